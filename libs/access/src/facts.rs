@@ -1,0 +1,73 @@
+//! Facts of a journal's present state, from wherever they are kept.
+
+use crate::ServiceToken;
+use proto::journal::{ReadFactsRequest, journal_service_client::JournalServiceClient};
+use seal::{
+    Hash,
+    entry::Head,
+    fact::{Fact, Facts, Subject},
+    id::{Service, StreamId, Uuid},
+};
+use tonic::{Request, transport::Channel};
+
+/// Why facts cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FactError {
+    /// The service that keeps them does not answer.
+    #[error("the {0} service does not answer")]
+    Unavailable(Service),
+    /// What it answers makes no sense.
+    #[error("the {0} service answers nonsense")]
+    Nonsense(Service),
+}
+
+/// A place to look facts up.
+#[tonic::async_trait]
+pub trait FactSource: Send + Sync {
+    /// The facts about `subjects` and the head of the journal they hold at, from one moment.
+    async fn facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError>;
+}
+
+/// The journal of another service, asked over gRPC.
+#[derive(Clone)]
+pub struct RemoteFacts {
+    service: Service,
+    client: JournalServiceClient<Channel>,
+    token: ServiceToken,
+}
+
+impl RemoteFacts {
+    /// Facts kept by `service` behind `channel`.
+    pub fn new(service: Service, channel: Channel, token: ServiceToken) -> Self {
+        Self { service, client: JournalServiceClient::new(channel), token }
+    }
+}
+
+#[tonic::async_trait]
+impl FactSource for RemoteFacts {
+    async fn facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError> {
+        let stream = self.service.stream(study);
+        let keys: Vec<Hash> = subjects.iter().map(|subject| subject.map_key(study)).collect();
+        let request = ReadFactsRequest {
+            stream: stream.0.0.to_vec(),
+            keys: keys.iter().map(|key| key.0.to_vec()).collect(),
+        };
+        let answer = self.client.clone().read_facts(self.token.attach(Request::new(request))).await;
+        let answer = answer.map_err(|_| FactError::Unavailable(self.service))?.into_inner();
+        let nonsense = || FactError::Nonsense(self.service);
+        let head = match answer.head {
+            None => None,
+            Some(head) => {
+                let stream = Hash::from_slice(&head.stream).map(StreamId).ok_or_else(nonsense)?;
+                let hash = Hash::from_slice(&head.hash).ok_or_else(nonsense)?;
+                Some(Head { stream, number: head.number, hash })
+            }
+        };
+        let mut facts = Facts::default();
+        for found in answer.facts {
+            let place = keys.iter().position(|key| key.0.as_slice() == found.key).ok_or_else(nonsense)?;
+            facts.set(subjects[place].clone(), Fact::parse(&found.fact).ok_or_else(nonsense)?);
+        }
+        Ok((head, facts))
+    }
+}

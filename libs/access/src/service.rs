@@ -1,0 +1,41 @@
+//! How the services of one deployment know each other.
+
+use subtle::ConstantTimeEq;
+use tonic::{
+    Request,
+    metadata::{MetadataMap, MetadataValue},
+};
+use zeroize::Zeroizing;
+
+const HEADER: &str = "x-trialseal-service";
+
+/// The secret shared by the services of a deployment.
+#[derive(Clone)]
+pub struct ServiceToken(Zeroizing<String>);
+
+impl ServiceToken {
+    /// The token from 32 bytes of secret.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(hex::encode(secret)))
+    }
+
+    /// Whether a call carries the token.
+    pub fn admits(&self, metadata: &MetadataMap) -> bool {
+        metadata.get(HEADER).is_some_and(|found| found.as_bytes().ct_eq(self.0.as_bytes()).into())
+    }
+
+    /// Adds the token to a call.
+    pub fn attach<T>(&self, mut request: Request<T>) -> Request<T> {
+        if let Ok(mut value) = MetadataValue::try_from(self.0.as_str()) {
+            value.set_sensitive(true);
+            request.metadata_mut().insert(HEADER, value);
+        }
+        request
+    }
+}
+
+impl std::fmt::Debug for ServiceToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServiceToken")
+    }
+}

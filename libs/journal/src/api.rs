@@ -1,0 +1,232 @@
+//! The `Journal` gRPC service that every recording service serves.
+
+use crate::{FactProof, ReadError, Reader, Stored};
+use futures_util::Stream;
+use proto::{
+    journal::{
+        EntryView, Fact, FactProof as FactProofMessage, FollowHeadsRequest, FollowHeadsResponse, ListStreamsRequest,
+        ListStreamsResponse, ProveFactsRequest, ProveFactsResponse, ReadEntriesRequest, ReadEntriesResponse,
+        ReadFactsRequest, ReadFactsResponse,
+        journal_service_server::{JournalService, JournalServiceServer},
+    },
+    types,
+};
+use seal::{Hash, entry::Head, id::StreamId, map::Terminal};
+use std::{pin::Pin, sync::Arc};
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+const PAGE: u32 = 256;
+const MAX_KEYS: usize = 256;
+
+/// What a service decides about its journals: who reads, and how what it stored is opened.
+#[tonic::async_trait]
+pub trait Keeper: Send + Sync + 'static {
+    /// Lets services pass, or an actor of `study` with the task audit.
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str) -> Result<(), Status>;
+
+    /// Lets services pass, nobody else.
+    fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status>;
+
+    /// The envelope and datapoints behind what was stored, if it can be opened.
+    async fn open(&self, stream: StreamId, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)>;
+}
+
+/// The service over one journal database.
+pub struct Api<K> {
+    reader: Reader,
+    heads: broadcast::Sender<Head>,
+    keeper: Arc<K>,
+}
+
+impl<R, E> crate::Journal<R, E>
+where
+    R: crate::Rows,
+    E: Send + 'static,
+{
+    /// The gRPC service over this journal.
+    pub fn service<K: Keeper>(&self, keeper: K) -> JournalServiceServer<Api<K>> {
+        JournalServiceServer::new(Api {
+            reader: self.reader().clone(),
+            heads: self.heads_sender(),
+            keeper: Arc::new(keeper),
+        })
+    }
+}
+
+/// A head as a message.
+pub fn head_message(head: Head) -> types::Head {
+    types::Head { stream: head.stream.0.0.to_vec(), number: head.number, hash: head.hash.0.to_vec() }
+}
+
+/// A head from a message.
+pub fn parse_head(head: &types::Head) -> Option<Head> {
+    let (stream, hash) = (Hash::from_slice(&head.stream)?, Hash::from_slice(&head.hash)?);
+    Some(Head { stream: StreamId(stream), number: head.number, hash })
+}
+
+/// A receipt as a message.
+pub fn receipt_message(receipt: seal::receipt::Receipt) -> types::Receipt {
+    types::Receipt {
+        entry: receipt.entry,
+        index: receipt.index,
+        path: receipt.path.iter().map(|hash| hash.0.to_vec()).collect(),
+        note: receipt.note,
+    }
+}
+
+fn status(error: ReadError) -> Status {
+    match error {
+        ReadError::NotFound => Status::not_found("there is no such stream, entry or state"),
+        ReadError::Broken => Status::data_loss("the stored journal is damaged"),
+        ReadError::Database(error) => {
+            tracing::error!(%error, "a read failed");
+            Status::unavailable("the journal cannot be read")
+        }
+    }
+}
+
+#[allow(clippy::result_large_err)]
+fn hash(bytes: &[u8], field: &str) -> Result<Hash, Status> {
+    Hash::from_slice(bytes).ok_or_else(|| Status::invalid_argument(format!("{field}: not 32 bytes")))
+}
+
+#[allow(clippy::result_large_err)]
+fn keys(keys: &[Vec<u8>]) -> Result<Vec<Hash>, Status> {
+    if keys.len() > MAX_KEYS {
+        return Err(Status::invalid_argument(format!("keys: more than {MAX_KEYS}")));
+    }
+    keys.iter().map(|key| hash(key, "keys")).collect()
+}
+
+type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl<K: Keeper> JournalService for Api<K> {
+    type ReadEntriesStream = Streamed<ReadEntriesResponse>;
+    type FollowHeadsStream = Streamed<FollowHeadsResponse>;
+
+    async fn list_streams(&self, request: Request<ListStreamsRequest>) -> Result<Response<ListStreamsResponse>, Status> {
+        self.keeper.admit_service(request.metadata())?;
+        let request = request.into_inner();
+        let after = match request.page_token.as_str() {
+            "" => 0,
+            token => token.parse().map_err(|_| Status::invalid_argument("page_token: not one of ours"))?,
+        };
+        let size = if request.page_size == 0 { 100 } else { request.page_size.min(1_000) };
+        let heads = self.reader.heads(after, size).await.map_err(status)?;
+        let full = heads.len() == size as usize;
+        let next_page_token = heads.last().filter(|_| full).map_or_else(String::new, |(id, _)| id.to_string());
+        let heads = heads.into_iter().map(|(_, head)| head_message(head)).collect();
+        Ok(Response::new(ListStreamsResponse { heads, next_page_token }))
+    }
+
+    async fn read_entries(&self, request: Request<ReadEntriesRequest>) -> Result<Response<Self::ReadEntriesStream>, Status> {
+        let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
+        self.keeper.admit(request.metadata(), stream, &request.get_ref().study).await?;
+        let request = request.into_inner();
+        let (reader, keeper) = (self.reader.clone(), self.keeper.clone());
+        let full = request.view() == EntryView::Full;
+        let (messages, receiver) = mpsc::channel(64);
+        tokio::spawn(async move {
+            let limit = if request.limit == 0 { u64::MAX } else { request.limit };
+            let (mut next, end) = (request.from, request.from.saturating_add(limit));
+            while next < end {
+                let size = u32::try_from(end - next).unwrap_or(u32::MAX).min(PAGE);
+                let page = match reader.entries(stream, next, size).await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        let _reader_left = messages.send(Err(status(error))).await;
+                        return;
+                    }
+                };
+                let Some(last) = page.last() else { return };
+                next = last.number + 1;
+                for stored in page {
+                    let message = entry_message(keeper.as_ref(), stream, stored, full).await;
+                    if messages.send(Ok(message)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn follow_heads(&self, request: Request<FollowHeadsRequest>) -> Result<Response<Self::FollowHeadsStream>, Status> {
+        self.keeper.admit_service(request.metadata())?;
+        let (reader, mut moved) = (self.reader.clone(), self.heads.subscribe());
+        let (messages, receiver) = mpsc::channel(64);
+        tokio::spawn(async move {
+            let mut after = 0;
+            let mut behind = true;
+            loop {
+                while behind {
+                    let Ok(heads) = reader.heads(after, 1_000).await else { return };
+                    behind = !heads.is_empty();
+                    for (id, head) in heads {
+                        after = id;
+                        if messages.send(Ok(followed(head))).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                match moved.recv().await {
+                    Ok(head) => {
+                        if messages.send(Ok(followed(head))).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(broadcast::error::RecvError::Lagged(_)) => (after, behind) = (0, true),
+                    Err(broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn read_facts(&self, request: Request<ReadFactsRequest>) -> Result<Response<ReadFactsResponse>, Status> {
+        self.keeper.admit_service(request.metadata())?;
+        let request = request.into_inner();
+        let stream = StreamId(hash(&request.stream, "stream")?);
+        let (head, facts) = self.reader.facts(stream, &keys(&request.keys)?).await.map_err(status)?;
+        let facts = facts.into_iter().map(|(key, fact)| Fact { key: key.0.to_vec(), fact }).collect();
+        Ok(Response::new(ReadFactsResponse { head: head.map(head_message), facts }))
+    }
+
+    async fn prove_facts(&self, request: Request<ProveFactsRequest>) -> Result<Response<ProveFactsResponse>, Status> {
+        self.keeper.admit_service(request.metadata())?;
+        let request = request.into_inner();
+        let stream = StreamId(hash(&request.stream, "stream")?);
+        let proofs = self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(status)?;
+        Ok(Response::new(ProveFactsResponse { proofs: proofs.into_iter().map(proof_message).collect() }))
+    }
+}
+
+async fn entry_message<K: Keeper>(keeper: &K, stream: StreamId, stored: Stored, full: bool) -> ReadEntriesResponse {
+    let opened = if full { keeper.open(stream, &stored).await } else { None };
+    let unreadable = full && opened.is_none();
+    let (envelope, datapoints) = opened.unwrap_or_default();
+    ReadEntriesResponse { entry: stored.entry, envelope, datapoints, unreadable }
+}
+
+fn followed(head: Head) -> FollowHeadsResponse {
+    FollowHeadsResponse { head: Some(head_message(head)) }
+}
+
+fn proof_message(proof: FactProof) -> FactProofMessage {
+    let (fact, salt) = proof.fact.map(|fact| (fact.bytes, fact.salt.to_vec())).unwrap_or_default();
+    let other = match proof.path.terminal {
+        Terminal::Leaf { key, value } if key != proof.key => Some((key, value)),
+        _ => None,
+    };
+    let (other_key, other_value) = other.map(|(key, value)| (key.0.to_vec(), value.0.to_vec())).unwrap_or_default();
+    FactProofMessage {
+        fact: Some(Fact { key: proof.key.0.to_vec(), fact }),
+        salt,
+        siblings: proof.path.siblings.iter().map(|hash| hash.0.to_vec()).collect(),
+        other_key,
+        other_value,
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong with a journal.
+
+use std::path::PathBuf;
+
+/// Why a journal could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database was written by a newer version.
+    #[error("{file} has format {found}, this program knows up to {known}: use the newer program that wrote it")]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format known.
+        known: i64,
+    },
+    /// The database cannot be opened.
+    #[error("{file} cannot be opened as a journal")]
+    Database {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// Why a proposal was not recorded. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError<E> {
+    /// The rule refused.
+    #[error("refused")]
+    Refused(E),
+    /// The request id was used with another envelope.
+    #[error("the request id was used before with another envelope")]
+    RequestReused,
+    /// The stored journal does not match its own hashes.
+    #[error("the stored journal is damaged and is not extended")]
+    Broken,
+    /// The database cannot be written.
+    #[error("the journal cannot be written")]
+    Storage,
+}
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such stream, entry or state.
+    #[error("there is no such stream, entry or state")]
+    NotFound,
+    /// What is stored cannot be what was written.
+    #[error("the stored journal is damaged")]
+    Broken,
+    /// The database cannot be read.
+    #[error("the journal cannot be read")]
+    Database(#[from] sqlx::Error),
+}

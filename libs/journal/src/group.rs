@@ -1,0 +1,186 @@
+//! One commit group in the making: proposals decided in order, not yet written.
+
+use crate::{
+    Config, Decision, Found, Next, Proposal, ReadError, Row, Rows,
+    map::{self, Fresh},
+    store::{self, NewEntry, NewFact},
+};
+use seal::{
+    Hash,
+    entry::{self, Entry, Head},
+    fact,
+    id::StreamId,
+    receipt::Receipt,
+};
+use sqlx::SqliteConnection;
+use std::collections::HashMap;
+use tlog::merkle::Tree;
+
+/// Where a stream stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Tip {
+    pub(crate) row: i64,
+    pub(crate) head: Option<(u64, Hash)>,
+    pub(crate) time: u64,
+    pub(crate) root: Hash,
+}
+
+impl Tip {
+    /// Reads where a stream stands, checking its last entry.
+    pub(crate) async fn load(connection: &mut SqliteConnection, stream: StreamId) -> Result<Self, ReadError> {
+        let row = store::stream_row(connection, stream).await?;
+        let last = store::last_entry(connection, row, stream).await?;
+        Ok(match last {
+            None => Self { row, head: None, time: 0, root: seal::map::EMPTY },
+            Some((entry, hash)) => Self {
+                row,
+                head: Some((entry.number, hash)),
+                time: entry.time,
+                root: entry.state_root.unwrap_or(seal::map::EMPTY),
+            },
+        })
+    }
+
+    fn next(&self, now: u64) -> Next {
+        let number = self.head.map_or(0, |(number, _)| number + 1);
+        Next { number, time: now.max(self.time) }
+    }
+}
+
+/// What is to be written in one transaction.
+pub(crate) struct Group<R> {
+    pub(crate) tips: HashMap<StreamId, Tip>,
+    entries: Vec<NewEntry>,
+    hashes: Vec<Hash>,
+    facts: Vec<NewFact>,
+    fresh: Fresh,
+    rows: Vec<Row<R>>,
+    latest: HashMap<(i64, Hash), Vec<u8>>,
+    requests: HashMap<(i64, [u8; 16]), (Hash, usize)>,
+}
+
+impl<R: Rows> Group<R> {
+    pub(crate) fn new() -> Self {
+        Self {
+            tips: HashMap::new(),
+            entries: Vec::new(),
+            hashes: Vec::new(),
+            facts: Vec::new(),
+            fresh: Fresh::new(),
+            rows: Vec::new(),
+            latest: HashMap::new(),
+            requests: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Makes facts read before the group available to its rules.
+    pub(crate) fn know(&mut self, row: i64, facts: Vec<(Hash, Vec<u8>)>) {
+        self.latest.extend(facts.into_iter().map(|(key, value)| ((row, key), value)));
+    }
+
+    /// The place and envelope of a request decided earlier in this group.
+    pub(crate) fn decided(&self, row: i64, request: &[u8; 16]) -> Option<(Hash, usize)> {
+        self.requests.get(&(row, *request)).copied()
+    }
+
+    /// Decides a proposal; an accepted one gets its place in the group.
+    pub(crate) async fn decide<E>(
+        &mut self,
+        connection: &mut SqliteConnection,
+        config: &Config,
+        proposal: Proposal<R, E>,
+        (now, nonce): (u64, [u8; 16]),
+    ) -> Result<Result<usize, E>, ReadError> {
+        let tip = self.tips.get(&proposal.stream).cloned().ok_or(ReadError::NotFound)?;
+        let next = tip.next(now);
+        let found = proposal.reads.iter().filter_map(|key| Some((*key, self.latest.get(&(tip.row, *key))?.clone())));
+        let Decision { facts, row } = match (proposal.rule)(&Found(found.collect()), next) {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let root = if config.state_map { self.set_facts(connection, tip.root, &nonce, &facts).await? } else { tip.root };
+        let bytes = Entry {
+            stream: proposal.stream,
+            number: next.number,
+            previous: tip.head.map_or(Hash::ZERO, |(_, hash)| hash),
+            time: next.time,
+            nonce,
+            kind: proposal.kind.to_owned(),
+            envelope: proposal.envelope,
+            state_root: config.state_map.then_some(root),
+            basis: proposal.basis,
+        }
+        .to_bytes();
+        let hash = entry::hash(&bytes);
+        let place = self.entries.len();
+        self.tips.insert(proposal.stream, Tip { row: tip.row, head: Some((next.number, hash)), time: next.time, root });
+        self.requests.insert((tip.row, proposal.request.0), (proposal.envelope, place));
+        self.hashes.push(hash);
+        for (key, value) in facts {
+            self.latest.insert((tip.row, key), value.clone());
+            self.facts.push(NewFact { row: tip.row, key, number: next.number, value });
+        }
+        self.rows.extend(row.map(|row| Row { stream: proposal.stream, number: next.number, row }));
+        self.entries.push(NewEntry {
+            row: tip.row,
+            number: next.number,
+            bytes,
+            stored: proposal.stored,
+            request: proposal.request.0,
+            envelope: proposal.envelope,
+        });
+        Ok(Ok(place))
+    }
+
+    async fn set_facts(
+        &mut self,
+        connection: &mut SqliteConnection,
+        mut root: Hash,
+        nonce: &[u8; 16],
+        facts: &[(Hash, Vec<u8>)],
+    ) -> Result<Hash, ReadError> {
+        for (key, value) in facts {
+            let path = map::path(connection, &self.fresh, root, key).await?;
+            let (next, made) = path.set(key, &fact::value_hash(&fact::salt(nonce, key), value));
+            self.fresh.extend(made);
+            root = next;
+        }
+        Ok(root)
+    }
+
+    /// Writes the group and gives a receipt for each place. The caller commits.
+    pub(crate) async fn write(
+        self,
+        connection: &mut SqliteConnection,
+        config: &Config,
+        now: u64,
+    ) -> Result<(Vec<Receipt>, HashMap<StreamId, Tip>), sqlx::Error> {
+        let tree = Tree::new(&self.hashes);
+        let promise = now.saturating_add(config.anchored_within_ms);
+        let note = seal::receipt::sign_group(&tree, promise, &config.receipt_key)
+            .ok_or_else(|| sqlx::Error::Configuration("the receipt key cannot sign notes".into()))?;
+        let receipts = self.entries.iter().enumerate().map(|(place, entry)| Receipt {
+            entry: entry.bytes.clone(),
+            index: place as u64,
+            path: tree.path(place),
+            note: note.clone(),
+        });
+        let receipts = receipts.collect();
+        let group = store::add_group(connection, &note, self.hashes.iter().flat_map(|hash| hash.0).collect()).await?;
+        store::add_entries(connection, group, self.entries).await?;
+        store::add_facts(connection, self.facts).await?;
+        map::add(connection, &self.fresh).await?;
+        R::write(self.rows, connection).await?;
+        Ok((receipts, self.tips))
+    }
+}
+
+impl Tip {
+    pub(crate) fn as_head(&self, stream: StreamId) -> Option<Head> {
+        self.head.map(|(number, hash)| Head { stream, number, hash })
+    }
+}

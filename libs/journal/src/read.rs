@@ -1,0 +1,214 @@
+//! Reading journals beside the writer.
+
+use crate::{ReadError, map, store};
+use seal::{
+    Hash,
+    entry::{Entry, Head},
+    fact,
+    id::StreamId,
+    map::{Path, Terminal},
+    receipt::Receipt,
+};
+use sqlx::{Row as _, SqliteConnection, SqlitePool, sqlite::SqlitePoolOptions};
+use tlog::merkle::Tree;
+
+/// The most connections that read at once.
+const READERS: u32 = 4;
+
+/// Reads a journal database. Cheap to clone.
+#[derive(Clone)]
+pub struct Reader {
+    pool: SqlitePool,
+}
+
+/// An entry as stored.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The entry's number, by its place in the table.
+    pub number: u64,
+    /// The entry's bytes.
+    pub entry: Vec<u8>,
+    /// The envelope, or its encryption.
+    pub stored: Vec<u8>,
+}
+
+/// A fact and the entry that set it.
+#[derive(Debug, Clone)]
+pub struct FactAt {
+    /// The fact's bytes.
+    pub bytes: Vec<u8>,
+    /// The salt it is hashed with.
+    pub salt: [u8; 16],
+}
+
+/// The proof of a fact, or of its absence.
+#[derive(Debug, Clone)]
+pub struct FactProof {
+    /// The key in the state map.
+    pub key: Hash,
+    /// The fact, if there is one.
+    pub fact: Option<FactAt>,
+    /// The way to its place.
+    pub path: Path,
+}
+
+impl Reader {
+    pub(crate) fn new(file: &std::path::Path) -> Self {
+        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(store::options(file));
+        Self { pool }
+    }
+
+    /// The pool, for the service's own tables in the same database.
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// The heads of all streams after the one named by `after`, in the order they were begun.
+    pub async fn heads(&self, after: i64, limit: u32) -> Result<Vec<(i64, Head)>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows = sqlx::query("SELECT id, name FROM stream WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut heads = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id: i64 = row.get("id");
+            let stream = Hash::from_slice(&row.get::<Vec<u8>, _>("name")).map(StreamId).ok_or(ReadError::Broken)?;
+            if let Some(head) = head(&mut connection, id, stream).await? {
+                heads.push((id, head));
+            }
+        }
+        Ok(heads)
+    }
+
+    /// The present head of a stream, if it has an entry.
+    pub async fn head(&self, stream: StreamId) -> Result<Option<Head>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        match row(&mut connection, stream).await {
+            Ok(id) => head(&mut connection, id, stream).await,
+            Err(ReadError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Up to `limit` entries from number `from` on.
+    pub async fn entries(&self, stream: StreamId, from: u64, limit: u32) -> Result<Vec<Stored>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let id = row(&mut connection, stream).await?;
+        let rows = sqlx::query(
+            "SELECT number, bytes, stored FROM entry WHERE stream = ? AND number >= ? ORDER BY number LIMIT ?",
+        )
+        .bind(id)
+        .bind(store::signed(from))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Stored {
+                number: store::number(row.get("number")),
+                entry: row.get("bytes"),
+                stored: row.get("stored"),
+            })
+            .collect())
+    }
+
+    /// One entry.
+    pub async fn entry(&self, stream: StreamId, number: u64) -> Result<Stored, ReadError> {
+        let found = self.entries(stream, number, 1).await?.into_iter().next();
+        found.filter(|stored| stored.number == number).ok_or(ReadError::NotFound)
+    }
+
+    /// Those of `requests` that were recorded, with the numbers of their entries.
+    pub async fn recorded(&self, stream: StreamId, requests: &[[u8; 16]]) -> Result<Vec<([u8; 16], u64)>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let id = match row(&mut connection, stream).await {
+            Err(ReadError::NotFound) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let found = store::recorded(&mut connection, id, requests).await?;
+        Ok(found.into_iter().map(|recorded| (recorded.request, recorded.number)).collect())
+    }
+
+    /// The receipt of an entry, as it was first handed out.
+    pub async fn receipt(&self, stream: StreamId, number: u64) -> Result<Receipt, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let id = row(&mut connection, stream).await?;
+        let found = sqlx::query(
+            "SELECT bytes, place, note, hashes FROM entry JOIN commit_group ON commit_group.id = commit_group \
+             WHERE stream = ? AND number = ?",
+        )
+        .bind(id)
+        .bind(store::signed(number))
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(ReadError::NotFound)?;
+        let hashes: Vec<u8> = found.get("hashes");
+        let leaves: Vec<Hash> = hashes.chunks_exact(32).filter_map(Hash::from_slice).collect();
+        let index = store::number(found.get("place"));
+        let path = Tree::new(&leaves).path(usize::try_from(index).map_err(|_| ReadError::Broken)?);
+        Ok(Receipt { entry: found.get("bytes"), index, path, note: found.get("note") })
+    }
+
+    /// The present facts under `keys` and the head they hold at.
+    pub async fn facts(&self, stream: StreamId, keys: &[Hash]) -> Result<(Option<Head>, Vec<(Hash, Vec<u8>)>), ReadError> {
+        let mut transaction = self.pool.begin().await?; // head and facts from one snapshot
+        let id = match row(&mut transaction, stream).await {
+            Err(ReadError::NotFound) => return Ok((None, Vec::new())),
+            other => other?,
+        };
+        let head = head(&mut transaction, id, stream).await?;
+        let facts = store::facts(&mut transaction, id, keys).await?;
+        Ok((head, facts))
+    }
+
+    /// Proofs of the facts under `keys`, or of their absence, in the state after entry `number`.
+    pub async fn prove(&self, stream: StreamId, number: u64, keys: &[Hash]) -> Result<Vec<FactProof>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let id = row(&mut connection, stream).await?;
+        let root = parsed(&mut connection, id, number).await?.state_root.ok_or(ReadError::NotFound)?;
+        let mut proofs = Vec::with_capacity(keys.len());
+        for key in keys {
+            let path = map::path(&mut connection, &map::Fresh::new(), root, key).await?;
+            let present = matches!(path.terminal, Terminal::Leaf { key: found, .. } if found == *key);
+            let fact = if present { Some(fact_at(&mut connection, id, number, key).await?) } else { None };
+            proofs.push(FactProof { key: *key, fact, path });
+        }
+        Ok(proofs)
+    }
+}
+
+async fn row(connection: &mut SqliteConnection, stream: StreamId) -> Result<i64, ReadError> {
+    let found = sqlx::query_scalar("SELECT id FROM stream WHERE name = ?").bind(stream.0.0.to_vec());
+    found.fetch_optional(connection).await?.ok_or(ReadError::NotFound)
+}
+
+async fn head(connection: &mut SqliteConnection, id: i64, stream: StreamId) -> Result<Option<Head>, ReadError> {
+    let last = store::last_entry(connection, id, stream).await?;
+    Ok(last.map(|(entry, hash)| Head { stream, number: entry.number, hash }))
+}
+
+async fn parsed(connection: &mut SqliteConnection, id: i64, number: u64) -> Result<Entry, ReadError> {
+    let bytes: Vec<u8> = sqlx::query_scalar("SELECT bytes FROM entry WHERE stream = ? AND number = ?")
+        .bind(id)
+        .bind(store::signed(number))
+        .fetch_optional(connection)
+        .await?
+        .ok_or(ReadError::NotFound)?;
+    Entry::parse(&bytes).map_err(|_| ReadError::Broken)
+}
+
+async fn fact_at(connection: &mut SqliteConnection, id: i64, number: u64, key: &Hash) -> Result<FactAt, ReadError> {
+    let found = sqlx::query(
+        "SELECT number, value FROM fact WHERE stream = ? AND key = ? AND number <= ? ORDER BY number DESC LIMIT 1",
+    )
+    .bind(id)
+    .bind(key.0.to_vec())
+    .bind(store::signed(number))
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or(ReadError::Broken)?;
+    let set_by = parsed(connection, id, store::number(found.get("number"))).await?;
+    Ok(FactAt { bytes: found.get("value"), salt: fact::salt(&set_by.nonce, key) })
+}

@@ -1,0 +1,34 @@
+//! From a byte to a proof: what a regulator's engineer reads.
+//!
+//! Everything Trialseal stores or signs is defined here, together with the code that checks it. The byte formats are
+//! specified for other languages in `docs/PROOF.md`.
+//!
+//! What this crate is *not*: it reads no file, no clock and no network, draws no randomness and holds no database. Who
+//! needs those brings their results as arguments. The transparency-log formats underneath live in [`tlog`].
+
+pub mod authority;
+pub mod block;
+pub mod bundle;
+mod codec;
+pub mod command;
+pub mod datapoint;
+pub mod dsse;
+pub mod entry;
+pub mod fact;
+pub mod id;
+pub mod key;
+pub mod map;
+pub mod policy;
+pub mod receipt;
+pub mod report;
+pub mod text;
+pub mod verify;
+
+pub use tlog::{Hash, sha256};
+
+/// The longest a cached consent or authority decision may be relied on, in milliseconds: an entry that rests on a head
+/// is recorded at most this long after the first entry that superseded that head.
+pub const MAX_DECISION_AGE_MS: u64 = 5_000;
+
+/// How far ahead of the recording service a signer's clock may run, in milliseconds.
+pub const MAX_CLOCK_AHEAD_MS: u64 = 300_000;

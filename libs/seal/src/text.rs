@@ -1,0 +1,48 @@
+//! How binary values are written in JSON: hashes as 64 lower-case hexadecimal digits, byte strings as padded base64
+//! (RFC 4648 section 4). One value has one spelling; any other is refused.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A byte string, written as base64.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Base64).map_err(|_| de::Error::custom("not padded base64"))
+    }
+}
+
+/// A SHA-256 hash, written as lower-case hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hex(pub tlog::Hash);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        tlog::Hash::from_hex(&text)
+            .filter(|hash| hash.to_hex() == text)
+            .map(Hex)
+            .ok_or_else(|| de::Error::custom("not 64 lower-case hexadecimal digits"))
+    }
+}
+
+impl From<tlog::Hash> for Hex {
+    fn from(hash: tlog::Hash) -> Self {
+        Hex(hash)
+    }
+}

@@ -1,0 +1,55 @@
+//! A signed command at the door.
+
+use crate::Problem;
+use seal::{
+    Hash,
+    command::Payload,
+    dsse::Envelope,
+    id::{StreamId, Uuid},
+    sha256,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How far a signer's clock may run ahead, in milliseconds.
+pub const MAX_AHEAD: u64 = seal::MAX_CLOCK_AHEAD_MS;
+
+/// A command as received: its signatures are read and not verified yet.
+pub struct Received<P> {
+    /// The envelope's bytes, exactly as received.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256.
+    pub hash: Hash,
+    /// The envelope.
+    pub envelope: Envelope,
+    /// Its payload.
+    pub command: P,
+}
+
+impl<P: Payload> Received<P> {
+    /// The journal of `service` it belongs to.
+    pub fn stream(&self, service: seal::id::Service) -> StreamId {
+        service.stream(self.command.study())
+    }
+}
+
+/// Reads a command of the kind `P`.
+pub fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem> {
+    let envelope = Envelope::parse(&bytes)?;
+    let command: P = envelope.payload()?;
+    if command.time() > now_ms().saturating_add(MAX_AHEAD) {
+        let what = "the signer's clock is more than five minutes ahead: correct it and sign again";
+        return Err(Problem::field("CLOCK_AHEAD", "envelope.payload.time", what));
+    }
+    Ok(Received { hash: sha256(&[&bytes]), bytes, envelope, command })
+}
+
+/// Reads a study's UUID from a request.
+pub fn study(text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|error: seal::id::IdError| Problem::field("MALFORMED", "study", error.to_string()))
+}
+
+/// The service's clock, Unix milliseconds.
+pub fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

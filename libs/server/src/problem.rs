@@ -1,0 +1,147 @@
+//! Refusals as clients see them: a gRPC status with google.rpc details.
+
+use access::{Denied, FactError};
+use journal::{AppendError, ReadError};
+use seal::{authority::Unauthorised, dsse::EnvelopeError};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+const DOMAIN: &str = "trialseal";
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The name of a reason in a service's documented enum, without its prefix.
+pub type Reason = &'static str;
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The gRPC code.
+    pub code: Code,
+    /// The reason, as in the service's `ErrorReason`.
+    pub reason: Reason,
+    /// What is wrong and what to do, without any value.
+    pub message: String,
+    /// The fields that are wrong, with what is wrong about each.
+    pub fields: Vec<(String, String)>,
+    /// More for machines.
+    pub metadata: Vec<(&'static str, String)>,
+    /// Whether the same call may succeed soon.
+    pub retry: bool,
+}
+
+impl Problem {
+    /// A refusal.
+    pub fn new(code: Code, reason: Reason, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), fields: Vec::new(), metadata: Vec::new(), retry: false }
+    }
+
+    /// A refusal because one field is wrong.
+    pub fn field(reason: Reason, field: impl Into<String>, what: impl Into<String>) -> Self {
+        let (field, what) = (field.into(), what.into());
+        let mut problem = Self::new(Code::InvalidArgument, reason, format!("{field}: {what}"));
+        problem.fields.push((field, what));
+        problem
+    }
+
+    /// Adds metadata.
+    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.metadata.push((key, value.into()));
+        self
+    }
+
+    /// A refusal that may be over soon.
+    pub fn unavailable(reason: Reason, message: impl Into<String>) -> Self {
+        Self { retry: true, ..Self::new(Code::Unavailable, reason, message) }
+    }
+}
+
+impl From<Problem> for Status {
+    fn from(problem: Problem) -> Self {
+        let metadata: HashMap<String, String> =
+            problem.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let mut details = ErrorDetails::with_error_info(problem.reason, DOMAIN, metadata);
+        for (field, what) in problem.fields {
+            details.add_bad_request_violation(field, what);
+        }
+        if problem.retry {
+            details.set_retry_info(Some(RETRY));
+        }
+        Status::with_error_details(problem.code, problem.message, details)
+    }
+}
+
+impl From<Unauthorised> for Problem {
+    fn from(error: Unauthorised) -> Self {
+        let reason = match &error {
+            Unauthorised::UnknownKey(_) => "KEY_UNKNOWN",
+            Unauthorised::KeyEnded(_) => "KEY_ENDED",
+            Unauthorised::BadSignature(_) => "SIGNATURE_INVALID",
+            Unauthorised::NoDelegation { .. } => "DELEGATION_MISSING",
+            Unauthorised::DelegationEnded { .. } => "DELEGATION_ENDED",
+            Unauthorised::OutsidePeriod { .. } => "DELEGATION_OUTSIDE_PERIOD",
+        };
+        Problem::new(Code::PermissionDenied, reason, error.to_string())
+    }
+}
+
+impl From<EnvelopeError> for Problem {
+    fn from(error: EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::Signature(_) => {
+                Problem::new(Code::PermissionDenied, "SIGNATURE_INVALID", error.to_string())
+            }
+            EnvelopeError::Payload(_) => Problem::field("MALFORMED", "envelope.payload", error.to_string()),
+            EnvelopeError::PayloadType { .. } => {
+                Problem::field("MALFORMED", "envelope.payloadType", error.to_string())
+            }
+            EnvelopeError::TooLarge | EnvelopeError::Malformed(_) => {
+                Problem::field("MALFORMED", "envelope", error.to_string())
+            }
+        }
+    }
+}
+
+impl From<FactError> for Problem {
+    fn from(error: FactError) -> Self {
+        Problem::unavailable("DEPENDENCY_UNAVAILABLE", format!("{error}; nothing was recorded, try again"))
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Credentials(error) => {
+                Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", error.to_string())
+            }
+            Denied::Authority(error) => error.into(),
+            Denied::Facts(error) => error.into(),
+        }
+    }
+}
+
+impl<E: Into<Problem>> From<AppendError<E>> for Problem {
+    fn from(error: AppendError<E>) -> Self {
+        let said: Cow<'static, str> = error.to_string().into();
+        match error {
+            AppendError::Refused(refusal) => refusal.into(),
+            AppendError::RequestReused => Problem::new(Code::AlreadyExists, "REQUEST_REUSED", said),
+            AppendError::Broken => {
+                Problem::new(Code::DataLoss, "STREAM_BROKEN", format!("{said}: an operator must restore it"))
+            }
+            AppendError::Storage => {
+                Problem::unavailable("STORAGE_UNAVAILABLE", format!("{said}; nothing was recorded, try again"))
+            }
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Problem::new(Code::NotFound, "NOT_FOUND", error.to_string()),
+            ReadError::Broken => Problem::new(Code::DataLoss, "STREAM_BROKEN", error.to_string()),
+            ReadError::Database(_) => Problem::unavailable("STORAGE_UNAVAILABLE", error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One port: gRPC with health and reflection, and plain HTTP beside it.
+
+use std::{future::Future, io, net::SocketAddr};
+use tokio::net::TcpListener;
+use tonic::{
+    body::Body,
+    server::NamedService,
+    service::{Routes, RoutesBuilder},
+};
+use tower::Service;
+
+/// Why a service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The port cannot be had.
+    #[error("cannot listen on {address}: is another program using that port? Choose another with --port")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Reflection cannot be built from the descriptors.
+    #[error("the service descriptors cannot be read")]
+    Descriptors,
+    /// Serving ended with an error.
+    #[error("serving ended")]
+    Serve(#[source] io::Error),
+}
+
+/// What a port serves.
+pub struct Parts {
+    routes: RoutesBuilder,
+    names: Vec<&'static str>,
+    http: axum::Router,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { routes: Routes::builder(), names: Vec::new(), http: axum::Router::new() }
+    }
+}
+
+impl Parts {
+    /// Adds a gRPC service.
+    pub fn grpc<S>(mut self, service: S) -> Self
+    where
+        S: Service<axum::http::Request<Body>, Error = std::convert::Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.routes.add_service(service);
+        self.names.push(S::NAME);
+        self
+    }
+
+    /// Adds plain HTTP routes.
+    pub fn http(mut self, router: axum::Router) -> Self {
+        self.http = self.http.merge(router);
+        self
+    }
+
+    async fn into_router(mut self) -> Result<axum::Router, ServeError> {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        for name in self.names {
+            health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+        }
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .map_err(|_| ServeError::Descriptors)?;
+        self.routes.add_service(health_service);
+        self.routes.add_service(reflection);
+        Ok(self.routes.routes().prepare().into_axum_router().merge(self.http))
+    }
+}
+
+/// Binds a port; port 0 takes any that is free.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Serves `parts` until `stop` completes, then lets running calls finish.
+pub async fn serve(
+    listener: TcpListener,
+    parts: Parts,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let router = parts.into_router().await?;
+    axum::serve(listener, router).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
+}

@@ -1,0 +1,119 @@
+//! The participants' wrapped keys, in a database of their own: a backup of values without it is worthless, and
+//! destroying a key is one row.
+
+use crate::key::{DataKey, MasterKey, SealedError, reference_of};
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use zeroize::Zeroizing;
+
+/// Unwrapped keys kept in memory at most; when there are more, all are forgotten and unwrapped again as needed.
+const CACHED: usize = 10_000;
+
+/// Why the vault did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The participant has no key, or it was destroyed.
+    #[error("there is no key for this reference")]
+    NoKey,
+    /// What is stored does not open.
+    #[error("what is stored does not open")]
+    Sealed(#[from] SealedError),
+    /// The database failed.
+    #[error("the vault's database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+/// The keys of a deployment's participants. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault {
+    pool: SqlitePool,
+    master: Arc<MasterKey>,
+    cache: Arc<Mutex<HashMap<[u8; 32], Arc<DataKey>>>>,
+}
+
+impl Vault {
+    /// Opens the key database, making it if it does not exist.
+    pub async fn open(file: &Path, master: MasterKey) -> Result<Self, VaultError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        sqlx::raw_sql("CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID")
+            .execute(&pool)
+            .await?;
+        Ok(Self { pool, master: Arc::new(master), cache: Arc::default() })
+    }
+
+    /// The key that names participants and forms opaquely.
+    pub fn master(&self) -> &MasterKey {
+        &self.master
+    }
+
+    /// Seals `plain` under the key of `reference`, made durable first if it is new.
+    pub async fn seal(&self, reference: &[u8; 32], context: &[u8], plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let key = match self.find(reference).await? {
+            Some(key) => key,
+            None => self.make(reference).await?,
+        };
+        Ok(key.seal(reference, context, plain)?)
+    }
+
+    /// Opens sealed bytes with the key they name.
+    pub async fn open_sealed(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let reference = reference_of(sealed).ok_or(SealedError::Format)?;
+        let key = self.find(&reference).await?.ok_or(VaultError::NoKey)?;
+        Ok(key.open(&reference, context, sealed)?)
+    }
+
+    /// Whether bytes are sealed, rather than stored in the clear.
+    pub fn is_sealed(bytes: &[u8]) -> bool {
+        reference_of(bytes).is_some()
+    }
+
+    async fn find(&self, reference: &[u8; 32]) -> Result<Option<Arc<DataKey>>, VaultError> {
+        if let Some(key) = self.cached(reference) {
+            return Ok(Some(key));
+        }
+        let wrapped: Option<Vec<u8>> = sqlx::query_scalar("SELECT wrapped FROM data_key WHERE reference = ?")
+            .bind(reference.to_vec())
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(wrapped) = wrapped else { return Ok(None) };
+        let key = Arc::new(self.master.unwrap_data_key(reference, &wrapped)?);
+        self.remember(*reference, key.clone());
+        Ok(Some(key))
+    }
+
+    async fn make(&self, reference: &[u8; 32]) -> Result<Arc<DataKey>, VaultError> {
+        let (_, wrapped) = self.master.new_data_key(reference)?;
+        sqlx::query("INSERT OR IGNORE INTO data_key (reference, wrapped) VALUES (?, ?)")
+            .bind(reference.to_vec())
+            .bind(wrapped)
+            .execute(&self.pool)
+            .await?;
+        self.find(reference).await?.ok_or(VaultError::NoKey) // another caller may have been first
+    }
+
+    fn cached(&self, reference: &[u8; 32]) -> Option<Arc<DataKey>> {
+        self.cache.lock().ok()?.get(reference).cloned()
+    }
+
+    fn remember(&self, reference: [u8; 32], key: Arc<DataKey>) {
+        let Ok(mut cache) = self.cache.lock() else { return };
+        if cache.len() >= CACHED {
+            cache.clear();
+        }
+        cache.insert(reference, key);
+    }
+}
