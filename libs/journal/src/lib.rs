@@ -29,7 +29,7 @@ pub struct Config {
     /// The SQLite file; made if it does not exist.
     pub file: PathBuf,
     /// Signs the receipts.
-    pub receipt_key: tlog::key::SignerKey,
+    pub receipt_key: std::sync::Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds of its commit an entry will be on the chain.
     pub anchored_within_ms: u64,
     /// Whether entries carry the root of a state map over the facts.

@@ -1,9 +1,11 @@
 //! How any service starts, and how it says no.
 
+mod admit;
 mod command;
 mod problem;
 mod serve;
 
+pub use admit::{admit_auditor, admit_service};
 pub use command::{MAX_AHEAD, Received, now_ms, receive, study};
 pub use problem::{Problem, Reason};
 pub use serve::{Parts, ServeError, bind, serve};

@@ -1,0 +1,16 @@
+//! What the service must be told.
+
+use access::ServiceToken;
+use std::path::PathBuf;
+
+/// The configuration of the enrollment service.
+pub struct Config {
+    /// The journal's database file.
+    pub file: PathBuf,
+    /// Signs receipts.
+    pub receipt_key: std::sync::Arc<tlog::key::SignerKey>,
+    /// Within how many milliseconds entries will be on the chain.
+    pub anchored_within_ms: u64,
+    /// How the deployment's services know each other.
+    pub services: ServiceToken,
+}
