@@ -1,1 +1,189 @@
-//! client
+//! The Rust client: signing commands, submitting forms, reading, fetching proofs.
+
+mod command;
+mod form;
+mod random;
+
+pub use command::Command;
+pub use form::{SignedForm, sign_form};
+pub use random::{NoRandomness, new_key, new_pseudonym, new_uuid, random};
+
+use proto::{
+    anchoring::{GetBundleRequest, anchoring_service_client::AnchoringServiceClient},
+    capture::capture_service_client::CaptureServiceClient,
+    consent::consent_service_client::ConsentServiceClient,
+    enrollment::enrollment_service_client::EnrollmentServiceClient,
+    journal::journal_service_client::JournalServiceClient,
+    types,
+};
+use seal::{
+    Hash,
+    dsse,
+    id::{Name, Service, Uuid},
+    key::SecretKey,
+    receipt::Receipt,
+};
+use serde::{Deserialize, Serialize};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tonic::{
+    Request, Status,
+    metadata::MetadataValue,
+    transport::{Channel, Endpoint},
+};
+use tonic_types::StatusExt;
+
+/// Where the services of a deployment are reached: URLs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// The enrollment service.
+    pub enrollment: String,
+    /// The consent service.
+    pub consent: String,
+    /// The capture service.
+    pub capture: String,
+    /// The anchoring service; the chain's tiles are served there too.
+    pub anchoring: String,
+    /// The witnesses.
+    pub witnesses: Vec<String>,
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// An address is not a URL.
+    #[error("{0:?} is not the URL of a service, such as http://127.0.0.1:7401")]
+    Address(String),
+    /// The service refused, or cannot be reached.
+    #[error("{}", describe(.0))]
+    Refused(Box<Status>),
+    /// The service answered with something that makes no sense.
+    #[error("the service answered nonsense: {0}")]
+    Nonsense(&'static str),
+}
+
+impl From<Status> for ClientError {
+    fn from(status: Status) -> Self {
+        ClientError::Refused(Box::new(status))
+    }
+}
+
+impl ClientError {
+    /// The machine-readable reason of a refusal.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            ClientError::Refused(status) => status.get_details_error_info().map(|info| info.reason),
+            _ => None,
+        }
+    }
+}
+
+fn describe(status: &Status) -> String {
+    match status.get_details_error_info() {
+        Some(info) => format!("{}: {}", info.reason, status.message()),
+        None => format!("{:?}: {}", status.code(), status.message()),
+    }
+}
+
+/// A deployment's services. Cheap to clone; connects when first used.
+#[derive(Clone)]
+pub struct Client {
+    /// Enrollment.
+    pub enrollment: EnrollmentServiceClient<Channel>,
+    /// Consent.
+    pub consent: ConsentServiceClient<Channel>,
+    /// Capture.
+    pub capture: CaptureServiceClient<Channel>,
+    /// Anchoring.
+    pub anchoring: AnchoringServiceClient<Channel>,
+    channels: [Channel; 3],
+}
+
+impl Client {
+    /// A client of the services at `endpoints`.
+    pub fn new(endpoints: &Endpoints) -> Result<Self, ClientError> {
+        let enrollment = channel(&endpoints.enrollment)?;
+        let consent = channel(&endpoints.consent)?;
+        let capture = channel(&endpoints.capture)?;
+        Ok(Self {
+            enrollment: EnrollmentServiceClient::new(enrollment.clone()),
+            consent: ConsentServiceClient::new(consent.clone()),
+            capture: CaptureServiceClient::new(capture.clone()),
+            anchoring: AnchoringServiceClient::new(channel(&endpoints.anchoring)?),
+            channels: [enrollment, consent, capture],
+        })
+    }
+
+    /// The journals of a service.
+    pub fn journal(&self, service: Service) -> JournalServiceClient<Channel> {
+        let [enrollment, consent, capture] = &self.channels;
+        JournalServiceClient::new(match service {
+            Service::Enrollment => enrollment.clone(),
+            Service::Consent => consent.clone(),
+            Service::Capture => capture.clone(),
+        })
+    }
+
+    /// Signs a command with `keys` and has it recorded.
+    pub async fn record<C: Command>(&self, command: &C, keys: &[&SecretKey]) -> Result<Receipt, ClientError> {
+        let receipt = command.send(self, dsse::sign(command, keys)).await?;
+        receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// Submits a signed form.
+    pub async fn submit(&self, form: SignedForm) -> Result<Receipt, ClientError> {
+        let answer = self.capture.clone().submit_form(form.into_request()).await?.into_inner();
+        answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// Fetches the proof bundle of a datapoint: the content of a bundle file.
+    pub async fn bundle(&self, reader: &Reader, entry: u64, item: &str, repeat: &str) -> Result<Vec<u8>, ClientError> {
+        let study = reader.study.to_string();
+        let request = GetBundleRequest { study, entry, item: item.to_owned(), repeat: repeat.to_owned() };
+        Ok(self.anchoring.clone().get_bundle(reader.request(request)).await?.into_inner().bundle)
+    }
+}
+
+/// A channel to a service, connected when first used.
+pub fn channel(url: &str) -> Result<Channel, ClientError> {
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| ClientError::Address(url.to_owned()))?;
+    Ok(endpoint.tcp_nodelay(true).connect_lazy())
+}
+
+/// An actor who reads: every call carries a fresh token signed with their key.
+pub struct Reader {
+    /// The study.
+    pub study: Uuid,
+    /// Who.
+    pub actor: Name,
+    /// Their key.
+    pub key: SecretKey,
+}
+
+impl Reader {
+    /// A call with this reader's token.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let token = access::issue(&self.actor, self.study, &self.key, now_ms());
+        if let Ok(value) = MetadataValue::try_from(format!("Bearer {token}")) {
+            request.metadata_mut().insert("authorization", value);
+        }
+        request
+    }
+}
+
+/// A receipt from a message.
+pub fn parse_receipt(message: types::Receipt) -> Option<Receipt> {
+    let path = message.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<_>>()?;
+    Some(Receipt { entry: message.entry, index: message.index, path, note: message.note })
+}
+
+/// The client's clock, Unix milliseconds.
+pub fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The number of the entry a receipt is for.
+pub fn entry_number(receipt: &Receipt) -> Option<u64> {
+    seal::entry::Entry::parse(&receipt.entry).ok().map(|entry| entry.number)
+}

@@ -40,11 +40,7 @@ pub struct Api<K> {
     keeper: Arc<K>,
 }
 
-impl<R, E> crate::Journal<R, E>
-where
-    R: crate::Rows,
-    E: Send + 'static,
-{
+impl<E: Send + 'static> crate::Journal<E> {
     /// The gRPC service over this journal.
     pub fn service<K: Keeper>(&self, keeper: K) -> JournalServiceServer<Api<K>> {
         JournalServiceServer::new(Api {

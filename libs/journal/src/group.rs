@@ -1,7 +1,7 @@
 //! One commit group in the making: proposals decided in order, not yet written.
 
 use crate::{
-    Config, Decision, Found, Next, Proposal, ReadError, Row, Rows,
+    Config, Decision, Found, Next, Proposal, ReadError,
     map::{self, Fresh},
     store::{self, NewEntry, NewFact},
 };
@@ -48,18 +48,17 @@ impl Tip {
 }
 
 /// What is to be written in one transaction.
-pub(crate) struct Group<R> {
+pub(crate) struct Group {
     pub(crate) tips: HashMap<StreamId, Tip>,
     entries: Vec<NewEntry>,
     hashes: Vec<Hash>,
     facts: Vec<NewFact>,
     fresh: Fresh,
-    rows: Vec<Row<R>>,
     latest: HashMap<(i64, Hash), Vec<u8>>,
     requests: HashMap<(i64, [u8; 16]), (Hash, usize)>,
 }
 
-impl<R: Rows> Group<R> {
+impl Group {
     pub(crate) fn new() -> Self {
         Self {
             tips: HashMap::new(),
@@ -67,7 +66,6 @@ impl<R: Rows> Group<R> {
             hashes: Vec::new(),
             facts: Vec::new(),
             fresh: Fresh::new(),
-            rows: Vec::new(),
             latest: HashMap::new(),
             requests: HashMap::new(),
         }
@@ -92,13 +90,13 @@ impl<R: Rows> Group<R> {
         &mut self,
         connection: &mut SqliteConnection,
         config: &Config,
-        proposal: Proposal<R, E>,
+        proposal: Proposal<E>,
         (now, nonce): (u64, [u8; 16]),
     ) -> Result<Result<usize, E>, ReadError> {
         let tip = self.tips.get(&proposal.stream).cloned().ok_or(ReadError::NotFound)?;
         let next = tip.next(now);
         let found = proposal.reads.iter().filter_map(|key| Some((*key, self.latest.get(&(tip.row, *key))?.clone())));
-        let Decision { facts, row } = match (proposal.rule)(&Found(found.collect()), next) {
+        let Decision { facts } = match (proposal.rule)(&Found(found.collect()), next) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -124,7 +122,6 @@ impl<R: Rows> Group<R> {
             self.latest.insert((tip.row, key), value.clone());
             self.facts.push(NewFact { row: tip.row, key, number: next.number, value });
         }
-        self.rows.extend(row.map(|row| Row { stream: proposal.stream, number: next.number, row }));
         self.entries.push(NewEntry {
             row: tip.row,
             number: next.number,
@@ -174,7 +171,6 @@ impl<R: Rows> Group<R> {
         store::add_entries(connection, group, self.entries).await?;
         store::add_facts(connection, self.facts).await?;
         map::add(connection, &self.fresh).await?;
-        R::write(self.rows, connection).await?;
         Ok((receipts, self.tips))
     }
 }

@@ -163,6 +163,31 @@ impl Reader {
         Ok((head, facts))
     }
 
+    /// The entries after number `after` that set the fact under `key`, and what they set it to, oldest first.
+    pub async fn history(
+        &self,
+        stream: StreamId,
+        key: &Hash,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let id = match row(&mut connection, stream).await {
+            Err(ReadError::NotFound) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let found = sqlx::query(
+            "SELECT number, value FROM fact WHERE stream = ? AND key = ? AND number > ? ORDER BY number LIMIT ?",
+        )
+        .bind(id)
+        .bind(key.0.to_vec())
+        .bind(after.map_or(-1, store::signed))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok(found.into_iter().map(|row| (store::number(row.get("number")), row.get("value"))).collect())
+    }
+
     /// Proofs of the facts under `keys`, or of their absence, in the state after entry `number`.
     pub async fn prove(&self, stream: StreamId, number: u64, keys: &[Hash]) -> Result<Vec<FactProof>, ReadError> {
         let mut connection = self.pool.acquire().await?;

@@ -67,7 +67,7 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 /// Opens the connection of the writer and brings the schema up.
-pub(crate) async fn open(file: &Path, schema: &'static str) -> Result<SqliteConnection, OpenError> {
+pub(crate) async fn open(file: &Path) -> Result<SqliteConnection, OpenError> {
     let failed = |source| OpenError::Database { file: file.to_owned(), source };
     let mut connection = SqliteConnection::connect_with(&options(file)).await.map_err(failed)?;
     let found: i64 =
@@ -76,7 +76,6 @@ pub(crate) async fn open(file: &Path, schema: &'static str) -> Result<SqliteConn
         return Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT });
     }
     sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(failed)?;
-    sqlx::raw_sql(schema).execute(&mut connection).await.map_err(failed)?;
     sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut connection).await.map_err(failed)?;
     Ok(connection)
 }

@@ -1,7 +1,7 @@
 //! The one writer of a database: takes proposals from a queue, commits them in groups, then answers.
 
 use crate::{
-    AppendError, Config, OpenError, Proposal, ReadError, Reader, Rows,
+    AppendError, Config, OpenError, Proposal, ReadError, Reader,
     group::{Group, Tip},
     store,
 };
@@ -19,25 +19,25 @@ const MAX_GROUP: usize = 512;
 const QUEUE: usize = 2_048;
 
 type Answer<E> = oneshot::Sender<Result<Receipt, AppendError<E>>>;
-type Waiting<R, E> = (Proposal<R, E>, Answer<E>);
+type Waiting<E> = (Proposal<E>, Answer<E>);
 
 /// A journal database, open for appending and reading. Cheap to clone.
-pub struct Journal<R, E> {
-    queue: mpsc::Sender<Waiting<R, E>>,
+pub struct Journal<E> {
+    queue: mpsc::Sender<Waiting<E>>,
     heads: broadcast::Sender<Head>,
     reader: Reader,
 }
 
-impl<R, E> Clone for Journal<R, E> {
+impl<E> Clone for Journal<E> {
     fn clone(&self) -> Self {
         Self { queue: self.queue.clone(), heads: self.heads.clone(), reader: self.reader.clone() }
     }
 }
 
-impl<R: Rows, E: Send + 'static> Journal<R, E> {
+impl<E: Send + 'static> Journal<E> {
     /// Opens the database and starts its writer.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        let connection = store::open(&config.file, R::SCHEMA).await?;
+        let connection = store::open(&config.file).await?;
         let reader = Reader::new(&config.file);
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (heads, _) = broadcast::channel(1_024);
@@ -47,7 +47,7 @@ impl<R: Rows, E: Send + 'static> Journal<R, E> {
     }
 
     /// Records a proposal. Returns after the entry is durable.
-    pub async fn append(&self, proposal: Proposal<R, E>) -> Result<Receipt, AppendError<E>> {
+    pub async fn append(&self, proposal: Proposal<E>) -> Result<Receipt, AppendError<E>> {
         let (answer, answered) = oneshot::channel();
         self.queue.send((proposal, answer)).await.map_err(|_| AppendError::Storage)?;
         answered.await.map_err(|_| AppendError::Storage)?
@@ -79,7 +79,7 @@ enum Outcome<E> {
 }
 
 impl Writer {
-    async fn run<R: Rows, E: Send + 'static>(mut self, mut waiting: mpsc::Receiver<Waiting<R, E>>) {
+    async fn run<E: Send + 'static>(mut self, mut waiting: mpsc::Receiver<Waiting<E>>) {
         let mut batch = Vec::with_capacity(MAX_GROUP);
         while waiting.recv_many(&mut batch, MAX_GROUP).await > 0 {
             if let Err(error) = self.commit(std::mem::take(&mut batch)).await {
@@ -94,7 +94,7 @@ impl Writer {
         }
     }
 
-    async fn commit<R: Rows, E: Send>(&mut self, batch: Vec<Waiting<R, E>>) -> Result<(), ReadError> {
+    async fn commit<E: Send>(&mut self, batch: Vec<Waiting<E>>) -> Result<(), ReadError> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         let decided = match self.decide(batch).await {
             Ok(decided) => decided,
@@ -134,10 +134,10 @@ impl Writer {
         }
     }
 
-    async fn decide<R: Rows, E: Send>(
+    async fn decide<E: Send>(
         &mut self,
-        batch: Vec<Waiting<R, E>>,
-    ) -> Result<(Group<R>, Vec<(Answer<E>, Outcome<E>)>), ReadError> {
+        batch: Vec<Waiting<E>>,
+    ) -> Result<(Group, Vec<(Answer<E>, Outcome<E>)>), ReadError> {
         let mut group = Group::new();
         let (mut wanted, mut broken) = (HashMap::<StreamId, (Vec<Hash>, Vec<[u8; 16]>)>::new(), Vec::new());
         for (proposal, _) in &batch {
@@ -177,11 +177,11 @@ impl Writer {
         Ok((group, outcomes))
     }
 
-    async fn decide_one<R: Rows, E: Send>(
+    async fn decide_one<E: Send>(
         &mut self,
-        group: &mut Group<R>,
+        group: &mut Group,
         before: &HashMap<(i64, [u8; 16]), (Hash, u64)>,
-        proposal: Proposal<R, E>,
+        proposal: Proposal<E>,
     ) -> Result<Outcome<E>, ReadError> {
         let row = group.tips.get(&proposal.stream).ok_or(ReadError::NotFound)?.row;
         if let Some((envelope, number)) = before.get(&(row, proposal.request.0)) {

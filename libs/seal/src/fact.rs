@@ -213,6 +213,14 @@ impl Facts {
         }
     }
 
+    /// The site of a participant, whether or not they have left.
+    pub fn site_of(&self, participant: &Name) -> Option<&Name> {
+        match self.find(&Subject::Participant(participant.clone())) {
+            Some(Fact::Participant { site, .. }) => Some(site),
+            _ => None,
+        }
+    }
+
     /// Whether a site is open.
     pub fn site_is_open(&self, site: &Name) -> bool {
         matches!(self.find(&Subject::Site(site.clone())), Some(Fact::Site { open: true, .. }))

@@ -46,3 +46,26 @@ impl From<tlog::Hash> for Hex {
         Hex(hash)
     }
 }
+
+/// Whether text is a calendar day, `YYYY-MM-DD` (ISO 8601 section 5.2.2).
+pub fn is_day(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return false };
+    let (Some(year), Some(month), Some(day)) = (digits(year, 4), digits(month, 2), digits(day, 2)) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=last).contains(&day)
+}
+
+/// A number written with exactly `length` digits.
+pub fn digits(text: &str, length: usize) -> Option<u32> {
+    let good = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    good.then(|| text.parse().ok()).flatten()
+}

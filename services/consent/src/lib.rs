@@ -1,1 +1,19 @@
-//! consent
+//! Consent: documents, consents and withdrawals, each a signed command and a journal entry; and decisions.
+
+mod api;
+mod config;
+pub mod domain;
+mod store;
+
+pub use config::Config;
+
+use journal::{Journal, OpenError};
+use server::Parts;
+
+/// Opens the service: what its port serves.
+pub async fn open(config: Config) -> Result<Parts, OpenError> {
+    let journal = Journal::open(store::journal(&config)).await?;
+    let keeper = api::Keeper { enrollment: config.enrollment.clone(), services: config.services.clone() };
+    let journals = journal.service(keeper);
+    Ok(Parts::default().grpc(journals).grpc(api::service(journal, config)))
+}

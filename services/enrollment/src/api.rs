@@ -38,7 +38,7 @@ impl Api {
     }
 }
 
-fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>) -> Proposal<(), Refusal> {
+fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>) -> Proposal<Refusal> {
     let study = received.command.study();
     let stream = received.stream(Service::Enrollment);
     let Received { bytes, hash, envelope, command } = received;
@@ -53,7 +53,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>) -> Proposal<
             .collect();
         let changes = command.decide(&envelope, &facts, Next { number: next.number, time: next.time })?;
         let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
-        Ok(Decision { facts, row: None })
+        Ok(Decision { facts })
     };
     Proposal { stream, request, kind: P::KIND, envelope: hash, stored: bytes, basis: Vec::new(), reads, rule: Box::new(rule) }
 }

@@ -10,7 +10,7 @@ use seal::{
 };
 
 /// The journal as this service keeps it.
-pub(crate) type Enrollment = Journal<(), Refusal>;
+pub(crate) type Enrollment = Journal<Refusal>;
 
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {

@@ -1,1 +1,17 @@
-//! witness
+//! A witness: one organisation's memory of a chain. It cosigns a checkpoint only if it extends the last one it cosigned
+//! (C2SP tlog-witness). The rules themselves are [`tlog::witness::decide`].
+
+mod api;
+mod config;
+mod store;
+
+pub use config::Config;
+pub use store::OpenError;
+
+use server::Parts;
+
+/// Opens the witness: what its port serves.
+pub async fn open(config: Config) -> Result<Parts, OpenError> {
+    let store = store::Store::open(&config.file).await?;
+    Ok(Parts::default().http(api::router(store, config)))
+}

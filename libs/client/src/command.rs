@@ -1,0 +1,50 @@
+//! Which method records which command.
+
+use crate::Client;
+use proto::types::Receipt;
+use seal::command::{self as cmd, Payload};
+use std::future::Future;
+use tonic::Status;
+
+/// A command and the method that records it.
+pub trait Command: Payload + Sync {
+    /// Sends the envelope of this command.
+    fn send(
+        &self,
+        client: &Client,
+        envelope: Vec<u8>,
+    ) -> impl Future<Output = Result<Option<Receipt>, Status>> + Send;
+}
+
+macro_rules! commands {
+    ($($service:ident: $($command:ident $method:ident $request:ident),*;)*) => {$($(
+        impl Command for cmd::$command {
+            async fn send(&self, client: &Client, envelope: Vec<u8>) -> Result<Option<Receipt>, Status> {
+                let request = proto::$service::$request { envelope };
+                Ok(client.$service.clone().$method(request).await?.into_inner().receipt)
+            }
+        }
+    )*)*};
+}
+
+commands! {
+    enrollment:
+        CreateStudy create_study CreateStudyRequest,
+        AddProtocolVersion add_protocol_version AddProtocolVersionRequest,
+        AddSite add_site AddSiteRequest,
+        ActivateSite activate_site ActivateSiteRequest,
+        CloseSite close_site CloseSiteRequest,
+        RegisterActor register_actor RegisterActorRequest,
+        RotateKey rotate_key RotateKeyRequest,
+        RevokeKey revoke_key RevokeKeyRequest,
+        Delegate delegate DelegateRequest,
+        EndDelegation end_delegation EndDelegationRequest,
+        EnrolParticipant enrol_participant EnrolParticipantRequest,
+        WithdrawParticipant withdraw_participant WithdrawParticipantRequest;
+    consent:
+        PublishDocument publish_document PublishDocumentRequest,
+        GiveConsent give_consent GiveConsentRequest,
+        WithdrawConsent withdraw_consent WithdrawConsentRequest;
+    capture:
+        DefineForms define_forms DefineFormsRequest;
+}

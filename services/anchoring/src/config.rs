@@ -1,0 +1,46 @@
+//! What the service must be told.
+
+use access::ServiceToken;
+use seal::id::Service;
+use std::{path::PathBuf, time::Duration};
+use tonic::transport::Channel;
+
+/// The configuration of the anchoring service.
+pub struct Config {
+    /// The database file of blocks and checkpoints.
+    pub file: PathBuf,
+    /// The directory of the chain: `checkpoint` and `tile/`.
+    pub chain: PathBuf,
+    /// Signs checkpoints; its name is the chain's origin.
+    pub chain_key: tlog::key::SignerKey,
+    /// Witnesses, their addresses and the quorum a checkpoint needs.
+    pub policy: tlog::policy::Policy,
+    /// The shortest time between two rounds.
+    pub interval: Duration,
+    /// Where the journals are.
+    pub journals: Journals,
+}
+
+/// Where the journals of the recording services are read.
+#[derive(Clone)]
+pub struct Journals {
+    /// Enrollment.
+    pub enrollment: Channel,
+    /// Consent.
+    pub consent: Channel,
+    /// Capture.
+    pub capture: Channel,
+    /// How the deployment's services know each other.
+    pub services: ServiceToken,
+}
+
+impl Journals {
+    /// Where a service is reached.
+    pub fn channel(&self, service: Service) -> Channel {
+        match service {
+            Service::Enrollment => self.enrollment.clone(),
+            Service::Consent => self.consent.clone(),
+            Service::Capture => self.capture.clone(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The gRPC edge: decode, authorise, call, encode.
+
+mod problem;
+mod read;
+mod submit;
+
+use crate::{
+    Config,
+    gate::Gate,
+    store::{Capture, Store},
+};
+use access::{RemoteFacts, ServiceToken};
+use futures_util::{Stream, StreamExt};
+use journal::Stored;
+use moka::sync::Cache;
+use proto::capture::{
+    self as pb,
+    capture_service_server::{CaptureService, CaptureServiceServer},
+};
+use seal::{
+    command::DefineForms,
+    id::{Name, Service, StreamId, Uuid},
+};
+use std::{pin::Pin, sync::Arc};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+
+/// The most messages of one stream that are unanswered.
+const IN_FLIGHT: usize = 256;
+/// Form definitions kept in memory.
+const FORMS_KEPT: u64 = 256;
+
+/// The capture service over its journal.
+pub(crate) fn service(journal: Capture, store: Store, config: Config) -> CaptureServiceServer<Api> {
+    let gate = Gate::new(&config);
+    CaptureServiceServer::new(Api(Arc::new(Inner {
+        journal,
+        store,
+        gate,
+        enrollment: config.enrollment,
+        forms: Cache::new(FORMS_KEPT),
+    })))
+}
+
+/// The service. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Inner>);
+
+pub(crate) struct Inner {
+    journal: Capture,
+    store: Store,
+    gate: Gate,
+    enrollment: RemoteFacts,
+    forms: Cache<(Uuid, Name), Arc<DefineForms>>,
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<pb::SubmitFormsResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl CaptureService for Api {
+    type SubmitFormsStream = Answers;
+
+    async fn define_forms(
+        &self,
+        request: Request<pb::DefineFormsRequest>,
+    ) -> Result<Response<pb::DefineFormsResponse>, Status> {
+        let receipt = self.0.define_forms(request.into_inner().envelope).await?;
+        Ok(Response::new(pb::DefineFormsResponse { receipt: Some(receipt) }))
+    }
+
+    async fn submit_form(
+        &self,
+        request: Request<pb::SubmitFormRequest>,
+    ) -> Result<Response<pb::SubmitFormResponse>, Status> {
+        let pb::SubmitFormRequest { envelope, datapoints } = request.into_inner();
+        let receipt = self.0.submit(envelope, datapoints).await?;
+        Ok(Response::new(pb::SubmitFormResponse { receipt: Some(receipt) }))
+    }
+
+    async fn submit_forms(
+        &self,
+        request: Request<Streaming<pb::SubmitFormsRequest>>,
+    ) -> Result<Response<Answers>, Status> {
+        let inner = self.0.clone();
+        let answers = request
+            .into_inner()
+            .enumerate()
+            .map(move |(sequence, message)| {
+                let inner = inner.clone();
+                // A task each, so that signatures are verified on every core.
+                let task = tokio::spawn(async move { inner.answer(sequence as u64, message).await });
+                async move { task.await.unwrap_or_else(|_| Err(Status::internal("the submission was not handled"))) }
+            })
+            .buffered(IN_FLIGHT);
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn lookup_receipts(
+        &self,
+        request: Request<pb::LookupReceiptsRequest>,
+    ) -> Result<Response<pb::LookupReceiptsResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.0.lookup_receipts(&metadata, request).await?))
+    }
+
+    async fn get_datapoint(
+        &self,
+        request: Request<pb::GetDatapointRequest>,
+    ) -> Result<Response<pb::GetDatapointResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.0.get_datapoint(&metadata, request).await?))
+    }
+
+    async fn get_form(&self, request: Request<pb::GetFormRequest>) -> Result<Response<pb::GetFormResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.0.get_form(&metadata, request).await?))
+    }
+
+    async fn list_forms(
+        &self,
+        request: Request<pb::ListFormsRequest>,
+    ) -> Result<Response<pb::ListFormsResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.0.list_forms(&metadata, request).await?))
+    }
+
+    async fn get_item_history(
+        &self,
+        request: Request<pb::GetItemHistoryRequest>,
+    ) -> Result<Response<pb::GetItemHistoryResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.0.get_item_history(&metadata, request).await?))
+    }
+
+    async fn disclose_datapoint(
+        &self,
+        request: Request<pb::DiscloseDatapointRequest>,
+    ) -> Result<Response<pb::DiscloseDatapointResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.0.disclose_datapoint(&metadata, request).await?))
+    }
+}
+
+/// Who reads the capture journal.
+pub(crate) struct Keeper {
+    pub(crate) store: Store,
+    pub(crate) enrollment: RemoteFacts,
+    pub(crate) services: ServiceToken,
+}
+
+#[tonic::async_trait]
+impl journal::api::Keeper for Keeper {
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str) -> Result<(), Status> {
+        Ok(server::admit_auditor(metadata, &self.services, &self.enrollment, Service::Capture, (stream, study)).await?)
+    }
+
+    fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
+        Ok(server::admit_service(metadata, &self.services)?)
+    }
+
+    async fn open(&self, _: StreamId, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+        self.store.open(stored).await.map(|content| (content.envelope, content.datapoints))
+    }
+}

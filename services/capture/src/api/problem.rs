@@ -1,0 +1,59 @@
+//! Refusals of the domain as clients see them.
+
+use crate::domain::{Fault, Refusal};
+use proto::capture::{self as pb, ErrorReason};
+use server::Problem;
+use tonic::Code;
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let said = refusal.to_string();
+        let state = |reason| Problem::new(Code::FailedPrecondition, reason, said.clone());
+        match refusal {
+            Refusal::Unauthorised(error) => error.into(),
+            Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
+            Refusal::FormsVersionExists => Problem::new(Code::AlreadyExists, "FORMS_VERSION_EXISTS", said),
+            Refusal::FormsVersionUnknown => Problem::new(Code::NotFound, "FORMS_VERSION_UNKNOWN", said),
+            Refusal::SiteNotOpen => state("SITE_NOT_OPEN"),
+            Refusal::NotEnrolled => state("PARTICIPANT_NOT_ENROLLED"),
+            Refusal::ConsentMissing => state("CONSENT_MISSING"),
+            Refusal::ConsentWithdrawn => state("CONSENT_WITHDRAWN"),
+            Refusal::DecisionTooOld => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
+            Refusal::FormExists(entry) => {
+                Problem::new(Code::AlreadyExists, "FORM_EXISTS", said).with("entry", entry.to_string())
+            }
+            Refusal::CorrectionStale(latest) => {
+                let problem = Problem::new(Code::Aborted, "CORRECTION_STALE", said);
+                latest.map_or(problem.clone(), |entry| problem.with("entry", entry.to_string()))
+            }
+            Refusal::Field { field, fault } => Problem::field(reason(fault), field, fault.to_string()),
+        }
+    }
+}
+
+fn reason(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Malformed | Fault::Definition => "MALFORMED",
+        Fault::RootMismatch => "ROOT_MISMATCH",
+        Fault::ItemUnknown => "ITEM_UNKNOWN",
+        Fault::ItemRepeated => "ITEM_REPEATED",
+        Fault::WrongType => "VALUE_WRONG_TYPE",
+        Fault::OutOfRange => "VALUE_OUT_OF_RANGE",
+        Fault::TooLong => "VALUE_TOO_LONG",
+        Fault::NotInCodeList => "VALUE_NOT_IN_CODE_LIST",
+        Fault::Missing => "ITEM_MISSING",
+        Fault::Reason => "REASON_MISSING",
+    }
+}
+
+/// A refusal inside a stream.
+pub(super) fn refusal_message(problem: Problem) -> pb::Refusal {
+    let reason = ErrorReason::from_str_name(&format!("ERROR_REASON_{}", problem.reason));
+    let fields = problem.fields.into_iter().map(|(field, description)| pb::FieldViolation { field, description });
+    pb::Refusal {
+        code: problem.code.into(),
+        reason: reason.unwrap_or(ErrorReason::Unspecified).into(),
+        message: problem.message,
+        fields: fields.collect(),
+    }
+}

@@ -1,0 +1,129 @@
+//! Commands: form definitions, submissions and corrections.
+
+use super::{Inner, problem::refusal_message};
+use crate::{
+    domain::{self, Refusal},
+    gate::{Basis, MAX_AGE_MS},
+};
+use access::FactSource;
+use journal::{Decision, Found, Next, Proposal, api::receipt_message};
+use proto::{
+    capture::{self as pb, submit_forms_response::Outcome},
+    types::Receipt,
+};
+use seal::{
+    authority::{authorise, subjects},
+    command::{DefineForms, Payload, Submission, Task},
+    fact::Subject,
+    id::{Name, Service, Uuid},
+};
+use server::{Problem, Received, receive};
+use std::sync::Arc;
+use tonic::Status;
+
+impl Inner {
+    pub(super) async fn define_forms(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
+        let received = receive::<DefineForms>(envelope)?;
+        domain::check_forms(&received.command)?;
+        let everywhere = Name::all_sites();
+        let by = &received.command.by;
+        let mut needs = subjects(by, received.envelope.key_ids(), Task::DefineForms, &everywhere);
+        needs.push(Subject::Study);
+        let (head, facts) = self.enrollment.facts(received.command.study, &needs).await?;
+        let head = head.ok_or(Refusal::StudyUnknown)?;
+        let key = self.store.forms_key(received.command.study, &received.command.version);
+        let stream = received.stream(Service::Capture);
+        let Received { bytes, hash, envelope, command } = received;
+        let request = command.request;
+        let rule = move |found: &Found, next: Next| {
+            authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)?;
+            if found.0.contains_key(&key) {
+                return Err(Refusal::FormsVersionExists);
+            }
+            Ok(Decision { facts: vec![(key, Vec::new())] })
+        };
+        let proposal = Proposal {
+            stream,
+            request,
+            kind: DefineForms::KIND,
+            envelope: hash,
+            stored: bytes,
+            basis: vec![head],
+            reads: vec![key],
+            rule: Box::new(rule),
+        };
+        Ok(receipt_message(self.journal.append(proposal).await?))
+    }
+
+    pub(super) async fn submit(&self, envelope: Vec<u8>, datapoints: Vec<Vec<u8>>) -> Result<Receipt, Problem> {
+        let received = receive::<Submission>(envelope)?;
+        let submission = &received.command;
+        let values = domain::check_header(submission, &datapoints)?;
+        let basis = self.gate.basis(submission, &received.envelope).await?;
+        domain::admit(submission, &received.envelope, &basis.enrollment, server::now_ms())?;
+        basis.consent.clone()?;
+        let forms = self.forms(submission.study, &submission.forms_version).await?;
+        domain::check_values(submission, &values, &forms)?;
+
+        let keys = self.store.keys(submission.study, &submission.instance);
+        let stored = self.store.seal(&keys.participant, &received.hash, &received.bytes, &datapoints).await?;
+        let proposal = Proposal {
+            stream: received.stream(Service::Capture),
+            request: submission.request,
+            kind: Submission::KIND,
+            envelope: received.hash,
+            stored,
+            basis: basis.heads.clone(),
+            reads: vec![keys.instance],
+            rule: Box::new(move |found, next| record(&received, &basis, &keys, found, next)),
+        };
+        Ok(receipt_message(self.journal.append(proposal).await?))
+    }
+
+    async fn forms(&self, study: Uuid, version: &Name) -> Result<Arc<DefineForms>, Problem> {
+        let name = (study, version.clone());
+        if let Some(forms) = self.forms.get(&name) {
+            return Ok(forms);
+        }
+        let key = self.store.forms_key(study, version);
+        let forms = self.store.forms(Service::Capture.stream(study), &key).await?;
+        let forms = Arc::new(forms.ok_or(Refusal::FormsVersionUnknown)?);
+        self.forms.insert(name, forms.clone());
+        Ok(forms)
+    }
+
+    pub(super) async fn answer(
+        &self,
+        sequence: u64,
+        message: Result<pb::SubmitFormsRequest, Status>,
+    ) -> Result<pb::SubmitFormsResponse, Status> {
+        let pb::SubmitFormsRequest { envelope, datapoints } = message?;
+        let outcome = match self.submit(envelope, datapoints).await {
+            Ok(receipt) => Outcome::Receipt(receipt),
+            Err(problem) => Outcome::Refusal(refusal_message(problem)),
+        };
+        Ok(pb::SubmitFormsResponse { sequence, outcome: Some(outcome) })
+    }
+}
+
+/// The last word, at the entry's own time and place: the delegation still covers it, the decision is not too old, and
+/// nobody else recorded this form instance in between.
+fn record(
+    received: &Received<Submission>,
+    basis: &Basis,
+    keys: &crate::store::Keys,
+    found: &Found,
+    next: Next,
+) -> Result<Decision, Refusal> {
+    let submission = &received.command;
+    if next.time > basis.asked_ms.saturating_add(MAX_AGE_MS) {
+        return Err(Refusal::DecisionTooOld);
+    }
+    seal::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)?;
+    let latest = found.0.get(&keys.instance).and_then(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_be_bytes);
+    domain::fits(submission, latest)?;
+    let first = [u8::from(submission.corrects.is_none())];
+    Ok(Decision {
+        facts: vec![(keys.instance, next.number.to_be_bytes().to_vec()), (keys.participant, first.to_vec())],
+    })
+}

@@ -1,0 +1,26 @@
+//! What the service must be told.
+
+use access::{RemoteFacts, ServiceToken};
+use std::{path::PathBuf, sync::Arc};
+use tonic::transport::Channel;
+use vault::Vault;
+
+/// The configuration of the capture service.
+pub struct Config {
+    /// The journal's database file.
+    pub file: PathBuf,
+    /// Signs receipts.
+    pub receipt_key: Arc<tlog::key::SignerKey>,
+    /// Within how many milliseconds entries will be on the chain.
+    pub anchored_within_ms: u64,
+    /// How the deployment's services know each other.
+    pub services: ServiceToken,
+    /// The enrollment service's facts.
+    pub enrollment: RemoteFacts,
+    /// Where the enrollment service is reached, to follow its heads.
+    pub enrollment_channel: Channel,
+    /// Where the consent service is reached.
+    pub consent_channel: Channel,
+    /// The participants' keys.
+    pub vault: Vault,
+}

@@ -1,0 +1,158 @@
+//! The rules of capture. No clock, no I/O, no transport types.
+
+mod form;
+mod history;
+
+pub use form::{check_forms, check_values};
+pub use history::{Change, Current, Recorded, current, history};
+
+use seal::{
+    authority::{self, Unauthorised},
+    command::{Submission, Task},
+    datapoint::{self, Datapoint, MAX_DATAPOINTS},
+    dsse::Envelope,
+    fact::{Facts, Subject},
+};
+
+/// Why a submission is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The signer may not do this.
+    #[error(transparent)]
+    Unauthorised(#[from] Unauthorised),
+    /// The study does not exist.
+    #[error("the study does not exist")]
+    StudyUnknown,
+    /// The version of the form definitions exists already.
+    #[error("this version of the form definitions exists already")]
+    FormsVersionExists,
+    /// The version of the form definitions does not exist.
+    #[error("this version of the form definitions does not exist: define it first")]
+    FormsVersionUnknown,
+    /// The site is closed.
+    #[error("the site is not open")]
+    SiteNotOpen,
+    /// The participant is not enrolled there, or has left.
+    #[error("the participant is not enrolled at that site, or has left the trial")]
+    NotEnrolled,
+    /// No consent was given.
+    #[error("the participant gave no consent to data collection")]
+    ConsentMissing,
+    /// Consent was withdrawn.
+    #[error("the participant withdrew consent to data collection")]
+    ConsentWithdrawn,
+    /// The decision could not be made in time.
+    #[error("the decision to accept this grew too old before it could be recorded")]
+    DecisionTooOld,
+    /// The form instance was captured before.
+    #[error("this form instance was captured before, in entry {0}: correct it instead")]
+    FormExists(u64),
+    /// The correction is of an entry that is not the latest.
+    #[error("the entry to correct is not the latest of this form instance")]
+    CorrectionStale(Option<u64>),
+    /// A field has a value it may not have.
+    #[error("{field}: {fault}")]
+    Field {
+        /// The path of the field.
+        field: String,
+        /// What is wrong.
+        fault: Fault,
+    },
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It cannot be read.
+    #[error("not of format trialseal/datapoint@v1")]
+    Malformed,
+    /// Not what was signed.
+    #[error("differs from the signed header")]
+    RootMismatch,
+    /// No such form or item.
+    #[error("not defined in this version of the forms")]
+    ItemUnknown,
+    /// Twice.
+    #[error("given twice")]
+    ItemRepeated,
+    /// Not of the item's type.
+    #[error("not of the item's type")]
+    WrongType,
+    /// Out of range.
+    #[error("outside the item's range")]
+    OutOfRange,
+    /// Too long.
+    #[error("longer than the item allows")]
+    TooLong,
+    /// Not in the code list.
+    #[error("not in the item's code list")]
+    NotInCodeList,
+    /// Mandatory and missing.
+    #[error("mandatory, and missing")]
+    Missing,
+    /// No reason for a correction, or one for a first submission.
+    #[error("a correction states a reason of 1 to 4,096 bytes, a first submission states none")]
+    Reason,
+    /// The definitions contradict themselves.
+    #[error("defined twice, or out of bounds")]
+    Definition,
+}
+
+pub(crate) fn field<T>(field: impl Into<String>, fault: Fault) -> Result<T, Refusal> {
+    Err(Refusal::Field { field: field.into(), fault })
+}
+
+/// Checks the datapoints against the signed header, and reads them.
+pub fn check_header(submission: &Submission, datapoints: &[Vec<u8>]) -> Result<Vec<Datapoint>, Refusal> {
+    if datapoints.is_empty() || datapoints.len() > MAX_DATAPOINTS || submission.count as usize != datapoints.len() {
+        return field("datapoints", Fault::RootMismatch);
+    }
+    if datapoint::root(datapoints) != submission.root.0 {
+        return field("envelope.payload.root", Fault::RootMismatch);
+    }
+    let reason = submission.reason.as_ref().map(|reason| (1..=4_096).contains(&reason.trim().len()));
+    if reason != submission.corrects.map(|_| true) {
+        return field("envelope.payload.reason", Fault::Reason);
+    }
+    let parse = |(index, bytes): (usize, &Vec<u8>)| {
+        Datapoint::parse(bytes)
+            .map_err(|_| Refusal::Field { field: format!("datapoints[{index}]"), fault: Fault::Malformed })
+    };
+    datapoints.iter().enumerate().map(parse).collect()
+}
+
+/// The facts of the enrollment journal a submission needs.
+pub fn needs(submission: &Submission, envelope: &Envelope) -> Vec<Subject> {
+    let mut needs = authority::subjects(&submission.by, envelope.key_ids(), Task::Capture, &submission.site);
+    needs.extend([
+        Subject::Study,
+        Subject::Site(submission.site.clone()),
+        Subject::Participant(submission.instance.participant.clone()),
+    ]);
+    needs
+}
+
+/// Whether a submission may be recorded at `time`, given the enrollment facts. Consent is decided by its own service.
+pub fn admit(submission: &Submission, envelope: &Envelope, facts: &Facts, time: u64) -> Result<(), Refusal> {
+    if facts.find(&Subject::Study).is_none() {
+        return Err(Refusal::StudyUnknown);
+    }
+    authority::authorise(facts, envelope, &submission.by, Task::Capture, &submission.site, time)?;
+    if !facts.site_is_open(&submission.site) {
+        return Err(Refusal::SiteNotOpen);
+    }
+    if facts.site_of_active(&submission.instance.participant) != Some(&submission.site) {
+        return Err(Refusal::NotEnrolled);
+    }
+    Ok(())
+}
+
+/// Whether a submission fits what was recorded of its form instance: `latest` is the number of its last entry.
+pub fn fits(submission: &Submission, latest: Option<u64>) -> Result<(), Refusal> {
+    match (submission.corrects, latest) {
+        (None, None) => Ok(()),
+        (None, Some(entry)) => Err(Refusal::FormExists(entry)),
+        (Some(corrects), Some(entry)) if corrects == entry => Ok(()),
+        (Some(_), latest) => Err(Refusal::CorrectionStale(latest)),
+    }
+}

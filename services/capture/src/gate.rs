@@ -1,0 +1,149 @@
+//! The gate: on what state of enrollment and consent a submission is decided.
+//!
+//! Answers are kept for a second at most, and dropped as soon as either journal is known to have moved. Without an
+//! answer nothing is captured.
+
+use crate::{
+    Config,
+    domain::{self, Refusal},
+};
+use access::{FactError, FactSource, RemoteFacts, ServiceToken};
+use journal::api::parse_head;
+use moka::sync::Cache;
+use proto::{
+    consent::{DecideRequest, ErrorReason, Provision, consent_service_client::ConsentServiceClient},
+    journal::{FollowHeadsRequest, journal_service_client::JournalServiceClient},
+};
+use seal::{
+    command::Submission,
+    dsse::Envelope,
+    entry::Head,
+    fact::Facts,
+    id::{Name, Service, StreamId, Uuid},
+    key::KeyId,
+};
+use server::{Problem, now_ms};
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+use tonic::{Request, transport::Channel};
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::from_secs(1);
+/// The oldest answer an entry may rest on, in milliseconds: less than auditors allow, so that clocks may differ a little.
+pub(crate) const MAX_AGE_MS: u64 = seal::MAX_DECISION_AGE_MS - 1_000;
+const RECONNECT: Duration = Duration::from_millis(200);
+
+/// The state a submission is decided on.
+pub(crate) struct Basis {
+    pub(crate) enrollment: Facts,
+    pub(crate) consent: Result<(), Refusal>,
+    pub(crate) heads: Vec<Head>,
+    pub(crate) asked_ms: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Question {
+    study: Uuid,
+    by: Name,
+    keys: Vec<KeyId>,
+    site: Name,
+    participant: Name,
+}
+
+type Moved = Arc<RwLock<HashMap<StreamId, u64>>>;
+
+/// Asks enrollment and consent. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    enrollment: RemoteFacts,
+    consent: ConsentServiceClient<Channel>,
+    services: ServiceToken,
+    answers: Cache<Question, Arc<Basis>>,
+    moved: Moved,
+}
+
+impl Gate {
+    pub(crate) fn new(config: &Config) -> Self {
+        let moved = Moved::default();
+        for channel in [&config.enrollment_channel, &config.consent_channel] {
+            tokio::spawn(follow(channel.clone(), config.services.clone(), moved.clone()));
+        }
+        Self {
+            enrollment: config.enrollment.clone(),
+            consent: ConsentServiceClient::new(config.consent_channel.clone()),
+            services: config.services.clone(),
+            answers: Cache::builder().max_capacity(100_000).time_to_live(KEPT).build(),
+            moved,
+        }
+    }
+
+    /// The state to decide `submission` on.
+    pub(crate) async fn basis(&self, submission: &Submission, envelope: &Envelope) -> Result<Arc<Basis>, Problem> {
+        let question = Question {
+            study: submission.study,
+            by: submission.by.clone(),
+            keys: envelope.key_ids().collect(),
+            site: submission.site.clone(),
+            participant: submission.instance.participant.clone(),
+        };
+        if let Some(basis) = self.answers.get(&question).filter(|basis| self.is_current(basis)) {
+            return Ok(basis);
+        }
+        let basis = Arc::new(self.ask(submission, envelope).await?);
+        self.answers.insert(question, basis.clone());
+        Ok(basis)
+    }
+
+    async fn ask(&self, submission: &Submission, envelope: &Envelope) -> Result<Basis, Problem> {
+        let asked_ms = now_ms();
+        let needs = domain::needs(submission, envelope);
+        let enrollment = self.enrollment.facts(submission.study, &needs);
+        let consent = self.decide(submission);
+        let ((enrollment_head, facts), (consent_head, decided)) =
+            tokio::try_join!(async { enrollment.await.map_err(Problem::from) }, consent)?;
+        let heads = [enrollment_head, consent_head].into_iter().flatten().collect();
+        Ok(Basis { enrollment: facts, consent: decided, heads, asked_ms })
+    }
+
+    async fn decide(&self, submission: &Submission) -> Result<(Option<Head>, Result<(), Refusal>), Problem> {
+        let request = DecideRequest {
+            study: submission.study.to_string(),
+            participant: submission.instance.participant.to_string(),
+            provision: Provision::DataCollection.into(),
+        };
+        let answer = self.consent.clone().decide(self.services.attach(Request::new(request))).await;
+        let answer = answer.map_err(|_| FactError::Unavailable(Service::Consent))?.into_inner();
+        let decided = match answer.reason() {
+            ErrorReason::Unspecified if answer.permitted && answer.head.is_some() => Ok(()),
+            ErrorReason::ConsentWithdrawn => Err(Refusal::ConsentWithdrawn),
+            _ => Err(Refusal::ConsentMissing),
+        };
+        Ok((answer.head.as_ref().and_then(parse_head), decided))
+    }
+
+    fn is_current(&self, basis: &Basis) -> bool {
+        let Ok(moved) = self.moved.read() else { return false };
+        let behind = |head: &Head| moved.get(&head.stream).is_some_and(|latest| *latest > head.number);
+        !basis.heads.iter().any(behind)
+    }
+}
+
+/// Keeps track of where a service's journals are, for as long as anybody needs to know.
+async fn follow(channel: Channel, services: ServiceToken, moved: Moved) {
+    let mut client = JournalServiceClient::new(channel);
+    while Arc::strong_count(&moved) > 1 {
+        if let Ok(heads) = client.follow_heads(services.attach(Request::new(FollowHeadsRequest {}))).await {
+            let mut heads = heads.into_inner();
+            while let Ok(Some(message)) = heads.message().await {
+                let head = message.head.as_ref().and_then(parse_head);
+                if let (Some(head), Ok(mut moved)) = (head, moved.write()) {
+                    moved.insert(head.stream, head.number);
+                }
+            }
+        }
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
