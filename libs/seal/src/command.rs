@@ -445,6 +445,9 @@ payload! {
         root: Hex,
         /// How many datapoints.
         count: u32,
+        /// When the data were collected, as their source states it: a date or date and time of any precision (ISO 8601).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        collected: Option<String>,
         /// For a correction: the number of the entry it corrects, the latest of this form instance.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         corrects: Option<u64>,

@@ -103,6 +103,11 @@ impl Envelope {
         }
     }
 
+    /// Those fields of the payload that `T` names, whatever its type. Says nothing about who signed it.
+    pub fn common<T: for<'de> Deserialize<'de>>(&self) -> Result<T, EnvelopeError> {
+        serde_json::from_slice(&self.payload).map_err(|e| EnvelopeError::Payload(json_fault(&e)))
+    }
+
     /// The payload as `P`. Says nothing about who signed it.
     pub fn payload<P: Payload>(&self) -> Result<P, EnvelopeError> {
         let expected = payload_type(P::KIND);

@@ -122,9 +122,14 @@ fn basis(reader: &mut Reader<'_>) -> Result<Vec<Head>, CodecError> {
     if count > MAX_BASIS {
         return Err(CodecError::Invalid("basis"));
     }
-    (0..count)
-        .map(|_| {
-            Ok(Head { stream: StreamId(reader.hash("basis")?), number: reader.u64("basis")?, hash: reader.hash("basis")? })
-        })
-        .collect()
+    let mut heads: Vec<Head> = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        let head =
+            Head { stream: StreamId(reader.hash("basis")?), number: reader.u64("basis")?, hash: reader.hash("basis")? };
+        if heads.iter().any(|known| known.stream == head.stream) {
+            return Err(CodecError::Invalid("basis"));
+        }
+        heads.push(head);
+    }
+    Ok(heads)
 }

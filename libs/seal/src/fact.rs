@@ -7,8 +7,14 @@ use crate::{
     key::{KeyId, PublicKey},
     text::Hex,
 };
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 use tlog::{Hash, sha256};
 
 /// What a fact is about. Its hash is the key in the state map.
@@ -155,6 +161,7 @@ pub enum Fact {
     /// A participant's consent, by provision.
     Consent {
         /// What was given, and whether it still holds.
+        #[serde(deserialize_with = "each_once")]
         provisions: BTreeMap<Provision, Given>,
     },
 }
@@ -169,6 +176,29 @@ impl Fact {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
+}
+
+/// Reads the provisions of a consent; one that is named twice is refused, or two readers might read different things.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Provision, Given>, D::Error> {
+    struct EachOnce;
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = BTreeMap<Provision, Given>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of provisions")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut provisions = BTreeMap::new();
+            while let Some((provision, given)) = map.next_entry()? {
+                if provisions.insert(provision, given).is_some() {
+                    return Err(de::Error::custom("a provision is named twice"));
+                }
+            }
+            Ok(provisions)
+        }
+    }
+    deserializer.deserialize_map(EachOnce)
 }
 
 /// The salt of a fact: 16 bytes derived from the nonce of the entry that set it, so that an auditor can recompute it

@@ -133,6 +133,13 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
+/// Whether a name has the form of a participant's pseudonym: `P-` and 16 characters of `A`-`Z` and `2`-`7`. That it is
+/// random, and not somebody's initials, is the client's duty.
+pub fn is_pseudonym(name: &Name) -> bool {
+    let good = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
+    name.0.strip_prefix("P-").is_some_and(|rest| rest.len() == 16 && rest.bytes().all(good))
+}
+
 /// A recording service: the owner of one journal per study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

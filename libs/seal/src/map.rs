@@ -139,17 +139,24 @@ fn subtree(leaves: &[(&Hash, &Hash)], depth: usize) -> Hash {
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::{BTreeMap, HashMap};
+/// A map held in memory, with all its past states: what an auditor replays a journal into.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    nodes: std::collections::HashMap<Hash, Node>,
+    root: Hash,
+}
 
-    fn walk(nodes: &HashMap<Hash, Node>, root: Hash, key: &Hash) -> Path {
-        let (mut siblings, mut at) = (Vec::new(), root);
+impl Memory {
+    /// The root of the present state.
+    pub fn root(&self) -> Hash {
+        self.root
+    }
+
+    /// The way of `key` in the present state.
+    pub fn path(&self, key: &Hash) -> Path {
+        let (mut siblings, mut at) = (Vec::new(), self.root);
         loop {
-            match nodes.get(&at) {
+            match self.nodes.get(&at) {
                 None => return Path { siblings, terminal: Terminal::Empty },
                 Some(Node::Leaf(key, value)) => {
                     return Path { siblings, terminal: Terminal::Leaf { key: *key, value: *value } };
@@ -162,6 +169,21 @@ mod tests {
             }
         }
     }
+
+    /// Sets `key` to a value hash.
+    pub fn set(&mut self, key: &Hash, value: &Hash) {
+        let (root, made) = self.path(key).set(key, value);
+        self.nodes.extend(made);
+        self.root = root;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     /// Keys that share long prefixes as well as random ones.
     fn keys() -> impl Strategy<Value = Vec<(Hash, Hash)>> {
@@ -176,43 +198,35 @@ mod tests {
     proptest! {
         #[test]
         fn incremental_roots_equal_the_definition_and_every_key_is_provable(sets in keys(), absent in any::<[u8; 32]>()) {
-            let (mut nodes, mut root_now, mut leaves) = (HashMap::new(), EMPTY, BTreeMap::new());
+            let (mut map, mut leaves) = (Memory::default(), BTreeMap::new());
             for (key, value) in &sets {
-                let path = walk(&nodes, root_now, key);
-                prop_assert!(path.proves(key, &root_now).is_some());
-                let (next, made) = path.set(key, value);
-                nodes.extend(made);
-                root_now = next;
+                prop_assert!(map.path(key).proves(key, &map.root()).is_some());
+                map.set(key, value);
                 leaves.insert(*key, *value);
-                prop_assert_eq!(root_now, root(&leaves));
+                prop_assert_eq!(map.root(), root(&leaves));
             }
             for (key, value) in &leaves {
-                let path = walk(&nodes, root_now, key);
-                prop_assert_eq!(path.proves(key, &root_now), Some(Proven::Present(*value)));
-                prop_assert_eq!(path.proves(&Hash(absent), &root_now).filter(|p| *p == Proven::Present(*value)), None);
+                prop_assert_eq!(map.path(key).proves(key, &map.root()), Some(Proven::Present(*value)));
             }
             let absent = Hash(absent);
             prop_assume!(!leaves.contains_key(&absent));
-            let path = walk(&nodes, root_now, &absent);
-            prop_assert_eq!(path.proves(&absent, &root_now), Some(Proven::Absent));
+            prop_assert_eq!(map.path(&absent).proves(&absent, &map.root()), Some(Proven::Absent));
         }
 
         #[test]
         fn a_changed_path_proves_nothing(sets in keys(), pick in any::<prop::sample::Index>(), byte in 0usize..32) {
-            let (mut nodes, mut root_now) = (HashMap::new(), EMPTY);
+            let mut map = Memory::default();
             for (key, value) in &sets {
-                let (next, made) = walk(&nodes, root_now, key).set(key, value);
-                nodes.extend(made);
-                root_now = next;
+                map.set(key, value);
             }
             let (key, _) = sets[pick.index(sets.len())];
-            let mut path = walk(&nodes, root_now, &key);
+            let mut path = map.path(&key);
             prop_assume!(!path.siblings.is_empty());
             let place = pick.index(path.siblings.len());
             path.siblings[place].0[byte] ^= 1;
-            prop_assert_eq!(path.proves(&key, &root_now), None);
+            prop_assert_eq!(path.proves(&key, &map.root()), None);
             path.siblings.pop();
-            prop_assert_eq!(path.proves(&key, &root_now), None);
+            prop_assert_eq!(path.proves(&key, &map.root()), None);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::{id::Uuid, key::PublicKey};
 use std::collections::BTreeMap;
+use tlog::key::{Algorithm, VerifierKey};
 
 /// The largest policy file, in bytes.
 pub const MAX_POLICY_BYTES: usize = 64 << 10;
@@ -16,8 +17,8 @@ pub enum PolicyError {
     /// A `study` line that is not `study <uuid> ed25519:<base64>`, or a study named twice.
     #[error("line {0}: not `study <uuid> ed25519:<base64 public key>`, or the study is named twice")]
     Study(usize),
-    /// A `receipt` line that is not `receipt <verifier key>`.
-    #[error("line {0}: not `receipt <verifier key>`")]
+    /// A `receipt` line that is not `receipt <verifier key>`, of type Ed25519 (0x01).
+    #[error("line {0}: not `receipt <verifier key of type Ed25519>`")]
     Receipt(usize),
     /// The rest is not a tlog-policy.
     #[error("the log, witness, group or quorum lines are not a policy")]
@@ -32,7 +33,7 @@ pub struct Policy {
     /// The root key of each study.
     pub studies: BTreeMap<Uuid, PublicKey>,
     /// The keys recording services sign receipts with.
-    pub receipts: Vec<tlog::key::VerifierKey>,
+    pub receipts: Vec<VerifierKey>,
 }
 
 impl Policy {
@@ -52,8 +53,7 @@ impl Policy {
                     }
                 }
                 Some("receipt") => {
-                    let key = words.next().and_then(|word| word.parse().ok()).filter(|_| words.next().is_none());
-                    receipts.push(key.ok_or(PolicyError::Receipt(index + 1))?);
+                    receipts.push(receipt(words).ok_or(PolicyError::Receipt(index + 1))?);
                 }
                 _ => rest.push_str(line),
             }
@@ -66,4 +66,10 @@ impl Policy {
 fn study<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<(Uuid, PublicKey)> {
     let (study, key) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     words.next().is_none().then_some((study, key))
+}
+
+/// Cosignature keys do not cover all of a receipt, so only a plain Ed25519 key will do.
+fn receipt<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<VerifierKey> {
+    let key: VerifierKey = words.next()?.parse().ok()?;
+    (words.next().is_none() && key.algorithm() == Algorithm::Ed25519).then_some(key)
 }

@@ -9,7 +9,7 @@ use crate::{
 use serde::Serialize;
 use std::fmt;
 
-/// The links of a proof, in the order they are checked.
+/// The links of a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkName {
@@ -172,6 +172,8 @@ pub struct Claim {
     pub value: String,
     /// Its unit.
     pub unit: String,
+    /// When the data were collected, as their source states it.
+    pub collected: Option<String>,
     /// For a correction: the entry it corrects.
     pub corrects: Option<u64>,
     /// For a correction: why.

@@ -114,6 +114,9 @@ pub fn check_header(submission: &Submission, datapoints: &[Vec<u8>]) -> Result<V
     if reason != submission.corrects.map(|_| true) {
         return field("envelope.payload.reason", Fault::Reason);
     }
+    if submission.collected.as_ref().is_some_and(|date| !form::is_partial_datetime(date)) {
+        return field("envelope.payload.collected", Fault::WrongType);
+    }
     let parse = |(index, bytes): (usize, &Vec<u8>)| {
         Datapoint::parse(bytes)
             .map_err(|_| Refusal::Field { field: format!("datapoints[{index}]"), fault: Fault::Malformed })

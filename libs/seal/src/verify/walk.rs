@@ -6,22 +6,22 @@ use crate::{
     authority,
     bundle::Bundle,
     command::{
-        Delegate, EnrolParticipant, GiveConsent, Payload, Provision, PublishDocument, RegisterActor, RotateKey,
+        ActorKind, Delegate, EnrolParticipant, GiveConsent, Payload, Provision, PublishDocument, RegisterActor, RotateKey,
         Submission, Task,
     },
     datapoint::Datapoint,
     dsse::Envelope,
     entry::Entry,
     fact::{Fact, Subject},
-    id::{Name, Service},
+    id::{Name, Service, is_pseudonym},
     key::PublicKey,
     report::{CheckpointClaim, Claim, ConsentClaim, DelegationStep, Failure, Link, LinkName},
 };
 use std::collections::HashSet;
 use tlog::merkle;
 
-/// The longest chain of delegations and registrations.
-const MAX_DEPTH: u32 = 64;
+/// The most registrations, rotations and delegations one bundle may rest on; it bounds the recursion as well.
+const MAX_STEPS: u32 = 128;
 
 /// A walk that reached the root key everywhere.
 pub struct Walked<'a> {
@@ -53,6 +53,7 @@ impl Walked<'_> {
             repeat: self.datapoint.repeat,
             value: self.datapoint.value,
             unit: self.datapoint.unit,
+            collected: command.collected,
             corrects: command.corrects,
             reason: command.reason,
             signed_by: command.by,
@@ -74,7 +75,7 @@ pub fn walk<'a>(bundle: &'a Bundle, root_key: &PublicKey, links: &mut Vec<Link>)
         root_key: *root_key,
         delegations: Vec::new(),
         known: HashSet::new(),
-        depth: 0,
+        steps: 0,
     };
     let mut holds = |link, established: String| links.push(Link { link, established });
 
@@ -141,15 +142,19 @@ struct Walk<'a> {
     root_key: PublicKey,
     delegations: Vec<DelegationStep>,
     known: HashSet<(u64, Name, tlog::Hash)>,
-    depth: u32,
+    steps: u32,
 }
 
 impl Walk<'_> {
     /// The key by which `actor` signed `envelope`, valid in enrollment state `state` and registered under the root key.
     fn signed_by(&mut self, link: LinkName, actor: &Name, envelope: &Envelope, state: u64) -> Result<PublicKey, Fault> {
         let subjects: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
-        let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Key { actor: owner, key, registered, ended: None } if owner == actor => Some((*key, *registered)),
+        let wanted = |subject: &Subject, fact: &Fact| match fact {
+            Fact::Key { actor: owner, key, registered, ended: None }
+                if owner == actor && *subject == Subject::Key(key.id()) =>
+            {
+                Some((*key, *registered))
+            }
             _ => None,
         };
         let otherwise = format!("no key that signed was a valid key of {actor}");
@@ -172,19 +177,21 @@ impl Walk<'_> {
         match self.evidence.kind(link, Service::Enrollment, number)?.as_str() {
             RegisterActor::KIND => {
                 let done = self.evidence.command::<RegisterActor>(link, Service::Enrollment, number)?;
-                ensure(done.command.actor == *actor && done.command.key == *key, link, mismatch)?;
+                let staff = done.command.kind != ActorKind::Participant && !is_pseudonym(actor);
+                ensure(staff && done.command.actor == *actor && done.command.key == *key, link, mismatch)?;
                 self.authorised(link, &done, Task::RegisterActors, &Name::all_sites())
             }
             EnrolParticipant::KIND => {
                 let done = self.evidence.command::<EnrolParticipant>(link, Service::Enrollment, number)?;
-                ensure(done.command.participant == *actor && done.command.key == *key, link, mismatch)?;
+                let same = done.command.participant == *actor && done.command.key == *key;
+                ensure(same && is_pseudonym(actor), link, mismatch)?;
                 let site = done.command.site.clone();
                 self.authorised(link, &done, Task::Enrol, &site)
             }
             RotateKey::KIND => {
                 let done = self.evidence.command::<RotateKey>(link, Service::Enrollment, number)?;
                 ensure(done.command.by == *actor && done.command.key == *key, link, mismatch)?;
-                self.deeper(link)?;
+                self.step(link)?;
                 let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
                 self.signed_by(link, actor, &done.envelope, state).map(|_| ())
             }
@@ -194,7 +201,7 @@ impl Walk<'_> {
 
     /// Checks that the signer of an enrollment command was entitled to it in the state it was decided on.
     fn authorised<P: Payload>(&mut self, link: LinkName, done: &Recorded<P>, task: Task, site: &Name) -> Result<(), Fault> {
-        self.deeper(link)?;
+        self.step(link)?;
         let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
         self.entitled(link, &done.envelope, &done.command, task, site, state, &done.entry).map(|_| ())
     }
@@ -262,7 +269,7 @@ impl Walk<'_> {
         if !self.known.insert((number, actor.clone(), tlog::Hash::ZERO)) {
             return Ok(());
         }
-        self.deeper(link)?;
+        self.step(link)?;
         let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
         let (starts, ends) = self.entitled(link, &done.envelope, &done.command, task, scope, state, &done.entry)?;
         ensure(starts <= *from && *until <= ends, link, format!("{by} delegated {task} for longer than they held it"))?;
@@ -358,9 +365,9 @@ impl Walk<'_> {
         })
     }
 
-    fn deeper(&mut self, link: LinkName) -> Result<(), Fault> {
-        self.depth += 1;
-        ensure(self.depth <= MAX_DEPTH, link, format!("more than {MAX_DEPTH} registrations and delegations"))
+    fn step(&mut self, link: LinkName) -> Result<(), Fault> {
+        self.steps += 1;
+        ensure(self.steps <= MAX_STEPS, link, format!("more than {MAX_STEPS} registrations and delegations"))
     }
 }
 

@@ -101,7 +101,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 /// `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, then `Thh`, `Thh:mm`, `Thh:mm:ss` (ISO 8601, reduced precision).
-fn is_partial_datetime(text: &str) -> bool {
+pub(super) fn is_partial_datetime(text: &str) -> bool {
     let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
     let good_date = match date.len() {
         4 => digits(date, 4).is_some(),

@@ -6,7 +6,7 @@ use seal::{
     command::{ActorKind, Delegate, EndDelegation, RegisterActor, RevokeKey, RotateKey, Task},
     dsse::Envelope,
     fact::{Fact, Facts, Subject},
-    id::Name,
+    id::{Name, is_pseudonym},
     key::KeyId,
 };
 
@@ -22,6 +22,9 @@ impl Rule for RegisterActor {
         authorise(facts, envelope, &self.by, Task::RegisterActors, &Name::all_sites(), next.time)?;
         if self.kind == ActorKind::Participant {
             return Err(Refusal::Malformed { field: "kind", what: "participants are registered by enrol-participant" });
+        }
+        if is_pseudonym(&self.actor) || self.actor.as_str() == Name::ALL_SITES {
+            return Err(Refusal::Malformed { field: "actor", what: "has the form of a participant's pseudonym, or is `*`" });
         }
         let actor = Subject::Actor(self.actor.clone());
         let key = Subject::Key(self.key.id());

@@ -6,6 +6,7 @@ use seal::{
     command::{ActorKind, EnrolParticipant, Task, WithdrawParticipant},
     dsse::Envelope,
     fact::{Fact, Facts, Subject},
+    id::is_pseudonym,
 };
 
 impl Rule for EnrolParticipant {
@@ -23,7 +24,7 @@ impl Rule for EnrolParticipant {
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
         authorise(facts, envelope, &self.by, Task::Enrol, &self.site, next.time)?;
-        if !is_pseudonym(self.participant.as_str()) {
+        if !is_pseudonym(&self.participant) {
             let what = "not `P-` and 16 random characters of A-Z and 2-7";
             return Err(Refusal::Malformed { field: "participant", what });
         }
@@ -44,12 +45,6 @@ impl Rule for EnrolParticipant {
             ),
         ])
     }
-}
-
-/// Whether text has the form of a random pseudonym. That it is random, and not somebody's initials, is the client's duty.
-fn is_pseudonym(text: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
-    text.strip_prefix("P-").is_some_and(|rest| rest.len() == 16 && rest.bytes().all(good))
 }
 
 impl Rule for WithdrawParticipant {

@@ -1,0 +1,137 @@
+//! `trialseal audit`: the whole chain and whole studies, recomputed from stored bytes.
+//!
+//! Nothing a server says is believed: every hash, root, signature, basis and rule is checked again here, by replaying
+//! the journals through the same pure rules the services decide by.
+
+mod chain;
+mod replay;
+mod study;
+
+use anyhow::Result;
+use client::{Client, Reader};
+use indicatif::{ProgressBar, ProgressStyle};
+use seal::{
+    id::{Service, Uuid},
+    policy::Policy,
+};
+use serde::Serialize;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The study, if it is about one.
+    pub study: Option<Uuid>,
+    /// The journal, if it is about one.
+    pub service: Option<Service>,
+    /// The entry, if it is about one.
+    pub entry: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// What an audit found, and what it looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether nothing was found.
+    pub clean: bool,
+    /// Published checkpoints recomputed and verified.
+    pub checkpoints: u64,
+    /// Blocks on the chain.
+    pub blocks: u64,
+    /// Entries read, hashed and replayed.
+    pub entries: u64,
+    /// Of those, entries not on the chain yet.
+    pub waiting: u64,
+    /// Signatures of commands verified.
+    pub signatures: u64,
+    /// State roots recomputed.
+    pub state_roots: u64,
+    /// Datapoints hashed.
+    pub datapoints: u64,
+    /// The oldest decision an entry rests on, in milliseconds past the state that superseded it.
+    pub oldest_decision_ms: u64,
+    /// What is wrong. At most 1,000 are listed.
+    pub findings: Vec<Finding>,
+    /// How many findings there are.
+    pub found: u64,
+}
+
+const MAX_LISTED: usize = 1_000;
+
+impl Report {
+    fn find(&mut self, study: Option<Uuid>, service: Option<Service>, entry: Option<u64>, what: impl Into<String>) {
+        self.found += 1;
+        if self.findings.len() < MAX_LISTED {
+            self.findings.push(Finding { study, service, entry, what: what.into() });
+        }
+    }
+}
+
+/// What to audit, and with whose rights.
+pub struct Audit<'a> {
+    /// The services.
+    pub client: &'a Client,
+    /// Where the chain's files are served.
+    pub tiles: &'a str,
+    /// What is relied on.
+    pub policy: &'a Policy,
+    /// The studies to replay, each with an actor who holds the task audit there.
+    pub studies: Vec<Reader>,
+    /// Whether to show progress.
+    pub progress: bool,
+}
+
+impl Audit<'_> {
+    /// Runs the audit. An error means that something could not be read; what is wrong with what was read is a finding.
+    pub async fn run(&self) -> Result<Report> {
+        let mut report = Report::default();
+        let bar = self.bar("chain");
+        let blocks = chain::check(self.tiles, self.client, self.policy, &mut report, &bar).await?;
+        bar.finish_and_clear();
+        for reader in &self.studies {
+            let bar = self.bar("study");
+            study::check(self, reader, &blocks, &mut report, &bar).await?;
+            bar.finish_and_clear();
+        }
+        report.clean = report.found == 0;
+        Ok(report)
+    }
+
+    fn bar(&self, what: &'static str) -> ProgressBar {
+        if !self.progress {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("  {prefix:<6} {bar:30} {pos}/{len} {msg} {elapsed}");
+        ProgressBar::new(0)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_prefix(what)
+    }
+}
+
+/// A report as people read it.
+pub fn readable(report: &Report) -> String {
+    let mut text = format!(
+        "  {} checkpoints, {} blocks, {} entries ({} not on the chain yet), {} datapoints\n  {} signatures verified, {} \
+         state roots recomputed, oldest decision {} ms\n",
+        report.checkpoints,
+        report.blocks,
+        report.entries,
+        report.waiting,
+        report.datapoints,
+        report.signatures,
+        report.state_roots,
+        report.oldest_decision_ms
+    );
+    for Finding { study, service, entry, what } in &report.findings {
+        text += "  ✗ ";
+        for part in [study.map(|s| format!("study {s} ")), service.map(|s| format!("{s} ")), entry.map(|e| format!("entry {e} "))] {
+            text += &part.unwrap_or_default();
+        }
+        text = format!("{}: {what}\n", text.trim_end());
+    }
+    let listed = report.findings.len() as u64;
+    if report.found > listed {
+        text += &format!("  … and {} more\n", report.found - listed);
+    }
+    text + if report.clean { "AUDIT CLEAN\n" } else { "AUDIT FOUND DAMAGE\n" }
+}

@@ -1,0 +1,163 @@
+//! The chain: every block, every published checkpoint.
+
+use super::Report;
+use anyhow::{Context, Result, bail};
+use client::Client;
+use indicatif::ProgressBar;
+use proto::anchoring::GetCheckpointRequest;
+use rayon::prelude::*;
+use seal::{block::Block, entry, id::StreamId, policy::Policy};
+use server::fetch;
+use std::collections::HashMap;
+use tlog::{
+    Hash, merkle,
+    note::Note,
+    policy::VerifiedCheckpoint,
+    tile::{EntriesId, TILE_WIDTH, parse_entry_bundle},
+};
+
+const MAX_BUNDLE: usize = 256 * (65_535 + 2);
+
+/// The blocks of each stream, in order, as far as they are consistent.
+pub(super) type Blocks = HashMap<StreamId, Vec<Block>>;
+
+/// Reads the chain and checks it.
+pub(super) async fn check(
+    tiles: &str,
+    client: &Client,
+    policy: &Policy,
+    report: &mut Report,
+    bar: &ProgressBar,
+) -> Result<Blocks> {
+    let notes = checkpoints(client).await?;
+    let Some(latest) = notes.first() else {
+        report.find(None, None, None, "no checkpoint has been published");
+        return Ok(Blocks::new());
+    };
+    let latest = match policy.tlog.verify_checkpoint(latest.as_bytes()) {
+        Ok(verified) => verified.checkpoint,
+        Err(error) => {
+            report.find(None, None, None, format!("the latest checkpoint does not verify: {error}"));
+            return Ok(Blocks::new());
+        }
+    };
+    bar.set_length(latest.size);
+    let mut leaves = Vec::new();
+    let mut blocks = Vec::new();
+    for bytes in entries(tiles, latest.size, bar).await? {
+        leaves.push(entry::hash(&bytes));
+        blocks.push(bytes);
+    }
+    let verified: Vec<Result<VerifiedCheckpoint, String>> = notes
+        .par_iter()
+        .map(|note| policy.tlog.verify_checkpoint(note.as_bytes()).map_err(|error| error.to_string()))
+        .collect();
+    let roots = roots(&leaves);
+    for outcome in verified {
+        report.checkpoints += 1;
+        match outcome {
+            Err(error) => report.find(None, None, None, format!("a published checkpoint does not verify: {error}")),
+            Ok(VerifiedCheckpoint { checkpoint, .. }) => {
+                let place = usize::try_from(checkpoint.size).ok().and_then(|size| size.checked_sub(1));
+                if place.and_then(|place| roots.get(place)) != Some(&checkpoint.root) {
+                    let what = format!("the checkpoint of {} blocks has another root than the blocks", checkpoint.size);
+                    report.find(None, None, None, what);
+                }
+            }
+        }
+    }
+    report.blocks = blocks.len() as u64;
+    Ok(streams(&blocks, report))
+}
+
+/// All published checkpoints, the latest first.
+async fn checkpoints(client: &Client) -> Result<Vec<String>> {
+    let (mut notes, mut at_most) = (Vec::new(), 0);
+    loop {
+        let answer = match client.anchoring.clone().get_checkpoint(GetCheckpointRequest { at_most }).await {
+            Ok(answer) => answer.into_inner().checkpoint,
+            Err(status) if status.code() == tonic::Code::NotFound => return Ok(notes),
+            Err(status) => return Err(client::ClientError::from(status)).context("reading checkpoints"),
+        };
+        let size = Note::parse(answer.as_bytes()).ok().and_then(|note| note.text.lines().nth(1)?.parse::<u64>().ok());
+        let size = size.context("a checkpoint cannot be read")?;
+        if at_most != 0 && size > at_most {
+            bail!("the anchoring service answers with a checkpoint that was not asked for");
+        }
+        notes.push(answer);
+        if size <= 1 {
+            return Ok(notes);
+        }
+        at_most = size - 1;
+    }
+}
+
+/// The chain's entries, from its entry bundles.
+async fn entries(tiles: &str, size: u64, bar: &ProgressBar) -> Result<Vec<Vec<u8>>> {
+    let mut entries = Vec::new();
+    let full = size / TILE_WIDTH as u64;
+    for index in 0..=full {
+        let width = if index < full { TILE_WIDTH as u64 } else { size % TILE_WIDTH as u64 };
+        if width == 0 {
+            continue;
+        }
+        let id = EntriesId { index, width: u16::try_from(width)? };
+        let bytes = fetch(&format!("{tiles}/{}", id.path()), MAX_BUNDLE).await.with_context(|| id.path())?;
+        entries.extend(parse_entry_bundle(&bytes, id.width).with_context(|| id.path())?);
+        bar.inc(width);
+    }
+    Ok(entries)
+}
+
+/// The root of the tree at every size from 1 up, in one pass: the roots of the perfect subtrees that make it up.
+fn roots(leaves: &[Hash]) -> Vec<Hash> {
+    let mut subtrees: Vec<(u64, Hash)> = Vec::new();
+    let mut roots = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        let mut last = (1, *leaf);
+        while let Some((size, left)) = subtrees.pop_if(|(size, _)| *size == last.0) {
+            last = (size * 2, merkle::node_hash(&left, &last.1));
+        }
+        subtrees.push(last);
+        let root = subtrees.iter().rev().map(|(_, hash)| *hash).reduce(|right, left| merkle::node_hash(&left, &right));
+        roots.push(root.unwrap_or_else(merkle::empty_root));
+    }
+    roots
+}
+
+/// The blocks by stream, each checked to follow the one before.
+fn streams(blocks: &[Vec<u8>], report: &mut Report) -> Blocks {
+    let mut streams: HashMap<StreamId, (Vec<Block>, Hash)> = HashMap::new();
+    for (bytes, place) in blocks.iter().zip(0_u64..) {
+        let block = match Block::parse(bytes) {
+            Ok(block) => block,
+            Err(error) => {
+                report.find(None, None, None, format!("place {place} of the chain is not a block: {error}"));
+                continue;
+            }
+        };
+        let (known, last) = streams.entry(block.stream).or_insert((Vec::new(), Hash::ZERO));
+        let (number, first) = known.last().map_or((0, 0), |b| (b.number + 1, b.first + u64::from(b.count)));
+        if (block.number, block.first, block.previous) == (number, first, *last) {
+            *last = entry::hash(bytes);
+            known.push(block);
+        } else {
+            let what = format!("place {place} of the chain: the block does not follow block {number} of its stream");
+            report.find(None, None, None, what);
+        }
+    }
+    streams.into_iter().map(|(stream, (blocks, _))| (stream, blocks)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_at_every_size_is_the_trees() {
+        let leaves: Vec<Hash> = (0..130_u8).map(|n| merkle::leaf_hash(&[n])).collect();
+        for (place, root) in roots(&leaves).iter().enumerate() {
+            assert_eq!(*root, merkle::root(&leaves[..=place]), "size {}", place + 1);
+        }
+    }
+}

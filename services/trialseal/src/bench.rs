@@ -1,0 +1,168 @@
+//! `trialseal bench`: how fast this machine captures, with everything on.
+
+use crate::{
+    deployment::Deployment,
+    setup::{Study, text_item, value},
+};
+use anyhow::{Context, Result, bail};
+use client::{Client, SignedForm, sign_form};
+use proto::capture::submit_forms_response::Outcome;
+use rayon::prelude::*;
+use seal::command::FormDef;
+use serde::Serialize;
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Participants the forms are spread over.
+const PARTICIPANTS: usize = 20;
+/// Submissions the client has under way.
+const WINDOW: usize = 256;
+/// Clock ticks of `/proc` a second, on every Linux architecture in use.
+const TICKS: f64 = 100.0;
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// Forms captured.
+    pub forms: usize,
+    /// Items of each.
+    pub items: usize,
+    /// How long it took.
+    pub seconds: f64,
+    /// Forms a second.
+    pub forms_per_second: f64,
+    /// Datapoints a second.
+    pub datapoints_per_second: f64,
+    /// Half of the forms were answered within this many milliseconds.
+    pub p50_ms: f64,
+    /// All but one in a hundred were.
+    pub p99_ms: f64,
+    /// Processor seconds of this process (services, witnesses and client) per second.
+    pub cores: f64,
+    /// Bytes on disk for each datapoint: journal, index, keys and chain.
+    pub bytes_per_datapoint: f64,
+    /// Forms a second the client signs on all cores, measured before.
+    pub signed_per_second: f64,
+}
+
+/// Captures `forms` forms of `items` items in a fresh deployment in `folder`.
+pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
+    let deployment = Deployment::start(folder, 0).await?;
+    let client = Client::new(&deployment.endpoints)?;
+    let study = Study::create(&client, "BENCH").await?;
+    let site = study.open_site(&client, "701", "Synthetic site").await?;
+    let names: Vec<String> = (0..items).map(|n| format!("ITEM{n:03}")).collect();
+    let defs = names.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
+    study.define(&client, "1", vec![FormDef { form: "VS".parse()?, items: defs }]).await?;
+    let mut participants = Vec::new();
+    for _ in 0..PARTICIPANTS {
+        let participant = study.enrol(&client, &site).await?;
+        study.consent(&client, &participant).await?;
+        participants.push(participant);
+    }
+    let signing = Instant::now();
+    let signed: Vec<SignedForm> = (0..forms)
+        .into_par_iter()
+        .map(|n| {
+            let participant = &participants[n % PARTICIPANTS];
+            let header = study.header(participant, "VISIT 1", "VS", u32::try_from(n)?)?;
+            let values = names.iter().map(|item| value(item, &format!("{}.{}", 90 + n % 60, n % 10))).collect();
+            Ok(sign_form(header, values, &study.coordinator.key)?)
+        })
+        .collect::<Result<_>>()?;
+    let signed_per_second = forms as f64 / signing.elapsed().as_secs_f64();
+
+    let (bytes_before, cpu_before) = (size(folder)?, cpu()?);
+    let start = Instant::now();
+    let mut latencies = stream(&client, signed).await?;
+    let seconds = start.elapsed().as_secs_f64();
+    let cores = (cpu()? - cpu_before) / seconds;
+    let bytes = size(folder)?.saturating_sub(bytes_before);
+    deployment.stop().await;
+
+    latencies.sort_unstable();
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
+    let datapoints = (forms * items) as f64;
+    Ok(Figures {
+        forms,
+        items,
+        seconds,
+        forms_per_second: forms as f64 / seconds,
+        datapoints_per_second: datapoints / seconds,
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        cores,
+        bytes_per_datapoint: bytes as f64 / datapoints,
+        signed_per_second,
+    })
+}
+
+/// Streams the forms and gives the time each took to be answered.
+async fn stream(client: &Client, forms: Vec<SignedForm>) -> Result<Vec<Duration>> {
+    let (messages, sent) = mpsc::channel(WINDOW);
+    let begun = Arc::new(Mutex::new(Vec::with_capacity(forms.len())));
+    let (expected, stamps) = (forms.len(), begun.clone());
+    tokio::spawn(async move {
+        for form in forms {
+            let Ok(place) = messages.reserve().await else { return };
+            if let Ok(mut stamps) = stamps.lock() {
+                stamps.push(Instant::now());
+            }
+            place.send(form.into_message());
+        }
+    });
+    let answers = client.capture.clone().submit_forms(ReceiverStream::new(sent)).await;
+    let mut answers = answers.map_err(client::ClientError::from)?.into_inner();
+    let mut latencies = Vec::with_capacity(expected);
+    while let Some(answer) = answers.message().await.map_err(client::ClientError::from)? {
+        if let Some(Outcome::Refusal(refusal)) = answer.outcome {
+            bail!("a form was refused: {}", refusal.message);
+        }
+        let begun = begun.lock().ok().and_then(|stamps| stamps.get(latencies.len()).copied());
+        latencies.push(begun.context("an answer without a question")?.elapsed());
+    }
+    if latencies.len() == expected { Ok(latencies) } else { bail!("{} of {expected} answered", latencies.len()) }
+}
+
+/// The bytes of all files below a folder.
+fn size(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(bytes)
+}
+
+/// Processor seconds this process has used, from `/proc`.
+fn cpu() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").context("processor time is read from /proc")?;
+    let fields: Vec<&str> = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok());
+    Ok((ticks(11).zip(ticks(12)).map(|(user, system)| user + system).context("/proc/self/stat")?) / TICKS)
+}
+
+/// Figures as people read them.
+pub fn readable(figures: &Figures) -> String {
+    format!(
+        "  {} forms of {} items in {:.2} s, one client, one stream, {WINDOW} under way\n  \
+         {:.0} forms/s   {:.0} datapoints/s\n  latency p50 {:.1} ms   p99 {:.1} ms\n  {:.2} cores busy (services, \
+         witnesses and client in one process)\n  {:.0} bytes on disk per datapoint\n  signing beforehand: {:.0} forms/s\n",
+        figures.forms,
+        figures.items,
+        figures.seconds,
+        figures.forms_per_second,
+        figures.datapoints_per_second,
+        figures.p50_ms,
+        figures.p99_ms,
+        figures.cores,
+        figures.bytes_per_datapoint,
+        figures.signed_per_second
+    )
+}

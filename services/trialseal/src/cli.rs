@@ -1,0 +1,335 @@
+//! The command line.
+
+use crate::{
+    audit, bench, demo,
+    deployment::{DEFAULT_PORTS, Deployment},
+    import::{Import, Mapping, Subjects},
+    key, prove, verify,
+};
+use anyhow::{Context, Result, bail};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use client::{Client, Reader};
+use seal::id::{Name, Uuid};
+use serde::Serialize;
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+use tracing_subscriber::EnvFilter;
+
+/// Clinical-trial data, sealed under live consent and provable offline.
+#[derive(Parser)]
+#[command(name = "trialseal", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every service and three witnesses in this process.
+    Up {
+        /// The data directory.
+        #[arg(long, default_value = "trialseal-data", env = "TRIALSEAL_DATA")]
+        data: PathBuf,
+        /// The first of seven ports; 0 takes any that are free.
+        #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
+        port: u16,
+    },
+    /// Tell the whole story on synthetic data, and fail if anything is not as told.
+    Demo {
+        /// The folder to make; a demo's folder is made anew.
+        #[arg(long, default_value = "trialseal-demo")]
+        data: PathBuf,
+    },
+    /// Make or show the key of an actor.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Verify a proof bundle offline. Exits 0 if every link holds, 1 if not.
+    Verify {
+        /// The bundle file.
+        bundle: PathBuf,
+        /// The policy file: chain, witnesses, quorum, study root keys.
+        #[arg(long)]
+        policy: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch the proof bundle of a datapoint.
+    Prove {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The number of the capture entry that recorded the form.
+        #[arg(long)]
+        entry: u64,
+        /// The item.
+        #[arg(long)]
+        item: String,
+        /// The item group's repeat key.
+        #[arg(long, default_value = "")]
+        repeat: String,
+        /// Where to write the bundle.
+        #[arg(long, short)]
+        output: PathBuf,
+        /// Print what was written as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Recompute the whole chain and, with an auditor's key, a whole study. Exits 0 if nothing is wrong, 1 if not.
+    Audit {
+        /// The policy file.
+        #[arg(long)]
+        policy: PathBuf,
+        /// The study to replay; the chain alone unless given.
+        #[arg(long, requires = "actor", requires = "key")]
+        study: Option<Uuid>,
+        /// Who audits: an actor with the task audit.
+        #[arg(long)]
+        actor: Option<Name>,
+        /// The auditor's key file.
+        #[arg(long)]
+        key: Option<PathBuf>,
+        /// Where the services are, as `trialseal up` wrote it.
+        #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
+        endpoints: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Import data.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Measure how fast this machine captures, with everything on.
+    Bench {
+        /// How many forms.
+        #[arg(long, default_value_t = 20_000)]
+        forms: usize,
+        /// How many items each.
+        #[arg(long, default_value_t = 20)]
+        items: usize,
+        /// A new folder on the disk to measure; it is removed afterwards.
+        #[arg(long, default_value = "trialseal-bench")]
+        data: PathBuf,
+        /// Print the figures as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a shell completion script.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Make a new key file, readable by its owner only, and print the public key.
+    New {
+        /// The file; it must not exist.
+        file: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the public key of a key file.
+    Show {
+        /// The file.
+        file: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum ImportCommand {
+    /// Import a CSV table, one row one form instance. Plain, zstd or gzip. Running it again is safe.
+    Csv {
+        /// The table.
+        file: PathBuf,
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// How rows become forms (TOML).
+        #[arg(long)]
+        mapping: PathBuf,
+        /// Which participant each subject is: CSV with the columns subject, participant, site.
+        #[arg(long)]
+        subjects: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct ActorArgs {
+    /// The study.
+    #[arg(long)]
+    study: Uuid,
+    /// Who you are in the study.
+    #[arg(long)]
+    actor: Name,
+    /// Your key file.
+    #[arg(long)]
+    key: PathBuf,
+    /// Where the services are, as `trialseal up` wrote it.
+    #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
+    endpoints: PathBuf,
+}
+
+impl ActorArgs {
+    fn open(&self) -> Result<(Client, Reader)> {
+        let client = Client::new(&prove::endpoints(&self.endpoints)?)?;
+        Ok((client, Reader { study: self.study, actor: self.actor.clone(), key: key::read(&self.key)? }))
+    }
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub async fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Up { data, port } => up(data, port).await,
+            Command::Demo { data } => {
+                log("error");
+                demo::run(&data).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Key(command) => run_key(&command),
+            Command::Verify { bundle, policy, json } => {
+                let report = verify::verify(&bundle, &verify::policy(&policy)?)?;
+                print(json, &report, verify::readable)?;
+                Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+            Command::Prove { actor, entry, item, repeat, output, json } => {
+                let (client, reader) = actor.open()?;
+                let bundle = prove::fetch(&client, &reader, entry, &item, &repeat).await?;
+                fs::write(&output, &bundle).with_context(|| format!("{}", output.display()))?;
+                let written = serde_json::json!({ "file": output, "bytes": bundle.len() });
+                print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Audit { policy, study, actor, key, endpoints, json } => {
+                run_audit(policy, study.zip(actor).zip(key), endpoints, json).await
+            }
+            Command::Import(ImportCommand::Csv { file, actor, mapping, subjects, json }) => {
+                run_import(file, actor, mapping, subjects, json).await
+            }
+            Command::Bench { forms, items, data, json } => {
+                log("error");
+                if data.exists() {
+                    bail!("{}: exists already; choose a new folder with --data", data.display());
+                }
+                let figures = bench::run(&data, forms.max(1), items.clamp(1, 4_096)).await;
+                fs::remove_dir_all(&data).with_context(|| format!("{}", data.display()))?;
+                print(json, &figures?, bench::readable)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "trialseal", &mut io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+/// Logs of at least this level go to standard error, unless `RUST_LOG` says otherwise.
+fn log(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+fn print<T: Serialize>(json: bool, value: &T, readable: impl Fn(&T) -> String) -> Result<()> {
+    let text = if json { serde_json::to_string_pretty(value)? + "\n" } else { readable(value) };
+    io::stdout().write_all(text.as_bytes()).context("standard output")
+}
+
+async fn up(data: PathBuf, port: u16) -> Result<ExitCode> {
+    log("info");
+    let mut deployment = Deployment::start(&data, port).await?;
+    let endpoints = &deployment.endpoints;
+    println!("trialseal is up, data in {}", data.display());
+    for (name, url) in [
+        ("enrollment", &endpoints.enrollment),
+        ("consent", &endpoints.consent),
+        ("capture", &endpoints.capture),
+        ("anchoring", &endpoints.anchoring),
+    ] {
+        println!("  {name:<11} {url}");
+    }
+    for url in &endpoints.witnesses {
+        println!("  witness     {url}");
+    }
+    println!("policy in {}, stop with Ctrl-C", data.join("policy.txt").display());
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+        error = deployment.failed() => return Err(error),
+    }
+    println!("stopping");
+    deployment.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_key(command: &KeyCommand) -> Result<ExitCode> {
+    let (key, json) = match command {
+        KeyCommand::New { file, json } => (key::generate(file)?, json),
+        KeyCommand::Show { file, json } => (key::read(file)?, json),
+    };
+    let public = key.public();
+    let shown = serde_json::json!({ "public_key": public, "key_id": public.id() });
+    print(*json, &shown, |_| format!("{public}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_audit(
+    policy: PathBuf,
+    auditor: Option<((Uuid, Name), PathBuf)>,
+    endpoints: PathBuf,
+    json: bool,
+) -> Result<ExitCode> {
+    let endpoints = prove::endpoints(&endpoints)?;
+    let client = Client::new(&endpoints)?;
+    let mut studies = Vec::new();
+    if let Some(((study, actor), file)) = auditor {
+        studies.push(Reader { study, actor, key: key::read(&file)? });
+    }
+    let policy = verify::policy(&policy)?;
+    let progress = !json && io::stderr().is_terminal();
+    let audit = audit::Audit { client: &client, tiles: &endpoints.anchoring, policy: &policy, studies, progress };
+    let report = audit.run().await?;
+    print(json, &report, audit::readable)?;
+    Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run_import(
+    file: PathBuf,
+    actor: ActorArgs,
+    mapping: PathBuf,
+    subjects: PathBuf,
+    json: bool,
+) -> Result<ExitCode> {
+    let (client, signer) = actor.open()?;
+    let (mapping, subjects) = (Mapping::read(&mapping)?, Subjects::read(&subjects)?);
+    let progress = !json && io::stderr().is_terminal();
+    let import =
+        Import { client: &client, signer: &signer, mapping: &mapping, subjects: &subjects, progress };
+    let report = import.run(&file).await?;
+    print(json, &report, |report| {
+        let mut text = format!(
+            "{} rows: {} recorded ({} datapoints), {} recorded before, {} refused\n",
+            report.rows,
+            report.recorded,
+            report.datapoints,
+            report.recorded_before,
+            report.refused.len()
+        );
+        for refused in &report.refused {
+            text += &format!("  row {}: {}: {}\n", refused.row, refused.reason, refused.message);
+        }
+        text
+    })?;
+    Ok(if report.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

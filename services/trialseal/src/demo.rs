@@ -1,0 +1,297 @@
+//! `trialseal demo`: the main job told as a story, over real gRPC, on synthetic data.
+
+use crate::{
+    audit::{self, Audit},
+    deployment::Deployment,
+    prove,
+    setup::{Participant, Study, text_item, value},
+    verify,
+};
+use anyhow::{Context, Result, bail, ensure};
+use client::{Client, Reader, entry_number, new_uuid, now_ms, sign_form};
+use proto::{anchoring::GetCheckpointRequest, capture::GetItemHistoryRequest};
+use seal::{
+    command::{FormDef, ItemDef, ItemType, Provision, Submission, WithdrawConsent},
+    datapoint::Datapoint,
+    entry::Entry,
+    id::Service,
+    policy::Policy,
+};
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+use vault::{MasterKey, Vault};
+
+const AGAIN: Duration = Duration::from_millis(50);
+
+fn chapter(number: u32, title: &str) {
+    println!("\n{number}. {title}");
+}
+
+fn told(line: impl AsRef<str>) {
+    println!("   {}", line.as_ref());
+}
+
+struct Demo {
+    deployment: Deployment,
+    client: Client,
+    folder: PathBuf,
+}
+
+/// Tells the story in a fresh data directory. An error means that something was not as told.
+pub async fn run(folder: &Path) -> Result<()> {
+    make_room(folder)?;
+    chapter(1, "A deployment: three recording services, a chain, three witnesses. One process, real gRPC.");
+    let deployment = Deployment::start(folder, 0).await?;
+    let demo = Demo { client: Client::new(&deployment.endpoints)?, deployment, folder: folder.to_owned() };
+    for (name, url) in [
+        ("enrollment", &demo.deployment.endpoints.enrollment),
+        ("consent", &demo.deployment.endpoints.consent),
+        ("capture", &demo.deployment.endpoints.capture),
+        ("anchoring", &demo.deployment.endpoints.anchoring),
+    ] {
+        told(format!("{name:<11} {url}"));
+    }
+    let (study, participants) = demo.study().await?;
+    let first = demo.visits(&study, &participants).await?;
+    let corrected = demo.correction(&study, &participants[0], first).await?;
+    demo.withdrawal(&study, &participants[2]).await?;
+    let policy = demo.anchored(&study, corrected).await?;
+    demo.audited(&study, &policy).await?;
+    demo.proven(&study, corrected, &policy).await?;
+    demo.tampered(&study, first, &policy).await?;
+    demo.deployment.stop().await;
+    println!("\nVerify the same bundle yourself; no service is running any more:\n");
+    println!("   trialseal verify {0}/bundle.trialseal --policy {0}/regulator-policy.txt", folder.display());
+    println!("   trialseal verify {0}/bundle.trialseal --policy {0}/regulator-policy.txt --json", folder.display());
+    println!("\n(With cargo: put `cargo run -q -- ` in place of `trialseal `.)");
+    Ok(())
+}
+
+/// A demo's folder is made anew, but only if a demo made it.
+fn make_room(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    ensure!(
+        folder.join("demo").exists(),
+        "{}: exists and is not a demo's folder; choose another with --data",
+        folder.display()
+    );
+    fs::remove_dir_all(folder).with_context(|| format!("{}", folder.display()))
+}
+
+impl Demo {
+    async fn study(&self) -> Result<(Study, Vec<Participant>)> {
+        fs::write(self.folder.join("demo"), "made by trialseal demo\n")?;
+        chapter(2, "A study: its root key, a site, people and what they may do, a consent form, participants.");
+        let study = Study::create(&self.client, "DEMO-01").await?;
+        told(format!("study {} created by its root key", study.id));
+        told("sponsor → dr-imani (enrol, consent, capture) → coordinator-lund (capture)");
+        let site = study.open_site(&self.client, "701", "University hospital (synthetic)").await?;
+        told("site 701 added and activated");
+        let number = |item: &str, min: f64, max: f64| -> Result<ItemDef> {
+            let range = (Some(min), Some(max));
+            Ok(ItemDef { kind: ItemType::Integer, min: range.0, max: range.1, mandatory: true, ..text_item(item)? })
+        };
+        let items = vec![
+            number("SYSBP", 40.0, 300.0)?,
+            number("DIABP", 20.0, 200.0)?,
+            number("PULSE", 20.0, 250.0)?,
+            text_item("POSITION")?,
+            text_item("COMMENT")?,
+        ];
+        study.define(&self.client, "1", vec![FormDef { form: "VS".parse()?, items }]).await?;
+        let mut participants = Vec::new();
+        for _ in 0..3 {
+            let participant = study.enrol(&self.client, &site).await?;
+            study.consent(&self.client, &participant).await?;
+            told(format!("{} enrolled, consent signed by participant and investigator (synthetic)", participant.name));
+            participants.push(participant);
+        }
+        Ok((study, participants))
+    }
+
+    async fn visits(&self, study: &Study, participants: &[Participant]) -> Result<u64> {
+        chapter(3, "Visits are captured; every form is signed by who captured it.");
+        let mut first = None;
+        for event in ["BASELINE", "WEEK 2"] {
+            for (participant, pressure) in participants.iter().zip(["210", "124", "131"]) {
+                let header = study.header(participant, event, "VS", 0)?;
+                let form = sign_form(header, vital_signs(pressure), &study.coordinator.key)?;
+                let receipt = self.client.submit(form).await?;
+                let entry = entry_number(&receipt).context("a receipt without an entry")?;
+                first = first.or(Some(entry));
+            }
+            told(format!("{event}: {} forms, each answered with a signed receipt", participants.len()));
+        }
+        first.context("nothing was captured")
+    }
+
+    async fn correction(&self, study: &Study, participant: &Participant, corrects: u64) -> Result<u64> {
+        chapter(4, "One value was mistyped: it is corrected, with a reason. Nothing is overwritten.");
+        let header = Submission {
+            corrects: Some(corrects),
+            reason: Some("typing error: the source document says 120".to_owned()),
+            ..study.header(participant, "BASELINE", "VS", 0)?
+        };
+        let form = sign_form(header.clone(), vec![value("SYSBP", "120")], &study.coordinator.key)?;
+        let entry = entry_number(&self.client.submit(form).await?).context("a receipt without an entry")?;
+        let request = GetItemHistoryRequest {
+            study: study.id.to_string(),
+            instance: Some(proto::capture::FormInstance {
+                participant: participant.name.to_string(),
+                event: "BASELINE".to_owned(),
+                event_repeat: 0,
+                form: "VS".to_owned(),
+                form_repeat: 0,
+            }),
+            item: "SYSBP".to_owned(),
+            repeat: String::new(),
+        };
+        let history = self.client.capture.clone().get_item_history(self.coordinator(study).request(request)).await;
+        let changes = history.map_err(client::ClientError::from)?.into_inner().changes;
+        for change in &changes {
+            told(format!(
+                "SYSBP {:?} → {:?} by {} {}",
+                change.old_value, change.new_value, change.signed_by, change.reason
+            ));
+        }
+        let values: Vec<&str> = changes.iter().map(|change| change.new_value.as_str()).collect();
+        ensure!(values == ["210", "120"], "the history is not as told: {values:?}");
+        Ok(entry)
+    }
+
+    async fn withdrawal(&self, study: &Study, participant: &Participant) -> Result<()> {
+        chapter(5, "A participant withdraws consent; the next capture for them is refused.");
+        let withdraw = WithdrawConsent {
+            study: study.id,
+            request: new_uuid()?,
+            by: participant.name.clone(),
+            time: now_ms(),
+            participant: participant.name.clone(),
+            site: participant.site.clone(),
+            provisions: vec![Provision::DataCollection],
+        };
+        self.client.record(&withdraw, &[&participant.key]).await?;
+        told(format!("{} signed the withdrawal with their own key", participant.name));
+        let begun = Instant::now();
+        for attempt in 1.. {
+            let header = study.header(participant, "WEEK 4", "VS", attempt)?;
+            let form = sign_form(header, vital_signs("130"), &study.coordinator.key)?;
+            match self.client.submit(form).await {
+                Err(error) if error.reason().as_deref() == Some("CONSENT_WITHDRAWN") => {
+                    told(format!("capture refused {} ms later: {error}", begun.elapsed().as_millis()));
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+                Ok(_) if begun.elapsed() < Duration::from_secs(1) => sleep(AGAIN).await,
+                Ok(_) => break,
+            }
+        }
+        bail!("a capture was accepted more than a second after consent was withdrawn")
+    }
+
+    async fn anchored(&self, study: &Study, entry: u64) -> Result<Policy> {
+        chapter(6, "The journals' new entries become blocks of the chain; two of three witnesses must cosign.");
+        let text = format!("{}{}", self.deployment.policy, study.policy_line());
+        let policy = Policy::parse(&text)?;
+        fs::write(self.folder.join("regulator-policy.txt"), &text)?;
+        prove::fetch(&self.client, &study.reader(), entry, "SYSBP", "").await?;
+        let request = GetCheckpointRequest { at_most: 0 };
+        let answer = self.client.anchoring.clone().get_checkpoint(request).await;
+        let note = answer.map_err(client::ClientError::from)?.into_inner().checkpoint;
+        let verified = policy.tlog.verify_checkpoint(note.as_bytes())?;
+        told(format!("checkpoint of {} blocks, root {}", verified.checkpoint.size, verified.checkpoint.root));
+        for (name, key, _) in &verified.cosigned_by {
+            told(format!("cosigned by {name} ({:?})", key.algorithm()));
+        }
+        Ok(policy)
+    }
+
+    async fn audited(&self, study: &Study, policy: &Policy) -> Result<()> {
+        chapter(7, "An auditor recomputes everything from stored bytes.");
+        let report = self.audit(study, policy).await?;
+        print!("{}", audit::readable(&report));
+        ensure!(report.clean, "the audit found damage where there is none");
+        Ok(())
+    }
+
+    async fn audit(&self, study: &Study, policy: &Policy) -> Result<audit::Report> {
+        let studies = vec![study.reader()];
+        let tiles = &self.deployment.endpoints.anchoring;
+        Audit { client: &self.client, tiles, policy, studies, progress: true }.run().await
+    }
+
+    async fn proven(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {
+        chapter(8, "A regulator verifies one datapoint offline, from two files.");
+        let bytes = prove::fetch(&self.client, &study.reader(), entry, "SYSBP", "").await?;
+        let file = self.folder.join("bundle.trialseal");
+        fs::write(&file, &bytes)?;
+        let report = verify::verify(&file, policy)?;
+        print!("{}", verify::readable(&report));
+        ensure!(report.verified, "the bundle does not verify");
+        let mut forged = seal::bundle::Bundle::parse(&bytes)?;
+        let mut datapoint = Datapoint::parse(&forged.datapoint.0)?;
+        datapoint.value = "118".to_owned();
+        forged.datapoint.0 = datapoint.to_bytes();
+        let report = seal::verify::verify(&forged.to_bytes(), policy);
+        ensure!(!report.verified, "a forged bundle verifies");
+        told("the same bundle with 118 in place of 120:");
+        print!("{}", verify::readable(&report));
+        Ok(())
+    }
+
+    /// Somebody with the database and even the master key changes a value, and seals it again so that it opens.
+    async fn tampered(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {
+        chapter(9, "An insider with the database and the keys edits a value behind the service's back.");
+        let data = self.deployment.data();
+        let options = SqliteConnectOptions::new().filename(data.file("capture.sqlite"));
+        let mut database = SqliteConnection::connect_with(&options).await?;
+        let number = i64::try_from(entry)?;
+        let (bytes, stored): (Vec<u8>, Vec<u8>) =
+            sqlx::query_as("SELECT bytes, stored FROM entry WHERE number = ?").bind(number).fetch_one(&mut database).await?;
+        let vault = Vault::open(&data.file("vault.sqlite"), MasterKey::new(*data.secret("master.key")?)).await?;
+        let context = Entry::parse(&bytes)?.envelope;
+        let mut plain = vault.open_sealed(&context.0, &stored).await?;
+        let place = plain.windows(3).position(|three| three == b"210").context("the value is not where it was")?;
+        plain[place..place + 3].copy_from_slice(b"140");
+        let reference = vault.master().reference("participant", &[&study.id.0, self.subject(study, entry).await?.as_bytes()]);
+        let forged = vault.seal(&reference, &context.0, &plain).await?;
+        sqlx::query("UPDATE entry SET stored = ? WHERE number = ?").bind(forged).bind(number).execute(&mut database).await?;
+        database.close().await?;
+        told(format!("capture entry {entry}: SYSBP 210 is now 140, encrypted under the right key"));
+        let report = self.audit(study, policy).await?;
+        print!("{}", audit::readable(&report));
+        let found = report.findings.iter().any(|f| f.service == Some(Service::Capture) && f.entry == Some(entry));
+        ensure!(!report.clean && found, "the audit did not find the edit");
+        Ok(())
+    }
+
+    /// Whose form an entry is.
+    async fn subject(&self, study: &Study, entry: u64) -> Result<String> {
+        let bytes = prove::fetch(&self.client, &study.reader(), entry, "DIABP", "").await?;
+        let bundle = seal::bundle::Bundle::parse(&bytes)?;
+        let part = bundle.entries.iter().find(|part| (part.service, part.number) == (Service::Capture, entry));
+        let envelope = part.and_then(|part| part.envelope.as_ref()).context("no envelope")?;
+        let header: Submission = seal::dsse::Envelope::parse(&envelope.0)?.payload()?;
+        Ok(header.instance.participant.to_string())
+    }
+
+    fn coordinator(&self, study: &Study) -> Reader {
+        Reader { study: study.id, actor: study.coordinator.name.clone(), key: study.coordinator.key.clone() }
+    }
+}
+
+fn vital_signs(pressure: &str) -> Vec<Datapoint> {
+    vec![
+        Datapoint { unit: "mmHg".to_owned(), ..value("SYSBP", pressure) },
+        Datapoint { unit: "mmHg".to_owned(), ..value("DIABP", "80") },
+        Datapoint { unit: "beats/min".to_owned(), ..value("PULSE", "66") },
+        value("POSITION", "SUPINE"),
+    ]
+}

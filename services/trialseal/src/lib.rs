@@ -1,0 +1,12 @@
+//! The one binary, as a library: what `trialseal` does, so that tests can do it too.
+
+pub mod audit;
+pub mod bench;
+pub mod cli;
+pub mod demo;
+pub mod deployment;
+pub mod import;
+pub mod key;
+pub mod prove;
+pub mod setup;
+pub mod verify;

@@ -1,0 +1,31 @@
+//! `trialseal prove`: fetching a proof bundle.
+
+use anyhow::{Context, Result};
+use client::{Client, Endpoints, Reader};
+use std::{fs, path::Path, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// How long an entry may take to reach the chain before `prove` gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Reads where a deployment's services are.
+pub fn endpoints(file: &Path) -> Result<Endpoints> {
+    let text = fs::read(file).with_context(|| {
+        format!("{}: is `trialseal up` running? Else name the file with --endpoints", file.display())
+    })?;
+    serde_json::from_slice(&text).with_context(|| format!("{}: not an endpoints file", file.display()))
+}
+
+/// Fetches the bundle of a datapoint, waiting until it is on the chain.
+pub async fn fetch(client: &Client, reader: &Reader, entry: u64, item: &str, repeat: &str) -> Result<Vec<u8>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match client.bundle(reader, entry, item, repeat).await {
+            Err(error) if error.reason().as_deref() == Some("NOT_ANCHORED_YET") && Instant::now() < until => {
+                sleep(AGAIN).await;
+            }
+            answer => return Ok(answer?),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A synthetic study, set up over gRPC: for the demo, the benchmark and tests. Everything in it is made up.
+
+use anyhow::Result;
+use client::{Client, Reader, new_key, new_pseudonym, new_uuid, now_ms};
+use seal::{
+    command::{
+        ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, CreateStudy, DefineForms, Delegate,
+        EnrolParticipant, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Provision, PublishDocument,
+        RegisterActor, Submission, Task,
+    },
+    datapoint::Datapoint,
+    id::{Name, Uuid},
+    key::SecretKey,
+    sha256,
+};
+use std::str::FromStr;
+
+const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
+
+/// A person with a key.
+pub struct Actor {
+    /// Their identifier.
+    pub name: Name,
+    /// Their key.
+    pub key: SecretKey,
+}
+
+/// An enrolled participant.
+pub struct Participant {
+    /// The pseudonym.
+    pub name: Name,
+    /// Their site.
+    pub site: Name,
+    /// Their key.
+    pub key: SecretKey,
+}
+
+/// A study and who works on it.
+pub struct Study {
+    /// Its identifier.
+    pub id: Uuid,
+    /// Who holds the root key: the sponsor.
+    pub root: Actor,
+    /// The principal investigator, at every site.
+    pub investigator: Actor,
+    /// The coordinator who captures, at every site.
+    pub coordinator: Actor,
+    /// Who audits.
+    pub auditor: Actor,
+}
+
+/// A name known to be good.
+pub fn name(text: &str) -> Result<Name> {
+    Ok(Name::from_str(text)?)
+}
+
+impl Study {
+    /// Creates a study: its actors, their delegations, a protocol version and a consent document.
+    pub async fn create(client: &Client, title: &str) -> Result<Self> {
+        let study = Self {
+            id: new_uuid()?,
+            root: Actor { name: Name::root(), key: new_key()? },
+            investigator: Actor { name: name("dr-imani")?, key: new_key()? },
+            coordinator: Actor { name: name("coordinator-lund")?, key: new_key()? },
+            auditor: Actor { name: name("auditor-vega")?, key: new_key()? },
+        };
+        let Self { id, root, .. } = &study;
+        let (study_id, by, time) = (*id, root.name.clone(), now_ms());
+        let create = CreateStudy {
+            study: study_id,
+            request: new_uuid()?,
+            by: by.clone(),
+            time,
+            name: name(title)?,
+            root_key: root.key.public(),
+        };
+        client.record(&create, &[&root.key]).await?;
+        let protocol = AddProtocolVersion {
+            study: study_id,
+            request: new_uuid()?,
+            by: by.clone(),
+            time,
+            version: name("1.0")?,
+            document: sha256(&[b"synthetic protocol 1.0"]).into(),
+            effective: time,
+        };
+        client.record(&protocol, &[&root.key]).await?;
+        for actor in [&study.investigator, &study.coordinator, &study.auditor] {
+            study.register(client, actor).await?;
+        }
+        let everywhere = Name::all_sites();
+        for task in [Task::Enrol, Task::ObtainConsent, Task::Capture, Task::Read] {
+            study.delegate(client, root, &study.investigator, task, &everywhere).await?;
+        }
+        // The coordinator's task comes from the investigator, so that a proof shows a chain of two.
+        study.delegate(client, &study.investigator, &study.coordinator, Task::Capture, &everywhere).await?;
+        study.delegate(client, root, &study.auditor, Task::Audit, &everywhere).await?;
+        let document = PublishDocument {
+            study: study_id,
+            request: new_uuid()?,
+            by,
+            time,
+            document: name("ICF")?,
+            version: name("1.0")?,
+            language: name("en")?,
+            content: sha256(&[b"synthetic informed consent form 1.0"]).into(),
+            approval: Approval { reference: name("IRB-2026-001 (synthetic)")?, date: name("2026-01-15")? },
+        };
+        client.record(&document, &[&root.key]).await?;
+        Ok(study)
+    }
+
+    /// The policy line by which verifiers pin this study.
+    pub fn policy_line(&self) -> String {
+        format!("study {} {}\n", self.id, self.root.key.public())
+    }
+
+    /// The auditor, reading.
+    pub fn reader(&self) -> Reader {
+        Reader { study: self.id, actor: self.auditor.name.clone(), key: self.auditor.key.clone() }
+    }
+
+    /// Registers an actor.
+    pub async fn register(&self, client: &Client, actor: &Actor) -> Result<()> {
+        let register = RegisterActor {
+            study: self.id,
+            request: new_uuid()?,
+            by: Name::root(),
+            time: now_ms(),
+            actor: actor.name.clone(),
+            kind: ActorKind::Person,
+            key: actor.key.public(),
+        };
+        client.record(&register, &[&self.root.key, &actor.key]).await?;
+        Ok(())
+    }
+
+    /// Delegates a task for a year less a day for each step from the root.
+    pub async fn delegate(&self, client: &Client, by: &Actor, to: &Actor, task: Task, site: &Name) -> Result<()> {
+        let now = now_ms();
+        let day = YEAR_MS / 365;
+        let steps = if by.name.as_str() == Name::ROOT { 0 } else { 1 };
+        let delegate = Delegate {
+            study: self.id,
+            request: new_uuid()?,
+            by: by.name.clone(),
+            time: now,
+            actor: to.name.clone(),
+            task,
+            site: site.clone(),
+            from: if steps == 0 { now - day } else { now },
+            until: now + YEAR_MS - steps * day,
+        };
+        client.record(&delegate, &[&by.key]).await?;
+        Ok(())
+    }
+
+    /// Adds a site and opens it.
+    pub async fn open_site(&self, client: &Client, site: &str, title: &str) -> Result<Name> {
+        let (by, site) = (Name::root(), name(site)?);
+        let add = AddSite {
+            study: self.id,
+            request: new_uuid()?,
+            by: by.clone(),
+            time: now_ms(),
+            site: site.clone(),
+            title: name(title)?,
+        };
+        client.record(&add, &[&self.root.key]).await?;
+        let activate =
+            ActivateSite { study: self.id, request: new_uuid()?, by, time: now_ms(), site: site.clone() };
+        client.record(&activate, &[&self.root.key]).await?;
+        Ok(site)
+    }
+
+    /// Enrols a participant.
+    pub async fn enrol(&self, client: &Client, site: &Name) -> Result<Participant> {
+        let participant = Participant { name: new_pseudonym()?, site: site.clone(), key: new_key()? };
+        let enrol = EnrolParticipant {
+            study: self.id,
+            request: new_uuid()?,
+            by: self.investigator.name.clone(),
+            time: now_ms(),
+            participant: participant.name.clone(),
+            site: site.clone(),
+            key: participant.key.public(),
+        };
+        client.record(&enrol, &[&self.investigator.key]).await?;
+        Ok(participant)
+    }
+
+    /// Records a participant's consent, labelled synthetic.
+    pub async fn consent(&self, client: &Client, participant: &Participant) -> Result<()> {
+        let consent = GiveConsent {
+            study: self.id,
+            request: new_uuid()?,
+            by: self.investigator.name.clone(),
+            time: now_ms(),
+            participant: participant.name.clone(),
+            site: participant.site.clone(),
+            document: name("ICF")?,
+            version: name("1.0")?,
+            language: name("en")?,
+            provisions: vec![Provision::DataCollection],
+            synthetic: true,
+        };
+        client.record(&consent, &[&participant.key, &self.investigator.key]).await?;
+        Ok(())
+    }
+
+    /// Defines forms.
+    pub async fn define(&self, client: &Client, version: &str, forms: Vec<FormDef>) -> Result<()> {
+        let define = DefineForms {
+            study: self.id,
+            request: new_uuid()?,
+            by: Name::root(),
+            time: now_ms(),
+            version: name(version)?,
+            forms,
+        };
+        client.record(&define, &[&self.root.key]).await?;
+        Ok(())
+    }
+
+    /// An unsigned header of a first submission by the coordinator.
+    pub fn header(&self, participant: &Participant, event: &str, form: &str, repeat: u32) -> Result<Submission> {
+        Ok(Submission {
+            study: self.id,
+            request: new_uuid()?,
+            by: self.coordinator.name.clone(),
+            time: now_ms(),
+            site: participant.site.clone(),
+            instance: FormInstance {
+                participant: participant.name.clone(),
+                event: name(event)?,
+                event_repeat: 0,
+                form: name(form)?,
+                form_repeat: repeat,
+            },
+            forms_version: name("1")?,
+            root: sha256(&[]).into(),
+            count: 0,
+            collected: None,
+            corrects: None,
+            reason: None,
+        })
+    }
+}
+
+/// A text item without further rules.
+pub fn text_item(item: &str) -> Result<ItemDef> {
+    Ok(ItemDef {
+        item: name(item)?,
+        kind: ItemType::Text,
+        max_length: None,
+        min: None,
+        max: None,
+        codes: Vec::new(),
+        mandatory: false,
+    })
+}
+
+/// A value without a unit.
+pub fn value(item: &str, value: &str) -> Datapoint {
+    Datapoint {
+        nonce: [0; 16],
+        item: item.to_owned(),
+        repeat: String::new(),
+        value: value.to_owned(),
+        unit: String::new(),
+    }
+}
