@@ -1,5 +1,6 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
+use axum::serve::ListenerExt;
 use std::{future::Future, io, net::SocketAddr};
 use tokio::net::TcpListener;
 use tonic::{
@@ -94,5 +95,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let router = parts.into_router().await?;
+    // Small answers must not wait for the peer's delayed acknowledgement (Nagle).
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     axum::serve(listener, router).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
 }
