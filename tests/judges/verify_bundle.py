@@ -1,0 +1,798 @@
+#!/usr/bin/env python3
+"""Offline verifier for Trialseal proof bundles, written from docs/PROOF.md alone ("§" refers to its sections).
+
+    python3 verify_bundle.py BUNDLE --policy POLICY [--json]
+    python3 verify_bundle.py --many DIR --policy POLICY
+
+Exit status 0 if everything asked for is verified, else 1. Needs Python 3.11 and this one package:
+
+    cryptography==50.0.2    (Ed25519; ML-DSA-44 through hazmat.primitives.asymmetric.mldsa)
+"""
+import argparse
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+from types import SimpleNamespace
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+U32, U64 = 2**32 - 1, 2**64 - 1
+SERVICES = ("enrollment", "consent", "capture")
+E, C = "enrollment", "consent"  # as in §14.1
+
+
+class Refused(Exception):
+    """Something does not hold; the verification adds the name of the link."""
+
+
+def need(condition, reason):
+    if not condition:
+        raise Refused(reason)
+
+
+# --- §2, §3.1: text forms, hashes, trees ---------------------------------------------------------------------------
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def leaf(data):
+    return sha256(b"\0", data)
+
+
+def utf8(data):
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("not UTF-8") from None
+
+
+def unbase64(text):
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:  # also raised for characters outside ASCII
+        raise Refused("not base64") from None
+    need(base64.b64encode(data).decode() == text, "base64 is not in its one spelling")
+    return data
+
+
+def decimal(text):
+    need(re.fullmatch("0|[1-9][0-9]{0,19}", text) and int(text) <= U64, "not a decimal number")
+    return int(text)
+
+
+def included(leaf_hash, index, size, path, root):
+    if index >= size:
+        return False
+    fn, sn, r = index, size - 1, leaf_hash
+    for p in path:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = sha256(b"\1", p, r)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = sha256(b"\1", r, p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+# --- §3.2, §3.3: signatures ----------------------------------------------------------------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+SMALL_ORDER = {bytes.fromhex(h) for h in (
+    "00" * 32, "01" + "00" * 31,
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ec" + "ff" * 30 + "7f", "ed" + "ff" * 30 + "7f", "ee" + "ff" * 30 + "7f")}
+
+
+def small_order(point):
+    return point[:31] + bytes([point[31] & 0x7f]) in SMALL_ORDER
+
+
+def ed25519_key(key):
+    """Refuses what is no usable public key. §3.2 does not say whether a y-coordinate of 2^255 - 19 or more decodes
+    (RFC 8032 says no). It is reduced here, since the table of §3.2 lists two such spellings as points."""
+    need(len(key) == 32, "Ed25519 key of a wrong length")
+    y2 = pow((int.from_bytes(key, "little") & (2**255 - 1)) % P, 2, P)
+    x2 = (y2 - 1) * pow(D * y2 + 1, -1, P) % P  # D is no square and -1 is one, so the divisor is never 0
+    need(x2 == 0 or pow(x2, (P - 1) // 2, P) == 1, "Ed25519 key is no point of the curve")
+    need(not small_order(key), "Ed25519 key of small order")
+    return key
+
+
+def ed25519_verifies(key, signature, message):
+    # The library compares the encoding of [S]B - [k]A with R, without cofactor; so R needs no decoding of its own.
+    if len(signature) != 64 or small_order(signature[:32]) or int.from_bytes(signature[32:], "little") >= L:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        return True
+    except (InvalidSignature, ValueError):
+        return False
+
+
+def mldsa44_verifies(key, signature, message):
+    if len(signature) != 2420:
+        return False
+    try:
+        MLDSA44PublicKey.from_public_bytes(key).verify(signature, message)
+        return True
+    except (InvalidSignature, ValueError):
+        return False
+
+
+# --- §2, §4: JSON values. A "reader" turns a parsed JSON value into ours, or refuses it --------------------------------
+
+WHITE_SPACE = set(map(chr, (*range(9, 14), 0x20, 0x85, 0xa0, 0x1680, *range(0x2000, 0x200b), 0x2028, 0x2029, 0x202f,
+                            0x205f, 0x3000)))
+
+
+def parse_json(data):
+    def unique(pairs):
+        need(len(pairs) == len(dict(pairs)), "a field occurs twice")
+        return dict(pairs)
+
+    def integer(text):
+        return decimal(text)  # no sign; beyond u64 nothing is ever valid
+
+    def never(text):
+        raise Refused("not an integer literal")
+
+    try:
+        return json.loads(utf8(data), object_pairs_hook=unique, parse_int=integer, parse_float=never,
+                          parse_constant=never)
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+
+
+def string(value):
+    need(type(value) is str, "not a string")
+    need(not any("\ud800" <= c <= "\udfff" for c in value), "unpaired surrogate")
+    return value
+
+
+def name(value):
+    string(value)
+    need(1 <= len(value.encode()) <= 128, "name is empty or too long")
+    need(not re.search("[\0-\x1f\x7f-\x9f]", value), "control character in a name")
+    need(value[0] not in WHITE_SPACE and value[-1] not in WHITE_SPACE, "white space around a name")
+    return value
+
+
+def boolean(value):
+    need(type(value) is bool, "not a boolean")
+    return value
+
+
+def number(maximum):
+    def read(value):
+        need(type(value) is int and 0 <= value <= maximum, "not a number in range")
+        return value
+    return read
+
+
+def pattern(regex, convert=lambda text: text):
+    def read(value):
+        need(re.fullmatch(regex, string(value)), "not in its text form")
+        return convert(value)
+    return read
+
+
+def one_of(*values):
+    def read(value):
+        need(string(value) in values, "not one of the listed values")
+        return value
+    return read
+
+
+def list_of(reader):
+    def read(value):
+        need(type(value) is list, "not an array")
+        return [reader(item) for item in value]
+    return read
+
+
+def optional(reader):
+    def read(value):
+        return None if value is None else reader(value)
+    read.optional = True
+    return read
+
+
+def record(**fields):
+    fields = {key.rstrip("_"): reader for key, reader in fields.items()}  # `from_` stands for `from`
+
+    def read(value):
+        need(type(value) is dict and value.keys() <= fields.keys(), "not an object, or an unknown field in it")
+        for key, reader in fields.items():
+            need(key in value or hasattr(reader, "optional"), "a field is missing")
+        return {key: reader(value.get(key)) for key, reader in fields.items()}
+    return read
+
+
+def provisions(value):
+    need(type(value) is dict, "not an object")
+    return {one_of("data_collection")(key): GIVEN(given) for key, given in value.items()}
+
+
+u32, u64 = number(U32), number(U64)
+hash_ = pattern("[0-9a-f]{64}", bytes.fromhex)
+uuid = pattern("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+base64_ = lambda value: unbase64(string(value))
+hashes = list_of(hash_)
+key_id_text = pattern("ed25519:[0-9a-f]{64}")
+key_text = pattern("ed25519:[A-Za-z0-9+/]{43}=", lambda text: ed25519_key(unbase64(text[8:])))
+service = one_of(*SERVICES)
+task = one_of("manage_study", "register_actors", "publish_documents", "enrol", "obtain_consent", "define_forms",
+              "capture", "read", "audit")
+actor_kind = one_of("person", "system", "participant", "device")
+approval = record(reference=name, date=name)
+GIVEN = record(given=u64, document=name, version=name, language=name, withdrawn=optional(u64))
+
+
+def key_id(key):
+    return "ed25519:" + sha256(b"trialseal/key@v1 ed25519\n", key).hex()
+
+
+def spell_key(key):
+    return "ed25519:" + base64.b64encode(key).decode()
+
+
+def command(**fields):
+    return record(study=uuid, request=uuid, by=name, time=u64, **fields)
+
+
+ENVELOPE = record(payloadType=string, payload=base64_, signatures=list_of(record(keyid=key_id_text, sig=base64_)))  # §6
+COMMANDS = {  # §7
+    "register-actor": command(actor=name, kind=actor_kind, key=key_text),
+    "rotate-key": command(key=key_text),
+    "delegate": command(actor=name, task=task, site=name, from_=u64, until=u64),
+    "enrol-participant": command(participant=name, site=name, key=key_text),
+    "publish-document": command(document=name, version=name, language=name, content=hash_, approval=approval),
+    "give-consent": command(participant=name, site=name, document=name, version=name, language=name,
+                            provisions=list_of(one_of("data_collection")), synthetic=boolean),
+    "submit-form": command(
+        site=name, instance=record(participant=name, event=name, event_repeat=u32, form=name, form_repeat=u32),
+        forms_version=name, root=hash_, count=u32, collected=optional(string), corrects=optional(u64),
+        reason=optional(string)),
+}
+FACTS = {  # §8
+    "study": record(name=name, root_key=key_text),
+    "protocol": record(document=hash_, effective=u64),
+    "site": record(open=boolean, changed=u64),
+    "actor": record(kind=actor_kind, registered=u64),
+    "key": record(actor=name, key=key_text, registered=u64, ended=optional(u64)),
+    "delegation": record(granted=u64, from_=u64, until=u64, ended=optional(u64)),
+    "participant": record(site=name, enrolled=u64, withdrawn=optional(u64)),
+    "document": record(content=hash_, approval=approval, published=u64),
+    "consent": record(provisions=provisions),
+}
+BUNDLE = record(  # §13
+    study=uuid, submission=u64, datapoint=base64_, index=u64, path=hashes,
+    entries=list_of(record(service=service, number=u64, entry=base64_, envelope=optional(base64_), path=hashes)),
+    facts=list_of(record(service=service, number=u64, key=hash_, fact=base64_, salt=base64_, siblings=hashes)),
+    blocks=list_of(record(block=base64_, index=u64, path=hashes)),
+    checkpoint=string)
+
+
+# --- §5: binary records --------------------------------------------------------------------------------------------
+
+class Binary:
+    def __init__(self, data, first_line):
+        self.data, self.at = data, 0
+        need(self.take(len(first_line)) == first_line, "record of another format")
+
+    def take(self, length):
+        need(self.at + length <= len(self.data), "record ends inside a field")
+        self.at += length
+        return self.data[self.at - length:self.at]
+
+    def uint(self, length):
+        return int.from_bytes(self.take(length), "big")
+
+    def text(self, maximum):
+        length = self.uint(4)
+        need(length <= maximum, "text too long")
+        return utf8(self.take(length))
+
+    def end(self):
+        need(self.at == len(self.data), "record goes on after its last field")
+
+
+def read_datapoint(data):
+    r = Binary(data, b"trialseal/datapoint@v1 sha256\n")
+    r.take(16)
+    point = {"item": r.text(128), "repeat": r.text(128), "value": r.text(65536), "unit": r.text(128)}
+    r.end()
+    return point
+
+
+def read_entry(data):
+    r = Binary(data, b"trialseal/entry@v1 sha256\n")
+    e = SimpleNamespace(hash=leaf(data), stream=r.take(32), number=r.uint(8), previous=r.take(32), time=r.uint(8))
+    r.take(16)  # nonce
+    kind_length = r.uint(1)
+    need(1 <= kind_length <= 64, "kind of a wrong length")
+    e.kind = r.take(kind_length)
+    need(re.fullmatch(b"[a-z-]+", e.kind), "kind with other characters")
+    e.kind, e.envelope, flag = e.kind.decode(), r.take(32), r.uint(1)
+    need(flag <= 1, "unknown state flag")
+    e.state_root = r.take(32) if flag else None
+    count = r.uint(1)
+    need(count <= 4, "too many heads")
+    e.basis = {}
+    for _ in range(count):
+        stream, head = r.take(32), (r.uint(8), r.take(32))
+        need(stream not in e.basis, "two heads of one stream")
+        e.basis[stream] = head
+    r.end()
+    return e
+
+
+def read_block(data):
+    r = Binary(data, b"trialseal/block@v1 sha256\n")
+    b = SimpleNamespace(hash=leaf(data), stream=r.take(32), number=r.uint(8), first=r.uint(8), count=r.uint(4),
+                        root=r.take(32), time=r.uint(8), previous=r.take(32))
+    r.end()
+    need(1 <= b.count <= 65536 and b.first + b.count <= U64, "block with an impossible range")
+    return b
+
+
+# --- §6: envelopes -------------------------------------------------------------------------------------------------
+
+def read_envelope(data):
+    need(len(data) <= 1048576, "envelope too large")
+    envelope = ENVELOPE(parse_json(data))
+    ids = [s["keyid"] for s in envelope["signatures"]]
+    need(1 <= len(ids) <= 8 and len(ids) == len(set(ids)), "wrong number of signatures, or a key id twice")
+    kind = envelope["payloadType"].encode()
+    envelope["pae"] = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(envelope["payload"]), envelope["payload"])
+    return envelope
+
+
+# --- §11: notes, checkpoints, cosignatures -------------------------------------------------------------------------
+
+def key_name(text):
+    need(1 <= len(text.encode()) <= 255, "key name is empty or too long")
+    need(not any(c in WHITE_SPACE or c == "+" or c < " " for c in text), "character not allowed in a key name")
+    return text
+
+
+def read_verifier_key(text):
+    parts = text.split("+", 2)
+    need(len(parts) == 3, "not a verifier key")
+    data = unbase64(parts[2])
+    k = SimpleNamespace(name=key_name(parts[0]), type=data[0] if data else 0, public=data[1:])
+    need(len(k.public) == {1: 32, 4: 32, 6: 1312}.get(k.type), "note key of another type or length")
+    k.id = sha256(k.name.encode(), b"\n", data)[:4]
+    need(k.id.hex() == parts[1], "id of a note key does not match")
+    if k.type != 6:
+        ed25519_key(k.public)
+    return k
+
+
+def read_checkpoint(text):
+    lines = text.split("\n")
+    need(lines.pop() == "" and len(lines) >= 3 and all(lines), "not the text of a checkpoint")
+    root = unbase64(lines[2])
+    need(len(root) == 32, "root of a wrong length")
+    return SimpleNamespace(text=text, origin=lines[0], size=decimal(lines[1]), root=root)
+
+
+def note_signature(key, signature, checkpoint):
+    """The time of a signature that verifies (0 for type 01, which has none), or None. Notes of bundles are checkpoints."""
+    text, origin = checkpoint.text.encode(), checkpoint.origin.encode()
+    if key.type == 1:
+        return 0 if ed25519_verifies(key.public, signature, text) else None
+    time, bare = int.from_bytes(signature[:8], "big"), signature[8:]
+    if len(signature) < 8 or time >= 2**63:
+        return None
+    if key.type == 4:
+        return time if ed25519_verifies(key.public, bare, b"cosignature/v1\ntime %d\n" % time + text) else None
+    if len(origin) > 255:
+        return None
+    own = key.name.encode()
+    message = b"".join((b"subtree/v1\n\0", bytes([len(own)]), own, signature[:8], bytes([len(origin)]), origin, bytes(8),
+                        checkpoint.size.to_bytes(8, "big"), checkpoint.root))
+    return time if mldsa44_verifies(key.public, bare, message) else None
+
+
+def verify_checkpoint(note, policy):
+    need(len(note.encode()) <= 131072, "note too large")
+    need(not re.search("[\0-\x09\x0b-\x1f]", note), "control character in the note")
+    text, separator, tail = note.rpartition("\n\n")
+    lines = tail.split("\n")
+    need(separator and lines.pop() == "" and 1 <= len(lines) <= 64, "not a signed note")
+    signatures = []
+    for line in lines:
+        parts = line.split(" ", 2)
+        need(len(parts) == 3 and parts[0] == "\u2014", "not a signature line")
+        data = unbase64(parts[2])
+        need(len(data) >= 5, "signature too short")
+        signatures.append((key_name(parts[1]), data[:4], data[4:]))
+    checkpoint = read_checkpoint(text + "\n")
+    need(any(k.name == checkpoint.origin for k in policy.logs), "origin is no chain of the policy")
+    times = {}  # by public key, which the policy has once; in the order of the lines
+    for line_name, line_id, signature in signatures:
+        known = [k for k in policy.keys if k.name == line_name and k.id == line_id]
+        verified = [(k, t) for k in known if (t := note_signature(k, signature, checkpoint)) is not None]
+        need(verified or not known, "a signature of a known key does not verify")
+        for key, time in verified:
+            times.setdefault(key.public, time)
+    need(any(k.name == checkpoint.origin and k.public in times for k in policy.logs), "not signed by the chain")
+    checkpoint.cosigned_by = [{"name": policy.witnesses[k], "time": t} for k, t in times.items()
+                              if k in policy.witnesses and t != 0]
+    holds = {w["name"] for w in checkpoint.cosigned_by}
+    for group, (threshold, members) in policy.groups.items():  # in the order of their lines
+        if sum(member in holds for member in members) >= threshold:
+            holds.add(group)
+    need(policy.quorum == "none" or policy.quorum in holds, "the quorum is not reached")
+    return checkpoint
+
+
+# --- §12: the policy -----------------------------------------------------------------------------------------------
+
+def read_policy(data):
+    need(len(data) <= 65536, "policy too large")
+    policy = SimpleNamespace(logs=[], keys=[], witnesses={}, groups={}, quorum=None, studies={})
+    depth, members_taken = {}, set()  # names of witnesses and groups so far
+    for line in utf8(data).split("\n"):  # §12 leaves open a last line without its end; it is read like the others
+        line = line.removesuffix("\r")
+        # Controls are taken as category Cc (as in §4), and are errors in comments too.
+        need(not re.search("[\0-\x08\x0a-\x1f\x7f-\x9f]", line), "control character in the policy")
+        items = re.findall("[^ \t]+", line)
+        if not items or items[0].startswith("#"):
+            continue
+        word, args = items[0], items[1:]
+        least, most = {"log": (1, 2), "witness": (2, 3), "group": (3, U32), "quorum": (1, 1), "study": (2, 2),
+                       "receipt": (1, 1)}.get(word, (1, 0))
+        need(least <= len(args) <= most, "unknown word, or missing or surplus items")
+        if word in ("log", "witness"):
+            key = read_verifier_key(args[word == "witness"])
+            need(key.type in ((1, 6) if word == "log" else (4, 6)), "note key of a wrong type")
+            need(all(key.public != other.public for other in policy.keys), "a public key occurs twice")
+            policy.keys.append(key)
+        if word in ("witness", "group"):
+            need(args[0] != "none" and args[0] not in depth, "name is taken")
+        if word == "log":
+            policy.logs.append(key)
+        elif word == "witness":
+            policy.witnesses[key.public], depth[args[0]] = args[0], 0
+        elif word == "group":
+            members = args[2:]
+            for member in members:
+                need(member in depth and member not in members_taken, "member is unknown or in a group already")
+                members_taken.add(member)
+            threshold = {"all": len(members), "any": 1}.get(args[1]) or decimal(args[1])
+            need(1 <= threshold <= len(members), "impossible threshold")
+            depth[args[0]] = 1 + max(depth[member] for member in members)
+            need(depth[args[0]] <= 32, "groups too deep")
+            policy.groups[args[0]] = (threshold, members)
+        elif word == "quorum":
+            need(policy.quorum is None and (args[0] == "none" or args[0] in depth), "second or unknown quorum")
+            policy.quorum = args[0]
+        elif word == "study":
+            need(uuid(args[0]) not in policy.studies, "second line for a study")
+            policy.studies[args[0]] = key_text(args[1])
+        else:
+            need(read_verifier_key(args[0]).type == 1, "receipt key of a wrong type")
+    need(policy.quorum is not None, "no quorum")
+    need(max(len(policy.logs), len(policy.witnesses), len(policy.groups)) <= 128, "too many lines of a kind")
+    return policy
+
+
+# --- §13, §14: verifying a bundle ----------------------------------------------------------------------------------
+
+def read_bundle(data):
+    need(len(data) <= 8388608, "file too large")
+    first_line = re.match(rb"trialseal/bundle@v1 sha256 ([0-9a-f]{64})\n", data)
+    need(first_line, "not a bundle")
+    body = data[first_line.end():]
+    need(hashlib.sha256(body).hexdigest().encode() == first_line[1], "digest does not match")
+    bundle = BUNDLE(parse_json(body))
+    parts = bundle["entries"] + bundle["facts"] + bundle["blocks"] + [bundle]
+    need(all(len(bundle[what]) <= 1024 for what in ("entries", "facts", "blocks")), "too many parts")
+    need(all(len(part["siblings" if "siblings" in part else "path"]) <= 256 for part in parts), "a path is too long")
+    return bundle
+
+
+class Verification:
+    """Methods in capitals are the building blocks of §14.1. `link` is the link under whose name a refusal is reported."""
+
+    def __init__(self):
+        self.link, self.steps = "file", 0
+        self.registered, self.delegated, self.delegations = set(), set(), []
+
+    def stream(self, which):
+        return sha256(b"trialseal/stream@v1 sha256\n", self.study_bytes, which.encode())
+
+    def ENTRY(self, which, n):
+        part = self.entries.get((which, n))
+        need(part, "an entry is missing")
+        entry = read_entry(part["entry"])
+        need(entry.stream == self.stream(which) and entry.number == n, "entry of another journal or number")
+        part["used"], entry.part, entry.service = True, part, which
+        return entry
+
+    def COMMAND(self, kind, which, n):
+        entry = self.ENTRY(which, n)
+        data = entry.part["envelope"]
+        need(data is not None, "an envelope is missing")
+        entry.part["envelope_used"] = True
+        envelope = read_envelope(data)
+        need(sha256(data) == entry.envelope, "envelope is not that of the entry")
+        need(envelope["payloadType"] == f"application/vnd.trialseal.{kind}.v1+json", "payload of another type")
+        payload = COMMANDS[kind](parse_json(envelope["payload"]))
+        need(entry.kind == kind and payload["study"] == self.bundle["study"], "command of another kind or study")
+        return SimpleNamespace(entry=entry, envelope=envelope, payload=payload)
+
+    def HEAD(self, entry, which):
+        head = entry.basis.get(self.stream(which))
+        need(head, "a head is missing")
+        need(self.ENTRY(which, head[0]).hash == head[1], "head is another entry")
+        return head[0]
+
+    def BEFORE(self, entry):
+        need(entry.number != 0, "there is no entry before the first")
+        need(self.ENTRY(E, entry.number - 1).hash == entry.previous, "the entry before is another")
+        return entry.number - 1
+
+    def FACT(self, which, n, subjects, wanted):
+        root = self.ENTRY(which, n).state_root
+        need(root is not None, "entry without a state root")
+        for subject in subjects:
+            parts = [part.encode() for part in subject]
+            key = sha256(b"trialseal/fact-key@v1 sha256\n", self.study_bytes,
+                         *(len(part).to_bytes(4, "big") + part for part in parts))
+            part = self.facts.get((which, n, key))
+            if part is None:
+                continue
+            need(len(part["salt"]) == 16, "salt of a wrong length")
+            h = sha256(b"\0", key, sha256(b"trialseal/fact@v1 sha256\n", part["salt"], part["fact"]))
+            for depth in reversed(range(len(part["siblings"]))):
+                sibling = part["siblings"][depth]
+                right = key[depth // 8] >> (7 - depth % 8) & 1
+                h = sha256(b"\1", sibling, h) if right else sha256(b"\1", h, sibling)
+            need(h == root, "a fact is not in the state")
+            fact = parse_json(part["fact"])
+            # The page does not say if kinds of the other journal are malformed here; they are read, but never wanted.
+            need(type(fact) is dict and len(fact) == 1 and fact.keys() <= FACTS.keys(), "not a fact")
+            (kind, value), = fact.items()
+            value = FACTS[kind](value)
+            part["used"] = True
+            if kind == subject[0] and wanted(value, subject):
+                return value, subject
+        raise Refused(f"no fact of the kind {subjects[0][0]} is as wanted")
+
+    def SIGNED_BY(self, actor, envelope, n):
+        fact, _ = self.FACT(E, n, [("key", s["keyid"]) for s in envelope["signatures"]], lambda f, subject: (
+            f["actor"] == actor and f["ended"] is None and key_id(f["key"]) == subject[1]))
+        key = fact["key"]
+        need(any(s["keyid"] == key_id(key) and ed25519_verifies(key, s["sig"], envelope["pae"])
+                 for s in envelope["signatures"]), "a signature does not verify")
+        self.REGISTERED(actor, key, fact["registered"], n)
+        return key
+
+    def REGISTERED(self, actor, key, r, n):
+        if actor == "root":
+            return need(key == self.root_key, "not the root key of the policy")
+        need(r <= n, "registered later than the state")
+        if (r, actor, key) in self.registered:
+            return None
+        self.registered.add((r, actor, key))
+        kind = self.ENTRY(E, r).kind
+        need(kind in ("register-actor", "enrol-participant", "rotate-key"), "entry registers nobody")
+        command = self.COMMAND(kind, E, r)
+        p = command.payload
+        pseudonym = re.fullmatch("P-[A-Z2-7]{16}", actor)
+        holder = p[{"register-actor": "actor", "enrol-participant": "participant", "rotate-key": "by"}[kind]]
+        need(holder == actor and p["key"] == key, "command registers another actor or key")
+        need(kind != "register-actor" or p["kind"] != "participant" and not pseudonym, "a participant is enrolled")
+        need(kind != "enrol-participant" or pseudonym, "participant without a pseudonym")
+        self.STEP()
+        if kind == "rotate-key":
+            self.SIGNED_BY(actor, command.envelope, self.BEFORE(command.entry))
+        elif kind == "register-actor":
+            self.ENTITLED(command, "register_actors", "*")
+        else:
+            self.ENTITLED(command, "enrol", p["site"])
+
+    def ENTITLED(self, command, task, site):
+        m = self.BEFORE(command.entry) if command.entry.service == E else self.HEAD(command.entry, E)
+        self.SIGNED_BY(command.payload["by"], command.envelope, m)
+        return self.AUTHORITY(command.payload["by"], task, site, m, command.entry.time)
+
+    def AUTHORITY(self, actor, task, site, n, t):
+        if actor == "root":
+            return 0, U64
+        scopes = [site] if site == "*" else [site, "*"]
+        fact, subject = self.FACT(E, n, [("delegation", actor, task, scope) for scope in scopes], lambda f, _: (
+            f["ended"] is None and f["from"] <= t < f["until"]))
+        need(fact["granted"] <= n, "granted later than the state")
+        self.DELEGATED(actor, task, subject[3], fact["granted"], fact["from"], fact["until"])
+        return fact["from"], fact["until"]
+
+    def DELEGATED(self, actor, task, scope, g, start, until):
+        command = self.COMMAND("delegate", E, g)
+        p = command.payload
+        need((p["actor"], p["task"], p["site"], p["from"], p["until"]) == (actor, task, scope, start, until),
+             "another delegation")
+        if (g, actor) in self.delegated:
+            return
+        self.delegated.add((g, actor))
+        self.STEP()
+        starts, ends = self.ENTITLED(command, task, scope)
+        need(starts <= start and until <= ends, "delegated for longer than held")
+        self.delegations.append({"actor": actor, "task": task, "site": scope, "delegated_by": p["by"],
+                                 "recorded": command.entry.time})
+
+    def STEP(self):
+        self.steps += 1
+        need(self.steps <= 128, "too many registrations and delegations")
+
+    def run(self, bundle_data, policy_data):
+        """The steps of §14.2; returns the claim of §14.3. Both arguments are functions, so that what cannot be read fails
+        under its own link."""
+        self.bundle = b = read_bundle(bundle_data())
+        self.study_bytes = bytes.fromhex(b["study"].replace("-", ""))
+        self.entries = {(part["service"], part["number"]): part for part in b["entries"]}  # the last one is found
+        self.facts = {(part["service"], part["number"], part["key"]): part for part in b["facts"]}
+
+        self.link = "policy"  # a malformed policy is reported here as well
+        policy = read_policy(policy_data())
+        need(b["study"] in policy.studies, "study is not in the policy")
+        self.root_key = policy.studies[b["study"]]
+
+        self.link = "submission"
+        submission = self.COMMAND("submit-form", "capture", b["submission"])
+        capture, p = submission.entry, submission.payload
+        participant = p["instance"]["participant"]
+
+        self.link = "datapoint"
+        point = read_datapoint(b["datapoint"])
+        need(included(leaf(b["datapoint"]), b["index"], p["count"], b["path"], p["root"]), "not in the submission")
+
+        self.link = "submission"
+        e, c = self.HEAD(capture, E), self.HEAD(capture, C)
+
+        self.link = "signer"
+        key = self.SIGNED_BY(p["by"], submission.envelope, e)
+
+        self.link = "delegation"
+        self.AUTHORITY(p["by"], "capture", p["site"], e, capture.time)
+
+        self.link = "site"
+        self.FACT(E, e, [("site", p["site"])], lambda f, _: f["open"])
+
+        self.link = "participant"
+        self.FACT(E, e, [("participant", participant)], lambda f, _: (
+            f["site"] == p["site"] and f["withdrawn"] is None))
+
+        self.link = "consent"
+        fact, _ = self.FACT(C, c, [("consent", participant)], lambda f, _: (
+            "data_collection" in f["provisions"] and f["provisions"]["data_collection"]["withdrawn"] is None))
+        g = fact["provisions"]["data_collection"]
+        need(g["given"] <= c, "given later than the state")
+        consent = self.COMMAND("give-consent", C, g["given"])
+        wording = (g["document"], g["version"], g["language"])
+        q = consent.payload
+        need((q["participant"], q["site"]) == (participant, p["site"]), "consent of another participant or site")
+        need("data_collection" in q["provisions"], "consent to something else")
+        need((q["document"], q["version"], q["language"]) == wording, "consent to another document")
+        self.SIGNED_BY(participant, consent.envelope, self.HEAD(consent.entry, E))
+        self.ENTITLED(consent, "obtain_consent", p["site"])
+
+        self.link = "document"
+        fact, _ = self.FACT(C, c, [("document", *wording)], lambda f, _: True)
+        need(fact["published"] < consent.entry.number, "published after the consent")
+        published = self.COMMAND("publish-document", C, fact["published"])
+        d = published.payload
+        need((d["document"], d["version"], d["language"]) == wording, "another document was published")
+        need((d["content"], d["approval"]) == (fact["content"], fact["approval"]), "published otherwise")
+        self.ENTITLED(published, "publish_documents", "*")
+
+        self.link = "block"
+        blocks = [read_block(part["block"]) for part in b["blocks"]]
+        used = set()
+        for part in b["entries"]:
+            stream, n, entry_hash = self.stream(part["service"]), part["number"], leaf(part["entry"])
+            for place, block in enumerate(blocks):
+                if block.stream == stream and block.first <= n < block.first + block.count and included(
+                        entry_hash, n - block.first, block.count, part["path"], block.root):
+                    used.add(place)
+                    break
+            else:
+                raise Refused("an entry is in no block")
+        if len(used) < len(blocks):
+            self.link = "leftovers"
+            raise Refused("a block has no entry here")
+
+        self.link = "checkpoint"
+        checkpoint = verify_checkpoint(b["checkpoint"], policy)
+
+        self.link = "chain"
+        for block, part in zip(blocks, b["blocks"]):
+            need(included(block.hash, part["index"], checkpoint.size, part["path"], checkpoint.root), "not on the chain")
+
+        self.link = "leftovers"
+        need(all("used" in part for part in b["entries"] + b["facts"]), "an entry or fact was not used")
+        need(all(part["envelope"] is None or "envelope_used" in part for part in b["entries"]), "unused envelope")
+
+        return {
+            "study": p["study"], **p["instance"], "site": p["site"], **point,
+            "collected": p["collected"], "corrects": p["corrects"], "reason": p["reason"],
+            "signed_by": p["by"], "key": spell_key(key), "signed": p["time"],
+            "entry": capture.number, "recorded": capture.time,
+            "consent": {"document": g["document"], "version": g["version"], "language": g["language"],
+                        "content": fact["content"].hex(), "approval": fact["approval"]["reference"],
+                        "obtained_by": q["by"], "recorded": consent.entry.time, "synthetic": q["synthetic"]},
+            "delegations": self.delegations,
+            "checkpoint": {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex(),
+                           "cosigned_by": checkpoint.cosigned_by},
+        }
+
+
+def read_file(path, maximum):
+    def read():
+        try:
+            with open(path, "rb") as file:
+                return file.read(maximum + 1)  # one more, so that the bound is seen to be exceeded
+        except (OSError, ValueError):
+            raise Refused("file cannot be read") from None
+    return read
+
+
+def verify(bundle_path, policy_path):
+    verification = Verification()
+    try:
+        claim = verification.run(read_file(bundle_path, 8388608), read_file(policy_path, 65536))
+        return {"verified": True, "failed_link": None, "claim": claim}, None
+    except Refused as refusal:
+        reason = str(refusal)
+    except Exception as error:  # a fault of this program must not look like anything but a refusal
+        reason = f"internal error: {type(error).__name__}"
+    return {"verified": False, "failed_link": verification.link, "claim": None}, reason
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Verifies Trialseal proof bundles offline.")
+    parser.add_argument("bundle", nargs="?")
+    parser.add_argument("--many", metavar="DIR", help="verify every *.trialseal file of the folder")
+    parser.add_argument("--policy", required=True)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    if (args.bundle is None) == (args.many is None):
+        parser.error("give either BUNDLE or --many DIR")
+    if args.many is not None:
+        good = True
+        try:
+            files = sorted(name for name in os.listdir(args.many) if name.endswith(".trialseal"))
+        except OSError:
+            parser.error("the folder cannot be read")
+        for name in files:
+            report, _ = verify(os.path.join(args.many, name), args.policy)
+            print(json.dumps({"file": name, "verified": report["verified"], "failed_link": report["failed_link"]}))
+            good = good and report["verified"]
+        return 0 if good else 1
+    report, reason = verify(args.bundle, args.policy)
+    if args.json:
+        print(json.dumps(report, indent=2))
+    elif report["verified"]:
+        print("verified\n" + json.dumps(report["claim"], indent=2))
+    else:
+        print(f"NOT verified: {report['failed_link']}: {reason}")
+    return 0 if report["verified"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
