@@ -446,10 +446,10 @@ def read_policy(data):
     need(len(data) <= 65536, "policy too large")
     policy = SimpleNamespace(logs=[], keys=[], witnesses={}, groups={}, quorum=None, studies={})
     depth, members_taken = {}, set()  # names of witnesses and groups so far
-    for line in utf8(data).split("\n"):  # §12 leaves open a last line without its end; it is read like the others
-        line = line.removesuffix("\r")
-        # Controls are taken as category Cc (as in §4), and are errors in comments too.
-        need(not re.search("[\0-\x08\x0a-\x1f\x7f-\x9f]", line), "control character in the policy")
+    # §12 leaves open a last line without its end; it is read like the others. "Control characters" are read as those of
+    # ASCII, and as errors in comments too.
+    for line in utf8(data).replace("\r\n", "\n").split("\n"):
+        need(not re.search("[\0-\x08\x0a-\x1f\x7f]", line), "control character in the policy")
         items = re.findall("[^ \t]+", line)
         if not items or items[0].startswith("#"):
             continue

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
 
+pub mod process;
+
 use client::{Client, entry_number, sign_form};
 use seal::{command::FormDef, id::Name, policy::Policy};
 use std::path::{Path, PathBuf};

@@ -103,7 +103,10 @@ impl<K: Keeper> JournalService for Api<K> {
     type ReadEntriesStream = Streamed<ReadEntriesResponse>;
     type FollowHeadsStream = Streamed<FollowHeadsResponse>;
 
-    async fn list_streams(&self, request: Request<ListStreamsRequest>) -> Result<Response<ListStreamsResponse>, Status> {
+    async fn list_streams(
+        &self,
+        request: Request<ListStreamsRequest>,
+    ) -> Result<Response<ListStreamsResponse>, Status> {
         self.keeper.admit_service(request.metadata())?;
         let request = request.into_inner();
         let after = match request.page_token.as_str() {
@@ -118,7 +121,10 @@ impl<K: Keeper> JournalService for Api<K> {
         Ok(Response::new(ListStreamsResponse { heads, next_page_token }))
     }
 
-    async fn read_entries(&self, request: Request<ReadEntriesRequest>) -> Result<Response<Self::ReadEntriesStream>, Status> {
+    async fn read_entries(
+        &self,
+        request: Request<ReadEntriesRequest>,
+    ) -> Result<Response<Self::ReadEntriesStream>, Status> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
         self.keeper.admit(request.metadata(), stream, &request.get_ref().study).await?;
         let request = request.into_inner();
@@ -150,7 +156,10 @@ impl<K: Keeper> JournalService for Api<K> {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn follow_heads(&self, request: Request<FollowHeadsRequest>) -> Result<Response<Self::FollowHeadsStream>, Status> {
+    async fn follow_heads(
+        &self,
+        request: Request<FollowHeadsRequest>,
+    ) -> Result<Response<Self::FollowHeadsStream>, Status> {
         self.keeper.admit_service(request.metadata())?;
         let (reader, mut moved) = (self.reader.clone(), self.heads.subscribe());
         let (messages, receiver) = mpsc::channel(64);

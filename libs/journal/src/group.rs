@@ -100,7 +100,8 @@ impl Group {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let root = if config.state_map { self.set_facts(connection, tip.root, &nonce, &facts).await? } else { tip.root };
+        let root =
+            if config.state_map { self.set_facts(connection, tip.root, &nonce, &facts).await? } else { tip.root };
         let bytes = Entry {
             stream: proposal.stream,
             number: next.number,

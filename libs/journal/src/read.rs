@@ -152,7 +152,11 @@ impl Reader {
     }
 
     /// The present facts under `keys` and the head they hold at.
-    pub async fn facts(&self, stream: StreamId, keys: &[Hash]) -> Result<(Option<Head>, Vec<(Hash, Vec<u8>)>), ReadError> {
+    pub async fn facts(
+        &self,
+        stream: StreamId,
+        keys: &[Hash],
+    ) -> Result<(Option<Head>, Vec<(Hash, Vec<u8>)>), ReadError> {
         let mut transaction = self.pool.begin().await?; // head and facts from one snapshot
         let id = match row(&mut transaction, stream).await {
             Err(ReadError::NotFound) => return Ok((None, Vec::new())),

@@ -70,8 +70,7 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
 pub(crate) async fn open(file: &Path) -> Result<SqliteConnection, OpenError> {
     let failed = |source| OpenError::Database { file: file.to_owned(), source };
     let mut connection = SqliteConnection::connect_with(&options(file)).await.map_err(failed)?;
-    let found: i64 =
-        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(failed)?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(failed)?;
     if found > FORMAT {
         return Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT });
     }
@@ -196,7 +195,8 @@ pub(crate) async fn add_entries(
         values.push_bind(signed(entry.number)).push_bind(entry.envelope.0.to_vec());
     });
     requests.build().execute(&mut *connection).await?;
-    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO entry (stream, number, bytes, stored, commit_group, place) ");
+    let mut query =
+        QueryBuilder::<Sqlite>::new("INSERT INTO entry (stream, number, bytes, stored, commit_group, place) ");
     query.push_values(entries.into_iter().zip(0_i64..), |mut values, (entry, place)| {
         values.push_bind(entry.row).push_bind(signed(entry.number)).push_bind(entry.bytes);
         values.push_bind(entry.stored).push_bind(group).push_bind(place);

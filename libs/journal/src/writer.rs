@@ -229,7 +229,9 @@ impl Writer {
 /// to be read back and built upon.
 fn is_recoverable(error: &ReadError) -> bool {
     match error {
-        ReadError::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code == "13" || code == "5"),
+        ReadError::Database(sqlx::Error::Database(error)) => {
+            error.code().is_some_and(|code| code == "13" || code == "5")
+        }
         ReadError::Database(_) => false,
         ReadError::NotFound | ReadError::Broken => true,
     }

@@ -1,0 +1,457 @@
+//! Journals on a real SQLite file: numbers, hashes, receipts, facts and proofs under concurrency, restarts and damage.
+
+#![allow(clippy::unwrap_used)]
+
+use futures_util::future::join_all;
+use journal::{AppendError, Config, Decision, Journal, OpenError, Proposal};
+use seal::{
+    Hash,
+    entry::{self, Entry},
+    fact,
+    id::{StreamId, Uuid},
+    map::{Memory, Proven},
+    receipt::Receipt,
+    sha256,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
+use tlog::key::{Algorithm, SignerKey};
+
+type Refusal = &'static str;
+type Facts = Vec<(Hash, Vec<u8>)>;
+
+const ANCHORED_WITHIN_MS: u64 = 60_000;
+
+fn receipt_key() -> SignerKey {
+    SignerKey::from_seed("journal.test/receipts", Algorithm::Ed25519, [7; 32]).unwrap()
+}
+
+fn config(file: PathBuf) -> Config {
+    Config { file, receipt_key: Arc::new(receipt_key()), anchored_within_ms: ANCHORED_WITHIN_MS, state_map: true }
+}
+
+/// A database of its own for each test.
+struct Database {
+    folder: TempDir,
+}
+
+impl Database {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("journal.sqlite")
+    }
+
+    async fn open(&self) -> Journal<Refusal> {
+        Journal::open(config(self.file())).await.unwrap()
+    }
+}
+
+fn stream(number: u8) -> StreamId {
+    StreamId(sha256(&[b"stream", &[number]]))
+}
+
+fn key(number: u64) -> Hash {
+    sha256(&[b"key", &number.to_be_bytes()])
+}
+
+fn request(number: u64) -> Uuid {
+    Uuid::from_content(&sha256(&[b"request", &number.to_be_bytes()]))
+}
+
+fn proposal(stream: StreamId, number: u64, envelope: &str, facts: Facts) -> Proposal<Refusal> {
+    Proposal {
+        stream,
+        request: request(number),
+        kind: "test",
+        envelope: sha256(&[envelope.as_bytes()]),
+        stored: envelope.as_bytes().to_vec(),
+        basis: Vec::new(),
+        reads: Vec::new(),
+        rule: Box::new(move |_, _| Ok(Decision { facts })),
+    }
+}
+
+fn plain(stream: StreamId, number: u64) -> Proposal<Refusal> {
+    proposal(stream, number, &format!("envelope {number}"), vec![(key(number % 5), number.to_be_bytes().to_vec())])
+}
+
+fn refused(stream: StreamId, number: u64) -> Proposal<Refusal> {
+    Proposal { rule: Box::new(|_, _| Err("no")), ..plain(stream, number) }
+}
+
+/// Adds one to the number under `key`, as the rule finds it.
+fn increment(stream: StreamId, number: u64, key: Hash) -> Proposal<Refusal> {
+    Proposal {
+        reads: vec![key],
+        rule: Box::new(move |found, _| {
+            let before = found.0.get(&key).map_or(0, |bytes| u64::from_be_bytes(bytes.as_slice().try_into().unwrap()));
+            Ok(Decision { facts: vec![(key, (before + 1).to_be_bytes().to_vec())] })
+        }),
+        ..plain(stream, number)
+    }
+}
+
+fn entry_of(receipt: &Receipt) -> Entry {
+    receipt.verify(&[receipt_key().verifier()]).unwrap().entry
+}
+
+/// SplitMix64: small, and the same everywhere for the same seed.
+struct Random(u64);
+
+impl Random {
+    /// From the seed in `JOURNAL_TEST_SEED`, else from a new one, which is printed.
+    fn new() -> Self {
+        let mut fresh = [0; 8];
+        getrandom::fill(&mut fresh).unwrap();
+        let given = std::env::var("JOURNAL_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or(u64::from_be_bytes(fresh));
+        println!("JOURNAL_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+async fn entries(journal: &Journal<Refusal>, stream: StreamId) -> Vec<Entry> {
+    let stored = journal.reader().entries(stream, 0, 10_000).await.unwrap();
+    stored.iter().map(|stored| Entry::parse(&stored.entry).unwrap()).collect()
+}
+
+/// Checks numbers, times and previous hashes of a whole stream.
+async fn assert_chained(journal: &Journal<Refusal>, stream: StreamId, count: usize) {
+    let entries = entries(journal, stream).await;
+    assert_eq!(entries.len(), count);
+    let (mut previous, mut time) = (Hash::ZERO, 0);
+    for (entry, number) in entries.iter().zip(0..) {
+        assert_eq!((entry.stream, entry.number, entry.previous), (stream, number, previous));
+        assert!(entry.time >= time);
+        (previous, time) = (entry::hash(&entry.to_bytes()), entry.time);
+    }
+    let head = journal.reader().head(stream).await.unwrap();
+    assert_eq!(head, entries.last().map(Entry::head));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_appends_are_numbered_chained_and_receipted() {
+    const TASKS: u64 = 500;
+    let (database, mut random) = (Database::new(), Random::new());
+    let journal = database.open().await;
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|number| {
+            let (journal, to) = (journal.clone(), stream(random.below(3) as u8));
+            tokio::spawn(async move { (to, number, journal.append(plain(to, number)).await.unwrap()) })
+        })
+        .collect();
+    let mut counts = HashMap::<StreamId, usize>::new();
+    let mut notes = BTreeSet::new();
+    for task in tasks {
+        let (to, number, receipt) = task.await.unwrap();
+        let promise = receipt.verify(&[receipt_key().verifier()]).unwrap();
+        assert_eq!(promise.entry.stream, to);
+        assert_eq!(promise.entry.envelope, sha256(&[format!("envelope {number}").as_bytes()]));
+        assert!(promise.anchored_by >= promise.entry.time + ANCHORED_WITHIN_MS);
+        let stored = journal.reader().entry(to, promise.entry.number).await.unwrap();
+        assert_eq!(stored.entry, receipt.entry);
+        assert_eq!(journal.reader().receipt(to, promise.entry.number).await.unwrap(), receipt);
+        let other = SignerKey::from_seed("journal.test/receipts", Algorithm::Ed25519, [8; 32]).unwrap();
+        assert!(receipt.verify(&[other.verifier()]).is_err());
+        *counts.entry(to).or_default() += 1;
+        notes.insert(receipt.note);
+    }
+    assert_eq!(counts.values().sum::<usize>() as u64, TASKS);
+    for (to, count) in counts {
+        assert_chained(&journal, to, count).await;
+    }
+    assert!(notes.len() < TASKS as usize, "no two of {TASKS} concurrent appends shared a commit group");
+}
+
+// On one thread all proposals of a `join_all` wait in the queue before the writer runs: they are one group for certain.
+#[tokio::test]
+async fn what_waits_together_is_committed_together() {
+    let database = Database::new();
+    let journal = database.open().await;
+    let receipts = join_all((0..30).map(|number| journal.append(plain(stream((number % 3) as u8), number)))).await;
+    let receipts: Vec<Receipt> = receipts.into_iter().map(Result::unwrap).collect();
+    for (receipt, place) in receipts.iter().zip(0..) {
+        assert_eq!(receipt.note, receipts[0].note);
+        assert_eq!(receipt.index, place);
+        assert_eq!(entry_of(receipt).number, place / 3);
+    }
+    let later = journal.append(plain(stream(0), 30)).await.unwrap();
+    assert_ne!(later.note, receipts[0].note);
+}
+
+#[tokio::test]
+async fn rules_of_one_group_see_each_others_facts() {
+    let database = Database::new();
+    let journal = database.open().await;
+    for round in 0..2 {
+        let counted = (0..20).map(|n| journal.append(increment(stream((n % 2) as u8), round * 20 + n, key(0))));
+        assert!(join_all(counted).await.iter().all(Result::is_ok));
+    }
+    for number in 0..2 {
+        let (head, facts) = journal.reader().facts(stream(number), &[key(0), key(1)]).await.unwrap();
+        assert_eq!(head.unwrap().number, 19);
+        assert_eq!(facts, [(key(0), 20_u64.to_be_bytes().to_vec())]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_proposal_stores_nothing_and_disturbs_nobody() {
+    let database = Database::new();
+    let journal = database.open().await;
+    let fresh = stream(9);
+    let waiting = vec![
+        journal.append(plain(stream(0), 0)),
+        journal.append(refused(stream(0), 1)),
+        journal.append(refused(fresh, 2)),
+        journal.append(plain(stream(0), 3)),
+    ];
+    let answers = join_all(waiting).await;
+    assert!(matches!(answers[1], Err(AppendError::Refused("no"))));
+    assert!(matches!(answers[2], Err(AppendError::Refused("no"))));
+    let (first, last) = (answers[0].as_ref().unwrap(), answers[3].as_ref().unwrap());
+    assert_eq!(first.note, last.note, "the refused ones stood between these in the same group");
+    assert_eq!((entry_of(first).number, entry_of(last).number), (0, 1));
+    assert_chained(&journal, stream(0), 2).await;
+    assert_eq!(journal.reader().head(fresh).await.unwrap(), None);
+    let asked = [request(0).0, request(1).0, request(3).0];
+    let mut recorded = journal.reader().recorded(stream(0), &asked).await.unwrap();
+    recorded.sort_by_key(|(_, number)| *number);
+    assert_eq!(recorded, [(request(0).0, 0), (request(3).0, 1)]);
+    let (_, facts) = journal.reader().facts(stream(0), &[key(1)]).await.unwrap();
+    assert_eq!(facts, []);
+
+    // A group of nothing but refusals leaves no trace either, and the same requests may be made good.
+    assert!(matches!(journal.append(refused(fresh, 2)).await, Err(AppendError::Refused("no"))));
+    assert_eq!(journal.reader().facts(fresh, &[key(2)]).await.unwrap(), (None, Vec::new()));
+    assert_eq!(entry_of(&journal.append(plain(fresh, 2)).await.unwrap()).number, 0);
+    assert_eq!(entry_of(&journal.append(plain(stream(0), 1)).await.unwrap()).number, 2);
+}
+
+#[tokio::test]
+async fn the_same_request_gets_the_first_receipt_and_another_envelope_is_refused() {
+    let database = Database::new();
+    let journal = database.open().await;
+    let other = || proposal(stream(0), 0, "another envelope", Vec::new());
+    // Twice in one group, then again in a later one.
+    let waiting = vec![
+        journal.append(plain(stream(0), 0)),
+        journal.append(plain(stream(0), 0)),
+        journal.append(other()),
+        journal.append(plain(stream(0), 1)),
+    ];
+    let answers = join_all(waiting).await;
+    let first = answers[0].as_ref().unwrap();
+    assert_eq!(answers[1].as_ref().unwrap(), first);
+    assert!(matches!(answers[2], Err(AppendError::RequestReused)));
+    assert_eq!(&journal.append(plain(stream(0), 0)).await.unwrap(), first);
+    assert!(matches!(journal.append(other()).await, Err(AppendError::RequestReused)));
+    // Request ids belong to a stream.
+    assert_eq!(entry_of(&journal.append(plain(stream(1), 0)).await.unwrap()).number, 0);
+
+    drop(journal);
+    let journal = database.open().await;
+    assert_eq!(&journal.append(plain(stream(0), 0)).await.unwrap(), first);
+    assert!(matches!(journal.append(other()).await, Err(AppendError::RequestReused)));
+    // Even a rule that would refuse now is not asked again.
+    assert_eq!(&journal.append(refused(stream(0), 0)).await.unwrap(), first);
+    assert_chained(&journal, stream(0), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn state_roots_replay_and_every_past_state_is_provable() {
+    let (database, mut random) = (Database::new(), Random::new());
+    let journal = database.open().await;
+    // Key 7 is never set.
+    let mut set = HashMap::<(StreamId, u64), Facts>::new();
+    let tasks: Vec<_> = (0..60)
+        .map(|number| {
+            let (journal, to) = (journal.clone(), stream(random.below(2) as u8));
+            let mut facts = BTreeMap::new();
+            for _ in 0..random.below(4) {
+                facts.insert(key(random.below(7)), random.below(1_000).to_be_bytes().to_vec());
+            }
+            let facts: Facts = facts.into_iter().collect();
+            tokio::spawn(async move {
+                let appended = journal.append(proposal(to, number, &number.to_string(), facts.clone())).await;
+                ((to, entry_of(&appended.unwrap()).number), facts)
+            })
+        })
+        .collect();
+    for task in tasks {
+        let (place, facts) = task.await.unwrap();
+        set.insert(place, facts);
+    }
+
+    let keys: Vec<Hash> = (0..8).map(key).collect();
+    for to in [stream(0), stream(1)] {
+        let (mut map, mut state) = (Memory::default(), HashMap::<Hash, (Vec<u8>, [u8; 16])>::new());
+        for entry in entries(&journal, to).await {
+            for (key, value) in &set[&(to, entry.number)] {
+                let salt = fact::salt(&entry.nonce, key);
+                map.set(key, &fact::value_hash(&salt, value));
+                state.insert(*key, (value.clone(), salt));
+            }
+            let root = entry.state_root.unwrap();
+            assert_eq!(root, map.root(), "entry {}", entry.number);
+            let proofs = journal.reader().prove(to, entry.number, &keys).await.unwrap();
+            assert_eq!(proofs.len(), keys.len());
+            for (proof, key) in proofs.iter().zip(&keys) {
+                let fact = proof.fact.as_ref().map(|fact| (fact.bytes.clone(), fact.salt));
+                let hash = state.get(key).map(|(bytes, salt)| fact::value_hash(salt, bytes));
+                assert_eq!((proof.key, fact), (*key, state.get(key).cloned()));
+                assert_eq!(proof.path.proves(key, &root), Some(hash.map_or(Proven::Absent, Proven::Present)));
+            }
+        }
+        let (_, present) = journal.reader().facts(to, &keys).await.unwrap();
+        let expected: HashMap<_, _> = state.into_iter().map(|(key, (bytes, _))| (key, bytes)).collect();
+        assert_eq!(present.into_iter().collect::<HashMap<_, _>>(), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_head_and_the_facts_beside_it_are_of_one_moment() {
+    let database = Database::new();
+    let journal = database.open().await;
+    // The fact holds the number of the entry that set it, so the two must always agree.
+    let numbered = |number| Proposal {
+        rule: Box::new(|_, next: journal::Next| {
+            Ok(Decision { facts: vec![(key(0), next.number.to_be_bytes().to_vec())] })
+        }),
+        ..plain(stream(0), number)
+    };
+    let writer = journal.clone();
+    let writing = tokio::spawn(async move {
+        for number in 0..200 {
+            writer.append(numbered(number)).await.unwrap();
+        }
+    });
+    let mut heads = BTreeSet::new();
+    loop {
+        let done = writing.is_finished();
+        let (head, facts) = journal.reader().facts(stream(0), &[key(0)]).await.unwrap();
+        if let Some(head) = head {
+            assert_eq!(facts, [(key(0), head.number.to_be_bytes().to_vec())]);
+            heads.insert(head.number);
+        } else {
+            assert_eq!(facts, []);
+        }
+        if done {
+            break;
+        }
+    }
+    writing.await.unwrap();
+    assert!(heads.contains(&199), "{heads:?}");
+}
+
+/// Changes the bytes of a stream's last entry behind the journal's back.
+async fn alter_last_entry(file: &Path, stream: StreamId, alter: impl FnOnce(&mut Vec<u8>)) {
+    let pool = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(file)).await.unwrap();
+    let (row, number, mut bytes): (i64, i64, Vec<u8>) = sqlx::query_as(
+        "SELECT stream, number, bytes FROM entry JOIN stream ON stream.id = stream WHERE name = ? \
+         ORDER BY number DESC LIMIT 1",
+    )
+    .bind(stream.0.0.to_vec())
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    alter(&mut bytes);
+    let update = sqlx::query("UPDATE entry SET bytes = ? WHERE stream = ? AND number = ?");
+    update.bind(bytes).bind(row).bind(number).execute(&pool).await.unwrap();
+    pool.close().await;
+}
+
+/// The places of an entry's fields: behind the magic line, in the order they are written.
+fn damage() -> Vec<(&'static str, fn(&mut Vec<u8>))> {
+    fn flip(bytes: &mut [u8], place: usize) {
+        bytes["trialseal/entry@v1 sha256\n".len() + place] ^= 1;
+    }
+    vec![
+        ("cut short", |bytes| bytes.truncate(100)),
+        ("emptied", Vec::clear),
+        ("a byte more", |bytes| bytes.push(0)),
+        ("another stream", |bytes| flip(bytes, 0)),
+        ("another number", |bytes| flip(bytes, 39)),
+        ("another entry before", |bytes| flip(bytes, 40)),
+        ("another time", |bytes| flip(bytes, 79)),
+        ("another nonce", |bytes| flip(bytes, 80)),
+        ("another state root", |bytes| {
+            let end = bytes.len() - 2; // behind it: no basis
+            bytes[end] ^= 1;
+        }),
+    ]
+}
+
+#[tokio::test]
+async fn a_stream_whose_last_entry_was_altered_is_not_extended_and_others_go_on() {
+    let mut extended = Vec::new();
+    for (what, alter) in damage() {
+        let database = Database::new();
+        let journal = database.open().await;
+        for number in 0..3 {
+            journal.append(plain(stream(0), number)).await.unwrap();
+            journal.append(plain(stream(1), number)).await.unwrap();
+        }
+        drop(journal);
+        alter_last_entry(&database.file(), stream(0), alter).await;
+
+        let journal = database.open().await;
+        let waiting = vec![journal.append(plain(stream(0), 3)), journal.append(plain(stream(1), 3))];
+        let answers = join_all(waiting).await;
+        if !matches!(answers[0], Err(AppendError::Broken)) {
+            extended.push(what);
+        }
+        assert_eq!(entry_of(answers[1].as_ref().unwrap()).number, 3, "{what}");
+        assert_eq!(entry_of(&journal.append(plain(stream(1), 4)).await.unwrap()).number, 4, "{what}");
+        assert_chained(&journal, stream(1), 5).await;
+    }
+    assert_eq!(extended, Vec::<&str>::new(), "these alterations went unnoticed");
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_untouched() {
+    let database = Database::new();
+    let journal = database.open().await;
+    journal.append(plain(stream(0), 0)).await.unwrap();
+    sqlx::query("PRAGMA user_version = 2").execute(journal.reader().pool()).await.unwrap();
+    drop(journal);
+    match Journal::<Refusal>::open(config(database.file())).await.map(|_| ()) {
+        Err(OpenError::Newer { file, found, known }) => assert_eq!((file, found, known), (database.file(), 2, 1)),
+        other => panic!("{other:?}"),
+    }
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database.file());
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await.unwrap();
+    assert_eq!(version, 2);
+}
+
+#[tokio::test]
+async fn a_restart_continues_where_the_journal_stood() {
+    let database = Database::new();
+    for run in 0..4 {
+        let journal = database.open().await;
+        for number in 0..3 {
+            let (number, seen) = (run * 3 + number, journal.reader().head(stream(0)).await.unwrap());
+            assert_eq!(seen.map(|head| head.number + 1).unwrap_or_default(), number);
+            let receipt = journal.append(increment(stream(0), number, key(0))).await.unwrap();
+            assert_eq!(entry_of(&receipt).number, number);
+        }
+        assert_chained(&journal, stream(0), (run as usize + 1) * 3).await;
+        let (_, facts) = journal.reader().facts(stream(0), &[key(0)]).await.unwrap();
+        assert_eq!(facts, [(key(0), ((run + 1) * 3).to_be_bytes().to_vec())]);
+    }
+}

@@ -1,0 +1,62 @@
+//! `trialseal up` as a process of its own.
+
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part
+
+use client::Endpoints;
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+/// The binary under test.
+pub const TRIALSEAL: &str = env!("CARGO_BIN_EXE_trialseal");
+
+pub struct Up {
+    child: Child,
+    pub endpoints: Endpoints,
+}
+
+impl Up {
+    /// Starts on free ports and waits until it says that it is up.
+    pub fn start(data: &Path) -> Self {
+        let mut command = Command::new(TRIALSEAL);
+        command.args(["up", "--port", "0", "--data"]).arg(data).env("RUST_LOG", "error");
+        Self::spawn(command, data)
+    }
+
+    /// Runs a command that ends in `trialseal up` and waits until it says that it is up.
+    pub fn spawn(mut command: Command, data: &Path) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let up = lines.by_ref().any(|line| line.unwrap().contains("stop with Ctrl-C"));
+        assert!(up, "it ended before it was up: {:?}", child.wait());
+        std::thread::spawn(move || lines.for_each(drop)); // keeps the pipe open and empty
+        let endpoints = serde_json::from_slice(&std::fs::read(data.join("endpoints.json")).unwrap()).unwrap();
+        Self { child, endpoints }
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Whether the process still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// SIGTERM, and the exit status.
+    pub fn terminate(mut self) -> std::process::ExitStatus {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _already_waited_for = self.child.wait();
+    }
+}
