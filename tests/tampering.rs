@@ -1,1 +1,103 @@
-//! tampering
+//! Somebody edits what is stored, behind the services' backs: the audit names the place.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use seal::id::Service;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use support::World;
+use trialseal::audit::{Finding, Report, readable};
+
+async fn sql(world: &World, file: &str, statement: &str) {
+    let options = SqliteConnectOptions::new().filename(world.folder.path().join(file));
+    let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+    let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut database).await.unwrap();
+    assert!(done.rows_affected() > 0, "{statement}: changed nothing");
+}
+
+fn finds(report: &Report, service: Service, entry: u64) -> bool {
+    let there = |finding: &Finding| finding.service == Some(service) && finding.entry == Some(entry);
+    !report.clean && report.findings.iter().any(there)
+}
+
+/// A world whose entries are all on the chain.
+async fn anchored() -> (World, u64) {
+    let world = World::new().await;
+    world.capture("BASELINE", "120").await;
+    world.capture("WEEK 2", "130").await;
+    let last = world.capture("WEEK 4", "140").await;
+    world.bundle(last, "SYSBP").await;
+    let report = world.audit().await;
+    assert!(report.clean && report.waiting == 0, "{}", readable(&report));
+    (world, last)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_edit_is_found_and_placed() {
+    let flip = "substr(stored, 1, 99) || CAST(x'00' AS BLOB) || substr(stored, 101)";
+    let shifted = "CAST(substr(bytes, 1, length(bytes) - 1) || x'ff' AS BLOB)";
+    let edits = [
+        ("capture.sqlite", format!("UPDATE entry SET stored = CAST({flip} AS BLOB) WHERE number = 1"), Service::Capture, 1),
+        ("capture.sqlite", format!("UPDATE entry SET bytes = {shifted} WHERE number = 2"), Service::Capture, 2),
+        ("capture.sqlite", "DELETE FROM entry WHERE number = 3".to_owned(), Service::Capture, 3),
+        (
+            "capture.sqlite",
+            "UPDATE entry SET stored = (SELECT stored FROM entry WHERE number = 1) WHERE number = 2".to_owned(),
+            Service::Capture,
+            2,
+        ),
+        (
+            "consent.sqlite",
+            "UPDATE entry SET stored = (SELECT stored FROM entry WHERE number = 1) WHERE number = 2".to_owned(),
+            Service::Consent,
+            2,
+        ),
+        ("enrollment.sqlite", format!("UPDATE entry SET bytes = {shifted} WHERE number = 5"), Service::Enrollment, 5),
+        ("enrollment.sqlite", "DELETE FROM entry WHERE number = 7".to_owned(), Service::Enrollment, 7),
+    ];
+    for (file, statement, service, entry) in edits {
+        let (world, _) = anchored().await;
+        sql(&world, file, &statement).await;
+        let report = world.audit().await;
+        assert!(finds(&report, service, entry), "{statement}\n{}", readable(&report));
+        world.deployment.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_taken_back_from_the_end_is_found_by_the_chain() {
+    let (world, last) = anchored().await;
+    sql(&world, "capture.sqlite", &format!("DELETE FROM entry WHERE number = {last}")).await;
+    let report = world.audit().await;
+    assert!(finds(&report, Service::Capture, last), "{}", readable(&report));
+    let what = &report.findings.last().unwrap().what;
+    assert!(what.contains("the chain holds"), "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_tile_or_checkpoint_is_found() {
+    let (world, _) = anchored().await;
+    let chain = world.folder.path().join("chain");
+    let checkpoint = tokio::fs::read_to_string(chain.join("checkpoint")).await.unwrap();
+    let size: u64 = checkpoint.lines().nth(1).unwrap().parse().unwrap();
+    let bundle = chain.join(format!("tile/entries/000.p/{size}"));
+    let mut bytes = tokio::fs::read(&bundle).await.unwrap();
+    let place = bytes.len() - 40;
+    bytes[place] ^= 1;
+    tokio::fs::write(&bundle, bytes).await.unwrap();
+    let report = world.audit().await;
+    assert!(!report.clean && report.findings[0].what.contains("another root"), "{}", readable(&report));
+    sql(&world, "anchoring.sqlite", "UPDATE checkpoint SET note = replace(note, 'trialseal.example/chain', 'other')").await;
+    let report = world.audit().await;
+    assert!(!report.clean && report.findings[0].what.contains("checkpoint"), "{}", readable(&report));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_refuse_what_was_edited() {
+    let (world, last) = anchored().await;
+    sql(&world, "capture.sqlite", &format!("UPDATE entry SET stored = (SELECT stored FROM entry WHERE number = 1) WHERE number = {last}"))
+        .await;
+    let error = world.client.bundle(&world.study.reader(), last, "SYSBP", "").await.unwrap_err();
+    assert_eq!(error.reason().as_deref(), Some("DATA_DAMAGED"));
+}
