@@ -1,1 +1,297 @@
-//! operator
+//! The binary in an operator's hands: restarts, wrong data directories, ports in use, a full disk, files cut short.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use client::{Client, sign_form};
+use seal::command::FormDef;
+use serde_json::Value;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    process::{Command, Output},
+};
+use support::{
+    World,
+    process::{TRIALSEAL, Up},
+};
+use trialseal::{
+    audit::Audit,
+    setup::{Study, text_item, value},
+};
+
+fn trialseal(arguments: &[&str]) -> Output {
+    Command::new(TRIALSEAL).args(arguments).env("RUST_LOG", "error").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn refuses(arguments: &[&str], what: &str) {
+    let output = trialseal(arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    assert!(text(&output.stderr).contains(what), "{arguments:?}: {}", text(&output.stderr));
+}
+
+async fn study_in(client: &Client) -> (Study, trialseal::setup::Participant) {
+    let study = Study::create(client, "OPERATOR").await.unwrap();
+    let site = study.open_site(client, "701", "Synthetic site").await.unwrap();
+    let items = vec![text_item("SYSBP").unwrap(), text_item("COMMENT").unwrap()];
+    study.define(client, "1", vec![FormDef { form: "VS".parse().unwrap(), items }]).await.unwrap();
+    let participant = study.enrol(client, &site).await.unwrap();
+    study.consent(client, &participant).await.unwrap();
+    (study, participant)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_stop_and_a_restart_go_on_where_it_was() {
+    let data = tempfile::tempdir().unwrap();
+    let up = Up::start(data.path());
+    let client = Client::new(&up.endpoints).unwrap();
+    let (study, participant) = study_in(&client).await;
+    let form = |event| {
+        let header = study.header(&participant, event, "VS", 0).unwrap();
+        sign_form(header, vec![value("SYSBP", "120")], &study.coordinator.key).unwrap()
+    };
+    let first = form("BASELINE");
+    let receipt = client.submit(first.clone()).await.unwrap();
+    assert!(up.terminate().success());
+    let up = Up::start(data.path());
+    let client = Client::new(&up.endpoints).unwrap();
+    assert_eq!(client.submit(first).await.unwrap(), receipt);
+    client.submit(form("WEEK 2")).await.unwrap();
+    let policy = fs::read_to_string(data.path().join("policy.txt")).unwrap() + &study.policy_line();
+    let policy = seal::policy::Policy::parse(&policy).unwrap();
+    let tiles = &up.endpoints.anchoring;
+    let audit = Audit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
+    assert!(audit.run().await.unwrap().clean);
+}
+
+#[tokio::test]
+async fn data_directories_and_ports_that_cannot_be_used_are_refused_with_advice() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let up = Up::start(data.path());
+    refuses(&["up", "--port", "0", "--data", folder], "another trialseal is running on this data directory");
+    assert!(up.terminate().success());
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    refuses(&["up", "--port", &port, "--data", folder], "is another program using that port?");
+
+    let options = SqliteConnectOptions::new().filename(data.path().join("capture.sqlite"));
+    let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    refuses(&["up", "--port", "0", "--data", folder], "has format 99");
+
+    fs::write(data.path().join("FORMAT"), "trialseal/data@v9\n").unwrap();
+    refuses(&["up", "--port", "0", "--data", folder], "trialseal/data@v9");
+    refuses(&["up", "--port", "0", "--data", "/dev/null/data"], "cannot make the data directory");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_and_stores_nothing_and_the_service_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("small");
+    fs::create_dir(&data).unwrap();
+    // A disk of its own, in a mount namespace of its own, so that the test needs no privilege.
+    let script = format!(
+        "mount -t tmpfs -o size=4m tmpfs {0} && cd {0} && exec {TRIALSEAL} up --port 0 --data data",
+        data.display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).env("RUST_LOG", "off");
+    let mut up = Up::spawn(command);
+    let client = Client::new(&up.endpoints).unwrap();
+    let (study, participant) = study_in(&client).await;
+    let form = |repeat| {
+        let header = study.header(&participant, "VISIT", "VS", repeat).unwrap();
+        let values = vec![value("SYSBP", "120"), value("COMMENT", &"x".repeat(4_000))];
+        sign_form(header, values, &study.coordinator.key).unwrap()
+    };
+    let mut receipts = Vec::new();
+    let refusal = loop {
+        match client.submit(form(u32::try_from(receipts.len()).unwrap())).await {
+            Ok(receipt) => receipts.push(receipt),
+            Err(error) => break error,
+        }
+        assert!(receipts.len() < 10_000, "a disk of 4 MiB took 40 MB");
+    };
+    assert_eq!(refusal.reason().as_deref(), Some("STORAGE_UNAVAILABLE"), "{refusal}");
+    assert!(up.runs(), "the process died of a full disk");
+    let reader = study.reader();
+    let request = proto::journal::ReadEntriesRequest {
+        stream: seal::id::Service::Capture.stream(study.id).0.0.to_vec(),
+        from: 0,
+        limit: 0,
+        view: 0,
+        study: study.id.to_string(),
+    };
+    let mut journal = client.journal(seal::id::Service::Capture);
+    let mut entries = journal.read_entries(reader.request(request)).await.unwrap().into_inner();
+    let mut stored = Vec::new();
+    while let Some(message) = entries.message().await.unwrap() {
+        stored.push(message.entry);
+    }
+    let promised: Vec<_> = receipts.into_iter().map(|receipt| receipt.entry).collect();
+    assert_eq!(stored[1..], promised[..], "what is stored is what was promised, after the form definitions");
+}
+
+/// A study whose services run in this process, and files for the command line.
+struct Files {
+    world: World,
+    folder: tempfile::TempDir,
+}
+
+impl Files {
+    async fn new() -> Self {
+        let files = Self { world: World::new().await, folder: tempfile::tempdir().unwrap() };
+        let study = &files.world.study;
+        for (name, actor) in [("coordinator.key", &study.coordinator), ("auditor.key", &study.auditor)] {
+            files.write(name, actor.key.to_secret_text().as_bytes());
+        }
+        files.write("policy.txt", files.world.policy_text().as_bytes());
+        let subjects: Vec<String> = files
+            .world
+            .participants
+            .iter()
+            .enumerate()
+            .map(|(n, participant)| format!("SUBJ-{n},{},{}\n", participant.name, participant.site))
+            .collect();
+        files.write("subjects.csv", format!("subject,participant,site\n{}", subjects.concat()).as_bytes());
+        let mapping = "forms_version = \"1\"\nsubject = \"SUBJECT\"\nform = { constant = \"VS\" }\n\
+                       event = { column = \"VISIT\" }\nrepeat = \"SEQ\"\ndate = \"DATE\"\nitems = [\"SYSBP\", \"DIABP\"]\n";
+        files.write("mapping.toml", mapping.as_bytes());
+        files
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, content: &[u8]) {
+        fs::write(self.folder.path().join(name), content).unwrap();
+    }
+
+    fn import(&self, table: &str) -> Output {
+        let endpoints = self.world.folder.path().join("endpoints.json");
+        let (study, table) = (self.world.study.id.to_string(), self.path(table));
+        let (key, mapping, subjects) = (self.path("coordinator.key"), self.path("mapping.toml"), self.path("subjects.csv"));
+        trialseal(&[
+            "import", "csv", &table, "--study", &study, "--actor", "coordinator-lund", "--key", &key, "--endpoints",
+            endpoints.to_str().unwrap(), "--mapping", &mapping, "--subjects", &subjects, "--json",
+        ])
+    }
+}
+
+const TABLE: &str = "SUBJECT,VISIT,SEQ,DATE,SYSBP,DIABP\n\
+                     SUBJ-0,BASELINE,1,2026-01-02,120,80\n\
+                     SUBJ-0,BASELINE,2,2026-01,121,\n\
+                     SUBJ-9,BASELINE,1,2026-01-02,120,80\n\
+                     SUBJ-1,BASELINE,x,2026-01-02,120,80\n\
+                     SUBJ-1,BASELINE,1,yesterday,120,80\n\
+                     SUBJ-1,WEEK 2,1,,118,79\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_reports_refused_rows_and_can_be_run_again() {
+    let files = Files::new().await;
+    files.write("table.csv", TABLE.as_bytes());
+    let run = |table: &str| -> Value { serde_json::from_slice(&files.import(table).stdout).unwrap() };
+    let report = run("table.csv");
+    let refused = |report: &Value| -> Vec<(u64, String)> {
+        let rows = report["refused"].as_array().unwrap().iter();
+        rows.map(|row| (row["row"].as_u64().unwrap(), row["reason"].as_str().unwrap().to_owned())).collect()
+    };
+    let expected = [(3, "ROW"), (4, "ROW"), (5, "VALUE_WRONG_TYPE")].map(|(row, reason)| (row, reason.to_owned()));
+    assert_eq!(refused(&report), expected);
+    assert_eq!((&report["rows"], &report["recorded"], &report["datapoints"]), (&6.into(), &3.into(), &5.into()));
+
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(TABLE.as_bytes()).unwrap();
+    files.write("table.csv.gz", &gzip.finish().unwrap());
+    files.write("table.csv.zst", &zstd::encode_all(TABLE.as_bytes(), 1).unwrap());
+    for again in ["table.csv", "table.csv.gz", "table.csv.zst"] {
+        let report = run(again);
+        assert_eq!((&report["recorded"], &report["recorded_before"]), (&0.into(), &3.into()), "{again}");
+    }
+    files.write("changed.csv", TABLE.replace("SUBJ-0,BASELINE,1,2026-01-02,120,80", "SUBJ-0,BASELINE,1,2026-01-02,99,80").as_bytes());
+    assert_eq!(refused(&run("changed.csv"))[0], (1, "FORM_EXISTS".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_cut_short_or_not_text_imports_nothing() {
+    let files = Files::new().await;
+    let whole = zstd::encode_all(TABLE.as_bytes(), 1).unwrap();
+    files.write("cut.csv.zst", &whole[..whole.len() - 9]);
+    files.write("cut.csv", &TABLE.as_bytes()[..TABLE.len() - 8]);
+    files.write("latin1.csv", b"SUBJECT,VISIT,SEQ,DATE,SYSBP,DIABP\nSUBJ-0,BASELINE,1,,\xff,80\n");
+    files.write("other.csv", b"SUBJECT,VISIT\nSUBJ-0,BASELINE\n");
+    for (table, what) in [("cut.csv.zst", "cut.csv.zst"), ("cut.csv", "row 6"), ("latin1.csv", "row 1"), ("other.csv", "SEQ")] {
+        let output = files.import(table);
+        assert!(!output.status.success(), "{table}");
+        assert!(text(&output.stderr).contains(what), "{table}: {}", text(&output.stderr));
+    }
+    let report = files.world.audit().await;
+    assert_eq!((report.clean, report.datapoints), (true, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_proofs_verification_and_audit_by_hand() {
+    let files = Files::new().await;
+    let entry = files.world.capture("BASELINE", "120").await.to_string();
+    let key = files.path("new.key");
+    let made = trialseal(&["key", "new", &key, "--json"]);
+    let shown = trialseal(&["key", "show", &key, "--json"]);
+    assert!(made.status.success() && made.stdout == shown.stdout);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&key).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    refuses(&["key", "new", &key], "cannot make the file");
+
+    let endpoints = files.world.folder.path().join("endpoints.json");
+    let (study, endpoints) = (files.world.study.id.to_string(), endpoints.to_str().unwrap());
+    let (bundle, auditor, policy) = (files.path("bundle.trialseal"), files.path("auditor.key"), files.path("policy.txt"));
+    let who = ["--study", &study, "--actor", "auditor-vega", "--key", &auditor, "--endpoints", endpoints];
+    let prove = [&["prove", "--entry", &entry, "--item", "SYSBP", "--output", &bundle], &who[..]].concat();
+    assert!(trialseal(&prove).status.success());
+    let report = trialseal(&["verify", &bundle, "--policy", &policy, "--json"]);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!((&report["verified"], &report["claim"]["value"]), (&true.into(), &"120".into()));
+
+    let mut bytes = fs::read(&bundle).unwrap();
+    let place = bytes.len() / 2;
+    bytes[place] ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    let damaged = trialseal(&["verify", &bundle, "--policy", &policy]);
+    assert_eq!(damaged.status.code(), Some(1));
+    assert!(text(&damaged.stdout).contains("NOT VERIFIED"));
+    let sparse = fs::File::create(&bundle).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    refuses(&["verify", &bundle, "--policy", &policy], "larger than");
+
+    let audit = trialseal(&[&["audit", "--policy", &policy, "--json"], &who[..]].concat());
+    let report: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    assert_eq!((audit.status.code(), &report["clean"]), (Some(0), &true.into()));
+    let wrong = files.path("wrong.txt");
+    fs::write(&wrong, "log nonsense\n").unwrap();
+    refuses(&["verify", &bundle, "--policy", &wrong], "wrong.txt");
+    assert!(text(&trialseal(&["completions", "bash"]).stdout).contains("trialseal"));
+}
+
+#[test]
+fn the_demo_is_as_told_and_its_bundle_verifies_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = folder.path().join("demo");
+    let told = trialseal(&["demo", "--data", demo.to_str().unwrap()]);
+    assert!(told.status.success(), "{}{}", text(&told.stdout), text(&told.stderr));
+    for chapter in ["CONSENT_WITHDRAWN", "AUDIT CLEAN", "VERIFIED: SYSBP = \"120\"", "AUDIT FOUND DAMAGE", "trialseal verify"] {
+        assert!(text(&told.stdout).contains(chapter), "{chapter} is missing from the story");
+    }
+    let (bundle, policy) = (demo.join("bundle.trialseal"), demo.join("regulator-policy.txt"));
+    assert!(trialseal(&["verify", bundle.to_str().unwrap(), "--policy", policy.to_str().unwrap()]).status.success());
+    refuses(&["demo", "--data", folder.path().to_str().unwrap()], "is not a demo's folder");
+}

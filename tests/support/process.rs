@@ -22,17 +22,25 @@ impl Up {
     pub fn start(data: &Path) -> Self {
         let mut command = Command::new(TRIALSEAL);
         command.args(["up", "--port", "0", "--data"]).arg(data).env("RUST_LOG", "error");
-        Self::spawn(command, data)
+        Self::spawn(command)
     }
 
     /// Runs a command that ends in `trialseal up` and waits until it says that it is up.
-    pub fn spawn(mut command: Command, data: &Path) -> Self {
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let up = lines.by_ref().any(|line| line.unwrap().contains("stop with Ctrl-C"));
+        let mut urls = Vec::new();
+        let up = lines.by_ref().any(|line| {
+            let line = line.unwrap();
+            urls.extend(line.find("http://").map(|place| line[place..].to_owned()));
+            line.contains("stop with Ctrl-C")
+        });
         assert!(up, "it ended before it was up: {:?}", child.wait());
         std::thread::spawn(move || lines.for_each(drop)); // keeps the pipe open and empty
-        let endpoints = serde_json::from_slice(&std::fs::read(data.join("endpoints.json")).unwrap()).unwrap();
+        let mut urls = urls.into_iter();
+        let mut next = || urls.next().unwrap();
+        let (enrollment, consent, capture, anchoring) = (next(), next(), next(), next());
+        let endpoints = Endpoints { enrollment, consent, capture, anchoring, witnesses: urls.collect() };
         Self { child, endpoints }
     }
 

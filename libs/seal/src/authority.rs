@@ -93,7 +93,9 @@ pub fn holds(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) ->
             Some(Fact::Delegation { ended: Some(_), .. }) => {
                 refusal = Unauthorised::DelegationEnded { actor: actor.clone(), task };
             }
-            Some(Fact::Delegation { from, until, .. }) if (*from..*until).contains(&time) => return Ok((*from, *until)),
+            Some(Fact::Delegation { from, until, .. }) if (*from..*until).contains(&time) => {
+                return Ok((*from, *until));
+            }
             Some(Fact::Delegation { .. }) => refusal = Unauthorised::OutsidePeriod { actor: actor.clone(), task },
             _ => {}
         }

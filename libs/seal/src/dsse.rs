@@ -132,7 +132,8 @@ pub fn sign<P: Payload>(payload: &P, keys: &[&SecretKey]) -> Vec<u8> {
 /// Signs any payload with each key and returns the envelope's bytes.
 pub fn sign_bytes(payload_type: &str, payload: Vec<u8>, keys: &[&SecretKey]) -> Vec<u8> {
     let message = pre_authentication_encoding(payload_type, &payload);
-    let signature = |key: &&SecretKey| JsonSignature { keyid: key.public().id(), sig: Base64(key.sign(&message).to_vec()) };
+    let signature =
+        |key: &&SecretKey| JsonSignature { keyid: key.public().id(), sig: Base64(key.sign(&message).to_vec()) };
     let json = Json {
         payload_type: payload_type.to_owned(),
         payload: Base64(payload),

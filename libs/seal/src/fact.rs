@@ -265,5 +265,7 @@ impl FromIterator<(Subject, Fact)> for Facts {
 
 /// Whether `head` really is the entry before `entry`: the state a command of `entry`'s stream was decided on.
 pub fn precedes(before: &Entry, before_hash: &Hash, entry: &Entry) -> bool {
-    before.stream == entry.stream && before.number.checked_add(1) == Some(entry.number) && *before_hash == entry.previous
+    before.stream == entry.stream
+        && before.number.checked_add(1) == Some(entry.number)
+        && *before_hash == entry.previous
 }

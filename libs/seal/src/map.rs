@@ -75,7 +75,9 @@ impl Path {
         let (end, proven) = match self.terminal {
             Terminal::Empty => (EMPTY, Proven::Absent),
             Terminal::Leaf { key: found, value } if found == *key => (leaf(&found, &value), Proven::Present(value)),
-            Terminal::Leaf { key: found, value } if self.shares_way(key, &found) => (leaf(&found, &value), Proven::Absent),
+            Terminal::Leaf { key: found, value } if self.shares_way(key, &found) => {
+                (leaf(&found, &value), Proven::Absent)
+            }
             Terminal::Leaf { .. } => return None,
         };
         (self.fold(key, end, |_, _, _| ()) == *root).then_some(proven)
@@ -189,7 +191,11 @@ mod tests {
     fn keys() -> impl Strategy<Value = Vec<(Hash, Hash)>> {
         let key = (any::<[u8; 2]>(), 0usize..32, any::<bool>()).prop_map(|(tail, place, long)| {
             let mut bytes = [0u8; 32];
-            if long { bytes[place] = tail[0] & 0x81 } else { bytes[..2].copy_from_slice(&tail) }
+            if long {
+                bytes[place] = tail[0] & 0x81
+            } else {
+                bytes[..2].copy_from_slice(&tail)
+            }
             Hash(bytes)
         });
         prop::collection::vec((key, any::<[u8; 32]>().prop_map(Hash)), 1..60)

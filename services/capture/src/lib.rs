@@ -16,11 +16,8 @@ use server::Parts;
 pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let journal = Journal::open(store::journal(&config)).await?;
     let store = store::Store::new(journal.reader().clone(), config.vault.clone());
-    let keeper = api::Keeper {
-        store: store.clone(),
-        enrollment: config.enrollment.clone(),
-        services: config.services.clone(),
-    };
+    let keeper =
+        api::Keeper { store: store.clone(), enrollment: config.enrollment.clone(), services: config.services.clone() };
     let journals = journal.service(keeper);
     Ok(Parts::default().grpc(journals).grpc(api::service(journal, store, config)))
 }

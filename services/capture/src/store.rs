@@ -120,7 +120,11 @@ impl Store {
     }
 
     /// One submission, opened and checked against what its signer signed.
-    pub(crate) async fn submission(&self, stream: StreamId, number: u64) -> Result<(Recorded, Content, Stored), Problem> {
+    pub(crate) async fn submission(
+        &self,
+        stream: StreamId,
+        number: u64,
+    ) -> Result<(Recorded, Content, Stored), Problem> {
         let stored = self.reader.entry(stream, number).await?;
         let content = self.open(&stored).await.ok_or_else(damaged)?;
         let recorded = checked(&stored, &content).ok_or_else(damaged)?;
@@ -158,5 +162,8 @@ fn damaged() -> Problem {
 
 fn vault_problem(error: &VaultError) -> Problem {
     tracing::error!(%error, "the vault failed");
-    Problem::unavailable("STORAGE_UNAVAILABLE", "the participants' keys cannot be read; nothing was recorded, try again")
+    Problem::unavailable(
+        "STORAGE_UNAVAILABLE",
+        "the participants' keys cannot be read; nothing was recorded, try again",
+    )
 }

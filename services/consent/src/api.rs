@@ -115,7 +115,16 @@ fn proposal<P: Rule + Send + Sync + 'static>(
         let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
         Ok(Decision { facts })
     };
-    Proposal { stream, request, kind: P::KIND, envelope: hash, stored: bytes, basis: vec![head], reads, rule: Box::new(rule) }
+    Proposal {
+        stream,
+        request,
+        kind: P::KIND,
+        envelope: hash,
+        stored: bytes,
+        basis: vec![head],
+        reads,
+        rule: Box::new(rule),
+    }
 }
 
 impl From<Refusal> for Problem {

@@ -55,7 +55,16 @@ fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>) -> Proposal<
         let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
         Ok(Decision { facts })
     };
-    Proposal { stream, request, kind: P::KIND, envelope: hash, stored: bytes, basis: Vec::new(), reads, rule: Box::new(rule) }
+    Proposal {
+        stream,
+        request,
+        kind: P::KIND,
+        envelope: hash,
+        stored: bytes,
+        basis: Vec::new(),
+        reads,
+        rule: Box::new(rule),
+    }
 }
 
 impl From<Refusal> for Problem {

@@ -72,22 +72,22 @@ pub async fn run(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The file by which a demo knows a folder of its own.
+const MARK: (&str, &str) = (".trialseal-demo", "made by trialseal demo, which may delete this folder\n");
+
 /// A demo's folder is made anew, but only if a demo made it.
 fn make_room(folder: &Path) -> Result<()> {
-    if !folder.exists() {
-        return Ok(());
+    let (mark, shown) = (folder.join(MARK.0), folder.display());
+    if folder.exists() {
+        let ours = fs::read_to_string(&mark).is_ok_and(|found| found == MARK.1);
+        ensure!(ours, "{shown}: exists and is not a demo's folder; choose another with --data");
+        fs::remove_dir_all(folder).with_context(|| format!("{shown}"))?;
     }
-    ensure!(
-        folder.join("demo").exists(),
-        "{}: exists and is not a demo's folder; choose another with --data",
-        folder.display()
-    );
-    fs::remove_dir_all(folder).with_context(|| format!("{}", folder.display()))
+    fs::create_dir_all(folder).and_then(|()| fs::write(&mark, MARK.1)).with_context(|| format!("{shown}"))
 }
 
 impl Demo {
     async fn study(&self) -> Result<(Study, Vec<Participant>)> {
-        fs::write(self.folder.join("demo"), "made by trialseal demo\n")?;
         chapter(2, "A study: its root key, a site, people and what they may do, a consent form, participants.");
         let study = Study::create(&self.client, "DEMO-01").await?;
         told(format!("study {} created by its root key", study.id));

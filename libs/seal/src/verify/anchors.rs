@@ -25,9 +25,12 @@ pub(super) fn check(bundle: &Bundle, policy: &Policy, links: &mut Vec<Link>) -> 
     let checkpoint = verified.checkpoint;
     for part in &bundle.blocks {
         let leaf = entry::hash(&part.block.0);
-        merkle::verify_inclusion(&leaf, part.index, checkpoint.size, &hashes(&part.path), &checkpoint.root).map_err(|_| {
-            Failure { link: LinkName::Chain, reason: format!("a block is not at place {} of the chain", part.index) }
-        })?;
+        merkle::verify_inclusion(&leaf, part.index, checkpoint.size, &hashes(&part.path), &checkpoint.root).map_err(
+            |_| Failure {
+                link: LinkName::Chain,
+                reason: format!("a block is not at place {} of the chain", part.index),
+            },
+        )?;
     }
     let origin = &checkpoint.origin;
     links.push(Link {

@@ -53,9 +53,10 @@ impl Fault {
             Fault::Missing(link, Demand::Entry { service, number, .. }) => {
                 Failure { link, reason: format!("the bundle lacks {service} entry {number} or its envelope") }
             }
-            Fault::Missing(link, Demand::Fact { service, number, .. }) => {
-                Failure { link, reason: format!("the bundle lacks a proof of the fact needed in {service} state {number}") }
-            }
+            Fault::Missing(link, Demand::Fact { service, number, .. }) => Failure {
+                link,
+                reason: format!("the bundle lacks a proof of the fact needed in {service} state {number}"),
+            },
         }
     }
 }
@@ -163,7 +164,11 @@ impl<'a> Evidence<'a> {
     pub(super) fn head(&mut self, link: LinkName, service: Service, head: Option<&Head>) -> Result<u64, Fault> {
         let Some(head) = head else { return broken(link, format!("the entry names no {service} head")) };
         let (_, hash) = self.entry(link, service, head.number)?;
-        ensure(hash == head.hash, link, format!("the {service} head {} is another entry than the one named", head.number))?;
+        ensure(
+            hash == head.hash,
+            link,
+            format!("the {service} head {} is another entry than the one named", head.number),
+        )?;
         Ok(head.number)
     }
 
@@ -190,7 +195,9 @@ impl<'a> Evidence<'a> {
         otherwise: &str,
     ) -> Result<T, Fault> {
         let (entry, _) = self.entry(link, service, number)?;
-        let Some(root) = entry.state_root else { return broken(link, format!("{service} entry {number} has no state root")) };
+        let Some(root) = entry.state_root else {
+            return broken(link, format!("{service} entry {number} has no state root"));
+        };
         let mut lacking = Vec::new();
         for subject in subjects {
             let key = subject.map_key(self.bundle.study);

@@ -6,8 +6,8 @@ use crate::{
     authority,
     bundle::Bundle,
     command::{
-        ActorKind, Delegate, EnrolParticipant, GiveConsent, Payload, Provision, PublishDocument, RegisterActor, RotateKey,
-        Submission, Task,
+        ActorKind, Delegate, EnrolParticipant, GiveConsent, Payload, Provision, PublishDocument, RegisterActor,
+        RotateKey, Submission, Task,
     },
     datapoint::Datapoint,
     dsse::Envelope,
@@ -118,7 +118,10 @@ pub fn walk<'a>(bundle: &'a Bundle, root_key: &PublicKey, links: &mut Vec<Link>)
     let consent = walk.document(&given, consent)?;
     holds(
         LinkName::Document,
-        format!("{} version {} ({}), approval {}", consent.document, consent.version, consent.language, consent.approval),
+        format!(
+            "{} version {} ({}), approval {}",
+            consent.document, consent.version, consent.language, consent.approval
+        ),
     );
     let Walk { evidence, delegations, .. } = walk;
     Ok(Walked { evidence, datapoint, submission, key, consent, delegations })
@@ -165,7 +168,14 @@ impl Walk<'_> {
     }
 
     /// Checks that `key` was registered for `actor` by somebody entitled to, back to the root key.
-    fn registered(&mut self, link: LinkName, actor: &Name, key: &PublicKey, number: u64, state: u64) -> Result<(), Fault> {
+    fn registered(
+        &mut self,
+        link: LinkName,
+        actor: &Name,
+        key: &PublicKey,
+        number: u64,
+        state: u64,
+    ) -> Result<(), Fault> {
         if actor.as_str() == Name::ROOT {
             return ensure(*key == self.root_key, link, "the root key is not the one the policy names");
         }
@@ -200,7 +210,13 @@ impl Walk<'_> {
     }
 
     /// Checks that the signer of an enrollment command was entitled to it in the state it was decided on.
-    fn authorised<P: Payload>(&mut self, link: LinkName, done: &Recorded<P>, task: Task, site: &Name) -> Result<(), Fault> {
+    fn authorised<P: Payload>(
+        &mut self,
+        link: LinkName,
+        done: &Recorded<P>,
+        task: Task,
+        site: &Name,
+    ) -> Result<(), Fault> {
         self.step(link)?;
         let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
         self.entitled(link, &done.envelope, &done.command, task, site, state, &done.entry).map(|_| ())

@@ -130,9 +130,11 @@ impl Inner {
             Code::Unavailable => problem,
             _ => not_found(),
         })?;
-        self.sees(&caller, study, &recorded.header.instance.participant).await.map_err(|problem| match problem.code {
-            Code::PermissionDenied => not_found(),
-            _ => problem,
+        self.sees(&caller, study, &recorded.header.instance.participant).await.map_err(|problem| {
+            match problem.code {
+                Code::PermissionDenied => not_found(),
+                _ => problem,
+            }
         })?;
         let index = recorded
             .datapoints
@@ -196,7 +198,13 @@ fn not_found() -> Problem {
 
 fn value_message(item: Current) -> pb::ItemValue {
     let Current { datapoint, entry } = item;
-    pb::ItemValue { item: datapoint.item, repeat: datapoint.repeat, value: datapoint.value, unit: datapoint.unit, entry }
+    pb::ItemValue {
+        item: datapoint.item,
+        repeat: datapoint.repeat,
+        value: datapoint.value,
+        unit: datapoint.unit,
+        entry,
+    }
 }
 
 fn form_message(submissions: &[Recorded]) -> Option<pb::Form> {

@@ -86,7 +86,11 @@ fn check_value(item: &ItemDef, value: &str) -> Result<(), Fault> {
     if below || above {
         return Err(Fault::OutOfRange);
     }
-    if item.codes.is_empty() || item.codes.iter().any(|code| code == value) { Ok(()) } else { Err(Fault::NotInCodeList) }
+    if item.codes.is_empty() || item.codes.iter().any(|code| code == value) {
+        Ok(())
+    } else {
+        Err(Fault::NotInCodeList)
+    }
 }
 
 fn is_integer(text: &str) -> bool {

@@ -24,7 +24,10 @@ impl Rule for RegisterActor {
             return Err(Refusal::Malformed { field: "kind", what: "participants are registered by enrol-participant" });
         }
         if is_pseudonym(&self.actor) || self.actor.as_str() == Name::ALL_SITES {
-            return Err(Refusal::Malformed { field: "actor", what: "has the form of a participant's pseudonym, or is `*`" });
+            return Err(Refusal::Malformed {
+                field: "actor",
+                what: "has the form of a participant's pseudonym, or is `*`",
+            });
         }
         let actor = Subject::Actor(self.actor.clone());
         let key = Subject::Key(self.key.id());
