@@ -281,13 +281,43 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
         (b"\xff\xfe".to_vec(), InvalidArgument, "MALFORMED", Some("envelope")),
         (vec![b' '; (1 << 20) + 1], InvalidArgument, "MALFORMED", Some("envelope")),
         (good[..good.len() - 1].to_vec(), InvalidArgument, "MALFORMED", Some("envelope")),
-        (sign_bytes("text/plain", json.clone().into_bytes(), &[key]), InvalidArgument, "MALFORMED", Some("envelope.payloadType")),
+        (
+            sign_bytes("text/plain", json.clone().into_bytes(), &[key]),
+            InvalidArgument,
+            "MALFORMED",
+            Some("envelope.payloadType"),
+        ),
         (sign_bytes(kind, b"{}".to_vec(), &[key]), InvalidArgument, "MALFORMED", Some("envelope.payload")),
-        (sign_bytes(kind, json.replace("\"702\"", "702").into_bytes(), &[key]), InvalidArgument, "MALFORMED", Some("envelope.payload")),
-        (sign_bytes(kind, json.replace("702", "\\u0007").into_bytes(), &[key]), InvalidArgument, "MALFORMED", Some("envelope.payload")),
-        (sign_bytes(kind, json.replace("702", "\\ud800").into_bytes(), &[key]), InvalidArgument, "MALFORMED", Some("envelope.payload")),
-        (sign_bytes(kind, json.replacen('{', "{\"extra\":1,", 1).into_bytes(), &[key]), InvalidArgument, "MALFORMED", Some("envelope.payload")),
-        (sign_bytes(kind, json.replacen('{', "{\"site\":\"1\",", 1).into_bytes(), &[key]), InvalidArgument, "MALFORMED", Some("envelope.payload")),
+        (
+            sign_bytes(kind, json.replace("\"702\"", "702").into_bytes(), &[key]),
+            InvalidArgument,
+            "MALFORMED",
+            Some("envelope.payload"),
+        ),
+        (
+            sign_bytes(kind, json.replace("702", "\\u0007").into_bytes(), &[key]),
+            InvalidArgument,
+            "MALFORMED",
+            Some("envelope.payload"),
+        ),
+        (
+            sign_bytes(kind, json.replace("702", "\\ud800").into_bytes(), &[key]),
+            InvalidArgument,
+            "MALFORMED",
+            Some("envelope.payload"),
+        ),
+        (
+            sign_bytes(kind, json.replacen('{', "{\"extra\":1,", 1).into_bytes(), &[key]),
+            InvalidArgument,
+            "MALFORMED",
+            Some("envelope.payload"),
+        ),
+        (
+            sign_bytes(kind, json.replacen('{', "{\"site\":\"1\",", 1).into_bytes(), &[key]),
+            InvalidArgument,
+            "MALFORMED",
+            Some("envelope.payload"),
+        ),
         (forged, PermissionDenied, "SIGNATURE_INVALID", None),
     ];
     for (envelope, code, reason, field) in cases {
@@ -305,7 +335,10 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
         by: Name::root(),
         time: now_ms(),
         version: name("3").unwrap(),
-        forms: vec![FormDef { form: name("VS").unwrap(), items: vec![text_item("A").unwrap(), text_item("A").unwrap()] }],
+        forms: vec![FormDef {
+            form: name("VS").unwrap(),
+            items: vec![text_item("A").unwrap(), text_item("A").unwrap()],
+        }],
     };
     let error = world.client.record(&forms, &[key]).await.unwrap_err();
     let field = Some("envelope.payload.forms[VS].items[A]".to_owned());
@@ -327,7 +360,8 @@ async fn readers_see_what_their_delegation_covers_and_nothing_else() {
     let monitor = Actor { name: name("monitor").unwrap(), key: new_key().unwrap() };
     world.study.register(&world.client, &monitor).await.unwrap();
     world.study.delegate(&world.client, &world.study.root, &monitor, Task::Read, &elsewhere).await.unwrap();
-    let reader = |actor: &Name, key: &SecretKey| Reader { study: world.study.id, actor: actor.clone(), key: key.clone() };
+    let reader =
+        |actor: &Name, key: &SecretKey| Reader { study: world.study.id, actor: actor.clone(), key: key.clone() };
     let patient = &world.participants[0];
     let instance = FormInstance {
         participant: patient.name.to_string(),
@@ -395,7 +429,10 @@ async fn journals_and_the_chain_refuse_strangers_and_nonsense() {
             journal.follow_heads(FollowHeadsRequest {}).await.err(),
             journal.read_facts(ReadFactsRequest { stream: stream.clone(), keys: Vec::new() }).await.err(),
             journal.prove_facts(ProveFactsRequest { stream: stream.clone(), number: 0, keys: Vec::new() }).await.err(),
-            journal.read_entries(ReadEntriesRequest { stream, from: 0, limit: 0, view: 0, study: String::new() }).await.err(),
+            journal
+                .read_entries(ReadEntriesRequest { stream, from: 0, limit: 0, view: 0, study: String::new() })
+                .await
+                .err(),
         ];
         for status in denied {
             assert!(matches!(status.unwrap().code(), Code::Unauthenticated | Code::InvalidArgument));

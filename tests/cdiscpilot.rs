@@ -83,7 +83,10 @@ async fn set_up(client: &Client, tables: &[Table]) -> (Study, Subjects) {
 }
 
 /// What the journal holds of every submission: form and cells, each row once.
-async fn captured(client: &Client, reader: &Reader) -> (Vec<(u64, Vec<Datapoint>)>, BTreeMap<String, Vec<BTreeMap<String, String>>>) {
+async fn captured(
+    client: &Client,
+    reader: &Reader,
+) -> (Vec<(u64, Vec<Datapoint>)>, BTreeMap<String, Vec<BTreeMap<String, String>>>) {
     let request = ReadEntriesRequest {
         stream: Service::Capture.stream(reader.study).0.0.to_vec(),
         from: 0,
@@ -91,7 +94,8 @@ async fn captured(client: &Client, reader: &Reader) -> (Vec<(u64, Vec<Datapoint>
         view: EntryView::Full.into(),
         study: reader.study.to_string(),
     };
-    let mut entries = client.journal(Service::Capture).read_entries(reader.request(request)).await.unwrap().into_inner();
+    let mut entries =
+        client.journal(Service::Capture).read_entries(reader.request(request)).await.unwrap().into_inner();
     let (mut forms, mut by_form) = (Vec::new(), BTreeMap::<String, Vec<_>>::new());
     while let Some(message) = entries.message().await.unwrap() {
         let entry = seal::entry::Entry::parse(&message.entry).unwrap();
@@ -120,8 +124,7 @@ async fn the_pilot_study_is_imported_whole_audited_and_proven() {
     let deployment = Deployment::start(&folder.path().join("data"), 0).await.unwrap();
     let client = Client::new(&deployment.endpoints).unwrap();
     let (study, subjects) = set_up(&client, &tables).await;
-    let signer =
-        Reader { study: study.id, actor: study.coordinator.name.clone(), key: study.coordinator.key.clone() };
+    let signer = Reader { study: study.id, actor: study.coordinator.name.clone(), key: study.coordinator.key.clone() };
 
     let (mut rows, mut datapoints) = (0, 0);
     for (file, form, event, repeat, date) in DOMAINS {

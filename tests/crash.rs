@@ -55,14 +55,14 @@ impl Load {
         loop {
             let form = self.form();
             match client.submit(form.clone()).await {
-                Ok(receipt) => self.keep(receipt),
+                Ok(receipt) => self.keep(&receipt),
                 Err(_) => return self.ledger.lock().unwrap().unanswered.push(form),
             }
         }
     }
 
-    fn keep(&self, receipt: Receipt) {
-        let number = entry_number(&receipt).unwrap();
+    fn keep(&self, receipt: &Receipt) {
+        let number = entry_number(receipt).unwrap();
         let before = self.ledger.lock().unwrap().receipts.insert(number, receipt.clone());
         assert!(before.is_none_or(|before| before.entry == receipt.entry), "entry {number} was promised twice");
     }
@@ -71,7 +71,7 @@ impl Load {
     async fn send_again(&self, client: &Client) {
         let unanswered = std::mem::take(&mut self.ledger.lock().unwrap().unanswered);
         for form in unanswered {
-            self.keep(client.submit(form).await.unwrap());
+            self.keep(&client.submit(form).await.unwrap());
         }
     }
 

@@ -79,7 +79,11 @@ async fn cryptography_verifies_envelopes_and_the_checkpoint() {
 fn the_verifier_written_from_the_page_gives_the_vectors_stated_answers() {
     let vectors = repository().join("docs/vectors");
     let policy = vectors.join("policy.txt");
-    let good = run(python("verify_bundle.py").arg(vectors.join("bundle.trialseal")).arg("--policy").arg(&policy).arg("--json"));
+    let good = run(python("verify_bundle.py")
+        .arg(vectors.join("bundle.trialseal"))
+        .arg("--policy")
+        .arg(&policy)
+        .arg("--json"));
     let (good, report): (Value, Value) = (
         serde_json::from_str(&good).unwrap(),
         serde_json::from_slice(&fs::read(vectors.join("report.json")).unwrap()).unwrap(),
@@ -138,7 +142,10 @@ async fn every_service_answers_health_checks_and_describes_itself() {
     let world = World::new().await;
     let endpoints = &world.deployment.endpoints;
     let services = [
-        (&endpoints.enrollment, vec!["trialseal.enrollment.v1.EnrollmentService", "trialseal.journal.v1.JournalService"]),
+        (
+            &endpoints.enrollment,
+            vec!["trialseal.enrollment.v1.EnrollmentService", "trialseal.journal.v1.JournalService"],
+        ),
         (&endpoints.consent, vec!["trialseal.consent.v1.ConsentService", "trialseal.journal.v1.JournalService"]),
         (&endpoints.capture, vec!["trialseal.capture.v1.CaptureService", "trialseal.journal.v1.JournalService"]),
         (&endpoints.anchoring, vec!["trialseal.anchoring.v1.AnchoringService"]),

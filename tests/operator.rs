@@ -181,10 +181,25 @@ impl Files {
     fn import(&self, table: &str) -> Output {
         let endpoints = self.world.folder.path().join("endpoints.json");
         let (study, table) = (self.world.study.id.to_string(), self.path(table));
-        let (key, mapping, subjects) = (self.path("coordinator.key"), self.path("mapping.toml"), self.path("subjects.csv"));
+        let (key, mapping, subjects) =
+            (self.path("coordinator.key"), self.path("mapping.toml"), self.path("subjects.csv"));
         trialseal(&[
-            "import", "csv", &table, "--study", &study, "--actor", "coordinator-lund", "--key", &key, "--endpoints",
-            endpoints.to_str().unwrap(), "--mapping", &mapping, "--subjects", &subjects, "--json",
+            "import",
+            "csv",
+            &table,
+            "--study",
+            &study,
+            "--actor",
+            "coordinator-lund",
+            "--key",
+            &key,
+            "--endpoints",
+            endpoints.to_str().unwrap(),
+            "--mapping",
+            &mapping,
+            "--subjects",
+            &subjects,
+            "--json",
         ])
     }
 }
@@ -219,7 +234,10 @@ async fn an_import_reports_refused_rows_and_can_be_run_again() {
         let report = run(again);
         assert_eq!((&report["recorded"], &report["recorded_before"]), (&0.into(), &3.into()), "{again}");
     }
-    files.write("changed.csv", TABLE.replace("SUBJ-0,BASELINE,1,2026-01-02,120,80", "SUBJ-0,BASELINE,1,2026-01-02,99,80").as_bytes());
+    files.write(
+        "changed.csv",
+        TABLE.replace("SUBJ-0,BASELINE,1,2026-01-02,120,80", "SUBJ-0,BASELINE,1,2026-01-02,99,80").as_bytes(),
+    );
     assert_eq!(refused(&run("changed.csv"))[0], (1, "FORM_EXISTS".to_owned()));
 }
 
@@ -231,7 +249,9 @@ async fn a_table_that_is_cut_short_or_not_text_imports_nothing() {
     files.write("cut.csv", &TABLE.as_bytes()[..TABLE.len() - 8]);
     files.write("latin1.csv", b"SUBJECT,VISIT,SEQ,DATE,SYSBP,DIABP\nSUBJ-0,BASELINE,1,,\xff,80\n");
     files.write("other.csv", b"SUBJECT,VISIT\nSUBJ-0,BASELINE\n");
-    for (table, what) in [("cut.csv.zst", "cut.csv.zst"), ("cut.csv", "row 6"), ("latin1.csv", "row 1"), ("other.csv", "SEQ")] {
+    for (table, what) in
+        [("cut.csv.zst", "cut.csv.zst"), ("cut.csv", "row 6"), ("latin1.csv", "row 1"), ("other.csv", "SEQ")]
+    {
         let output = files.import(table);
         assert!(!output.status.success(), "{table}");
         assert!(text(&output.stderr).contains(what), "{table}: {}", text(&output.stderr));
@@ -254,7 +274,8 @@ async fn keys_proofs_verification_and_audit_by_hand() {
 
     let endpoints = files.world.folder.path().join("endpoints.json");
     let (study, endpoints) = (files.world.study.id.to_string(), endpoints.to_str().unwrap());
-    let (bundle, auditor, policy) = (files.path("bundle.trialseal"), files.path("auditor.key"), files.path("policy.txt"));
+    let (bundle, auditor, policy) =
+        (files.path("bundle.trialseal"), files.path("auditor.key"), files.path("policy.txt"));
     let who = ["--study", &study, "--actor", "auditor-vega", "--key", &auditor, "--endpoints", endpoints];
     let prove = [&["prove", "--entry", &entry, "--item", "SYSBP", "--output", &bundle], &who[..]].concat();
     assert!(trialseal(&prove).status.success());
@@ -288,7 +309,9 @@ fn the_demo_is_as_told_and_its_bundle_verifies_by_hand() {
     let demo = folder.path().join("demo");
     let told = trialseal(&["demo", "--data", demo.to_str().unwrap()]);
     assert!(told.status.success(), "{}{}", text(&told.stdout), text(&told.stderr));
-    for chapter in ["CONSENT_WITHDRAWN", "AUDIT CLEAN", "VERIFIED: SYSBP = \"120\"", "AUDIT FOUND DAMAGE", "trialseal verify"] {
+    for chapter in
+        ["CONSENT_WITHDRAWN", "AUDIT CLEAN", "VERIFIED: SYSBP = \"120\"", "AUDIT FOUND DAMAGE", "trialseal verify"]
+    {
         assert!(text(&told.stdout).contains(chapter), "{chapter} is missing from the story");
     }
     let (bundle, policy) = (demo.join("bundle.trialseal"), demo.join("regulator-policy.txt"));

@@ -6,6 +6,9 @@ mod support;
 
 use seal::{
     bundle::Bundle,
+    datapoint::Datapoint,
+    fact::Subject,
+    id::{Service, Uuid},
     policy::Policy,
     report::{LinkName, Report},
     text::{Base64, Hex},
@@ -139,7 +142,7 @@ async fn every_forgery_fails_at_the_link_it_breaks() {
     }
     let mut other = Policy { studies: BTreeMap::new(), ..policy.clone() };
     assert_eq!(verify(&bytes, &other).failure.map(|failure| failure.link), Some(LinkName::Policy));
-    other.studies = policy.studies.iter().map(|(study, _)| (*study, client::new_key().unwrap().public())).collect();
+    other.studies = policy.studies.keys().map(|study| (*study, client::new_key().unwrap().public())).collect();
     assert_eq!(verify(&bytes, &other).failure.map(|failure| failure.link), Some(LinkName::Signer));
 }
 
@@ -156,6 +159,8 @@ async fn the_published_vectors_give_their_stated_answers() {
     let expected: Value = serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
     assert_eq!(serde_json::to_value(&report).unwrap()["claim"], expected["claim"]);
     assert!(report.verified);
+    let expected: Value = serde_json::from_slice(&fs::read(folder.join("primitives.json")).unwrap()).unwrap();
+    assert_eq!(primitives(), expected);
     let expected: BTreeMap<String, String> =
         serde_json::from_slice(&fs::read(folder.join("bad/expected.json")).unwrap()).unwrap();
     assert!(expected.len() >= FORGERIES.len());
@@ -163,6 +168,28 @@ async fn the_published_vectors_give_their_stated_answers() {
         let report = verify(&fs::read(folder.join("bad").join(&file)).unwrap(), &policy);
         assert_eq!(report.failure.map(|failure| failure.link.to_string()), Some(link), "{file}");
     }
+}
+
+/// Results of the primitives for fixed inputs, as `docs/PROOF.md` defines them.
+fn primitives() -> Value {
+    let key = seal::key::SecretKey::from_seed(&[1; 32]).public();
+    let study: Uuid = "00000000-0000-4000-8000-000000000000".parse().unwrap();
+    let datapoint = Datapoint { nonce: [2; 16], ..trialseal::setup::value("SYSBP", "120") };
+    let mut map = seal::map::Memory::default();
+    map.set(&Hash([0x00; 32]), &Hash([3; 32]));
+    map.set(&Hash([0x01; 32]), &Hash([4; 32]));
+    json!({
+        "key_of_seed_of_32_bytes_01": key,
+        "key_id_of_that_key": key.id(),
+        "study": study,
+        "stream_of_its_capture_journal": Service::Capture.stream(study).0.to_hex(),
+        "map_key_of_its_site_S01": Subject::Site("S01".parse().unwrap()).map_key(study).to_hex(),
+        "datapoint_SYSBP_120_with_nonce_of_bytes_02": Base64(datapoint.to_bytes()),
+        "leaf_of_that_datapoint": tlog::merkle::leaf_hash(&datapoint.to_bytes()).to_hex(),
+        "map_root_of_keys_00_and_01_with_values_03_and_04": map.root().to_hex(),
+        "pre_authentication_encoding_of_text_plain_hello":
+            Base64(seal::dsse::pre_authentication_encoding("text/plain", b"hello")),
+    })
 }
 
 async fn write_vectors() {
@@ -173,6 +200,8 @@ async fn write_vectors() {
     fs::create_dir_all(folder.join("bad")).unwrap();
     fs::write(folder.join("bundle.trialseal"), &bytes).unwrap();
     fs::write(folder.join("policy.txt"), world.policy_text()).unwrap();
+    let primitives = serde_json::to_string_pretty(&primitives()).unwrap();
+    fs::write(folder.join("primitives.json"), primitives + "\n").unwrap();
     let report = serde_json::to_string_pretty(&verify(&bytes, &world.policy())).unwrap();
     fs::write(folder.join("report.json"), report + "\n").unwrap();
     let mut expected = BTreeMap::new();

@@ -38,7 +38,12 @@ async fn every_kind_of_edit_is_found_and_placed() {
     let flip = "substr(stored, 1, 99) || CAST(x'00' AS BLOB) || substr(stored, 101)";
     let shifted = "CAST(substr(bytes, 1, length(bytes) - 1) || x'ff' AS BLOB)";
     let edits = [
-        ("capture.sqlite", format!("UPDATE entry SET stored = CAST({flip} AS BLOB) WHERE number = 1"), Service::Capture, 1),
+        (
+            "capture.sqlite",
+            format!("UPDATE entry SET stored = CAST({flip} AS BLOB) WHERE number = 1"),
+            Service::Capture,
+            1,
+        ),
         ("capture.sqlite", format!("UPDATE entry SET bytes = {shifted} WHERE number = 2"), Service::Capture, 2),
         ("capture.sqlite", "DELETE FROM entry WHERE number = 3".to_owned(), Service::Capture, 3),
         (
@@ -88,7 +93,8 @@ async fn a_changed_tile_or_checkpoint_is_found() {
     tokio::fs::write(&bundle, bytes).await.unwrap();
     let report = world.audit().await;
     assert!(!report.clean && report.findings[0].what.contains("another root"), "{}", readable(&report));
-    sql(&world, "anchoring.sqlite", "UPDATE checkpoint SET note = replace(note, 'trialseal.example/chain', 'other')").await;
+    sql(&world, "anchoring.sqlite", "UPDATE checkpoint SET note = replace(note, 'trialseal.example/chain', 'other')")
+        .await;
     let report = world.audit().await;
     assert!(!report.clean && report.findings[0].what.contains("checkpoint"), "{}", readable(&report));
 }
@@ -96,8 +102,12 @@ async fn a_changed_tile_or_checkpoint_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_refuse_what_was_edited() {
     let (world, last) = anchored().await;
-    sql(&world, "capture.sqlite", &format!("UPDATE entry SET stored = (SELECT stored FROM entry WHERE number = 1) WHERE number = {last}"))
-        .await;
+    sql(
+        &world,
+        "capture.sqlite",
+        &format!("UPDATE entry SET stored = (SELECT stored FROM entry WHERE number = 1) WHERE number = {last}"),
+    )
+    .await;
     let error = world.client.bundle(&world.study.reader(), last, "SYSBP", "").await.unwrap_err();
     assert_eq!(error.reason().as_deref(), Some("DATA_DAMAGED"));
 }

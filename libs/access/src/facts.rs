@@ -48,10 +48,8 @@ impl FactSource for RemoteFacts {
     async fn facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError> {
         let stream = self.service.stream(study);
         let keys: Vec<Hash> = subjects.iter().map(|subject| subject.map_key(study)).collect();
-        let request = ReadFactsRequest {
-            stream: stream.0.0.to_vec(),
-            keys: keys.iter().map(|key| key.0.to_vec()).collect(),
-        };
+        let request =
+            ReadFactsRequest { stream: stream.0.0.to_vec(), keys: keys.iter().map(|key| key.0.to_vec()).collect() };
         let answer = self.client.clone().read_facts(self.token.attach(Request::new(request))).await;
         let answer = answer.map_err(|_| FactError::Unavailable(self.service))?.into_inner();
         let nonsense = || FactError::Nonsense(self.service);

@@ -37,7 +37,7 @@ pub enum Denied {
 pub async fn actor(metadata: &MetadataMap, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
     let token = Token::parse(metadata, study, now_ms)?;
     let key = Subject::Key(token.key);
-    let (_, found) = facts.facts(study, &[key.clone()]).await?;
+    let (_, found) = facts.facts(study, std::slice::from_ref(&key)).await?;
     match found.find(&key) {
         Some(Fact::Key { actor, key, ended: None, .. }) if *actor == token.actor => {
             token.verify(key)?;

@@ -100,8 +100,7 @@ impl Token {
 pub fn issue(actor: &Name, study: Uuid, key: &SecretKey, now_ms: u64) -> String {
     let now = now_ms / 1_000;
     let header = Header { alg: "EdDSA".to_owned(), typ: "JWT".to_owned(), kid: key.public().id() };
-    let claims =
-        Claims { sub: actor.clone(), aud: AUDIENCE.to_owned(), study, iat: now, exp: now + MAX_TOKEN_SECONDS };
+    let claims = Claims { sub: actor.clone(), aud: AUDIENCE.to_owned(), study, iat: now, exp: now + MAX_TOKEN_SECONDS };
     let message = format!("{}.{}", encode(&header), encode(&claims));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes()));
     format!("{message}.{signature}")

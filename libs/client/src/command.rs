@@ -9,11 +9,7 @@ use tonic::Status;
 /// A command and the method that records it.
 pub trait Command: Payload + Sync {
     /// Sends the envelope of this command.
-    fn send(
-        &self,
-        client: &Client,
-        envelope: Vec<u8>,
-    ) -> impl Future<Output = Result<Option<Receipt>, Status>> + Send;
+    fn send(&self, client: &Client, envelope: Vec<u8>) -> impl Future<Output = Result<Option<Receipt>, Status>> + Send;
 }
 
 macro_rules! commands {

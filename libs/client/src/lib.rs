@@ -17,8 +17,7 @@ use proto::{
     types,
 };
 use seal::{
-    Hash,
-    dsse,
+    Hash, dsse,
     id::{Name, Service, Uuid},
     key::SecretKey,
     receipt::Receipt,

@@ -20,7 +20,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
 
 /// A new secret key.
 pub fn new_key() -> Result<SecretKey, NoRandomness> {
-    Ok(SecretKey::from_seed(&*Zeroizing::new(random()?)))
+    Ok(SecretKey::from_seed(&Zeroizing::new(random()?)))
 }
 
 /// A new identifier of a study or request.

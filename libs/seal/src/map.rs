@@ -192,9 +192,9 @@ mod tests {
         let key = (any::<[u8; 2]>(), 0usize..32, any::<bool>()).prop_map(|(tail, place, long)| {
             let mut bytes = [0u8; 32];
             if long {
-                bytes[place] = tail[0] & 0x81
+                bytes[place] = tail[0] & 0x81;
             } else {
-                bytes[..2].copy_from_slice(&tail)
+                bytes[..2].copy_from_slice(&tail);
             }
             Hash(bytes)
         });

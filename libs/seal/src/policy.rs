@@ -17,6 +17,9 @@ pub enum PolicyError {
     /// A `study` line that is not `study <uuid> ed25519:<base64>`, or a study named twice.
     #[error("line {0}: not `study <uuid> ed25519:<base64 public key>`, or the study is named twice")]
     Study(usize),
+    /// A control character in a line of ours.
+    #[error("line {0}: holds a control character")]
+    Control(usize),
     /// A `receipt` line that is not `receipt <verifier key>`, of type Ed25519 (0x01).
     #[error("line {0}: not `receipt <verifier key of type Ed25519>`")]
     Receipt(usize),
@@ -45,7 +48,11 @@ impl Policy {
         let (mut studies, mut receipts, mut rest) = (BTreeMap::new(), Vec::new(), String::new());
         for (index, line) in text.lines().enumerate() {
             let mut words = line.split_ascii_whitespace();
-            match words.next() {
+            let first = words.next();
+            if matches!(first, Some("study" | "receipt")) && line.chars().any(|c| c.is_ascii_control()) {
+                return Err(PolicyError::Control(index + 1));
+            }
+            match first {
                 Some("study") => {
                     let (study, key) = study(words).ok_or(PolicyError::Study(index + 1))?;
                     if studies.insert(study, key).is_some() {

@@ -88,13 +88,9 @@ impl From<Unauthorised> for Problem {
 impl From<EnvelopeError> for Problem {
     fn from(error: EnvelopeError) -> Self {
         match error {
-            EnvelopeError::Signature(_) => {
-                Problem::new(Code::PermissionDenied, "SIGNATURE_INVALID", error.to_string())
-            }
+            EnvelopeError::Signature(_) => Problem::new(Code::PermissionDenied, "SIGNATURE_INVALID", error.to_string()),
             EnvelopeError::Payload(_) => Problem::field("MALFORMED", "envelope.payload", error.to_string()),
-            EnvelopeError::PayloadType { .. } => {
-                Problem::field("MALFORMED", "envelope.payloadType", error.to_string())
-            }
+            EnvelopeError::PayloadType { .. } => Problem::field("MALFORMED", "envelope.payloadType", error.to_string()),
             EnvelopeError::TooLarge | EnvelopeError::Malformed(_) => {
                 Problem::field("MALFORMED", "envelope", error.to_string())
             }
@@ -111,9 +107,7 @@ impl From<FactError> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Credentials(error) => {
-                Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", error.to_string())
-            }
+            Denied::Credentials(error) => Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", error.to_string()),
             Denied::Authority(error) => error.into(),
             Denied::Facts(error) => error.into(),
         }

@@ -106,7 +106,12 @@ fn seal(key: &[u8; 32], reference: &[u8; 32], context: &[u8], plain: &[u8]) -> R
     Ok([MAGIC, reference, &nonce, &sealed].concat())
 }
 
-fn open(key: &[u8; 32], reference: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealedError> {
+fn open(
+    key: &[u8; 32],
+    reference: &[u8; 32],
+    context: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, SealedError> {
     let rest = sealed.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(reference)).ok_or(SealedError::Format)?;
     let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(SealedError::Format)?;
     let aad = [MAGIC, reference, context].concat();

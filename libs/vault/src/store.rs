@@ -49,9 +49,11 @@ impl Vault {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        sqlx::raw_sql("CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID")
-            .execute(&pool)
-            .await?;
+        sqlx::raw_sql(
+            "CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
+        )
+        .execute(&pool)
+        .await?;
         Ok(Self { pool, master: Arc::new(master), cache: Arc::default() })
     }
 

@@ -70,7 +70,8 @@ impl Chain {
             return Ok(size);
         }
         let root = self.grow(size).await?;
-        let checkpoint = Checkpoint { origin: self.key.verifier().name().to_owned(), size, root, extensions: Vec::new() };
+        let checkpoint =
+            Checkpoint { origin: self.key.verifier().name().to_owned(), size, root, extensions: Vec::new() };
         let text = checkpoint.to_string();
         let mut note = Note { signatures: vec![note::sign(&text, &self.key)?], text };
         let cosignatures = self.witnesses.cosign(&note.to_string(), size, &self.tiles).await;
@@ -89,7 +90,8 @@ impl Chain {
         let first_bundle = self.published / width * width; // the last bundle may have been partial
         let blocks = self.store.blocks(first_bundle, size).await?;
         let (tiles, published) = (self.tiles.clone(), self.published);
-        let grown = tokio::task::spawn_blocking(move || write_tiles(&tiles, published, first_bundle, size, &blocks)).await;
+        let grown =
+            tokio::task::spawn_blocking(move || write_tiles(&tiles, published, first_bundle, size, &blocks)).await;
         grown.map_err(|_| io::Error::other("writing tiles was interrupted"))?
     }
 }

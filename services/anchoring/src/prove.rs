@@ -159,11 +159,12 @@ impl Prover {
 
     /// Adds blocks, their places on the chain and the checkpoint.
     async fn anchored(&self, mut bundle: Bundle) -> Result<Bundle, Status> {
-        let (size, checkpoint) = self.store.checkpoint(u64::MAX).await.map_err(database)?.ok_or_else(not_yet)?;
+        let (size, checkpoint) =
+            self.store.checkpoint(u64::MAX).await.map_err(|error| database(&error))?.ok_or_else(not_yet)?;
         let mut blocks: BTreeMap<u64, BlockPart> = BTreeMap::new();
         for part in &mut bundle.entries {
             let stream: StreamId = part.service.stream(bundle.study);
-            let block = self.store.holding(stream, part.number).await.map_err(database)?;
+            let block = self.store.holding(stream, part.number).await.map_err(|error| database(&error))?;
             let block = block.filter(|block| block.place < size).ok_or_else(not_yet)?;
             let parsed = Block::parse(&block.bytes).map_err(|_| damaged())?;
             let index = parsed.index_of(part.number).and_then(|index| usize::try_from(index).ok());
@@ -213,7 +214,7 @@ fn not_yet() -> Status {
     Problem::unavailable("NOT_ANCHORED_YET", "the entry is not under a published checkpoint yet: try again").into()
 }
 
-fn database(error: sqlx::Error) -> Status {
+fn database(error: &sqlx::Error) -> Status {
     tracing::error!(%error, "the database of blocks failed");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }

@@ -7,9 +7,7 @@ use crate::{
     store::Store,
 };
 use journal::api::parse_head;
-use proto::journal::{
-    EntryView, FollowHeadsRequest, ReadEntriesRequest, journal_service_client::JournalServiceClient,
-};
+use proto::journal::{EntryView, FollowHeadsRequest, ReadEntriesRequest, journal_service_client::JournalServiceClient};
 use seal::{
     Hash,
     block::{Block, MAX_ENTRIES},
@@ -54,7 +52,9 @@ pub(crate) fn start(chain: Chain, store: Store, journals: Journals, interval: Du
     for service in Service::ALL {
         tokio::spawn(follow(service, journals.clone(), known.clone()));
     }
-    tokio::spawn(Sequencer { chain, store, journals, known, tips: HashMap::new(), stopped: HashSet::new() }.run(interval));
+    tokio::spawn(
+        Sequencer { chain, store, journals, known, tips: HashMap::new(), stopped: HashSet::new() }.run(interval),
+    );
 }
 
 async fn follow(service: Service, journals: Journals, known: Arc<Known>) {
@@ -100,8 +100,12 @@ impl Sequencer {
     /// Makes the blocks that can be made now and publishes. Says whether there is more to do at once.
     async fn round(&mut self) -> bool {
         let (mut blocks, mut more) = (Vec::new(), false);
-        let heads: Vec<(StreamId, (Service, u64))> =
-            self.known.heads.lock().map(|heads| heads.iter().map(|(id, head)| (*id, *head)).collect()).unwrap_or_default();
+        let heads: Vec<(StreamId, (Service, u64))> = self
+            .known
+            .heads
+            .lock()
+            .map(|heads| heads.iter().map(|(id, head)| (*id, *head)).collect())
+            .unwrap_or_default();
         for (stream, (service, head)) in heads {
             if self.stopped.contains(&stream) {
                 continue;

@@ -92,7 +92,7 @@ impl Store {
             .bind(stream.0.0.to_vec())
             .fetch_optional(&self.pool)
             .await?;
-        Ok(row.map(anchored).and_then(|last| {
+        Ok(row.as_ref().map(anchored).and_then(|last| {
             let block = Block::parse(&last.bytes).ok()?;
             Some(Tip {
                 block: block.number + 1,
@@ -116,17 +116,21 @@ impl Store {
 
     /// The blocks from place `from` to before place `to`.
     pub(crate) async fn blocks(&self, from: u64, to: u64) -> Result<Vec<Anchored>, sqlx::Error> {
-        let rows =
-            sqlx::query("SELECT place, bytes, hashes FROM block WHERE place >= ? AND place < ? ORDER BY place")
-                .bind(signed(from))
-                .bind(signed(to))
-                .fetch_all(&self.pool)
-                .await?;
-        Ok(rows.into_iter().map(anchored).collect())
+        let rows = sqlx::query("SELECT place, bytes, hashes FROM block WHERE place >= ? AND place < ? ORDER BY place")
+            .bind(signed(from))
+            .bind(signed(to))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.iter().map(anchored).collect())
     }
 
     /// The blocks of a stream from block number `from` on.
-    pub(crate) async fn of_stream(&self, stream: StreamId, from: u64, limit: u32) -> Result<Vec<Anchored>, sqlx::Error> {
+    pub(crate) async fn of_stream(
+        &self,
+        stream: StreamId,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<Anchored>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT place, bytes, hashes FROM block WHERE stream = ? AND number >= ? ORDER BY number LIMIT ?",
         )
@@ -135,7 +139,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().map(anchored).collect())
+        Ok(rows.iter().map(anchored).collect())
     }
 
     /// The block that holds entry `number` of a stream, if it has been made.
@@ -148,7 +152,7 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let holds = |block: &Anchored| Block::parse(&block.bytes).is_ok_and(|block| block.index_of(number).is_some());
-        Ok(row.map(anchored).filter(holds))
+        Ok(row.as_ref().map(anchored).filter(holds))
     }
 
     /// The latest published checkpoint of at most `size` blocks.
@@ -189,7 +193,7 @@ async fn add_block(
         .map(|_| ())
 }
 
-fn anchored(row: SqliteRow) -> Anchored {
+fn anchored(row: &SqliteRow) -> Anchored {
     let hashes: Vec<u8> = row.get("hashes");
     Anchored {
         place: unsigned(row.get("place")),

@@ -102,9 +102,7 @@ impl Audit<'_> {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template("  {prefix:<6} {bar:30} {pos}/{len} {msg} {elapsed}");
-        ProgressBar::new(0)
-            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-            .with_prefix(what)
+        ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_prefix(what)
     }
 }
 
@@ -124,7 +122,11 @@ pub fn readable(report: &Report) -> String {
     );
     for Finding { study, service, entry, what } in &report.findings {
         text += "  ✗ ";
-        for part in [study.map(|s| format!("study {s} ")), service.map(|s| format!("{s} ")), entry.map(|e| format!("entry {e} "))] {
+        for part in [
+            study.map(|s| format!("study {s} ")),
+            service.map(|s| format!("{s} ")),
+            entry.map(|e| format!("entry {e} ")),
+        ] {
             text += &part.unwrap_or_default();
         }
         text = format!("{}: {what}\n", text.trim_end());

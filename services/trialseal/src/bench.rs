@@ -143,7 +143,8 @@ fn size(folder: &Path) -> Result<u64> {
 /// Processor seconds this process has used, from `/proc`.
 fn cpu() -> Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat").context("processor time is read from /proc")?;
-    let fields: Vec<&str> = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let fields: Vec<&str> =
+        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
     let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok());
     Ok((ticks(11).zip(ticks(12)).map(|(user, system)| user + system).context("/proc/self/stat")?) / TICKS)
 }

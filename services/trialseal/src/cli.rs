@@ -314,8 +314,7 @@ async fn run_import(
     let (client, signer) = actor.open()?;
     let (mapping, subjects) = (Mapping::read(&mapping)?, Subjects::read(&subjects)?);
     let progress = !json && io::stderr().is_terminal();
-    let import =
-        Import { client: &client, signer: &signer, mapping: &mapping, subjects: &subjects, progress };
+    let import = Import { client: &client, signer: &signer, mapping: &mapping, subjects: &subjects, progress };
     let report = import.run(&file).await?;
     print(json, &report, |report| {
         let mut text = format!(

@@ -253,16 +253,23 @@ impl Demo {
         let options = SqliteConnectOptions::new().filename(data.file("capture.sqlite"));
         let mut database = SqliteConnection::connect_with(&options).await?;
         let number = i64::try_from(entry)?;
-        let (bytes, stored): (Vec<u8>, Vec<u8>) =
-            sqlx::query_as("SELECT bytes, stored FROM entry WHERE number = ?").bind(number).fetch_one(&mut database).await?;
+        let (bytes, stored): (Vec<u8>, Vec<u8>) = sqlx::query_as("SELECT bytes, stored FROM entry WHERE number = ?")
+            .bind(number)
+            .fetch_one(&mut database)
+            .await?;
         let vault = Vault::open(&data.file("vault.sqlite"), MasterKey::new(*data.secret("master.key")?)).await?;
         let context = Entry::parse(&bytes)?.envelope;
         let mut plain = vault.open_sealed(&context.0, &stored).await?;
         let place = plain.windows(3).position(|three| three == b"210").context("the value is not where it was")?;
         plain[place..place + 3].copy_from_slice(b"140");
-        let reference = vault.master().reference("participant", &[&study.id.0, self.subject(study, entry).await?.as_bytes()]);
+        let reference =
+            vault.master().reference("participant", &[&study.id.0, self.subject(study, entry).await?.as_bytes()]);
         let forged = vault.seal(&reference, &context.0, &plain).await?;
-        sqlx::query("UPDATE entry SET stored = ? WHERE number = ?").bind(forged).bind(number).execute(&mut database).await?;
+        sqlx::query("UPDATE entry SET stored = ? WHERE number = ?")
+            .bind(forged)
+            .bind(number)
+            .execute(&mut database)
+            .await?;
         database.close().await?;
         told(format!("capture entry {entry}: SYSBP 210 is now 140, encrypted under the right key"));
         let report = self.audit(study, policy).await?;

@@ -167,8 +167,7 @@ impl Study {
             title: name(title)?,
         };
         client.record(&add, &[&self.root.key]).await?;
-        let activate =
-            ActivateSite { study: self.id, request: new_uuid()?, by, time: now_ms(), site: site.clone() };
+        let activate = ActivateSite { study: self.id, request: new_uuid()?, by, time: now_ms(), site: site.clone() };
         client.record(&activate, &[&self.root.key]).await?;
         Ok(site)
     }

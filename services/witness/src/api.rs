@@ -69,7 +69,9 @@ impl IntoResponse for Failure {
                 tracing::error!(%error, "the witness's database failed");
                 (StatusCode::INTERNAL_SERVER_ERROR, "the witness cannot store; try again\n").into_response()
             }
-            Failure::Busy => (StatusCode::SERVICE_UNAVAILABLE, "another request came first; try again\n").into_response(),
+            Failure::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "another request came first; try again\n").into_response()
+            }
         }
     }
 }
@@ -98,7 +100,13 @@ impl Witness {
     }
 
     /// A signed checkpoint that contradicts the last one is evidence, whoever sent it.
-    async fn refuse(&self, refusal: Refusal, request: &AddCheckpoint, origin: &str, last: Option<&Cosigned>) -> Failure {
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        request: &AddCheckpoint,
+        origin: &str,
+        last: Option<&Cosigned>,
+    ) -> Failure {
         if let (Refusal::Root | Refusal::Proof, Some(last)) = (refusal, last) {
             tracing::error!(origin, "a checkpoint contradicts the last one cosigned: both are kept");
             if let Err(error) = self.store.keep_evidence(origin, &last.note, &request.checkpoint).await {

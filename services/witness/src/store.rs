@@ -89,8 +89,8 @@ impl Store {
         note: &str,
     ) -> Result<bool, sqlx::Error> {
         let size = i64::try_from(checkpoint.size).unwrap_or(i64::MAX);
-        let (old_size, old_root) =
-            before.map_or((-1, Vec::new()), |last| (i64::try_from(last.size).unwrap_or(i64::MAX), last.root.0.to_vec()));
+        let (old_size, old_root) = before
+            .map_or((-1, Vec::new()), |last| (i64::try_from(last.size).unwrap_or(i64::MAX), last.root.0.to_vec()));
         let sql = if before.is_none() {
             "INSERT OR IGNORE INTO cosigned (size, root, note, origin) SELECT ?, ?, ?, ? WHERE ? = -1 AND ? = x''"
         } else {

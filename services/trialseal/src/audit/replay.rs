@@ -46,7 +46,13 @@ impl State {
     }
 
     /// Takes an entry in, and says whether its state root is what the changes make it.
-    pub(super) fn apply(&mut self, study: Uuid, entry: &Entry, hash: seal::Hash, changes: Vec<(Subject, Fact)>) -> bool {
+    pub(super) fn apply(
+        &mut self,
+        study: Uuid,
+        entry: &Entry,
+        hash: seal::Hash,
+        changes: Vec<(Subject, Fact)>,
+    ) -> bool {
         for (subject, fact) in changes {
             let key = subject.map_key(study);
             self.map.set(&key, &value_hash(&salt(&entry.nonce, &key), &fact.to_bytes()));

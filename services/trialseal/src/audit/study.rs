@@ -106,18 +106,13 @@ impl Study<'_> {
             view: EntryView::Full.into(),
             study: self.id.to_string(),
         };
-        let mut position = Position {
-            stream,
-            service,
-            next: 0,
-            previous: Hash::ZERO,
-            time: 0,
-            blocks: blocks.iter(),
-            block: None,
-        };
+        let mut position =
+            Position { stream, service, next: 0, previous: Hash::ZERO, time: 0, blocks: blocks.iter(), block: None };
         let mut messages = match audit.client.journal(service).read_entries(reader.request(request)).await {
             Ok(messages) => messages.into_inner(),
-            Err(status) => return Err(client::ClientError::from(status)).context(format!("reading the {service} journal")),
+            Err(status) => {
+                return Err(client::ClientError::from(status)).context(format!("reading the {service} journal"));
+            }
         };
         let mut chunk = Vec::with_capacity(CHUNK);
         loop {
@@ -209,7 +204,8 @@ impl Study<'_> {
         hashes.push(*hash);
         if hashes.len() as u64 == u64::from(block.count) {
             if merkle::root(hashes) != block.root {
-                let what = format!("or one just before it is not the entry that block {} on the chain holds", block.number);
+                let what =
+                    format!("or one just before it is not the entry that block {} on the chain holds", block.number);
                 self.find(report, service, number, what);
             }
             position.block = None;

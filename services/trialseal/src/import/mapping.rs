@@ -108,7 +108,8 @@ impl Mapping {
     /// Checks that the columns named exist.
     pub(super) fn check(&self, header: &[String]) -> Result<()> {
         let mut named: Vec<&String> = vec![&self.subject];
-        named.extend(self.repeat.iter().chain(&self.date).chain(self.items.iter().flatten()).chain(self.units.values()));
+        named
+            .extend(self.repeat.iter().chain(&self.date).chain(self.items.iter().flatten()).chain(self.units.values()));
         named.extend([&self.form, &self.event].into_iter().filter_map(|place| match place {
             Place::Column { column, .. } => Some(column),
             Place::Constant { .. } => None,
@@ -195,13 +196,7 @@ impl Place {
 }
 
 /// The request id of a row: the same row gives the same id, any other another.
-fn request(
-    study: Uuid,
-    site: &Name,
-    instance: &FormInstance,
-    collected: Option<&str>,
-    values: &[Datapoint],
-) -> Uuid {
+fn request(study: Uuid, site: &Name, instance: &FormInstance, collected: Option<&str>, values: &[Datapoint]) -> Uuid {
     let FormInstance { participant, event, event_repeat, form, form_repeat } = instance;
     let (event_repeat, form_repeat) = (event_repeat.to_string(), form_repeat.to_string());
     let names = [site.as_str(), participant.as_str(), event.as_str(), &event_repeat, form.as_str(), &form_repeat];

@@ -1,0 +1,32 @@
+# The only entry points; laptop and CI run the same.
+
+default:
+    @just --list
+
+# Every service and three witnesses in one process.
+up *arguments:
+    cargo run -- up {{arguments}}
+
+# The main job told as a story; fails if anything is not as told.
+demo:
+    cargo run -- demo
+
+# All tests. Python packages of the judges go to target/, from the pinned tests/judges/requirements.txt.
+test: venv
+    cargo test --workspace --locked
+
+# Debian keeps Python's venv in a package of its own.
+[private]
+venv:
+    python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) apt-get install --yes python3-venv
+
+# Format, lints, licences and advisories. Installs cargo-deny from crates.io if it is missing.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    command -v cargo-deny || cargo install --locked cargo-deny
+    cargo deny check licenses bans sources
+
+# How fast this machine captures.
+bench *arguments:
+    cargo run --release -- bench {{arguments}}
