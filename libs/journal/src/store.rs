@@ -86,24 +86,30 @@ pub(crate) async fn stream_row(connection: &mut SqliteConnection, stream: Stream
     sqlx::query_scalar("SELECT id FROM stream WHERE name = ?").bind(name).fetch_one(connection).await
 }
 
-/// The last entry of a stream, read back and checked against its place.
+/// The last entry of a stream, read back and checked against its place and the hash its commit group was signed over.
 pub(crate) async fn last_entry(
     connection: &mut SqliteConnection,
     row: i64,
     stream: StreamId,
 ) -> Result<Option<(Entry, Hash)>, ReadError> {
-    let found = sqlx::query("SELECT number, bytes FROM entry WHERE stream = ? ORDER BY number DESC LIMIT 1")
-        .bind(row)
-        .fetch_optional(connection)
-        .await?;
+    let found = sqlx::query(
+        "SELECT number, bytes, place, hashes FROM entry JOIN commit_group ON commit_group.id = commit_group \
+         WHERE stream = ? ORDER BY number DESC LIMIT 1",
+    )
+    .bind(row)
+    .fetch_optional(connection)
+    .await?;
     let Some(found) = found else { return Ok(None) };
     let bytes: Vec<u8> = found.get("bytes");
     let entry = Entry::parse(&bytes).map_err(|_| ReadError::Broken)?;
     let number: i64 = found.get("number");
-    if entry.stream != stream || i64::try_from(entry.number) != Ok(number) {
+    let hash = seal::entry::hash(&bytes);
+    let (hashes, place): (Vec<u8>, i64) = (found.get("hashes"), found.get("place"));
+    let recorded = usize::try_from(place).ok().and_then(|place| hashes.chunks_exact(32).nth(place));
+    if entry.stream != stream || i64::try_from(entry.number) != Ok(number) || recorded != Some(hash.0.as_slice()) {
         return Err(ReadError::Broken);
     }
-    Ok(Some((entry, seal::entry::hash(&bytes))))
+    Ok(Some((entry, hash)))
 }
 
 /// A request that was recorded: its id, entry number and envelope hash.
@@ -215,7 +221,7 @@ pub(crate) struct NewFact {
 /// Adds facts.
 pub(crate) async fn add_facts(connection: &mut SqliteConnection, facts: Vec<NewFact>) -> Result<(), sqlx::Error> {
     for some in facts.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO fact (stream, key, number, value) ");
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO fact (stream, key, number, value) ");
         query.push_values(some, |mut values, fact| {
             values.push_bind(fact.row).push_bind(fact.key.0.to_vec());
             values.push_bind(signed(fact.number)).push_bind(fact.value.clone());

@@ -195,10 +195,12 @@ impl Writer {
         }
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| ReadError::Broken)?;
-        let decided = group.decide(&mut self.connection, &self.config, proposal, (now(), nonce)).await?;
-        Ok(match decided {
-            Ok(place) => Outcome::Accepted(place),
-            Err(refusal) => Outcome::Refused(AppendError::Refused(refusal)),
+        Ok(match group.decide(&mut self.connection, &self.config, proposal, (now(), nonce)).await {
+            Ok(Ok(place)) => Outcome::Accepted(place),
+            Ok(Err(refusal)) => Outcome::Refused(AppendError::Refused(refusal)),
+            // A damaged state map is the trouble of its stream alone.
+            Err(ReadError::Broken) => Outcome::Refused(AppendError::Broken),
+            Err(error) => return Err(error),
         })
     }
 

@@ -424,7 +424,6 @@ async fn a_stream_whose_last_entry_is_unreadable_or_elsewhere_is_not_extended_an
 }
 
 #[tokio::test]
-#[ignore = "known gap: the last entry is not compared with the hash its commit group holds"]
 async fn a_stream_whose_last_entry_was_altered_is_not_extended_and_others_go_on() {
     let damages: [Damage; 4] = [
         ("another entry before", |bytes| flip(bytes, 40)),
