@@ -428,7 +428,15 @@ async fn journals_and_the_chain_refuse_strangers_and_nonsense() {
             journal.list_streams(ListStreamsRequest::default()).await.err(),
             journal.follow_heads(FollowHeadsRequest {}).await.err(),
             journal.read_facts(ReadFactsRequest { stream: stream.clone(), keys: Vec::new() }).await.err(),
-            journal.prove_facts(ProveFactsRequest { stream: stream.clone(), number: 0, keys: Vec::new() }).await.err(),
+            journal
+                .prove_facts(ProveFactsRequest {
+                    stream: stream.clone(),
+                    number: 0,
+                    keys: Vec::new(),
+                    study: String::new(),
+                })
+                .await
+                .err(),
             journal
                 .read_entries(ReadEntriesRequest { stream, from: 0, limit: 0, view: 0, study: String::new() })
                 .await

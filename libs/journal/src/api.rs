@@ -201,9 +201,9 @@ impl<K: Keeper> JournalService for Api<K> {
     }
 
     async fn prove_facts(&self, request: Request<ProveFactsRequest>) -> Result<Response<ProveFactsResponse>, Status> {
-        self.keeper.admit_service(request.metadata())?;
+        let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
+        self.keeper.admit(request.metadata(), stream, &request.get_ref().study).await?;
         let request = request.into_inner();
-        let stream = StreamId(hash(&request.stream, "stream")?);
         let proofs = self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(status)?;
         Ok(Response::new(ProveFactsResponse { proofs: proofs.into_iter().map(proof_message).collect() }))
     }

@@ -151,6 +151,7 @@ impl Prover {
             stream: service.stream(study).0.0.to_vec(),
             number,
             keys: subjects.iter().map(|subject| subject.map_key(study).0.to_vec()).collect(),
+            study: String::new(),
         };
         let mut client = JournalServiceClient::new(self.journals.channel(service));
         let answer = client.prove_facts(self.journals.services.attach(Request::new(request))).await?;
