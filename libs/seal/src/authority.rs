@@ -2,7 +2,7 @@
 
 use crate::{
     command::Task,
-    dsse::{Envelope, EnvelopeError},
+    dsse::Envelope,
     fact::{Fact, Facts, Subject},
     id::Name,
     key::{KeyId, PublicKey},
@@ -115,9 +115,4 @@ pub fn authorise(
     let key = signing_key(facts, envelope, actor)?;
     holds(facts, actor, task, site, time)?;
     Ok(key)
-}
-
-/// Whether `envelope` also carries a valid signature by a key it introduces: proof that the signer possesses it.
-pub fn possesses(envelope: &Envelope, key: &PublicKey) -> Result<(), EnvelopeError> {
-    envelope.verify(key)
 }
