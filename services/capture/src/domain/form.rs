@@ -130,7 +130,7 @@ mod tests {
         ItemDef {
             item: "X".parse().unwrap(),
             kind,
-            max_length: Some(20),
+            max_length: Some(30),
             min: Some(-5.0),
             max: Some(10.5),
             codes: Vec::new(),
@@ -161,7 +161,7 @@ mod tests {
         }
         assert_eq!(check_value(&item(ItemType::Integer), "11"), Err(Fault::OutOfRange));
         assert_eq!(check_value(&item(ItemType::Decimal), "-5.01"), Err(Fault::OutOfRange));
-        assert_eq!(check_value(&item(ItemType::Text), &"x".repeat(21)), Err(Fault::TooLong));
+        assert_eq!(check_value(&item(ItemType::Text), &"x".repeat(31)), Err(Fault::TooLong));
         let mut listed = item(ItemType::Text);
         listed.codes = vec!["M".to_owned(), "F".to_owned()];
         assert_eq!(check_value(&listed, "F"), Ok(()));
