@@ -4,10 +4,18 @@
 
 mod support;
 
-use seal::id::Service;
+use proto::capture::{FormInstance, GetFormRequest};
+use seal::{
+    command::Task,
+    fact::Subject,
+    id::{Name, Service},
+};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::World;
-use trialseal::audit::{Finding, Report, readable};
+use trialseal::{
+    audit::{Finding, Report, readable},
+    setup::{Actor, name},
+};
 
 async fn sql(world: &World, file: &str, statement: &str) {
     let options = SqliteConnectOptions::new().filename(world.folder.path().join(file));
@@ -97,6 +105,45 @@ async fn a_changed_tile_or_checkpoint_is_found() {
         .await;
     let report = world.audit().await;
     assert!(!report.clean && report.findings[0].what.contains("checkpoint"), "{}", readable(&report));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fact_planted_in_the_database_gives_no_right() {
+    let (world, last) = anchored().await;
+    // The nurse's key gets the delegation that only the coordinator has: a copy of that row under another key.
+    let nurse = Actor { name: name("nurse").unwrap(), key: client::new_key().unwrap() };
+    world.study.register(&world.client, &nurse).await.unwrap();
+    let delegation = |actor: &Actor| {
+        let subject = Subject::Delegation(actor.name.clone(), Task::Capture, Name::all_sites());
+        subject.map_key(world.study.id).to_hex()
+    };
+    let (from, to) = (delegation(&world.study.coordinator), delegation(&nurse));
+    let plant = format!("INSERT INTO fact SELECT stream, x'{to}', number, value FROM fact WHERE key = x'{from}'");
+    let reader = client::Reader { study: world.study.id, actor: nurse.name, key: nurse.key };
+    let denied = world.client.bundle(&reader, last, "SYSBP", "").await.unwrap_err();
+    assert_eq!(denied.reason().as_deref(), Some("NOT_FOUND"));
+    sql(&world, "enrollment.sqlite", &plant).await;
+    let denied = world.client.bundle(&reader, last, "SYSBP", "").await.unwrap_err();
+    assert_eq!(denied.reason().as_deref(), Some("DEPENDENCY_UNAVAILABLE"), "{denied}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_row_that_points_at_another_form_is_refused() {
+    let (world, last) = anchored().await;
+    let swap = format!("UPDATE fact SET number = {last} WHERE number = 1 AND length(value) = 8");
+    sql(&world, "capture.sqlite", &swap).await;
+    let request = GetFormRequest {
+        study: world.study.id.to_string(),
+        instance: Some(FormInstance {
+            participant: world.participants[0].name.to_string(),
+            event: "BASELINE".to_owned(),
+            event_repeat: 0,
+            form: "VS".to_owned(),
+            form_repeat: 0,
+        }),
+    };
+    let status = world.client.capture.clone().get_form(world.study.reader().request(request)).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::DataLoss);
 }
 
 #[tokio::test(flavor = "multi_thread")]

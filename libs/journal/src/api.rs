@@ -114,9 +114,8 @@ impl<K: Keeper> JournalService for Api<K> {
             token => token.parse().map_err(|_| Status::invalid_argument("page_token: not one of ours"))?,
         };
         let size = if request.page_size == 0 { 100 } else { request.page_size.min(1_000) };
-        let heads = self.reader.heads(after, size).await.map_err(status)?;
-        let full = heads.len() == size as usize;
-        let next_page_token = heads.last().filter(|_| full).map_or_else(String::new, |(id, _)| id.to_string());
+        let (heads, next) = self.reader.heads(after, size).await.map_err(status)?;
+        let next_page_token = next.map_or_else(String::new, |id| id.to_string());
         let heads = heads.into_iter().map(|(_, head)| head_message(head)).collect();
         Ok(Response::new(ListStreamsResponse { heads, next_page_token }))
     }
@@ -164,14 +163,16 @@ impl<K: Keeper> JournalService for Api<K> {
         let (reader, mut moved) = (self.reader.clone(), self.heads.subscribe());
         let (messages, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
-            let mut after = 0;
-            let mut behind = true;
+            let mut behind = Some(0);
             loop {
-                while behind {
-                    let Ok(heads) = reader.heads(after, 1_000).await else { return };
-                    behind = !heads.is_empty();
-                    for (id, head) in heads {
-                        after = id;
+                while let Some(after) = behind {
+                    let Ok((heads, next)) = reader.heads(after, 1_000).await.inspect_err(|error| {
+                        tracing::error!(%error, "the heads cannot be read");
+                    }) else {
+                        return;
+                    };
+                    behind = next;
+                    for (_, head) in heads {
                         if messages.send(Ok(followed(head))).await.is_err() {
                             return;
                         }
@@ -183,7 +184,7 @@ impl<K: Keeper> JournalService for Api<K> {
                             return;
                         }
                     }
-                    Err(broadcast::error::RecvError::Lagged(_)) => (after, behind) = (0, true),
+                    Err(broadcast::error::RecvError::Lagged(_)) => behind = Some(0),
                     Err(broadcast::error::RecvError::Closed) => return,
                 }
             }

@@ -64,22 +64,32 @@ impl Reader {
     }
 
     /// The heads of all streams after the one named by `after`, in the order they were begun.
-    pub async fn heads(&self, after: i64, limit: u32) -> Result<Vec<(i64, Head)>, ReadError> {
+    ///
+    /// A damaged stream is left out; with the heads comes the place to go on from, if there may be more.
+    pub async fn heads(&self, after: i64, limit: u32) -> Result<(Vec<(i64, Head)>, Option<i64>), ReadError> {
         let mut connection = self.pool.acquire().await?;
-        let rows = sqlx::query("SELECT id, name FROM stream WHERE id > ? ORDER BY id LIMIT ?")
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *connection)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT id, name FROM stream WHERE id > ? \
+             AND EXISTS (SELECT 1 FROM entry WHERE entry.stream = stream.id) ORDER BY id LIMIT ?",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
+        let full = rows.len() == limit as usize;
+        let next = rows.last().filter(|_| full).map(|row| row.get("id"));
         let mut heads = Vec::with_capacity(rows.len());
         for row in rows {
             let id: i64 = row.get("id");
             let stream = Hash::from_slice(&row.get::<Vec<u8>, _>("name")).map(StreamId).ok_or(ReadError::Broken)?;
-            if let Some(head) = head(&mut connection, id, stream).await? {
-                heads.push((id, head));
+            match head(&mut connection, id, stream).await {
+                Ok(Some(head)) => heads.push((id, head)),
+                Ok(None) => {}
+                Err(ReadError::Broken) => tracing::error!(%stream, "a stored journal is damaged; the others go on"),
+                Err(error) => return Err(error),
             }
         }
-        Ok(heads)
+        Ok((heads, next))
     }
 
     /// The present head of a stream, if it has an entry.
@@ -162,9 +172,14 @@ impl Reader {
             Err(ReadError::NotFound) => return Ok((None, Vec::new())),
             other => other?,
         };
-        let head = head(&mut transaction, id, stream).await?;
+        let Some((entry, hash)) = store::last_entry(&mut transaction, id, stream).await? else {
+            return Ok((None, Vec::new()));
+        };
         let facts = store::facts(&mut transaction, id, keys).await?;
-        Ok((head, facts))
+        if let Some(root) = entry.state_root {
+            check_facts(&mut transaction, id, (root, entry.number), keys, &facts).await?;
+        }
+        Ok((Some(Head { stream, number: entry.number, hash }), facts))
     }
 
     /// The entries after number `after` that set the fact under `key`, and what they set it to, oldest first.
@@ -206,6 +221,34 @@ impl Reader {
         }
         Ok(proofs)
     }
+}
+
+/// Checks that the facts found under `keys`, and those not found, are what the state root says: a row edited behind our
+/// back gives nobody any right.
+pub(crate) async fn check_facts(
+    connection: &mut SqliteConnection,
+    id: i64,
+    (root, number): (Hash, u64),
+    keys: &[Hash],
+    facts: &[(Hash, Vec<u8>)],
+) -> Result<(), ReadError> {
+    for key in keys {
+        let proven = match map::path(connection, &map::Fresh::new(), root, key).await?.terminal {
+            Terminal::Leaf { key: found, value } if found == *key => Some(value),
+            _ => None,
+        };
+        let stored = match facts.iter().find(|(found, _)| found == key) {
+            None => None,
+            Some((_, bytes)) => {
+                let fact = fact_at(connection, id, number, key).await?;
+                Some(fact::value_hash(&fact.salt, bytes)).filter(|_| fact.bytes == *bytes)
+            }
+        };
+        if proven != stored {
+            return Err(ReadError::Broken);
+        }
+    }
+    Ok(())
 }
 
 async fn row(connection: &mut SqliteConnection, stream: StreamId) -> Result<i64, ReadError> {

@@ -3,6 +3,7 @@
 use crate::{
     AppendError, Config, OpenError, Proposal, ReadError, Reader,
     group::{Group, Tip},
+    read::check_facts,
     store,
 };
 use seal::{Hash, entry::Head, id::StreamId, receipt::Receipt};
@@ -149,7 +150,7 @@ impl Writer {
         for (stream, (keys, requests)) in wanted {
             let tip = match self.tips.remove(&stream) {
                 Some(tip) => tip,
-                None => match Tip::load(&mut self.connection, stream).await {
+                None => match self.load(stream).await {
                     Ok(tip) => tip,
                     Err(ReadError::Broken) => {
                         tracing::error!(%stream, "the stored journal is damaged and is not extended");
@@ -159,7 +160,19 @@ impl Writer {
                     Err(error) => return Err(error),
                 },
             };
-            group.know(tip.row, store::facts(&mut self.connection, tip.row, &keys).await?);
+            let facts = store::facts(&mut self.connection, tip.row, &keys).await?;
+            if let Some((number, _)) = tip.head.filter(|_| self.config.state_map) {
+                let state = (tip.root, number);
+                match check_facts(&mut self.connection, tip.row, state, &keys, &facts).await {
+                    Err(ReadError::Broken) => {
+                        tracing::error!(%stream, "stored facts contradict the state root: the journal is not extended");
+                        broken.push(stream);
+                        continue;
+                    }
+                    checked => checked?,
+                }
+            }
+            group.know(tip.row, facts);
             for found in store::recorded(&mut self.connection, tip.row, &requests).await? {
                 before.insert((tip.row, found.request), (found.envelope, found.number));
             }
@@ -175,6 +188,16 @@ impl Writer {
             outcomes.push((answer, outcome));
         }
         Ok((group, outcomes))
+    }
+
+    /// Where a stream stands, if its last entry is the one a receipt of ours was signed over.
+    async fn load(&mut self, stream: StreamId) -> Result<Tip, ReadError> {
+        let tip = Tip::load(&mut self.connection, stream).await?;
+        if let Some((number, _)) = tip.head {
+            let receipt = self.reader.receipt(stream, number).await?;
+            receipt.verify(&[self.config.receipt_key.verifier()]).map_err(|_| ReadError::Broken)?;
+        }
+        Ok(tip)
     }
 
     async fn decide_one<E: Send>(

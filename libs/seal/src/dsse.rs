@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The largest envelope, in bytes.
 pub const MAX_ENVELOPE_BYTES: usize = 1 << 20;
+/// The longest payload type, in bytes.
+pub const MAX_PAYLOAD_TYPE_BYTES: usize = 128;
 /// The most signatures an envelope may carry.
 pub const MAX_SIGNATURES: usize = 8;
 
@@ -69,6 +71,9 @@ impl Envelope {
             return Err(EnvelopeError::TooLarge);
         }
         let json: Json = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Malformed(json_fault(&e)))?;
+        if json.payload_type.len() > MAX_PAYLOAD_TYPE_BYTES {
+            return Err(EnvelopeError::Malformed(format!("payloadType is longer than {MAX_PAYLOAD_TYPE_BYTES} bytes")));
+        }
         if json.signatures.is_empty() || json.signatures.len() > MAX_SIGNATURES {
             return Err(EnvelopeError::Malformed(format!("1 to {MAX_SIGNATURES} signatures are needed")));
         }
@@ -154,7 +159,7 @@ fn json_fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let safe = ["missing field", "unknown field", "duplicate field", "not a ", "not padded", "not 64", "EOF"];
     let what = if safe.iter().any(|start| text.starts_with(start)) {
-        text.split(" at line").next().unwrap_or_default().to_owned()
+        text.split(" at line").next().unwrap_or_default().chars().take(100).collect()
     } else {
         "a value of the wrong kind".to_owned()
     };

@@ -30,5 +30,9 @@ pub use tlog::{Hash, sha256};
 /// is recorded at most this long after the first entry that superseded that head.
 pub const MAX_DECISION_AGE_MS: u64 = 5_000;
 
+/// How long a service itself relies on facts it asked for, in milliseconds: less than auditors allow, so that clocks may
+/// differ a little.
+pub const MAX_DECISION_USE_MS: u64 = MAX_DECISION_AGE_MS - 1_000;
+
 /// How far ahead of the recording service a signer's clock may run, in milliseconds.
 pub const MAX_CLOCK_AHEAD_MS: u64 = 300_000;

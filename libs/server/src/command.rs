@@ -13,6 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// How far a signer's clock may run ahead, in milliseconds.
 pub const MAX_AHEAD: u64 = seal::MAX_CLOCK_AHEAD_MS;
 
+/// The largest message of a method that takes a command, in bytes: an envelope and its framing.
+pub const MAX_COMMAND_BYTES: usize = seal::dsse::MAX_ENVELOPE_BYTES + 1_024;
+
 /// A command as received: its signatures are read and not verified yet.
 pub struct Received<P> {
     /// The envelope's bytes, exactly as received.

@@ -124,7 +124,9 @@ impl<E: Into<Problem>> From<AppendError<E>> for Problem {
                 Problem::new(Code::DataLoss, "STREAM_BROKEN", format!("{said}: an operator must restore it"))
             }
             AppendError::Storage => {
-                Problem::unavailable("STORAGE_UNAVAILABLE", format!("{said}; nothing was recorded, try again"))
+                let what =
+                    format!("{said}; send the same envelope again, which is safe whether or not it was recorded");
+                Problem::unavailable("STORAGE_UNAVAILABLE", what)
             }
         }
     }

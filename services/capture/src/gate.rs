@@ -32,8 +32,6 @@ use tonic::{Request, transport::Channel};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(1);
-/// The oldest answer an entry may rest on, in milliseconds: less than auditors allow, so that clocks may differ a little.
-pub(crate) const MAX_AGE_MS: u64 = seal::MAX_DECISION_AGE_MS - 1_000;
 const RECONNECT: Duration = Duration::from_millis(200);
 
 /// The state a submission is decided on.

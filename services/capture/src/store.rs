@@ -128,6 +128,9 @@ impl Store {
         let stored = self.reader.entry(stream, number).await?;
         let content = self.open(&stored).await.ok_or_else(damaged)?;
         let recorded = checked(&stored, &content).ok_or_else(damaged)?;
+        if recorded.entry.number != number || recorded.entry.stream != stream {
+            return Err(damaged());
+        }
         Ok((recorded, content, stored))
     }
 
@@ -138,7 +141,11 @@ impl Store {
         let entries = self.reader.history(stream, &key, None, MAX_CORRECTIONS).await?;
         let mut submissions = Vec::with_capacity(entries.len());
         for (number, _) in entries {
-            submissions.push(self.submission(stream, number).await?.0);
+            let recorded = self.submission(stream, number).await?.0;
+            if recorded.header.instance != *instance {
+                return Err(damaged());
+            }
+            submissions.push(recorded);
         }
         Ok(submissions)
     }

@@ -28,7 +28,8 @@ use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 /// The consent service over its journal.
 pub(crate) fn service(journal: Consent, config: Config) -> ConsentServiceServer<Api> {
-    ConsentServiceServer::new(Api { journal, enrollment: config.enrollment, services: config.services })
+    let api = Api { journal, enrollment: config.enrollment, services: config.services };
+    ConsentServiceServer::new(api).max_decoding_message_size(server::MAX_COMMAND_BYTES)
 }
 
 pub(crate) struct Api {
@@ -41,9 +42,10 @@ impl Api {
     async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
         let received = receive::<P>(envelope)?;
         let needs = received.command.needs_enrollment(&received.envelope);
+        let asked_ms = now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study(), &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
-        let receipt = self.journal.append(proposal(received, head, facts)).await?;
+        let receipt = self.journal.append(proposal(received, head, facts, asked_ms)).await?;
         Ok(receipt_message(receipt))
     }
 
@@ -97,6 +99,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
     received: Received<P>,
     head: Head,
     enrollment: Facts,
+    asked_ms: u64,
 ) -> Proposal<Refusal> {
     let study = received.command.study();
     let stream = received.stream(Service::Consent);
@@ -105,6 +108,9 @@ fn proposal<P: Rule + Send + Sync + 'static>(
     let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
     let (request, keys) = (command.request(), reads.clone());
     let rule = move |found: &journal::Found, next: journal::Next| {
+        if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+            return Err(Refusal::DecisionTooOld);
+        }
         let mut facts = enrollment;
         for (subject, key) in needs.iter().zip(&keys) {
             if let Some(fact) = found.0.get(key).and_then(|bytes| Fact::parse(bytes)) {
@@ -139,6 +145,7 @@ impl From<Refusal> for Problem {
             Refusal::SiteNotOpen => Problem::new(Code::FailedPrecondition, "SITE_NOT_OPEN", said),
             Refusal::ConsentMissing => Problem::new(Code::FailedPrecondition, "CONSENT_MISSING", said),
             Refusal::ConsentWithdrawn => Problem::new(Code::FailedPrecondition, "CONSENT_WITHDRAWN", said),
+            Refusal::DecisionTooOld => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
             Refusal::Malformed { field, what } => {
                 Problem::field("MALFORMED", format!("envelope.payload.{field}"), what)
             }

@@ -51,6 +51,9 @@ pub enum Refusal {
     /// Consent was withdrawn.
     #[error("consent to this was withdrawn")]
     ConsentWithdrawn,
+    /// The facts it was decided on grew too old before it could be recorded.
+    #[error("the facts this was decided on grew too old before it could be recorded: try again")]
+    DecisionTooOld,
     /// A field has a value it may not have.
     #[error("{field}: {what}")]
     Malformed {

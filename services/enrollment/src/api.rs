@@ -23,7 +23,7 @@ use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 /// The enrollment service over its journal.
 pub(crate) fn service(journal: Enrollment) -> EnrollmentServiceServer<Api> {
-    EnrollmentServiceServer::new(Api { journal })
+    EnrollmentServiceServer::new(Api { journal }).max_decoding_message_size(server::MAX_COMMAND_BYTES)
 }
 
 pub(crate) struct Api {

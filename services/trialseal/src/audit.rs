@@ -50,6 +50,8 @@ pub struct Report {
     pub datapoints: u64,
     /// The oldest decision an entry rests on, in milliseconds past the state that superseded it.
     pub oldest_decision_ms: u64,
+    /// The longest an entry took into a block, in milliseconds. Receipts promise a bound; time stopped counts as well.
+    pub slowest_anchoring_ms: u64,
     /// What is wrong. At most 1,000 are listed.
     pub findings: Vec<Finding>,
     /// How many findings there are.
@@ -110,7 +112,7 @@ impl Audit<'_> {
 pub fn readable(report: &Report) -> String {
     let mut text = format!(
         "  {} checkpoints, {} blocks, {} entries ({} not on the chain yet), {} datapoints\n  {} signatures verified, {} \
-         state roots recomputed, oldest decision {} ms\n",
+         state roots recomputed, oldest decision {} ms, slowest into a block {} ms\n",
         report.checkpoints,
         report.blocks,
         report.entries,
@@ -118,7 +120,8 @@ pub fn readable(report: &Report) -> String {
         report.datapoints,
         report.signatures,
         report.state_roots,
-        report.oldest_decision_ms
+        report.oldest_decision_ms,
+        report.slowest_anchoring_ms
     );
     for Finding { study, service, entry, what } in &report.findings {
         text += "  ✗ ";

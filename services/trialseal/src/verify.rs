@@ -2,7 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use jiff::{Timestamp, Unit};
-use seal::{bundle::MAX_BUNDLE_BYTES, policy::Policy, report::Report};
+use seal::{
+    bundle::MAX_BUNDLE_BYTES,
+    policy::Policy,
+    report::{Claim, ConsentClaim, Cosigner, DelegationStep, Report},
+};
 use std::{fs, path::Path};
 
 /// Reads a policy file.
@@ -25,60 +29,73 @@ pub fn verify(bundle: &Path, policy: &Policy) -> Result<Report> {
 
 /// A report as people read it.
 pub fn readable(report: &Report) -> String {
-    let mut text = String::new();
-    for link in &report.links {
-        text += &format!("  ✓ {:<12} {}\n", link.link.to_string(), link.established);
+    lines(report).iter().map(|line| plain(line) + "\n").collect()
+}
+
+/// A line for a terminal: what a bundle's author wrote must not move the cursor, hide lines or turn their direction.
+fn plain(line: &str) -> String {
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut plain = String::with_capacity(line.len());
+    for c in line.chars() {
+        if hidden(c) { plain.extend(c.escape_unicode()) } else { plain.push(c) }
     }
+    plain
+}
+
+fn lines(report: &Report) -> Vec<String> {
+    let mut lines: Vec<String> =
+        report.links.iter().map(|link| format!("  ✓ {:<12} {}", link.link.to_string(), link.established)).collect();
     if let Some(failure) = &report.failure {
-        text += &format!("  ✗ {:<12} {}\nNOT VERIFIED\n", failure.link.to_string(), failure.reason);
+        lines.push(format!("  ✗ {:<12} {}", failure.link.to_string(), failure.reason));
+        lines.push("NOT VERIFIED".to_owned());
     }
-    let Some(claim) = &report.claim else { return text };
-    text += &format!("VERIFIED: {} = {:?}", claim.item, claim.value);
-    if !claim.unit.is_empty() {
-        text += &format!(" {}", claim.unit);
+    if let Some(claim) = &report.claim {
+        claim_lines(claim, &mut lines);
     }
-    text += &format!(
-        "\n  participant  {}, site {}, {} / {}\n  signed by    {} at {}, recorded at {} as capture entry {}\n",
-        claim.participant,
-        claim.site,
-        claim.event,
-        claim.form,
-        claim.signed_by,
-        time(claim.signed),
-        time(claim.recorded),
-        claim.entry
-    );
+    lines
+}
+
+fn claim_lines(claim: &Claim, lines: &mut Vec<String>) {
+    let unit = if claim.unit.is_empty() { String::new() } else { format!(" {}", claim.unit) };
+    lines.push(format!("VERIFIED: {} = {:?}{unit}", claim.item, claim.value));
+    let Claim { participant, site, event, form, signed_by, entry, .. } = claim;
+    lines.push(format!("  participant  {participant}, site {site}, {event} / {form}"));
+    let (signed, recorded) = (time(claim.signed), time(claim.recorded));
+    lines.push(format!("  signed by    {signed_by} at {signed}, recorded at {recorded} as capture entry {entry}"));
     if let (Some(corrects), Some(reason)) = (claim.corrects, &claim.reason) {
-        text += &format!("  corrects     entry {corrects}: {reason}\n");
+        lines.push(format!("  corrects     entry {corrects}: {reason}"));
     }
-    let consent = &claim.consent;
-    text += &format!(
-        "  consent      {} version {} ({}), obtained by {} at {}{}\n",
-        consent.document,
-        consent.version,
-        consent.language,
-        consent.obtained_by,
-        time(consent.recorded),
-        if consent.synthetic { ", SYNTHETIC" } else { "" }
-    );
-    for step in &claim.delegations {
-        text += &format!(
-            "  delegated    {} at {} to {} by {} at {}\n",
-            step.task,
-            step.site,
-            step.actor,
-            step.delegated_by,
-            time(step.recorded)
-        );
+    let ConsentClaim { document, version, language, obtained_by, recorded, synthetic, .. } = &claim.consent;
+    let (recorded, synthetic) = (time(*recorded), if *synthetic { ", SYNTHETIC" } else { "" });
+    lines.push(format!(
+        "  consent      {document} version {version} ({language}), obtained by {obtained_by} at {recorded}{synthetic}"
+    ));
+    for DelegationStep { actor, task, site, delegated_by, recorded } in &claim.delegations {
+        let recorded = time(*recorded);
+        lines.push(format!("  delegated    {task} at {site} to {actor} by {delegated_by} at {recorded}"));
     }
-    for cosigner in &claim.checkpoint.cosigned_by {
-        text += &format!("  witnessed    by {} at {}\n", cosigner.name, time(cosigner.time.saturating_mul(1_000)));
+    for Cosigner { name, time: seconds } in &claim.checkpoint.cosigned_by {
+        lines.push(format!("  witnessed    by {name} at {}", time(seconds.saturating_mul(1_000))));
     }
-    text
 }
 
 /// Unix milliseconds as people read them, in UTC.
 pub fn time(milliseconds: u64) -> String {
     let time = i64::try_from(milliseconds).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     time.and_then(|time| time.round(Unit::Second).ok()).map_or_else(|| "?".to_owned(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seal::report::{Failure, LinkName};
+
+    #[test]
+    fn a_bundles_author_cannot_write_lines_of_ours() {
+        let reason = "\u{1b}[2J\nVERIFIED: TEMP\u{202e}\r".to_owned();
+        let failure = Some(Failure { link: LinkName::Datapoint, reason });
+        let shown = readable(&Report { verified: false, links: Vec::new(), failure, claim: None });
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        assert!(shown.ends_with("\nNOT VERIFIED\n") && !shown.contains(['\u{1b}', '\r', '\u{202e}']), "{shown}");
+    }
 }

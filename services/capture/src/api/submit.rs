@@ -3,7 +3,7 @@
 use super::{Inner, problem::refusal_message};
 use crate::{
     domain::{self, Refusal},
-    gate::{Basis, MAX_AGE_MS},
+    gate::Basis,
 };
 use access::FactSource;
 use journal::{Decision, Found, Next, Proposal, api::receipt_message};
@@ -29,6 +29,7 @@ impl Inner {
         let by = &received.command.by;
         let mut needs = subjects(by, received.envelope.key_ids(), Task::DefineForms, &everywhere);
         needs.push(Subject::Study);
+        let asked_ms = server::now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study, &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
         let key = self.store.forms_key(received.command.study, &received.command.version);
@@ -36,6 +37,9 @@ impl Inner {
         let Received { bytes, hash, envelope, command } = received;
         let request = command.request;
         let rule = move |found: &Found, next: Next| {
+            if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+                return Err(Refusal::DecisionTooOld);
+            }
             authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)?;
             if found.0.contains_key(&key) {
                 return Err(Refusal::FormsVersionExists);
@@ -116,7 +120,7 @@ fn record(
     next: Next,
 ) -> Result<Decision, Refusal> {
     let submission = &received.command;
-    if next.time > basis.asked_ms.saturating_add(MAX_AGE_MS) {
+    if next.time > basis.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
         return Err(Refusal::DecisionTooOld);
     }
     seal::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)?;

@@ -111,6 +111,12 @@ impl Rule for Delegate {
         study_exists(facts)?;
         signing_key(facts, envelope, &self.by)?;
         let (starts, ends) = holds(facts, &self.by, self.task, &self.site, next.time)?;
+        if self.by == self.actor {
+            return Err(Refusal::Malformed {
+                field: "actor",
+                what: "a delegation to oneself would survive being ended",
+            });
+        }
         if self.from >= self.until {
             return Err(Refusal::Malformed { field: "until", what: "a delegation ends after it begins" });
         }

@@ -201,6 +201,10 @@ impl Study<'_> {
             }
             return;
         };
+        report.slowest_anchoring_ms = report.slowest_anchoring_ms.max(block.time.saturating_sub(entry.time));
+        if entry.time > block.time.saturating_add(MAX_DECISION_AGE_MS) {
+            self.find(report, service, number, "states a time after the block that holds it was made");
+        }
         hashes.push(*hash);
         if hashes.len() as u64 == u64::from(block.count) {
             if merkle::root(hashes) != block.root {
