@@ -14,7 +14,7 @@ use crate::text;
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// 32 zero bytes: a placeholder, the digest of nothing known.
+    /// 32 zero bytes: stands where there is no hash, as before the first entry.
     pub const ZERO: Hash = Hash([0; 32]);
 
     /// The digest in padded base64 (RFC 4648 §4): 44 characters.
