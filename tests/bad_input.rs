@@ -456,6 +456,14 @@ async fn journals_and_the_chain_refuse_strangers_and_nonsense() {
     };
     let answer = world.client.journal(Service::Capture).read_entries(reader.request(of_another)).await;
     assert_eq!(status_said(&answer.unwrap_err()).2.as_deref(), Some("stream"));
+    let future = ProveFactsRequest {
+        stream: Service::Consent.stream(world.study.id).0.0.to_vec(),
+        number: 1_000,
+        keys: Vec::new(),
+        study: world.study.id.to_string(),
+    };
+    let answer = world.client.journal(Service::Consent).prove_facts(reader.request(future)).await;
+    assert_eq!(status_said(&answer.unwrap_err()), (Code::NotFound, "NOT_FOUND".to_owned(), None));
 
     let mut anchoring = world.client.anchoring.clone();
     let proof = anchoring.get_consistency_proof(GetConsistencyProofRequest { first: 1, second: u64::MAX }).await;

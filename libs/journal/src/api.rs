@@ -15,7 +15,8 @@ use seal::{Hash, entry::Head, id::StreamId, map::Terminal};
 use std::{pin::Pin, sync::Arc};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+use tonic_types::{ErrorDetails, StatusExt};
 
 const PAGE: u32 = 256;
 const MAX_KEYS: usize = 256;
@@ -73,25 +74,32 @@ pub fn receipt_message(receipt: seal::receipt::Receipt) -> types::Receipt {
 }
 
 fn status(error: ReadError) -> Status {
-    match error {
-        ReadError::NotFound => Status::not_found("there is no such stream, entry or state"),
-        ReadError::Broken => Status::data_loss("the stored journal is damaged"),
-        ReadError::Database(error) => {
-            tracing::error!(%error, "a read failed");
-            Status::unavailable("the journal cannot be read")
+    let (code, reason) = match &error {
+        ReadError::NotFound => (Code::NotFound, "NOT_FOUND"),
+        ReadError::Broken => (Code::DataLoss, "STREAM_BROKEN"),
+        ReadError::Database(source) => {
+            tracing::error!(error = %source, "a read failed");
+            (Code::Unavailable, "STORAGE_UNAVAILABLE")
         }
-    }
+    };
+    Status::with_error_details(code, error.to_string(), ErrorDetails::with_error_info(reason, "trialseal", []))
 }
 
-#[allow(clippy::result_large_err)]
+fn malformed(field: &str, what: &str) -> Status {
+    let mut details = ErrorDetails::with_error_info("MALFORMED", "trialseal", []);
+    details.add_bad_request_violation(field, what);
+    Status::with_error_details(Code::InvalidArgument, format!("{field}: {what}"), details)
+}
+
+#[allow(clippy::result_large_err)] // tonic's own error type
 fn hash(bytes: &[u8], field: &str) -> Result<Hash, Status> {
-    Hash::from_slice(bytes).ok_or_else(|| Status::invalid_argument(format!("{field}: not 32 bytes")))
+    Hash::from_slice(bytes).ok_or_else(|| malformed(field, "not 32 bytes"))
 }
 
-#[allow(clippy::result_large_err)]
+#[allow(clippy::result_large_err)] // tonic's own error type
 fn keys(keys: &[Vec<u8>]) -> Result<Vec<Hash>, Status> {
     if keys.len() > MAX_KEYS {
-        return Err(Status::invalid_argument(format!("keys: more than {MAX_KEYS}")));
+        return Err(malformed("keys", &format!("more than {MAX_KEYS}")));
     }
     keys.iter().map(|key| hash(key, "keys")).collect()
 }
@@ -111,7 +119,7 @@ impl<K: Keeper> JournalService for Api<K> {
         let request = request.into_inner();
         let after = match request.page_token.as_str() {
             "" => 0,
-            token => token.parse().map_err(|_| Status::invalid_argument("page_token: not one of ours"))?,
+            token => token.parse().map_err(|_| malformed("page_token", "not one of ours"))?,
         };
         let size = if request.page_size == 0 { 100 } else { request.page_size.min(1_000) };
         let (heads, next) = self.reader.heads(after, size).await.map_err(status)?;
