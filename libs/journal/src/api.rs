@@ -73,8 +73,8 @@ pub fn receipt_message(receipt: seal::receipt::Receipt) -> types::Receipt {
     }
 }
 
-fn status(error: ReadError) -> Status {
-    let (code, reason) = match &error {
+fn status(error: &ReadError) -> Status {
+    let (code, reason) = match error {
         ReadError::NotFound => (Code::NotFound, "NOT_FOUND"),
         ReadError::Broken => (Code::DataLoss, "STREAM_BROKEN"),
         ReadError::Database(source) => {
@@ -122,7 +122,7 @@ impl<K: Keeper> JournalService for Api<K> {
             token => token.parse().map_err(|_| malformed("page_token", "not one of ours"))?,
         };
         let size = if request.page_size == 0 { 100 } else { request.page_size.min(1_000) };
-        let (heads, next) = self.reader.heads(after, size).await.map_err(status)?;
+        let (heads, next) = self.reader.heads(after, size).await.map_err(|error| status(&error))?;
         let next_page_token = next.map_or_else(String::new, |id| id.to_string());
         let heads = heads.into_iter().map(|(_, head)| head_message(head)).collect();
         Ok(Response::new(ListStreamsResponse { heads, next_page_token }))
@@ -146,7 +146,7 @@ impl<K: Keeper> JournalService for Api<K> {
                 let page = match reader.entries(stream, next, size).await {
                     Ok(page) => page,
                     Err(error) => {
-                        let _reader_left = messages.send(Err(status(error))).await;
+                        let _reader_left = messages.send(Err(status(&error))).await;
                         return;
                     }
                 };
@@ -204,7 +204,7 @@ impl<K: Keeper> JournalService for Api<K> {
         self.keeper.admit_service(request.metadata())?;
         let request = request.into_inner();
         let stream = StreamId(hash(&request.stream, "stream")?);
-        let (head, facts) = self.reader.facts(stream, &keys(&request.keys)?).await.map_err(status)?;
+        let (head, facts) = self.reader.facts(stream, &keys(&request.keys)?).await.map_err(|error| status(&error))?;
         let facts = facts.into_iter().map(|(key, fact)| Fact { key: key.0.to_vec(), fact }).collect();
         Ok(Response::new(ReadFactsResponse { head: head.map(head_message), facts }))
     }
@@ -213,7 +213,8 @@ impl<K: Keeper> JournalService for Api<K> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
         self.keeper.admit(request.metadata(), stream, &request.get_ref().study).await?;
         let request = request.into_inner();
-        let proofs = self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(status)?;
+        let proofs =
+            self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(|error| status(&error))?;
         Ok(Response::new(ProveFactsResponse { proofs: proofs.into_iter().map(proof_message).collect() }))
     }
 }
