@@ -206,7 +206,7 @@ async fn whoever_lost_the_right_is_refused() {
         time: now,
         participant: patient.name.clone(),
         site: world.site.clone(),
-        provisions: vec![Provision::DataCollection],
+        provisions: vec![Provision::data_collection()],
     };
     client.record(&withdraw, &[&patient.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "CONSENT_WITHDRAWN").await;

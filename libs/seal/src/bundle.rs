@@ -66,6 +66,27 @@ pub struct Bundle {
     pub blocks: Vec<BlockPart>,
     /// The checkpoint, a signed note with its cosignatures.
     pub checkpoint: String,
+    /// If the value is no longer there: what became of it. The datapoint is empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Withheld>,
+}
+
+/// What became of a value that is no longer there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Withheld {
+    /// It was taken out.
+    Redacted {
+        /// The number of the capture entry that took it out.
+        entry: u64,
+        /// The leaf hash of the datapoint it was.
+        leaf: Hex,
+    },
+    /// Its participant was erased: the submission cannot be read either. Path and index are empty too.
+    Erased {
+        /// The number of the capture entry that erased them.
+        entry: u64,
+    },
 }
 
 /// One entry, with the signed envelope where the proof needs it.

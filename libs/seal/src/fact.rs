@@ -1,10 +1,16 @@
 //! Facts: what the state maps of the enrollment and consent journals hold, and how they are hashed into them.
 
+mod subject;
+
+pub use subject::{List, Subject};
+
 use crate::{
-    command::{ActorKind, Approval, Provision, Task},
+    allocation::Scheme,
+    command::{ActorKind, Approval, ItemDef, Provision, Reconsent, Relation, Stage, State, Terms},
+    eligibility::Criterion,
     entry::Entry,
-    id::{Name, Uuid},
-    key::{KeyId, PublicKey},
+    id::Name,
+    key::PublicKey,
     text::Hex,
 };
 use serde::{
@@ -16,59 +22,6 @@ use std::{
     fmt,
 };
 use tlog::{Hash, sha256};
-
-/// What a fact is about. Its hash is the key in the state map.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// The study itself.
-    Study,
-    /// A version of the protocol.
-    Protocol(Name),
-    /// A site.
-    Site(Name),
-    /// An actor.
-    Actor(Name),
-    /// An actor's key.
-    Key(KeyId),
-    /// The delegation of a task to an actor at a site (or `*`).
-    Delegation(Name, Task, Name),
-    /// A participant.
-    Participant(Name),
-    /// A version of a consent document in one language.
-    Document(Name, Name, Name),
-    /// A participant's consent.
-    Consent(Name),
-}
-
-impl Subject {
-    /// The key in the state map: `SHA-256("trialseal/fact-key@v1 sha256\n" ‖ study ‖ parts)`, each part behind a length
-    /// of four bytes, the first being the kind.
-    pub fn map_key(&self, study: Uuid) -> Hash {
-        let id;
-        let parts: Vec<&str> = match self {
-            Subject::Study => vec!["study"],
-            Subject::Protocol(version) => vec!["protocol", version.as_str()],
-            Subject::Site(site) => vec!["site", site.as_str()],
-            Subject::Actor(actor) => vec!["actor", actor.as_str()],
-            Subject::Key(key) => {
-                id = key.to_string();
-                vec!["key", &id]
-            }
-            Subject::Delegation(actor, task, site) => vec!["delegation", actor.as_str(), task.name(), site.as_str()],
-            Subject::Participant(participant) => vec!["participant", participant.as_str()],
-            Subject::Document(document, version, language) => {
-                vec!["document", document.as_str(), version.as_str(), language.as_str()]
-            }
-            Subject::Consent(participant) => vec!["consent", participant.as_str()],
-        };
-        let mut bytes = Vec::with_capacity(128);
-        for part in parts {
-            bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        sha256(&[b"trialseal/fact-key@v1 sha256\n", &study.0, &bytes])
-    }
-}
 
 /// The state of one provision of a participant's consent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,10 +37,50 @@ pub struct Given {
     pub language: Name,
     /// The number of the consent entry that withdrew it, if one did.
     pub withdrawn: Option<u64>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// Whether nobody takes part without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mandatory: bool,
+}
+
+/// When and why a provision ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// When, Unix milliseconds.
+    pub time: u64,
+    /// Why.
+    pub why: End,
+}
+
+/// Why a provision ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The period the document states is over.
+    Period,
+    /// The minor comes of age.
+    Majority,
+    /// The deadline of a deferred consent.
+    Deferral,
+}
+
+/// What replaced a version of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Superseded {
+    /// The entry that did.
+    pub by: u64,
+    /// From when the new version may be used, Unix milliseconds.
+    pub effective: u64,
+    /// What it demands of those who agreed to the old one.
+    pub reconsent: Option<Reconsent>,
 }
 
 /// One fact, in JSON. Numbers of entries refer to the journal whose state this is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fact {
     /// The study exists.
@@ -96,6 +89,9 @@ pub enum Fact {
         name: Name,
         /// The root key.
         root_key: PublicKey,
+        /// The rules it runs under; absent: the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<u32>,
     },
     /// A version of the protocol.
     Protocol {
@@ -106,10 +102,13 @@ pub enum Fact {
     },
     /// A site.
     Site {
-        /// Whether it is open for enrolment and capture.
+        /// Whether data are captured there.
         open: bool,
         /// The entry that opened or closed it last.
         changed: u64,
+        /// Where it stands. Absent under a study's first rules.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<State>,
     },
     /// An actor.
     Actor {
@@ -148,6 +147,9 @@ pub enum Fact {
         enrolled: u64,
         /// The entry by which they left the trial, if they did.
         withdrawn: Option<u64>,
+        /// Where they stand. Absent under a study's first rules.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<Stage>,
     },
     /// A version of a consent document in one language.
     Document {
@@ -157,12 +159,151 @@ pub enum Fact {
         approval: Approval,
         /// The entry that published it.
         published: u64,
+        /// On what terms it asks for consent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        terms: Option<Box<Terms>>,
+        /// What replaced it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        superseded: Option<Superseded>,
     },
     /// A participant's consent, by provision.
     Consent {
         /// What was given, and whether it still holds.
         #[serde(deserialize_with = "each_once")]
         provisions: BTreeMap<Provision, Given>,
+    },
+    /// Where the study stands.
+    StudyState {
+        /// The state.
+        state: State,
+        /// The entry that changed it last.
+        changed: u64,
+    },
+    /// The approval of the trial at a site.
+    SiteApproval {
+        /// The version of the protocol approved.
+        protocol: Name,
+        /// The approval.
+        approval: Approval,
+        /// The entry that recorded it.
+        recorded: u64,
+    },
+    /// An arm.
+    Arm {
+        /// The entry that added it.
+        added: u64,
+    },
+    /// A limit.
+    Cap {
+        /// The most participants.
+        participants: u32,
+    },
+    /// How many there are: participants enrolled, slots of a stratum used, items of a list.
+    Count {
+        /// The number.
+        count: u64,
+    },
+    /// A version of the eligibility criteria.
+    Criteria {
+        /// The version of the protocol they belong to.
+        protocol: Name,
+        /// The items asked for.
+        items: Vec<ItemDef>,
+        /// The criteria.
+        criteria: Vec<Criterion>,
+        /// The entry that defined them.
+        defined: u64,
+    },
+    /// Which version of the criteria is in force.
+    CriteriaInForce {
+        /// The version.
+        version: Name,
+    },
+    /// The screening of a participant.
+    Screening {
+        /// The version of the criteria.
+        criteria: Name,
+        /// The root over the answers.
+        answers: Hex,
+        /// Whether every criterion was fulfilled.
+        eligible: bool,
+        /// Whether the investigator overrode the outcome.
+        overridden: bool,
+        /// The entry that decided.
+        decided: u64,
+    },
+    /// Who was registered with a token first.
+    Token {
+        /// The participant.
+        participant: Name,
+        /// Their site.
+        site: Name,
+    },
+    /// That a participant's token was seen at other sites too.
+    Match {
+        /// The sites.
+        sites: Vec<Name>,
+        /// The entry that declared them different persons, if one did.
+        cleared: Option<u64>,
+    },
+    /// A representative of a participant.
+    Representative {
+        /// What they are to the participant.
+        relation: Relation,
+        /// The entry that registered them.
+        registered: u64,
+    },
+    /// An allocation list, or method, committed to.
+    Allocation {
+        /// The arms, strata and method.
+        scheme: Scheme,
+        /// The commitment to the seed.
+        commitment: Hex,
+        /// The root over the list's slots; absent for minimisation.
+        root: Option<Hex>,
+        /// The entry that committed to it.
+        committed: u64,
+        /// The entry that revealed the seed, if one did.
+        revealed: Option<u64>,
+    },
+    /// The allocation of a participant: which slot, not which arm.
+    Randomised {
+        /// The allocation.
+        allocation: Name,
+        /// The stratum.
+        stratum: Name,
+        /// The place in the stratum's list, from 0; for minimisation in the order of all participants.
+        index: u64,
+        /// The entry that allocated.
+        randomised: u64,
+    },
+    /// The unblinding of a participant.
+    Unblinded {
+        /// By whom.
+        by: Name,
+        /// The entry that recorded it.
+        recorded: u64,
+    },
+    /// What a participant lets somebody read.
+    Grant {
+        /// Who may read.
+        grantee: Name,
+        /// What.
+        categories: Vec<Provision>,
+        /// What for.
+        purpose: Name,
+        /// From when, Unix milliseconds, inclusive.
+        from: u64,
+        /// Until when, Unix milliseconds, exclusive.
+        until: u64,
+        /// How many times at most.
+        uses: Option<u32>,
+        /// How many times it was used.
+        used: u32,
+        /// The entry that granted it.
+        granted: u64,
+        /// The entry that revoked it, if one did.
+        revoked: Option<u64>,
     },
 }
 
@@ -251,9 +392,33 @@ impl Facts {
         }
     }
 
-    /// Whether a site is open.
+    /// Whether data are captured at a site.
     pub fn site_is_open(&self, site: &Name) -> bool {
         matches!(self.find(&Subject::Site(site.clone())), Some(Fact::Site { open: true, .. }))
+    }
+}
+
+impl Facts {
+    /// The rules the study runs under; nothing if there is no study.
+    pub fn rules(&self) -> Option<u32> {
+        match self.find(&Subject::Study) {
+            Some(Fact::Study { rules, .. }) => Some(rules.unwrap_or(1)),
+            _ => None,
+        }
+    }
+
+    /// The number under `subject`; 0 if there is none.
+    pub fn count(&self, subject: &Subject) -> u64 {
+        match self.find(subject) {
+            Some(Fact::Count { count }) => *count,
+            _ => 0,
+        }
+    }
+
+    /// One more under `subject`.
+    pub fn one_more(&self, subject: Subject) -> (Subject, Fact) {
+        let count = self.count(&subject).saturating_add(1);
+        (subject, Fact::Count { count })
     }
 }
 

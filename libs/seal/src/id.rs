@@ -13,6 +13,9 @@ pub enum IdError {
     /// Empty, longer than 128 bytes, with a control character, or with a space at an end.
     #[error("not a name: 1 to 128 bytes of UTF-8 without control characters, no space at either end")]
     Name,
+    /// Not one of the kinds of provisions with the details it takes.
+    #[error("not a provision, such as `data_collection`, `genetics` or `data_sharing:<purpose>:<recipient>`")]
+    Provision,
 }
 
 /// A 128-bit identifier (RFC 9562) in its one canonical spelling. Version and variant bits are not examined.
@@ -136,8 +139,17 @@ impl<'de> Deserialize<'de> for Name {
 /// Whether a name has the form of a participant's pseudonym: `P-` and 16 characters of `A`-`Z` and `2`-`7`. That it is
 /// random, and not somebody's initials, is the client's duty.
 pub fn is_pseudonym(name: &Name) -> bool {
+    is_random(name, "P-")
+}
+
+/// Whether a name has the form of a representative's pseudonym: `R-` and 16 characters of `A`-`Z` and `2`-`7`.
+pub fn is_representative(name: &Name) -> bool {
+    is_random(name, "R-")
+}
+
+fn is_random(name: &Name, prefix: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
-    name.0.strip_prefix("P-").is_some_and(|rest| rest.len() == 16 && rest.bytes().all(good))
+    name.0.strip_prefix(prefix).is_some_and(|rest| rest.len() == 16 && rest.bytes().all(good))
 }
 
 /// A recording service: the owner of one journal per study.

@@ -6,13 +6,16 @@
 //! What this crate is *not*: it reads no file, no clock and no network, draws no randomness and holds no database. Who
 //! needs those brings their results as arguments. The transparency-log formats underneath live in [`tlog`].
 
+pub mod allocation;
 pub mod authority;
 pub mod block;
 pub mod bundle;
 mod codec;
 pub mod command;
+pub mod consent;
 pub mod datapoint;
 pub mod dsse;
+pub mod eligibility;
 pub mod entry;
 pub mod fact;
 pub mod id;

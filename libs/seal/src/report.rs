@@ -2,6 +2,7 @@
 
 use crate::{
     bundle::BundleError,
+    command::Provision,
     id::{Name, Uuid},
     key::PublicKey,
     text::Hex,
@@ -39,6 +40,10 @@ pub enum LinkName {
     Chain,
     /// The checkpoint is signed by the chain and cosigned by the quorum.
     Checkpoint,
+    /// The value was taken out by two persons entitled to.
+    Redaction,
+    /// The values were erased by somebody entitled to.
+    Erasure,
     /// The bundle holds nothing beyond what was checked.
     Leftovers,
 }
@@ -59,6 +64,8 @@ impl fmt::Display for LinkName {
             LinkName::Block => "block",
             LinkName::Chain => "chain",
             LinkName::Checkpoint => "checkpoint",
+            LinkName::Redaction => "redaction",
+            LinkName::Erasure => "erasure",
             LinkName::Leftovers => "leftovers",
         })
     }
@@ -117,6 +124,10 @@ pub struct ConsentClaim {
     pub content: Hex,
     /// The ethics board's reference.
     pub approval: Name,
+    /// What was consented to.
+    pub provision: Provision,
+    /// How the participant, or somebody for them, gave it.
+    pub given: &'static str,
     /// Who held the discussion.
     pub obtained_by: Name,
     /// When the consent was recorded, Unix milliseconds.
@@ -172,6 +183,9 @@ pub struct Claim {
     pub value: String,
     /// Its unit.
     pub unit: String,
+    /// If the value was taken out: by whom and why. Item, value and unit are empty then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redacted: Option<RedactionClaim>,
     /// When the data were collected, as their source states it.
     pub collected: Option<String>,
     /// For a correction: the entry it corrects.
@@ -196,6 +210,48 @@ pub struct Claim {
     pub checkpoint: CheckpointClaim,
 }
 
+/// That a value was taken out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RedactionClaim {
+    /// The capture entry that did.
+    pub entry: u64,
+    /// When it was recorded, Unix milliseconds.
+    pub recorded: u64,
+    /// Who signed.
+    pub by: Name,
+    /// Who signed as the second person.
+    pub second: Name,
+    /// Why.
+    pub reason: Name,
+}
+
+/// That the values of an entry were erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErasureClaim {
+    /// The study.
+    pub study: Uuid,
+    /// The number of the capture entry whose values are gone.
+    pub entry: u64,
+    /// When it was recorded, Unix milliseconds.
+    pub recorded: u64,
+    /// The participant's pseudonym.
+    pub participant: Name,
+    /// When they were erased, Unix milliseconds.
+    pub erased: u64,
+    /// The capture entry that erased them.
+    pub erased_in: u64,
+    /// Who signed.
+    pub by: Name,
+    /// By whose order.
+    pub order: Name,
+    /// By which law.
+    pub law: Name,
+    /// Every delegation the proof rests on, back to the root.
+    pub delegations: Vec<DelegationStep>,
+    /// The checkpoint; always set in a report.
+    pub checkpoint: Option<CheckpointClaim>,
+}
+
 /// The outcome of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -205,6 +261,9 @@ pub struct Report {
     pub links: Vec<Link>,
     /// The first link that does not hold.
     pub failure: Option<Failure>,
-    /// What is proven; only if every link holds.
+    /// What is proven of a datapoint; only if every link holds.
     pub claim: Option<Claim>,
+    /// What is proven of an entry whose values were erased; only if every link holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureClaim>,
 }

@@ -4,8 +4,11 @@
 //! lacks: the service that assembles bundles adds just that, so it can never hand out what the verifier would not accept.
 
 mod anchors;
+mod authority;
+mod consent;
 mod evidence;
 mod walk;
+mod withheld;
 
 pub use evidence::{Demand, Fault};
 pub use walk::{Walked, walk};
@@ -13,19 +16,22 @@ pub use walk::{Walked, walk};
 use crate::{
     bundle::Bundle,
     policy::Policy,
-    report::{Claim, Failure, LinkName, Report},
+    report::{Claim, ErasureClaim, Failure, LinkName, Report},
 };
 
 /// Verifies the bytes of a bundle file against a policy.
 pub fn verify(bytes: &[u8], policy: &Policy) -> Report {
     let mut links = Vec::new();
     match run(bytes, policy, &mut links) {
-        Ok(claim) => Report { verified: true, links, failure: None, claim: Some(claim) },
-        Err(failure) => Report { verified: false, links, failure: Some(failure), claim: None },
+        Ok((claim, erasure)) => Report { verified: true, links, failure: None, claim, erasure },
+        Err(failure) => Report { verified: false, links, failure: Some(failure), claim: None, erasure: None },
     }
 }
 
-fn run(bytes: &[u8], policy: &Policy, links: &mut Vec<crate::report::Link>) -> Result<Claim, Failure> {
+/// What a bundle proves: of a datapoint, or of an erasure.
+type Proof = (Option<Claim>, Option<ErasureClaim>);
+
+fn run(bytes: &[u8], policy: &Policy, links: &mut Vec<crate::report::Link>) -> Result<Proof, Failure> {
     let bundle = Bundle::parse(bytes)?;
     let Some(root_key) = policy.studies.get(&bundle.study) else {
         return Err(Failure {

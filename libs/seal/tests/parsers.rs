@@ -115,7 +115,7 @@ fn a_fact() -> impl Strategy<Value = Fact> {
             published
         }),
         prop::option::of(given).prop_map(|given| Fact::Consent {
-            provisions: given.into_iter().map(|given| (Provision::DataCollection, given)).collect()
+            provisions: given.into_iter().map(|given| (Provision::data_collection(), given)).collect()
         }),
     ]
 }

@@ -56,7 +56,7 @@ impl Api {
             .parse()
             .map_err(|error: seal::id::IdError| Problem::field("MALFORMED", "participant", error.to_string()))?;
         let provision = match request.provision() {
-            pb::Provision::DataCollection => Provision::DataCollection,
+            pb::Provision::DataCollection => Provision::data_collection(),
             pb::Provision::Unspecified => return Err(Problem::field("MALFORMED", "provision", "required")),
         };
         self.may_ask(metadata, study, &participant).await?;

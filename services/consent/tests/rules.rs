@@ -50,7 +50,7 @@ fn giving(participant: &str) -> GiveConsent {
             document: name("ICF"),
             version: name("1.0"),
             language: name("en"),
-            provisions: vec![Provision::DataCollection],
+            provisions: vec![Provision::data_collection()],
             synthetic: true,
         }
     )
@@ -58,7 +58,7 @@ fn giving(participant: &str) -> GiveConsent {
 
 fn withdrawing(by: &str, participant: &str) -> WithdrawConsent {
     let (participant, site) = (name(participant), name("701"));
-    command!(by, WithdrawConsent { participant, site, provisions: vec![Provision::DataCollection] })
+    command!(by, WithdrawConsent { participant, site, provisions: vec![Provision::data_collection()] })
 }
 
 /// A consent journal without a journal: the facts of enrollment, its own facts, and the entry to come.
@@ -149,7 +149,7 @@ impl Study {
     }
 
     fn permits(&self, participant: &str) -> Result<(), Refusal> {
-        permits(self.facts.find(&Subject::Consent(name(participant))), Provision::DataCollection)
+        permits(self.facts.find(&Subject::Consent(name(participant))), Provision::data_collection())
     }
 }
 
@@ -246,7 +246,7 @@ fn consent_is_given_by_the_enrolled_at_an_open_site_to_a_published_document() {
     ] {
         refuses(study.run(&unknown, &["ann", PARTICIPANT]), Refusal::DocumentUnknown);
     }
-    for provisions in [vec![], vec![Provision::DataCollection; 2]] {
+    for provisions in [vec![], vec![Provision::data_collection(); 2]] {
         let bad = GiveConsent { provisions, ..giving(PARTICIPANT) };
         malformed("provisions", study.run(&bad, &["ann", PARTICIPANT]));
     }
@@ -267,7 +267,7 @@ fn consent_is_withdrawn_by_the_participant_or_on_their_word_and_can_be_given_aga
     refuses(study.run(&withdrawing(PARTICIPANT, PARTICIPANT), &["ann"]), Unauthorised::UnknownKey(name(PARTICIPANT)));
     let elsewhere = WithdrawConsent { site: name("702"), ..withdrawing(PARTICIPANT, PARTICIPANT) };
     refuses(study.run(&elsewhere, &[PARTICIPANT]), Refusal::NotEnrolled);
-    for provisions in [vec![], vec![Provision::DataCollection; 2]] {
+    for provisions in [vec![], vec![Provision::data_collection(); 2]] {
         let bad = WithdrawConsent { provisions, ..withdrawing(PARTICIPANT, PARTICIPANT) };
         malformed("provisions", study.run(&bad, &[PARTICIPANT]));
     }
@@ -292,7 +292,7 @@ fn the_fact_names_what_was_agreed_to_and_the_entries() {
     study.give(PARTICIPANT).unwrap();
     study.withdraw(PARTICIPANT, PARTICIPANT).unwrap();
     let Some(Fact::Consent { provisions }) = study.facts.find(&Subject::Consent(name(PARTICIPANT))) else { panic!() };
-    let given = &provisions[&Provision::DataCollection];
+    let given = &provisions[&Provision::data_collection()];
     assert_eq!((given.given, given.withdrawn), (1, Some(2)));
     assert_eq!((&given.document, &given.version, &given.language), (&name("ICF"), &name("1.0"), &name("en")));
 }

@@ -177,7 +177,7 @@ impl Demo {
             time: now_ms(),
             participant: participant.name.clone(),
             site: participant.site.clone(),
-            provisions: vec![Provision::DataCollection],
+            provisions: vec![Provision::data_collection()],
         };
         self.client.record(&withdraw, &[&participant.key]).await?;
         told(format!("{} signed the withdrawal with their own key", participant.name));

@@ -200,7 +200,7 @@ impl Study {
             document: name("ICF")?,
             version: name("1.0")?,
             language: name("en")?,
-            provisions: vec![Provision::DataCollection],
+            provisions: vec![Provision::data_collection()],
             synthetic: true,
         };
         client.record(&consent, &[&participant.key, &self.investigator.key]).await?;

@@ -41,7 +41,7 @@ impl Rule for EnrolParticipant {
             (key, Fact::Key { actor: self.participant.clone(), key: self.key, registered, ended: None }),
             (
                 Subject::Participant(self.participant.clone()),
-                Fact::Participant { site: self.site.clone(), enrolled: registered, withdrawn: None },
+                Fact::Participant { site: self.site.clone(), enrolled: registered, withdrawn: None, stage: None },
             ),
         ])
     }
@@ -64,9 +64,9 @@ impl Rule for WithdrawParticipant {
         let subject = Subject::Participant(self.participant.clone());
         match facts.find(&subject) {
             Some(Fact::Participant { withdrawn: Some(_), .. }) => Err(Refusal::AlreadyEnded("participation")),
-            Some(Fact::Participant { site, enrolled, withdrawn: None }) if *site == self.site => {
+            Some(Fact::Participant { site, enrolled, withdrawn: None, stage: None }) if *site == self.site => {
                 let withdrawn = Some(next.number);
-                Ok(vec![(subject, Fact::Participant { site: site.clone(), enrolled: *enrolled, withdrawn })])
+                Ok(vec![(subject, Fact::Participant { site: site.clone(), enrolled: *enrolled, withdrawn, stage: None })])
             }
             _ => Err(Refusal::NotFound("participant")),
         }

@@ -24,7 +24,7 @@ impl Rule for CreateStudy {
         envelope.verify(&self.root_key)?;
         let registered = next.number;
         Ok(vec![
-            (Subject::Study, Fact::Study { name: self.name.clone(), root_key: self.root_key }),
+            (Subject::Study, Fact::Study { name: self.name.clone(), root_key: self.root_key, rules: self.rules }),
             (Subject::Actor(Name::root()), Fact::Actor { kind: ActorKind::Person, registered }),
             (
                 Subject::Key(self.root_key.id()),
@@ -61,7 +61,7 @@ impl Rule for AddSite {
         }
         let subject = Subject::Site(self.site.clone());
         must_be_new(facts, &subject, "site")?;
-        Ok(vec![(subject, Fact::Site { open: false, changed: next.number })])
+        Ok(vec![(subject, Fact::Site { open: false, changed: next.number, state: None })])
     }
 }
 
@@ -99,7 +99,7 @@ fn switch_site(facts: &Facts, site: &Name, open: bool, next: Next) -> Result<Cha
     let subject = Subject::Site(site.clone());
     match facts.find(&subject) {
         Some(Fact::Site { open: now, .. }) if *now == open => Err(Refusal::SiteStateUnchanged),
-        Some(_) => Ok(vec![(subject, Fact::Site { open, changed: next.number })]),
+        Some(_) => Ok(vec![(subject, Fact::Site { open, changed: next.number, state: None })]),
         None => Err(Refusal::NotFound("site")),
     }
 }

@@ -358,7 +358,7 @@ impl Study<'_> {
         let facts = self.enrollment.facts(&domain::needs(&submission, &envelope), enrollment);
         domain::admit(&submission, &envelope, &facts, entry.time).map_err(said)?;
         let consented = self.consent.at(&Subject::Consent(submission.instance.participant.clone()), consent);
-        consent::domain::permits(consented, Provision::DataCollection).map_err(|refusal| refusal.to_string())?;
+        consent::domain::permits(consented, Provision::data_collection()).map_err(|refusal| refusal.to_string())?;
         let forms = self.forms.get(&submission.forms_version).filter(|(defined, _)| *defined < entry.number);
         let (_, forms) = forms.ok_or("names form definitions that did not exist")?;
         domain::check_values(&submission, &values, forms).map_err(said)?;

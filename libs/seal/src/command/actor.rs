@@ -1,0 +1,86 @@
+//! Actors, their keys, and the delegation log.
+
+use super::{ActorKind, Payload, Task};
+use crate::{
+    id::{Name, Uuid},
+    key::{KeyId, PublicKey},
+    text::Hex,
+};
+use serde::{Deserialize, Serialize};
+
+/// Evidence that somebody was trained for a task before it was delegated to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// What the training was, such as a course or certificate.
+    pub reference: Name,
+    /// The day it was completed, `YYYY-MM-DD`.
+    pub completed: Name,
+    /// SHA-256 of the certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Hex>,
+}
+
+payload! {
+    /// Registers an actor with its first key. Task: `register_actors`. Two signatures: the registrar's and, as proof of
+    /// possession, one by the new key.
+    "register-actor" RegisterActor {
+        /// The actor's identifier, unique in the study.
+        actor: Name,
+        /// What the actor is. Participants are registered by enrolment instead.
+        kind: ActorKind,
+        /// The actor's public key.
+        key: PublicKey,
+    }
+}
+
+payload! {
+    /// Replaces the signer's own key. Two signatures: by the old key and by the new one.
+    "rotate-key" RotateKey {
+        /// The new public key.
+        key: PublicKey,
+    }
+}
+
+payload! {
+    /// Revokes a key at once. By its own actor, or with the task `register_actors`.
+    "revoke-key" RevokeKey {
+        /// The key.
+        key: KeyId,
+        /// Why, in words.
+        reason: Name,
+    }
+}
+
+payload! {
+    /// Delegates a task. The signer must hold the task itself, at that site and for the whole period.
+    "delegate" Delegate {
+        /// Who receives the task.
+        actor: Name,
+        /// The task.
+        task: Task,
+        /// At which site; `*` for every site.
+        site: Name,
+        /// From when, Unix milliseconds, inclusive.
+        from: u64,
+        /// Until when, Unix milliseconds, exclusive.
+        until: u64,
+        /// The evidence that the delegate was trained for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        training: Option<Training>,
+    }
+}
+
+payload! {
+    /// Ends a delegation before its time. By who holds the task at that site, or by the delegate.
+    "end-delegation" EndDelegation {
+        /// Who held the task.
+        actor: Name,
+        /// The task.
+        task: Task,
+        /// The site the delegation names.
+        site: Name,
+        /// Why, in words.
+        reason: Name,
+    }
+}

@@ -1,0 +1,163 @@
+//! Forms, submissions, and taking values out again.
+
+use super::{Payload, Provision};
+use crate::{
+    id::{Name, Uuid},
+    text::Hex,
+};
+use serde::{Deserialize, Serialize};
+
+/// The kind of value an item takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemType {
+    /// Any text.
+    Text,
+    /// A whole number, `-?[0-9]+`, of at most 18 digits.
+    Integer,
+    /// A decimal number, `-?[0-9]+(\.[0-9]+)?`.
+    Decimal,
+    /// `true` or `false`.
+    Boolean,
+    /// A calendar date, `YYYY-MM-DD` (ISO 8601).
+    Date,
+    /// A date or date and time of any precision from the year down to the second (ISO 8601), as SDTM writes them.
+    PartialDatetime,
+}
+
+/// One item of a form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemDef {
+    /// The item's identifier, unique in the form.
+    pub item: Name,
+    /// The kind of value.
+    #[serde(rename = "type")]
+    pub kind: ItemType,
+    /// The most bytes a value may have; absent: 4,096.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<u32>,
+    /// For numbers: the smallest value allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// For numbers: the largest value allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// The values allowed; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
+    /// Whether a form without this item is refused.
+    #[serde(default)]
+    pub mandatory: bool,
+}
+
+/// One form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormDef {
+    /// The form's identifier, unique in the study.
+    pub form: Name,
+    /// Its items, at most 4,096.
+    pub items: Vec<ItemDef>,
+    /// The provision of consent it is captured under; absent: `data_collection`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provision: Option<Provision>,
+}
+
+payload! {
+    /// Defines the study's forms, all of them; later versions leave earlier submissions as they are. Task: `define_forms`.
+    "define-forms" DefineForms {
+        /// The version's name, unique in the study.
+        version: Name,
+        /// The forms.
+        forms: Vec<FormDef>,
+    }
+}
+
+/// Which form instance of which participant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormInstance {
+    /// The participant.
+    pub participant: Name,
+    /// The study event, such as a visit.
+    pub event: Name,
+    /// Which repetition of the event; 0 for the first.
+    pub event_repeat: u32,
+    /// The form.
+    pub form: Name,
+    /// Which repetition of the form in the event; 0 for the first.
+    pub form_repeat: u32,
+}
+
+payload! {
+    /// The signed header of a submission: one form instance and the root over its datapoints. Task: `capture`.
+    "submit-form" Submission {
+        /// The site.
+        site: Name,
+        /// Which form instance.
+        instance: FormInstance,
+        /// The version of the form definitions.
+        forms_version: Name,
+        /// RFC 6962 root over the datapoints' bytes.
+        root: Hex,
+        /// How many datapoints.
+        count: u32,
+        /// When the data were collected, as their source states it: a date or date and time of any precision (ISO 8601).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        collected: Option<String>,
+        /// For a correction: the number of the entry it corrects, the latest of this form instance.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        corrects: Option<u64>,
+        /// For a correction: the reason for the change, in words. It may hold personal data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The provision of consent it rests on, as the form's definition states it; absent: `data_collection`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provision: Option<Provision>,
+    }
+}
+
+impl Submission {
+    /// The provision of consent it rests on.
+    pub fn rests_on(&self) -> Provision {
+        self.provision.clone().unwrap_or_else(Provision::data_collection)
+    }
+}
+
+payload! {
+    /// Takes out one value that should never have been entered, such as a person's name in a comment (ICH E6(R3)
+    /// 4.2.2(b)). The value and its nonce are destroyed, its hash stays. Task: `redact` at the participant's site, held
+    /// by both who sign: `by` and `second`.
+    "redact-value" RedactValue {
+        /// The participant.
+        participant: Name,
+        /// The participant's site.
+        site: Name,
+        /// The capture entry that recorded the value.
+        entry: u64,
+        /// The value's place in that submission.
+        index: u32,
+        /// Why, in words that do not repeat the value.
+        reason: Name,
+        /// The second person who signs.
+        second: Name,
+    }
+}
+
+payload! {
+    /// Erases a participant: their data key is destroyed, so that no value of theirs can be read by anybody again; the
+    /// entries stay. Consent to data collection must have ended. Task: `erase`, at the participant's site.
+    "erase-participant" EraseParticipant {
+        /// The participant.
+        participant: Name,
+        /// The participant's site.
+        site: Name,
+        /// The numbers of all capture entries of theirs, ascending: a proof of any of them can say what became of it.
+        entries: Vec<u64>,
+        /// By whose order, such as a court, an authority or the participant's request, and its reference.
+        order: Name,
+        /// The law that demands it.
+        law: Name,
+    }
+}

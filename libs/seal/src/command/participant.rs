@@ -1,0 +1,146 @@
+//! Participants: from screening to the end of their part in the trial.
+
+use super::Payload;
+use crate::{
+    id::{Name, Uuid},
+    key::PublicKey,
+    text::Hex,
+};
+use serde::{Deserialize, Serialize};
+
+/// Where a participant stands in the trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Registered for screening.
+    Screened,
+    /// Screened, and fulfils the criteria.
+    Eligible,
+    /// Screened, and does not.
+    ScreenFailed,
+    /// Enrolled.
+    Enrolled,
+    /// Allocated to an arm.
+    Randomised,
+    /// Under treatment or observation.
+    Active,
+    /// Completed the trial as the protocol plans.
+    Completed,
+    /// Withdrawn from the trial.
+    Withdrawn,
+    /// Cannot be reached.
+    LostToFollowUp,
+    /// Died.
+    Died,
+}
+
+/// What a representative is to a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// The legally authorised representative (ICH E6(R3) glossary).
+    LegalRepresentative,
+    /// A parent of a minor, or who has parental responsibility.
+    Parent,
+    /// The impartial witness of a consent discussion (ICH E6(R3) 2.8.9).
+    ImpartialWitness,
+}
+
+/// Why a participant leaves the trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithdrawalReason {
+    /// The participant wants to.
+    ParticipantDecision,
+    /// The investigator decides so.
+    InvestigatorDecision,
+    /// An adverse event.
+    AdverseEvent,
+    /// The participant cannot be reached.
+    LostToFollowUp,
+    /// The participant has died.
+    Death,
+    /// The study or the site ends.
+    StudyEnded,
+}
+
+payload! {
+    /// Enrols a participant under a random pseudonym and registers their key. Task: `enrol`, at that site.
+    "enrol-participant" EnrolParticipant {
+        /// The pseudonym: `P-` and 16 random characters of `A`–`Z`, `2`–`7`.
+        participant: Name,
+        /// The site.
+        site: Name,
+        /// The participant's public key.
+        key: PublicKey,
+    }
+}
+
+payload! {
+    /// Records that a participant leaves the trial. By the participant, or task `enrol` at their site.
+    "withdraw-participant" WithdrawParticipant {
+        /// The participant.
+        participant: Name,
+        /// The participant's site.
+        site: Name,
+        /// Why.
+        reason: WithdrawalReason,
+    }
+}
+
+payload! {
+    /// Registers a participant for screening, under a random pseudonym and with their key. Task: `enrol`, at that site.
+    "screen-participant" ScreenParticipant {
+        /// The pseudonym: `P-` and 16 random characters of `A`–`Z`, `2`–`7`.
+        participant: Name,
+        /// The site.
+        site: Name,
+        /// The participant's public key.
+        key: PublicKey,
+        /// The keyed token by which the same person is recognised at another site, where the study uses such tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Hex>,
+    }
+}
+
+payload! {
+    /// Moves a participant on: to `enrolled`, `active`, `completed`, `lost_to_follow_up` or `died`, where that may follow.
+    /// Task: `enrol`, at their site. Eligibility, randomisation and withdrawal have commands of their own.
+    "record-stage" RecordStage {
+        /// The participant.
+        participant: Name,
+        /// The participant's site.
+        site: Name,
+        /// The stage to enter.
+        stage: Stage,
+        /// Why, in words.
+        reason: Name,
+    }
+}
+
+payload! {
+    /// Registers somebody who acts or attests for a participant. Task: `enrol`, at the participant's site. Two signatures:
+    /// the registrar's and, as proof of possession, one by the new key.
+    "register-representative" RegisterRepresentative {
+        /// The participant.
+        participant: Name,
+        /// The participant's site.
+        site: Name,
+        /// The representative: `R-` and 16 random characters of `A`–`Z`, `2`–`7`.
+        actor: Name,
+        /// What they are to the participant.
+        relation: Relation,
+        /// Their public key.
+        key: PublicKey,
+    }
+}
+
+payload! {
+    /// Declares that two registrations with the same token are different persons. Task: `manage_study`, at every site.
+    "clear-match" ClearMatch {
+        /// The participant.
+        participant: Name,
+        /// Why, in words.
+        reason: Name,
+    }
+}

@@ -1,0 +1,187 @@
+//! The consent a submission rests on: who gave it, under which document, and that it was in force.
+
+use super::{
+    authority::Walk,
+    evidence::{Fault, Recorded, ensure},
+};
+use crate::{
+    command::{
+        ActorKind, Assent, Capacity, GiveConsent, Provision, PublishDocument, RegisterRepresentative, Relation, Task,
+    },
+    consent,
+    fact::{Fact, Given, Subject},
+    id::{Name, Service},
+    report::{ConsentClaim, LinkName},
+};
+
+const LINK: LinkName = LinkName::Consent;
+
+/// A consent that was given and not withdrawn.
+pub(super) struct InForce {
+    provision: Provision,
+    state: Given,
+    done: Recorded<GiveConsent>,
+}
+
+impl InForce {
+    /// What is established, in words.
+    pub(super) fn established(&self, participant: &Name) -> String {
+        let (who, obtained) = (capacity(&self.done.command), &self.done.command.by);
+        format!(
+            "consent entry {} to {}, {who} {participant} and {obtained}, was in force and not withdrawn",
+            self.state.given, self.provision
+        )
+    }
+}
+
+impl Walk<'_> {
+    /// The consent of `participant` to `provision` in consent state `state`, signed by those who had to.
+    pub(super) fn consent_given(
+        &mut self,
+        participant: &Name,
+        site: &Name,
+        provision: &Provision,
+        state: u64,
+    ) -> Result<InForce, Fault> {
+        let wanted = |_: &Subject, fact: &Fact| match fact {
+            Fact::Consent { provisions } => provisions.get(provision).filter(|g| g.withdrawn.is_none()).cloned(),
+            _ => None,
+        };
+        let subject = [Subject::Consent(participant.clone())];
+        let otherwise = format!("no consent to {provision} was in force");
+        let fact = self.evidence.fact(LINK, Service::Consent, state, &subject, wanted, &otherwise)?;
+        ensure(fact.given <= state, LINK, "the consent was given later")?;
+
+        let done = self.evidence.command::<GiveConsent>(LINK, Service::Consent, fact.given)?;
+        let given = &done.command;
+        let same = given.participant == *participant
+            && given.site == *site
+            && given.provisions.contains(provision)
+            && (&given.document, &given.version, &given.language) == (&fact.document, &fact.version, &fact.language);
+        ensure(same, LINK, format!("consent entry {} does not give this consent", fact.given))?;
+        let basis = done.entry.basis_in(Service::Enrollment.stream(given.study));
+        let enrollment = self.evidence.head(LINK, Service::Enrollment, basis)?;
+        self.signed_for(&done, enrollment)?;
+        self.entitled(LINK, &done.envelope, given, Task::ObtainConsent, site, enrollment, &done.entry)?;
+        Ok(InForce { provision: provision.clone(), state: fact, done })
+    }
+
+    /// Checks the signatures of the participant, or of who consents for them, and of the witness.
+    fn signed_for(&mut self, done: &Recorded<GiveConsent>, enrollment: u64) -> Result<(), Fault> {
+        let Recorded { envelope, command, .. } = done;
+        let participant = &command.participant;
+        let Some(manner) = &command.manner else {
+            return self.signed_by(LINK, participant, envelope, enrollment).map(drop);
+        };
+        match &manner.capacity {
+            Capacity::Participant => self.signed_by(LINK, participant, envelope, enrollment).map(drop)?,
+            Capacity::SiteDevice { device, .. } => {
+                let wanted = |_: &Subject, fact: &Fact| {
+                    matches!(fact, Fact::Actor { kind: ActorKind::Device, .. }).then_some(())
+                };
+                let subject = [Subject::Actor(device.clone())];
+                let otherwise = format!("{device} was not a device");
+                self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
+                self.signed_by(LINK, device, envelope, enrollment).map(drop)?;
+            }
+            Capacity::Representative { actor } => {
+                self.signed_as(done, actor, Relation::LegalRepresentative, enrollment)?;
+            }
+            Capacity::Minor { parents, assent, .. } => {
+                ensure(!parents.is_empty(), LINK, "no parent consented")?;
+                for parent in parents {
+                    self.signed_as(done, parent, Relation::Parent, enrollment)?;
+                }
+                if *assent == Assent::Signed {
+                    self.signed_by(LINK, participant, envelope, enrollment)?;
+                }
+            }
+            Capacity::Deferred { .. } => {}
+        }
+        match &manner.witness {
+            Some(witness) => self.signed_as(done, witness, Relation::ImpartialWitness, enrollment),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that `actor` signed, and was registered as `relation` of the participant.
+    fn signed_as(
+        &mut self,
+        done: &Recorded<GiveConsent>,
+        actor: &Name,
+        relation: Relation,
+        enrollment: u64,
+    ) -> Result<(), Fault> {
+        let participant = &done.command.participant;
+        let wanted = |_: &Subject, fact: &Fact| match fact {
+            Fact::Representative { relation: found, registered } if *found == relation => Some(*registered),
+            _ => None,
+        };
+        let subject = [Subject::Representative(participant.clone(), actor.clone())];
+        let otherwise = format!("{actor} was not registered to sign for {participant} so");
+        let number = self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
+        ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
+        let made = self.evidence.command::<RegisterRepresentative>(LINK, Service::Enrollment, number)?;
+        let same = made.command.participant == *participant && made.command.actor == *actor;
+        ensure(same && made.command.relation == relation, LINK, otherwise)?;
+        let site = made.command.site.clone();
+        self.authorised(LINK, &made, Task::Enrol, &site)?;
+        self.signed_by(LINK, actor, &done.envelope, enrollment).map(drop)
+    }
+
+    /// Checks the document consent was given under, and that the consent held at `time`.
+    pub(super) fn document(&mut self, given: &InForce, state: u64, time: u64) -> Result<ConsentClaim, Fault> {
+        let link = LinkName::Document;
+        let GiveConsent { document, version, language, by, synthetic, .. } = &given.done.command;
+        let wanted = |_: &Subject, fact: &Fact| match fact {
+            Fact::Document { content, approval, published, superseded, .. } => {
+                Some((*content, approval.clone(), *published, superseded.clone()))
+            }
+            _ => None,
+        };
+        let subject = [Subject::Document(document.clone(), version.clone(), language.clone())];
+        let otherwise = "the document was not published";
+        let (content, approval, published, superseded) =
+            self.evidence.fact(link, Service::Consent, state, &subject, wanted, otherwise)?;
+        let held = consent::holds(&given.state, superseded.as_ref(), time);
+        ensure(held.is_ok(), LINK, held.err().map(|why| why.to_string()).unwrap_or_default())?;
+        ensure(published < given.done.entry.number, link, "the document was published after consent was given")?;
+
+        let done = self.evidence.command::<PublishDocument>(link, Service::Consent, published)?;
+        let made = &done.command;
+        let offers =
+            |terms: &crate::command::Terms| terms.provisions.iter().any(|offer| offer.provision == given.provision);
+        let same = (&made.document, &made.version, &made.language) == (document, version, language)
+            && made.content == content
+            && made.approval == approval
+            && made.terms.as_ref().is_none_or(offers);
+        ensure(same, link, format!("consent entry {published} does not publish this document"))?;
+        let basis = done.entry.basis_in(Service::Enrollment.stream(made.study));
+        let enrollment = self.evidence.head(link, Service::Enrollment, basis)?;
+        let everywhere = Name::all_sites();
+        self.entitled(link, &done.envelope, made, Task::PublishDocuments, &everywhere, enrollment, &done.entry)?;
+        Ok(ConsentClaim {
+            document: document.clone(),
+            version: version.clone(),
+            language: language.clone(),
+            content,
+            approval: approval.reference,
+            provision: given.provision.clone(),
+            given: capacity(&given.done.command),
+            obtained_by: by.clone(),
+            recorded: given.done.entry.time,
+            synthetic: *synthetic,
+        })
+    }
+}
+
+/// Who consented, in words that go before the participant's name.
+fn capacity(given: &GiveConsent) -> &'static str {
+    match given.manner.as_ref().map(|manner| &manner.capacity) {
+        None | Some(Capacity::Participant) => "signed by",
+        Some(Capacity::SiteDevice { .. }) => "signed on a device of the site by",
+        Some(Capacity::Representative { .. }) => "signed by the legally authorised representative of",
+        Some(Capacity::Minor { .. }) => "signed by the parents of",
+        Some(Capacity::Deferred { .. }) => "deferred in an emergency for",
+    }
+}
