@@ -8,6 +8,7 @@ mod give;
 mod withdraw;
 
 pub use access::may_read;
+pub(crate) use access::reader_needs;
 
 use seal::{
     authority::{Unauthorised, signing_key},

@@ -95,6 +95,9 @@ fn check(publish: &PublishDocument, terms: &Terms, facts: &Facts, next: Next) ->
     if terms.reconsent.is_some() && terms.supersedes.is_empty() {
         return malformed("terms.reconsent", "only where a version is replaced");
     }
+    if terms.notice.as_ref().is_some_and(|notice| notice.storage.len() > MAX_PARTS) {
+        return malformed("terms.notice.storage", "more than 200");
+    }
     offers(&terms.provisions)?;
     terms.quiz.as_ref().map_or(Ok(()), quiz)
 }
