@@ -38,9 +38,13 @@ commands! {
         EnrolParticipant enrol_participant EnrolParticipantRequest,
         WithdrawParticipant withdraw_participant WithdrawParticipantRequest;
     consent:
-        PublishDocument publish_document PublishDocumentRequest,
         GiveConsent give_consent GiveConsentRequest,
-        WithdrawConsent withdraw_consent WithdrawConsentRequest;
+        WithdrawConsent withdraw_consent WithdrawConsentRequest,
+        GrantAccess grant_access GrantAccessRequest,
+        RevokeAccess revoke_access RevokeAccessRequest,
+        AccessData access_data AccessDataRequest;
     capture:
-        DefineForms define_forms DefineFormsRequest;
+        DefineForms define_forms DefineFormsRequest,
+        RedactValue redact_value RedactValueRequest,
+        EraseParticipant erase_participant EraseParticipantRequest;
 }

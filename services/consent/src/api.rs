@@ -10,7 +10,7 @@ use crate::{
     store::{Consent, Files},
 };
 use access::{RemoteFacts, ServiceToken};
-use journal::Stored;
+use journal::{Stored, api::Opened};
 use proto::consent::{
     self as pb,
     consent_service_server::{ConsentService, ConsentServiceServer},
@@ -96,15 +96,16 @@ pub(crate) struct Keeper {
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str) -> Result<(), Status> {
-        Ok(server::admit_auditor(metadata, &self.services, &self.enrollment, Service::Consent, (stream, study)).await?)
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, _: bool) -> Result<(), Status> {
+        let of = (Service::Consent, stream, study);
+        Ok(server::admit_auditor(metadata, &self.services, &self.enrollment, None, of).await?)
     }
 
     fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
         Ok(server::admit_service(metadata, &self.services)?)
     }
 
-    async fn open(&self, _: StreamId, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-        Some((stored.stored.clone(), Vec::new()))
+    async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
+        Some(Opened { envelope: stored.stored.clone(), ..Opened::default() })
     }
 }

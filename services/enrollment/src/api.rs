@@ -5,7 +5,10 @@ use crate::{
     store::{Enrollment, LocalFacts},
 };
 use access::ServiceToken;
-use journal::{Decision, Proposal, Stored, api::receipt_message};
+use journal::{
+    Decision, Proposal, Stored,
+    api::{Opened, receipt_message},
+};
 use proto::{
     enrollment::{
         self as pb,
@@ -53,7 +56,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>) -> Proposal<
             .collect();
         let changes = command.decide(&envelope, &facts, Next { number: next.number, time: next.time })?;
         let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
-        Ok(Decision { facts })
+        Ok(Decision { facts, ..Decision::default() })
     };
     Proposal {
         stream,
@@ -125,15 +128,16 @@ pub(crate) struct Keeper {
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str) -> Result<(), Status> {
-        Ok(server::admit_auditor(metadata, &self.services, &self.facts, Service::Enrollment, (stream, study)).await?)
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, _: bool) -> Result<(), Status> {
+        let of = (Service::Enrollment, stream, study);
+        Ok(server::admit_auditor(metadata, &self.services, &self.facts, None, of).await?)
     }
 
     fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
         Ok(server::admit_service(metadata, &self.services)?)
     }
 
-    async fn open(&self, _: StreamId, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-        Some((stored.stored.clone(), Vec::new()))
+    async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
+        Some(Opened { envelope: stored.stored.clone(), ..Opened::default() })
     }
 }
