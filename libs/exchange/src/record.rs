@@ -201,6 +201,16 @@ impl Consent {
         provision.state == ProvisionState::Given && !ended
     }
 
+    /// Until when the provision holds or held: its own end, or the deadline of a deferred consent if that is earlier.
+    /// Unix milliseconds, exclusive.
+    pub fn until(&self, provision: &Provision) -> Option<u64> {
+        let deadline = match self.capacity {
+            Capacity::Deferred { deadline_ms } => Some(deadline_ms),
+            _ => None,
+        };
+        provision.until_ms.into_iter().chain(deadline).min()
+    }
+
     /// The actors who consented: the participant, or who did it for them. Nobody, while consent is deferred.
     pub fn consenters(&self) -> Vec<&str> {
         match &self.capacity {

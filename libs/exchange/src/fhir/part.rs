@@ -129,11 +129,7 @@ pub(super) fn attachment(consent: &Consent) -> Value {
 
 /// The time a rule holds for. FHIR periods include their end; ours do not.
 pub(super) fn period(consent: &Consent, provision: &Provision) -> Value {
-    let deadline = match consent.capacity {
-        Capacity::Deferred { deadline_ms } => Some(deadline_ms),
-        _ => None,
-    };
-    let last = provision.until_ms.into_iter().chain(deadline).min().map(|until| until.saturating_sub(1));
+    let last = consent.until(provision).map(|until| until.saturating_sub(1));
     match provision.state {
         ProvisionState::Given if consent.permits(provision) => {
             json!({ "start": instant(provision.from_ms), "end": last.map(|ms| instant(ms.max(provision.from_ms))) })
