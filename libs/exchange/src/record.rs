@@ -233,12 +233,17 @@ impl Provision {
 
     /// To whom data go: of `data_sharing:<purpose>:<recipient>`, the recipient, which may contain `:` itself.
     pub fn recipient(&self) -> Option<&str> {
-        let (_, recipient) = self.name.strip_prefix("data_sharing:")?.split_once(':')?;
-        Some(recipient).filter(|recipient| !recipient.is_empty())
+        recipient(&self.name)
     }
 
     /// Whether `self` refines `other`.
     pub fn refines(&self, other: &Provision) -> bool {
         self.name.strip_prefix(&other.name).is_some_and(|rest| rest.starts_with(':'))
     }
+}
+
+/// The recipient in `data_sharing:<purpose>:<recipient>`.
+pub(crate) fn recipient(provision: &str) -> Option<&str> {
+    let (_, recipient) = provision.strip_prefix("data_sharing:")?.split_once(':')?;
+    Some(recipient).filter(|recipient| !recipient.is_empty())
 }

@@ -14,7 +14,9 @@ use tlog::Hash;
 const URI: &str = "urn:ietf:rfc:3986";
 const WITNESS: &str = "http://hl7.org/fhir/StructureDefinition/consent-Witness";
 const RESEARCH_STUDY: &str = "http://hl7.org/fhir/StructureDefinition/consent-ResearchStudyContext";
-const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+pub(super) const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+/// Information recipient.
+pub(super) const RECIPIENT: &str = "IRCP";
 const CONSENT_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/consentcategorycodes";
 const OBSERVATION_VALUE: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 const ROLE_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
@@ -144,7 +146,7 @@ pub(super) fn period(consent: &Consent, provision: &Provision) -> Value {
 pub(super) fn rule(consent: &Consent, provision: &Provision) -> Value {
     let concept = Concept::of(&provision.name);
     let recipient = provision.recipient().map(|name| {
-        json!([{ "role": codeable(PARTICIPATION, "IRCP"), "reference": { "type": "Organization", "display": name } }])
+        json!([{ "role": codeable(PARTICIPATION, RECIPIENT), "reference": { "type": "Organization", "display": name } }])
     });
     json!({
         "period": period(consent, provision),

@@ -2,7 +2,8 @@
 //!
 //! The states are those of the consent life cycle in annex B, in DPV's words: given, refused, withdrawn, expired, request
 //! deferred. Of what was given and refused, `entity_id` is who did it; of the other states it is the participant concerned:
-//! who withdrew is in the journal, not in our input. To which purpose an event belongs is said in `purpose_type`: the standard leaves that open.
+//! who withdrew is in the journal, not in our input. To which purpose an event belongs is said in `purpose_type`: the
+//! standard leaves that open.
 
 use super::NOT_STATED;
 use crate::{
