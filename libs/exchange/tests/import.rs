@@ -284,7 +284,9 @@ fn mutate(bytes: &mut Vec<u8>, mutations: &[(prop::sample::Index, u8, u8)]) {
         match how {
             0 => bytes[at] = *byte,
             1 => bytes.insert(at, *byte),
-            2 => drop(bytes.remove(at)),
+            2 => {
+                bytes.remove(at);
+            }
             _ => bytes[at] ^= 1 << (byte % 8),
         }
     }
@@ -295,7 +297,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| pointers(value, &format!("{at}/{name}"), found))
+            fields.iter().for_each(|(name, value)| pointers(value, &format!("{at}/{name}"), found));
         }
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(n, item)| pointers(item, &format!("{at}/{n}"), found));

@@ -11,7 +11,7 @@ use std::fs;
 fn check(name: &str, written: &str) {
     let folder = examples::repository().join("docs/vectors/consent");
     let file = folder.join(name);
-    if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some() {
+    if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some_and(|value| value == "1") {
         fs::create_dir_all(&folder).unwrap();
         fs::write(&file, written).unwrap();
     }
