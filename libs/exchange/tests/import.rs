@@ -136,6 +136,13 @@ fn what_is_asked_for_is_told_and_the_rest_is_listed() {
     assert_eq!(request.content, tlog::sha256(&[resource.to_string().as_bytes()]));
 }
 
+#[test]
+fn every_status_is_read_as_it_is_written() {
+    for code in ["draft", "proposed", "active", "rejected", "inactive", "entered-in-error"] {
+        assert_eq!(read(&with("/status", json!(code))).unwrap().status.code(), code);
+    }
+}
+
 /// Each changes one rule of a good export so that it says something else than our provision.
 #[test]
 fn a_narrower_rule_is_never_taken_for_a_wider_one() {

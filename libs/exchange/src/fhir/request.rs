@@ -42,6 +42,20 @@ pub enum RequestStatus {
     EnteredInError,
 }
 
+impl RequestStatus {
+    /// The code, as FHIR writes it.
+    pub fn code(self) -> &'static str {
+        match self {
+            RequestStatus::Draft => "draft",
+            RequestStatus::Proposed => "proposed",
+            RequestStatus::Active => "active",
+            RequestStatus::Rejected => "rejected",
+            RequestStatus::Inactive => "inactive",
+            RequestStatus::EnteredInError => "entered-in-error",
+        }
+    }
+}
+
 /// The scope of a Consent (FHIR R4 value set consent-scope, extensible).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
