@@ -201,6 +201,16 @@ impl Consent {
         provision.state == ProvisionState::Given && !ended
     }
 
+    /// Until when the provision holds or held: its own end, or the deadline of a deferred consent if that is earlier.
+    /// Unix milliseconds, exclusive.
+    pub fn until(&self, provision: &Provision) -> Option<u64> {
+        let deadline = match self.capacity {
+            Capacity::Deferred { deadline_ms } => Some(deadline_ms),
+            _ => None,
+        };
+        provision.until_ms.into_iter().chain(deadline).min()
+    }
+
     /// The actors who consented: the participant, or who did it for them. Nobody, while consent is deferred.
     pub fn consenters(&self) -> Vec<&str> {
         match &self.capacity {
@@ -223,12 +233,17 @@ impl Provision {
 
     /// To whom data go: of `data_sharing:<purpose>:<recipient>`, the recipient, which may contain `:` itself.
     pub fn recipient(&self) -> Option<&str> {
-        let (_, recipient) = self.name.strip_prefix("data_sharing:")?.split_once(':')?;
-        Some(recipient).filter(|recipient| !recipient.is_empty())
+        recipient(&self.name)
     }
 
     /// Whether `self` refines `other`.
     pub fn refines(&self, other: &Provision) -> bool {
         self.name.strip_prefix(&other.name).is_some_and(|rest| rest.starts_with(':'))
     }
+}
+
+/// The recipient in `data_sharing:<purpose>:<recipient>`.
+pub(crate) fn recipient(provision: &str) -> Option<&str> {
+    let (_, recipient) = provision.strip_prefix("data_sharing:")?.split_once(':')?;
+    Some(recipient).filter(|recipient| !recipient.is_empty())
 }

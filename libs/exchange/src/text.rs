@@ -41,7 +41,8 @@ fn opening(page: &mut Page, consent: &Consent) {
         let place = if consent.remote { ", from a distance" } else { "" };
         page.fact("Signed", &format!("{}{place}", minute(consent.signed_ms)));
     }
-    page.fact("Explained by", &consent.obtained_by);
+    let provisional = consent.status == Status::Deferred;
+    page.fact(if provisional { "Included by" } else { "Explained by" }, &consent.obtained_by);
     page.fact("Witness", consent.witness.as_deref().unwrap_or("none"));
     if let Some(quiz) = consent.quiz {
         page.fact("Questions", &format!("{} of {} answered right", quiz.right, quiz.questions));
@@ -54,7 +55,9 @@ fn answers(page: &mut Page, consent: &Consent) {
     let ended = |p: &&Provision| !consent.permits(p) && p.state != ProvisionState::Declined;
     let provisional = consent.status == Status::Deferred;
     page.heading(if provisional { "What happens until you decide" } else { "What you agreed to" });
-    page.items(consent.provisions.iter().filter(agreed).map(|p| format!("{} {}", wording::clause(p), until(p))));
+    page.items(
+        consent.provisions.iter().filter(agreed).map(|p| format!("{} {}", wording::clause(p), until(consent, p))),
+    );
     page.heading("What you declined");
     page.items(consent.provisions.iter().filter(declined).map(wording::clause));
     page.heading("What has ended");
@@ -120,8 +123,8 @@ fn agreed_by(consent: &Consent) -> String {
     }
 }
 
-fn until(provision: &Provision) -> String {
-    provision.until_ms.map_or("Without a fixed end.".to_owned(), |ms| format!("Until {}.", day(ms)))
+fn until(consent: &Consent, provision: &Provision) -> String {
+    consent.until(provision).map_or("Without a fixed end.".to_owned(), |ms| format!("Until {}.", day(ms)))
 }
 
 fn how_ended(provision: &Provision) -> String {

@@ -2,9 +2,11 @@
 
 use super::{
     import::MAX_DEPTH,
+    path::Path,
+    primitive::{is_code, is_date_time, is_instant, is_text},
     shape::{EVERYWHERE, EXTENSION, Element, Kind, PERIOD, Times, Type},
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::ptr;
 
@@ -175,139 +177,4 @@ fn period(object: &Map<String, Value>, kind: &'static Type, at: &Path) -> Result
         _ => start.len() == end.len() && !start.contains('T') && end < start,
     };
     if reversed { Err(ImportError::Time { path: at.text() }) } else { Ok(()) }
-}
-
-/// FHIR R4 string: at least one character that is not white space, no control characters but tab and line breaks.
-fn is_text(text: &str) -> bool {
-    !text.trim().is_empty() && !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
-}
-
-fn is_code(text: &str) -> bool {
-    text.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace))
-}
-
-/// FHIR R4 dateTime: `YYYY`, `YYYY-MM`, `YYYY-MM-DD` or a full time with zone.
-fn is_date_time(text: &str) -> bool {
-    match text.len() {
-        4 => is_day(&format!("{text}-01-01")),
-        7 => is_day(&format!("{text}-01")),
-        10 => is_day(text),
-        _ => is_instant(text),
-    }
-}
-
-fn is_instant(text: &str) -> bool {
-    let Some((day, time)) = text.split_once('T') else { return false };
-    let Some(zone) = time.find(['Z', '+', '-']) else { return false };
-    let (time, zone) = time.split_at(zone);
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let good_fraction = !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit());
-    let good_zone = zone == "Z" || has_shape(zone.get(1..).unwrap_or_default(), "00:00");
-    let whole = format!("{day}T{time}{zone}");
-    is_day(day) && has_shape(time, "00:00:00") && good_fraction && good_zone && whole.parse::<Timestamp>().is_ok()
-}
-
-fn is_day(text: &str) -> bool {
-    has_shape(text, "0000-00-00") && !text.starts_with("0000") && text.parse::<Date>().is_ok()
-}
-
-/// Whether digits are where `shape` has digits, and everything else is the same.
-fn has_shape(text: &str, shape: &str) -> bool {
-    let same = |(a, b): (u8, u8)| if b.is_ascii_digit() { a.is_ascii_digit() } else { a == b };
-    text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(same)
-}
-
-/// Where an element is.
-pub(super) struct Path<'a> {
-    parent: Option<&'a Path<'a>>,
-    step: Step<'a>,
-    depth: usize,
-}
-
-enum Step<'a> {
-    Root,
-    Field(&'a str),
-    Item(usize),
-}
-
-impl<'a> Path<'a> {
-    pub(super) fn root() -> Self {
-        Path { parent: None, step: Step::Root, depth: 0 }
-    }
-
-    pub(super) fn field(&'a self, name: &'a str) -> Self {
-        Path { parent: Some(self), step: Step::Field(name), depth: self.depth + 1 }
-    }
-
-    pub(super) fn item(&'a self, index: usize) -> Self {
-        Path { parent: Some(self), step: Step::Item(index), depth: self.depth }
-    }
-
-    fn deeper(mut self) -> Self {
-        self.depth += 1;
-        self
-    }
-
-    /// `a.b[0].c`. A name that does not look like an element's is somebody's text, and becomes `?`.
-    pub(super) fn text(&self) -> String {
-        let before = self.parent.map(Path::text).unwrap_or_default();
-        match self.step {
-            Step::Root => before,
-            Step::Item(index) => format!("{before}[{index}]"),
-            Step::Field(name) => {
-                let bare = name.strip_prefix('_').unwrap_or(name);
-                let good = (1..=40).contains(&bare.len()) && bare.bytes().all(|b| b.is_ascii_alphanumeric());
-                let name = if good { name } else { "?" };
-                if before.is_empty() { name.to_owned() } else { format!("{before}.{name}") }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_those_of_fhir() {
-        for good in [
-            "2015",
-            "2015-02",
-            "2016-02-29",
-            "2016-06-23T17:02:33+10:00",
-            "2016-06-23T17:02:33Z",
-            "2016-06-23T17:02:33.123456789123Z",
-            "2016-06-23T23:59:60Z",
-            "1964-01-01T00:00:00-04:00",
-        ] {
-            assert!(is_date_time(good), "{good}");
-        }
-        for bad in [
-            "",
-            "15",
-            "2015-13",
-            "2015-02-29",
-            "2015-02-01T10:00Z",
-            "2015-02-01T10:00:00",
-            "2015-02-01 10:00:00Z",
-            "2015-02-01T10:00:00.Z",
-            "2015-02-01T25:00:00Z",
-            "2015-02-01t10:00:00z",
-            "0000",
-            "+2015",
-            "2015-02-01T",
-            "2015-02-01T10:00:00+1000",
-            "2015-02-01T10:00:00+99:00",
-            "２０１５",
-            "2015-02-01T10:00:00Z[UTC]",
-        ] {
-            assert!(!is_date_time(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn codes_have_single_inner_spaces() {
-        assert!(is_code("a") && is_code("a b") && is_code("application/hl7-cda+xml"));
-        assert!(!is_code(" a") && !is_code("a  b") && !is_code("a\tb") && !is_code("a "));
-    }
 }

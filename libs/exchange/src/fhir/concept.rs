@@ -54,10 +54,14 @@ impl Concept {
         CONCEPTS.iter().find(fits).unwrap_or(&OTHER)
     }
 
+    /// Whether these are its codes.
+    pub(super) fn is(&self, purpose: &str, action: &str, class: Option<&str>) -> bool {
+        (self.purpose, self.action, self.class) == (purpose, action, class)
+    }
+
     /// The provision that exactly these codes stand for.
     pub(super) fn named(purpose: &str, action: &str, class: Option<&str>) -> Option<&'static str> {
-        let same = |c: &&Concept| (c.purpose, c.action, c.class) == (purpose, action, class);
-        CONCEPTS.iter().find(same).map(|concept| concept.provision)
+        CONCEPTS.iter().find(|concept| concept.is(purpose, action, class)).map(|concept| concept.provision)
     }
 }
 

@@ -14,7 +14,9 @@ use tlog::Hash;
 const URI: &str = "urn:ietf:rfc:3986";
 const WITNESS: &str = "http://hl7.org/fhir/StructureDefinition/consent-Witness";
 const RESEARCH_STUDY: &str = "http://hl7.org/fhir/StructureDefinition/consent-ResearchStudyContext";
-const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+pub(super) const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+/// Information recipient.
+pub(super) const RECIPIENT: &str = "IRCP";
 const CONSENT_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/consentcategorycodes";
 const OBSERVATION_VALUE: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 const ROLE_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
@@ -129,11 +131,7 @@ pub(super) fn attachment(consent: &Consent) -> Value {
 
 /// The time a rule holds for. FHIR periods include their end; ours do not.
 pub(super) fn period(consent: &Consent, provision: &Provision) -> Value {
-    let deadline = match consent.capacity {
-        Capacity::Deferred { deadline_ms } => Some(deadline_ms),
-        _ => None,
-    };
-    let last = provision.until_ms.into_iter().chain(deadline).min().map(|until| until.saturating_sub(1));
+    let last = consent.until(provision).map(|until| until.saturating_sub(1));
     match provision.state {
         ProvisionState::Given if consent.permits(provision) => {
             json!({ "start": instant(provision.from_ms), "end": last.map(|ms| instant(ms.max(provision.from_ms))) })
@@ -148,7 +146,7 @@ pub(super) fn period(consent: &Consent, provision: &Provision) -> Value {
 pub(super) fn rule(consent: &Consent, provision: &Provision) -> Value {
     let concept = Concept::of(&provision.name);
     let recipient = provision.recipient().map(|name| {
-        json!([{ "role": codeable(PARTICIPATION, "IRCP"), "reference": { "type": "Organization", "display": name } }])
+        json!([{ "role": codeable(PARTICIPATION, RECIPIENT), "reference": { "type": "Organization", "display": name } }])
     });
     json!({
         "period": period(consent, provision),

@@ -1,7 +1,9 @@
 //! The events of a record (ISO/IEC TS 27560:2023 clause 6.3.7), one or two per provision.
 //!
 //! The states are those of the consent life cycle in annex B, in DPV's words: given, refused, withdrawn, expired, request
-//! deferred. To which purpose an event belongs is said in `purpose_type`: the standard leaves that open.
+//! deferred. Of what was given and refused, `entity_id` is who did it; of the other states it is the participant concerned:
+//! who withdrew is in the journal, not in our input. To which purpose an event belongs is said in `purpose_type`: the
+//! standard leaves that open.
 
 use super::NOT_STATED;
 use crate::{
@@ -41,11 +43,11 @@ fn of(consent: &Consent, provision: &Provision) -> Vec<Value> {
 }
 
 fn event(consent: &Consent, provision: &Provision, state: &str, time: Option<u64>, entry: Option<u64>) -> Value {
-    let actors = consent.consenters();
+    let actors = if matches!(state, "given" | "refused") { consent.consenters() } else { Vec::new() };
     json!({
         "event_time": time.map_or(NOT_STATED.to_owned(), instant),
-        "validity_duration": validity(provision),
-        "entity_id": actors.first().copied().unwrap_or(&consent.obtained_by),
+        "validity_duration": validity(consent, provision),
+        "entity_id": actors.first().copied().unwrap_or(&consent.participant),
         "event_type": "explicit",
         "event_state": state,
         "extension": { "purpose_type": provision.name, "journal_entry": entry, "also_by": actors.get(1..) },
@@ -53,7 +55,7 @@ fn event(consent: &Consent, provision: &Provision, state: &str, time: Option<u64
 }
 
 /// An interval (ISO 8601-1 section 5.5), with `..` for an open end (ISO 8601-2).
-fn validity(provision: &Provision) -> String {
-    let end = provision.until_ms.map_or("..".to_owned(), instant);
+fn validity(consent: &Consent, provision: &Provision) -> String {
+    let end = consent.until(provision).map_or("..".to_owned(), instant);
     format!("{}/{end}", instant(provision.from_ms))
 }
