@@ -13,6 +13,7 @@ mod codec;
 pub mod command;
 pub mod datapoint;
 pub mod dsse;
+pub mod eligibility;
 pub mod entry;
 pub mod fact;
 pub mod id;
