@@ -6,6 +6,7 @@
 //! What this crate is *not*: it reads no file, no clock and no network, draws no randomness and holds no database. Who
 //! needs those brings their results as arguments. The transparency-log formats underneath live in [`tlog`].
 
+pub mod allocation;
 pub mod authority;
 pub mod block;
 pub mod bundle;
