@@ -62,10 +62,7 @@ impl Registration<'_> {
     }
 
     fn lists(&self, facts: &Facts) -> [(Subject, Fact); 2] {
-        [
-            grown(facts, List::Participants(self.site.clone())),
-            grown(facts, List::Participant(self.participant.clone())),
-        ]
+        [grown(facts, List::Participants(self.site.clone())), grown(facts, List::Participant(self.participant.clone()))]
     }
 }
 
@@ -133,7 +130,8 @@ fn hold(facts: &Facts, token: Hex, holder: Holder) -> Result<Changes, Refusal> {
         return Err(Refusal::DuplicateParticipation);
     }
     holders.push(holder);
-    let matches: Changes = if holders.len() > 1 { holders.iter().map(|one| matched(one, &holders)).collect() } else { Vec::new() };
+    let matches: Changes =
+        if holders.len() > 1 { holders.iter().map(|one| matched(one, &holders)).collect() } else { Vec::new() };
     Ok(matches.into_iter().chain([(subject, Fact::Token { holders })]).collect())
 }
 
@@ -145,7 +143,8 @@ fn matched(one: &Holder, holders: &[Holder]) -> (Subject, Fact) {
 
 impl Rule for ClearMatch {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::Match(self.participant.clone()), Subject::List(List::Participant(self.participant.clone()))];
+        let more =
+            [Subject::Match(self.participant.clone()), Subject::List(List::Participant(self.participant.clone()))];
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 

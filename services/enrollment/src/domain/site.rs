@@ -6,7 +6,7 @@ use super::{
 };
 use seal::{
     authority::authorise,
-    command::{ActivateSite, AddSite, CloseSite, Payload, PauseSite, RecordSiteApproval, State, Task},
+    command::{ActivateSite, AddSite, CloseSite, PauseSite, Payload, RecordSiteApproval, State, Task},
     dsse::Envelope,
     fact::{Fact, Facts, List, Subject},
     id::Name,
@@ -35,11 +35,8 @@ impl Rule for AddSite {
 
 impl Rule for RecordSiteApproval {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [
-            Subject::Site(self.site.clone()),
-            Subject::Protocol(self.protocol.clone()),
-            Subject::List(List::Sites),
-        ];
+        let more =
+            [Subject::Site(self.site.clone()), Subject::Protocol(self.protocol.clone()), Subject::List(List::Sites)];
         needing(self, envelope, (Task::ManageStudy, &self.site), more)
     }
 

@@ -99,7 +99,9 @@ fn withdraw(command: &WithdrawParticipant, facts: &Facts, next: Next) -> Result<
     };
     match found.stage {
         Stage::Withdrawn => Err(Refusal::AlreadyEnded("participation")),
-        from @ (Stage::Died | Stage::ScreenFailed | Stage::LostToFollowUp) if from == to || from != Stage::LostToFollowUp => {
+        from @ (Stage::Died | Stage::ScreenFailed | Stage::LostToFollowUp)
+            if from == to || from != Stage::LostToFollowUp =>
+        {
             found.cannot(to)
         }
         _ => Ok(found.enter(facts, to, next)),
