@@ -6,45 +6,13 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
+use std::{collections::BTreeMap, fs, process::Command};
+use support::{
+    World,
+    python::{environment, python, run},
+    repository,
 };
-use support::{World, repository};
 use tlog::merkle::{Tree, leaf_hash};
-
-/// A Python environment with the judges' packages, made once from the pinned requirements.
-fn environment() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let requirements = repository().join("tests/judges/requirements.txt");
-        let digest = tlog::sha256(&[&fs::read(&requirements).unwrap()]).to_hex();
-        let folder = repository().join("target").join(format!("judges-{}", &digest[..16]));
-        if !folder.join("ready").exists() {
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-            let install = ["install", "--quiet", "--requirement"];
-            run(Command::new(folder.join("bin/pip")).args(install).arg(requirements));
-            fs::write(folder.join("ready"), "").unwrap();
-        }
-        folder
-    })
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}\n{out}\n{err}");
-    out.into_owned()
-}
-
-fn python(script: &str) -> Command {
-    let mut command = Command::new(environment().join("bin/python"));
-    command.arg(repository().join("tests/judges").join(script));
-    command
-}
 
 #[test]
 fn pymerkle_agrees_on_roots_and_inclusion_proofs_of_every_tree_up_to_300() {

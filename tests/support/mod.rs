@@ -3,21 +3,19 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
 
 pub mod process;
+pub mod python;
+
+pub use python::repository;
 
 use client::{Client, entry_number, sign_form};
 use seal::{command::FormDef, id::Name, policy::Policy};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tempfile::TempDir;
 use trialseal::{
     audit::{Audit, Report},
     deployment::Deployment,
     setup::{Participant, Study, text_item, value},
 };
-
-/// The root of the repository.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
 
 /// The real data beside the repository, if it is there.
 pub fn real_data() -> Option<PathBuf> {

@@ -67,6 +67,16 @@ pub enum End {
     Deferral,
 }
 
+/// A participant who was registered with a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// The participant.
+    pub participant: Name,
+    /// Their site.
+    pub site: Name,
+}
+
 /// What replaced a version of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,7 +153,7 @@ pub enum Fact {
     Participant {
         /// The participant's site.
         site: Name,
-        /// The entry that enrolled them.
+        /// The entry that enrolled them; until there is one, the entry that registered them for screening.
         enrolled: u64,
         /// The entry by which they left the trial, if they did.
         withdrawn: Option<u64>,
@@ -232,16 +242,14 @@ pub enum Fact {
         /// The entry that decided.
         decided: u64,
     },
-    /// Who was registered with a token first.
+    /// Who was registered with a token.
     Token {
-        /// The participant.
-        participant: Name,
-        /// Their site.
-        site: Name,
+        /// All of them, the first first.
+        holders: Vec<Holder>,
     },
-    /// That a participant's token was seen at other sites too.
+    /// That a participant's token was registered more than once.
     Match {
-        /// The sites.
+        /// The sites of the other registrations, each once; the participant's own site if it was there again.
         sites: Vec<Name>,
         /// The entry that declared them different persons, if one did.
         cleared: Option<u64>,
@@ -270,14 +278,19 @@ pub enum Fact {
     Randomised {
         /// The allocation.
         allocation: Name,
-        /// The stratum.
-        stratum: Name,
+        /// The name of the stratum; empty where nothing stratifies, and for minimisation.
+        stratum: String,
         /// The place in the stratum's list, from 0; for minimisation in the order of all participants.
         index: u64,
         /// The entry that allocated.
         randomised: u64,
     },
-    /// The unblinding of a participant.
+    /// Where a participant stood when they could not be reached any more: what they may come back to.
+    LostFrom {
+        /// The stage.
+        stage: Stage,
+    },
+    /// The last unblinding of a participant.
     Unblinded {
         /// By whom.
         by: Name,

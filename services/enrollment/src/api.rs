@@ -1,4 +1,6 @@
-//! The gRPC edge: decode, call, encode.
+//! The gRPC edge: decode, authorise, call, encode.
+
+mod problem;
 
 use crate::{
     domain::{Next, Refusal, Rule},
@@ -22,7 +24,7 @@ use seal::{
     id::{Service, StreamId},
 };
 use server::{Problem, Received, receive};
-use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 /// The enrollment service over its journal.
 pub(crate) fn service(journal: Enrollment) -> EnrollmentServiceServer<Api> {
@@ -67,29 +69,6 @@ fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>) -> Proposal<
         basis: Vec::new(),
         reads,
         rule: Box::new(rule),
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let said = refusal.to_string();
-        match refusal {
-            Refusal::Unauthorised(error) => error.into(),
-            Refusal::Signature(error) => error.into(),
-            Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
-            Refusal::StudyExists => Problem::new(Code::AlreadyExists, "STUDY_EXISTS", said),
-            Refusal::NameTaken(what) => Problem::new(Code::AlreadyExists, "NAME_TAKEN", said).with("what", what),
-            Refusal::NotFound(what) => Problem::new(Code::NotFound, "NOT_FOUND", said).with("what", what),
-            Refusal::SiteNotOpen => Problem::new(Code::FailedPrecondition, "SITE_NOT_OPEN", said),
-            Refusal::SiteStateUnchanged => Problem::new(Code::FailedPrecondition, "SITE_STATE_UNCHANGED", said),
-            Refusal::AlreadyEnded(what) => {
-                Problem::new(Code::FailedPrecondition, "ALREADY_ENDED", said).with("what", what)
-            }
-            Refusal::DelegationExceedsOwn => Problem::new(Code::PermissionDenied, "DELEGATION_EXCEEDS_OWN", said),
-            Refusal::Malformed { field, what } => {
-                Problem::field("MALFORMED", format!("envelope.payload.{field}"), what)
-            }
-        }
     }
 }
 

@@ -1,20 +1,37 @@
 //! The rules of studies, sites, actors, delegations and participation. No clock, no I/O, no transport types.
 //!
-//! A command names the facts it [`Rule::needs`]; given them, it [`Rule::decide`]s which facts change, or refuses.
+//! A command names the facts it [`Rule::needs`]; given them, it [`Rule::decide`]s which facts change, or refuses. A study
+//! keeps the rules it was created under: what was recorded under the first is replayed by the first.
 
 mod actor;
+mod allocation;
+mod approval;
+mod delegation;
+mod enrolment;
 mod participant;
+mod refusal;
+mod representative;
+mod screening;
+mod site;
+mod stage;
 mod study;
 
+pub use refusal::{Refusal, stage_name, state_name};
+pub use stage::may_follow;
+
 use seal::{
-    authority::Unauthorised,
-    command::Payload,
-    dsse::{Envelope, EnvelopeError},
-    fact::{Fact, Facts, Subject},
+    authority::subjects,
+    command::{Payload, RULES, Task},
+    dsse::Envelope,
+    fact::{Fact, Facts, List, Subject},
+    id::Name,
 };
 
 /// The facts a command changes.
 pub type Changes = Vec<(Subject, Fact)>;
+
+/// The longest text in words, in bytes.
+const MAX_WORDS: usize = 4_096;
 
 /// The entry a command will become.
 #[derive(Debug, Clone, Copy)]
@@ -23,49 +40,6 @@ pub struct Next {
     pub number: u64,
     /// When it is recorded, Unix milliseconds.
     pub time: u64,
-}
-
-/// Why a command is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The signer may not do this.
-    #[error(transparent)]
-    Unauthorised(#[from] Unauthorised),
-    /// A second signature that is needed is missing or wrong.
-    #[error(transparent)]
-    Signature(#[from] EnvelopeError),
-    /// The study does not exist.
-    #[error("the study does not exist: create it first")]
-    StudyUnknown,
-    /// The study exists already.
-    #[error("the study exists already")]
-    StudyExists,
-    /// A name is taken.
-    #[error("this {0} exists already")]
-    NameTaken(&'static str),
-    /// Something named does not exist.
-    #[error("this {0} does not exist")]
-    NotFound(&'static str),
-    /// The site is closed.
-    #[error("the site is not open: activate it first")]
-    SiteNotOpen,
-    /// The site is in that state already.
-    #[error("the site is in that state already")]
-    SiteStateUnchanged,
-    /// It has ended already.
-    #[error("this {0} has ended already")]
-    AlreadyEnded(&'static str),
-    /// More is delegated than is held.
-    #[error("a task can only be delegated within the period the delegator holds it")]
-    DelegationExceedsOwn,
-    /// A field has a value it may not have.
-    #[error("{field}: {what}")]
-    Malformed {
-        /// The field.
-        field: &'static str,
-        /// What is wrong.
-        what: &'static str,
-    },
 }
 
 /// What a kind of command does.
@@ -79,9 +53,52 @@ pub trait Rule: Payload {
 
 /// Checks that the study exists.
 fn study_exists(facts: &Facts) -> Result<(), Refusal> {
-    facts.find(&Subject::Study).map(|_| ()).ok_or(Refusal::StudyUnknown)
+    facts.rules().map(|_| ()).ok_or(Refusal::StudyUnknown)
+}
+
+/// Whether the study runs under its first rules.
+fn first_rules(facts: &Facts) -> bool {
+    facts.rules() == Some(1)
+}
+
+/// Checks that the study exists and has the commands of the present rules.
+fn present_rules(facts: &Facts) -> Result<(), Refusal> {
+    match facts.rules() {
+        Some(RULES) => Ok(()),
+        Some(_) => Err(Refusal::RulesOutdated),
+        None => Err(Refusal::StudyUnknown),
+    }
+}
+
+/// The facts a command needs whose signer holds `task` at `site`, and more.
+fn needing<P: Payload>(
+    command: &P,
+    envelope: &Envelope,
+    (task, site): (Task, &Name),
+    more: impl IntoIterator<Item = Subject>,
+) -> Vec<Subject> {
+    let mut needs = subjects(command.by(), envelope.key_ids(), task, site);
+    needs.push(Subject::Study);
+    needs.extend(more);
+    needs
+}
+
+/// A list that is one longer.
+fn grown(facts: &Facts, list: List) -> (Subject, Fact) {
+    facts.one_more(Subject::List(list))
 }
 
 fn must_be_new(facts: &Facts, subject: &Subject, what: &'static str) -> Result<(), Refusal> {
     if facts.find(subject).is_some() { Err(Refusal::NameTaken(what)) } else { Ok(()) }
+}
+
+fn must_exist(facts: &Facts, subject: &Subject, what: &'static str) -> Result<(), Refusal> {
+    facts.find(subject).map(|_| ()).ok_or(Refusal::NotFound(what))
+}
+
+fn in_words(field: &'static str, text: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() || text.len() > MAX_WORDS {
+        return Err(Refusal::Malformed { field, what: "1 to 4,096 bytes of text" });
+    }
+    Ok(())
 }

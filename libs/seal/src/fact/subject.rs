@@ -53,10 +53,12 @@ pub enum Subject {
     Representative(Name, Name),
     /// An allocation list, or method.
     Allocation(Name),
-    /// How many participants of a stratum were allocated.
-    Stratum(Name, Name),
+    /// How many participants of an allocation's stratum were allocated; the stratum is named as in its scheme.
+    Stratum(Name, String),
     /// The allocation of a participant.
     Randomised(Name),
+    /// Where a participant stood when they could not be reached any more.
+    LostFrom(Name),
     /// The unblinding of a participant.
     Unblinded(Name),
     /// What a participant lets somebody read.
@@ -68,6 +70,10 @@ pub enum Subject {
 /// A list that only grows: each entry that sets its fact adds itself to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum List {
+    /// Versions of the protocol.
+    Protocols,
+    /// The study's states, arms, criteria and allocations.
+    Study,
     /// The delegation log: delegations and their ends.
     Delegations,
     /// Sites, and what became of them.
@@ -89,6 +95,8 @@ pub enum List {
 impl List {
     fn parts(&self) -> [&str; 2] {
         match self {
+            List::Protocols => ["protocols", ""],
+            List::Study => ["study", ""],
             List::Delegations => ["delegations", ""],
             List::Sites => ["sites", ""],
             List::Participants(site) => ["participants", site.as_str()],
@@ -138,8 +146,9 @@ impl Subject {
                 vec!["representative", participant.as_str(), actor.as_str()]
             }
             Subject::Allocation(allocation) => vec!["allocation", allocation.as_str()],
-            Subject::Stratum(allocation, stratum) => vec!["stratum", allocation.as_str(), stratum.as_str()],
+            Subject::Stratum(allocation, stratum) => vec!["stratum", allocation.as_str(), stratum],
             Subject::Randomised(participant) => vec!["randomised", participant.as_str()],
+            Subject::LostFrom(participant) => vec!["lost-from", participant.as_str()],
             Subject::Unblinded(participant) => vec!["unblinded", participant.as_str()],
             Subject::Grant(participant, grant) => vec!["grant", participant.as_str(), grant.as_str()],
             Subject::List(list) => ["list"].into_iter().chain(list.parts()).collect(),

@@ -1,12 +1,12 @@
-//! Actors, their keys and the delegation log.
+//! Actors and their keys.
 
-use super::{Changes, Next, Refusal, Rule, must_be_new, study_exists};
+use super::{Changes, Next, Refusal, Rule, first_rules, must_be_new, study_exists};
 use seal::{
-    authority::{authorise, delegations, holds, signing_key, subjects},
-    command::{ActorKind, Delegate, EndDelegation, RegisterActor, RevokeKey, RotateKey, Task},
+    authority::{authorise, holds, signing_key, subjects},
+    command::{ActorKind, RegisterActor, RevokeKey, RotateKey, Task},
     dsse::Envelope,
     fact::{Fact, Facts, Subject},
-    id::{Name, is_pseudonym},
+    id::{Name, is_pseudonym, is_representative},
     key::KeyId,
 };
 
@@ -20,14 +20,13 @@ impl Rule for RegisterActor {
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
         authorise(facts, envelope, &self.by, Task::RegisterActors, &Name::all_sites(), next.time)?;
-        if self.kind == ActorKind::Participant {
-            return Err(Refusal::Malformed { field: "kind", what: "participants are registered by enrol-participant" });
+        if matches!(self.kind, ActorKind::Participant | ActorKind::Representative) {
+            let what = "participants and representatives are registered by commands of their own";
+            return Err(Refusal::Malformed { field: "kind", what });
         }
-        if is_pseudonym(&self.actor) || self.actor.as_str() == Name::ALL_SITES {
-            return Err(Refusal::Malformed {
-                field: "actor",
-                what: "has the form of a participant's pseudonym, or is `*`",
-            });
+        let representative = is_representative(&self.actor) && !first_rules(facts);
+        if is_pseudonym(&self.actor) || representative || self.actor.as_str() == Name::ALL_SITES {
+            return Err(Refusal::Malformed { field: "actor", what: "has the form of a pseudonym, or is `*`" });
         }
         let actor = Subject::Actor(self.actor.clone());
         let key = Subject::Key(self.key.id());
@@ -97,68 +96,5 @@ fn end_key(facts: &Facts, id: KeyId, next: Next) -> Result<(Subject, Fact), Refu
             Ok((subject, fact))
         }
         _ => Err(Refusal::NotFound("key")),
-    }
-}
-
-impl Rule for Delegate {
-    fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut needs = subjects(&self.by, envelope.key_ids(), self.task, &self.site);
-        needs.extend([Subject::Study, Subject::Actor(self.actor.clone()), Subject::Site(self.site.clone())]);
-        needs
-    }
-
-    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        signing_key(facts, envelope, &self.by)?;
-        let (starts, ends) = holds(facts, &self.by, self.task, &self.site, next.time)?;
-        if self.by == self.actor {
-            return Err(Refusal::Malformed {
-                field: "actor",
-                what: "a delegation to oneself would survive being ended",
-            });
-        }
-        if self.from >= self.until {
-            return Err(Refusal::Malformed { field: "until", what: "a delegation ends after it begins" });
-        }
-        if self.from < starts || self.until > ends {
-            return Err(Refusal::DelegationExceedsOwn);
-        }
-        match facts.find(&Subject::Actor(self.actor.clone())) {
-            Some(Fact::Actor { kind: ActorKind::Participant, .. }) | None => return Err(Refusal::NotFound("actor")),
-            _ => {}
-        }
-        let everywhere = self.site.as_str() == Name::ALL_SITES;
-        if !everywhere && facts.find(&Subject::Site(self.site.clone())).is_none() {
-            return Err(Refusal::NotFound("site"));
-        }
-        let fact = Fact::Delegation { granted: next.number, from: self.from, until: self.until, ended: None };
-        Ok(vec![(Subject::Delegation(self.actor.clone(), self.task, self.site.clone()), fact)])
-    }
-}
-
-impl Rule for EndDelegation {
-    fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut needs = subjects(&self.by, envelope.key_ids(), self.task, &self.site);
-        needs.push(Subject::Study);
-        needs.extend(delegations(&self.actor, self.task, &self.site));
-        needs
-    }
-
-    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        signing_key(facts, envelope, &self.by)?;
-        if self.by != self.actor {
-            holds(facts, &self.by, self.task, &self.site, next.time)?;
-        }
-        let subject = Subject::Delegation(self.actor.clone(), self.task, self.site.clone());
-        match facts.find(&subject) {
-            Some(Fact::Delegation { ended: Some(_), .. }) => Err(Refusal::AlreadyEnded("delegation")),
-            Some(Fact::Delegation { granted, from, until, ended: None }) => {
-                let ended = Some(next.number);
-                let fact = Fact::Delegation { granted: *granted, from: *from, until: *until, ended };
-                Ok(vec![(subject, fact)])
-            }
-            _ => Err(Refusal::NotFound("delegation")),
-        }
     }
 }

@@ -1,11 +1,14 @@
-//! Studies, protocol versions and sites.
+//! The study itself: its creation, its protocol, its states, arms and limits.
 
-use super::{Changes, Next, Refusal, Rule, must_be_new, study_exists};
+use super::{
+    Changes, Next, Refusal, Rule, approval, first_rules, grown, must_be_new, must_exist, needing, present_rules,
+    study_exists,
+};
 use seal::{
-    authority::{authorise, subjects},
-    command::{ActivateSite, ActorKind, AddProtocolVersion, AddSite, CloseSite, CreateStudy, Payload, Task},
+    authority::authorise,
+    command::{ActorKind, AddArm, AddProtocolVersion, CreateStudy, RULES, SetCap, SetStudyState, State, Task},
     dsse::Envelope,
-    fact::{Fact, Facts, Subject},
+    fact::{Fact, Facts, List, Subject},
     id::Name,
 };
 
@@ -21,22 +24,31 @@ impl Rule for CreateStudy {
         if self.by.as_str() != Name::ROOT {
             return Err(Refusal::Malformed { field: "by", what: "a study is created by `root`" });
         }
+        if self.rules.is_some_and(|rules| rules != RULES) {
+            return Err(Refusal::Malformed { field: "rules", what: "not the present rules" });
+        }
         envelope.verify(&self.root_key)?;
         let registered = next.number;
-        Ok(vec![
+        let mut changes = vec![
             (Subject::Study, Fact::Study { name: self.name.clone(), root_key: self.root_key, rules: self.rules }),
             (Subject::Actor(Name::root()), Fact::Actor { kind: ActorKind::Person, registered }),
             (
                 Subject::Key(self.root_key.id()),
                 Fact::Key { actor: Name::root(), key: self.root_key, registered, ended: None },
             ),
-        ])
+        ];
+        if self.rules.is_some() {
+            changes.push((Subject::StudyState, Fact::StudyState { state: State::Planned, changed: registered }));
+        }
+        Ok(changes)
     }
 }
 
 impl Rule for AddProtocolVersion {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        manages(self, envelope, &Name::all_sites(), Subject::Protocol(self.version.clone()))
+        let versions = [Some(&self.version), self.amends.as_ref()].into_iter().flatten().cloned();
+        let more = versions.map(Subject::Protocol).chain([Subject::List(List::Protocols)]);
+        needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -44,62 +56,92 @@ impl Rule for AddProtocolVersion {
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
         let subject = Subject::Protocol(self.version.clone());
         must_be_new(facts, &subject, "protocol version")?;
-        Ok(vec![(subject, Fact::Protocol { document: self.document, effective: self.effective })])
-    }
-}
-
-impl Rule for AddSite {
-    fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        manages(self, envelope, &Name::all_sites(), Subject::Site(self.site.clone()))
-    }
-
-    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
-        if self.site.as_str() == Name::ALL_SITES {
-            return Err(Refusal::Malformed { field: "site", what: "`*` stands for every site" });
+        let mut changes = vec![(subject, Fact::Protocol { document: self.document, effective: self.effective })];
+        if first_rules(facts) {
+            return Ok(changes);
         }
-        let subject = Subject::Site(self.site.clone());
-        must_be_new(facts, &subject, "site")?;
-        Ok(vec![(subject, Fact::Site { open: false, changed: next.number, state: None })])
+        check_amendment(self.amends.as_ref(), facts)?;
+        self.approval.as_ref().map_or(Ok(()), |found| approval::check(found, next))?;
+        changes.push(grown(facts, List::Protocols));
+        Ok(changes)
     }
 }
 
-impl Rule for ActivateSite {
+/// Checks that every version but the first names the one it amends.
+fn check_amendment(amends: Option<&Name>, facts: &Facts) -> Result<(), Refusal> {
+    match (amends, facts.count(&Subject::List(List::Protocols))) {
+        (None, 0) => Ok(()),
+        (None, _) => Err(Refusal::Malformed { field: "amends", what: "an amendment names the version it amends" }),
+        (Some(amends), _) => must_exist(facts, &Subject::Protocol(amends.clone()), "protocol version"),
+    }
+}
+
+impl Rule for SetStudyState {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        manages(self, envelope, &self.site, Subject::Site(self.site.clone()))
+        let more = [Subject::StudyState, Subject::List(List::Protocols), Subject::List(List::Study)];
+        needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        authorise(facts, envelope, &self.by, Task::ManageStudy, &self.site, next.time)?;
-        switch_site(facts, &self.site, true, next)
+        present_rules(facts)?;
+        authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
+        let (from, to) = (state(facts), self.state);
+        let permitted = matches!(
+            (from, to),
+            (State::Planned | State::Paused, State::Open)
+                | (State::Open, State::Paused)
+                | (State::Open | State::Paused, State::Closed)
+        );
+        if !permitted {
+            return Err(Refusal::StudyStateNotPermitted { from, to });
+        }
+        if to == State::Open && facts.count(&Subject::List(List::Protocols)) == 0 {
+            return Err(Refusal::ProtocolMissing);
+        }
+        let fact = Fact::StudyState { state: to, changed: next.number };
+        Ok(vec![(Subject::StudyState, fact), grown(facts, List::Study)])
     }
 }
 
-impl Rule for CloseSite {
+/// Where the study stands.
+pub(super) fn state(facts: &Facts) -> State {
+    match facts.find(&Subject::StudyState) {
+        Some(Fact::StudyState { state, .. }) => *state,
+        _ => State::Planned,
+    }
+}
+
+/// Checks that the study enrols.
+pub(super) fn must_be_open(facts: &Facts) -> Result<(), Refusal> {
+    if state(facts) == State::Open { Ok(()) } else { Err(Refusal::StudyNotOpen) }
+}
+
+impl Rule for AddArm {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        manages(self, envelope, &self.site, Subject::Site(self.site.clone()))
+        let more = [Subject::Arm(self.arm.clone()), Subject::List(List::Study)];
+        needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        authorise(facts, envelope, &self.by, Task::ManageStudy, &self.site, next.time)?;
-        switch_site(facts, &self.site, false, next)
+        present_rules(facts)?;
+        authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
+        let subject = Subject::Arm(self.arm.clone());
+        must_be_new(facts, &subject, "arm")?;
+        Ok(vec![(subject, Fact::Arm { added: next.number }), grown(facts, List::Study)])
     }
 }
 
-fn manages<P: Payload>(command: &P, envelope: &Envelope, site: &Name, changed: Subject) -> Vec<Subject> {
-    let mut needs = subjects(command.by(), envelope.key_ids(), Task::ManageStudy, site);
-    needs.extend([Subject::Study, changed]);
-    needs
-}
+impl Rule for SetCap {
+    fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
+        needing(self, envelope, (Task::ManageStudy, &self.site), [Subject::Site(self.site.clone())])
+    }
 
-fn switch_site(facts: &Facts, site: &Name, open: bool, next: Next) -> Result<Changes, Refusal> {
-    let subject = Subject::Site(site.clone());
-    match facts.find(&subject) {
-        Some(Fact::Site { open: now, .. }) if *now == open => Err(Refusal::SiteStateUnchanged),
-        Some(_) => Ok(vec![(subject, Fact::Site { open, changed: next.number, state: None })]),
-        None => Err(Refusal::NotFound("site")),
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        present_rules(facts)?;
+        authorise(facts, envelope, &self.by, Task::ManageStudy, &self.site, next.time)?;
+        if self.site.as_str() != Name::ALL_SITES {
+            must_exist(facts, &Subject::Site(self.site.clone()), "site")?;
+        }
+        Ok(vec![(Subject::Cap(self.site.clone()), Fact::Cap { participants: self.participants })])
     }
 }

@@ -1,0 +1,53 @@
+//! Refusals of the domain as clients see them.
+
+use crate::domain::{Refusal, stage_name, state_name};
+use server::Problem;
+use tonic::Code;
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let said = refusal.to_string();
+        let state = |reason| Problem::new(Code::FailedPrecondition, reason, said.clone());
+        match refusal {
+            Refusal::Unauthorised(error) => error.into(),
+            Refusal::Signature(error) => error.into(),
+            Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
+            Refusal::StudyExists => Problem::new(Code::AlreadyExists, "STUDY_EXISTS", said),
+            Refusal::RulesOutdated => state("RULES_OUTDATED"),
+            Refusal::NameTaken(what) => Problem::new(Code::AlreadyExists, "NAME_TAKEN", said).with("what", what),
+            Refusal::NotFound(what) => Problem::new(Code::NotFound, "NOT_FOUND", said).with("what", what),
+            Refusal::StudyNotOpen => state("STUDY_NOT_OPEN"),
+            Refusal::ProtocolMissing => state("PROTOCOL_MISSING"),
+            Refusal::StudyStateNotPermitted { from, to } => {
+                state("STUDY_STATE_NOT_PERMITTED").with("from", state_name(from)).with("to", state_name(to))
+            }
+            Refusal::SiteNotOpen => state("SITE_NOT_OPEN"),
+            Refusal::SiteStateUnchanged => state("SITE_STATE_UNCHANGED"),
+            Refusal::SiteStateNotPermitted { from, to } => {
+                state("SITE_STATE_NOT_PERMITTED").with("from", state_name(from)).with("to", state_name(to))
+            }
+            Refusal::SiteNotApproved => state("SITE_NOT_APPROVED"),
+            Refusal::AlreadyEnded(what) => state("ALREADY_ENDED").with("what", what),
+            Refusal::DelegationExceedsOwn => Problem::new(Code::PermissionDenied, "DELEGATION_EXCEEDS_OWN", said),
+            Refusal::CapReached(site) => state("CAP_REACHED").with("site", site.as_str()),
+            Refusal::ScreeningRequired => state("SCREENING_REQUIRED"),
+            Refusal::CriteriaOutdated(in_force) => {
+                let problem = state("CRITERIA_OUTDATED");
+                in_force.map_or(problem.clone(), |version| problem.with("in_force", version.as_str()))
+            }
+            Refusal::EligibilityNotOverridable => state("ELIGIBILITY_NOT_OVERRIDABLE"),
+            Refusal::DuplicateParticipation => state("DUPLICATE_PARTICIPATION"),
+            Refusal::StageNotPermitted { from, to } => {
+                state("STAGE_NOT_PERMITTED").with("from", stage_name(from)).with("to", stage_name(to))
+            }
+            Refusal::StratumExhausted => state("STRATUM_EXHAUSTED"),
+            Refusal::AllocationRevealed => state("ALLOCATION_REVEALED"),
+            Refusal::NotRandomised => state("NOT_RANDOMISED"),
+            Refusal::CommitmentMismatch => Problem::field("COMMITMENT_MISMATCH", "envelope.payload.seed", said),
+            Refusal::RevealTooEarly => state("REVEAL_TOO_EARLY"),
+            Refusal::Malformed { field, what } => {
+                Problem::field("MALFORMED", format!("envelope.payload.{field}"), what)
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Why a command is refused.
+
+use seal::{
+    authority::Unauthorised,
+    command::{Stage, State},
+    dsse::EnvelopeError,
+    id::Name,
+};
+
+/// Why a command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The signer may not do this.
+    #[error(transparent)]
+    Unauthorised(#[from] Unauthorised),
+    /// A second signature that is needed is missing or wrong.
+    #[error(transparent)]
+    Signature(#[from] EnvelopeError),
+    /// The study does not exist.
+    #[error("the study does not exist: create it first")]
+    StudyUnknown,
+    /// The study exists already.
+    #[error("the study exists already")]
+    StudyExists,
+    /// The study runs under rules that do not have this command.
+    #[error("the study was created under earlier rules, which do not have this")]
+    RulesOutdated,
+    /// A name is taken.
+    #[error("this {0} exists already")]
+    NameTaken(&'static str),
+    /// Something named does not exist.
+    #[error("this {0} does not exist")]
+    NotFound(&'static str),
+    /// The study does not enrol.
+    #[error("the study is not open")]
+    StudyNotOpen,
+    /// The study cannot be opened.
+    #[error("a study is opened once its protocol is recorded")]
+    ProtocolMissing,
+    /// The study cannot go from one state to the other.
+    #[error("a study that is {} cannot become {}", state_name(*.from), state_name(*.to))]
+    StudyStateNotPermitted {
+        /// Where it stands.
+        from: State,
+        /// Where it should go.
+        to: State,
+    },
+    /// The site does not enrol.
+    #[error("the site is not open: activate it first")]
+    SiteNotOpen,
+    /// The site is in that state already.
+    #[error("the site is in that state already")]
+    SiteStateUnchanged,
+    /// The site cannot go from one state to the other.
+    #[error("a site that is {} cannot become {}", state_name(*.from), state_name(*.to))]
+    SiteStateNotPermitted {
+        /// Where it stands.
+        from: State,
+        /// Where it should go.
+        to: State,
+    },
+    /// The site's own approval was not recorded.
+    #[error("the approval of the trial at this site was not recorded")]
+    SiteNotApproved,
+    /// It has ended already.
+    #[error("this {0} has ended already")]
+    AlreadyEnded(&'static str),
+    /// More is delegated than is held.
+    #[error("a task can only be delegated within the period the delegator holds it")]
+    DelegationExceedsOwn,
+    /// As many as allowed were enrolled; where, a site or `*`.
+    #[error("as many participants as allowed are enrolled")]
+    CapReached(Name),
+    /// Eligibility criteria are in force.
+    #[error("eligibility criteria are in force: screen the participant first")]
+    ScreeningRequired,
+    /// The criteria are not those in force; which are, if any.
+    #[error("these are not the eligibility criteria in force")]
+    CriteriaOutdated(Option<Name>),
+    /// Nothing is there to be overridden.
+    #[error("every criterion is fulfilled: there is nothing to override")]
+    EligibilityNotOverridable,
+    /// The same person may take part already.
+    #[error("the participant's token was registered more than once: find out whether it is the same person")]
+    DuplicateParticipation,
+    /// The participant cannot go from one stage to the other.
+    #[error("a participant who is {} cannot become {}", stage_name(*.from), stage_name(*.to))]
+    StageNotPermitted {
+        /// Where they stand.
+        from: Stage,
+        /// Where they should go.
+        to: Stage,
+    },
+    /// The stratum's list has been used up.
+    #[error("every place of the stratum's list is taken")]
+    StratumExhausted,
+    /// The allocation's secret is public.
+    #[error("the allocation was revealed: nobody is allocated by it any more")]
+    AllocationRevealed,
+    /// The participant was not allocated to an arm.
+    #[error("the participant was not randomised")]
+    NotRandomised,
+    /// Another secret was committed to.
+    #[error("this is not the secret that was committed to")]
+    CommitmentMismatch,
+    /// Participants may still be enrolled.
+    #[error("an allocation is revealed while its study is paused or closed")]
+    RevealTooEarly,
+    /// A field has a value it may not have.
+    #[error("{field}: {what}")]
+    Malformed {
+        /// The field.
+        field: &'static str,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// The name of a state in payloads.
+pub fn state_name(state: State) -> &'static str {
+    match state {
+        State::Planned => "planned",
+        State::Open => "open",
+        State::Paused => "paused",
+        State::Closed => "closed",
+    }
+}
+
+/// The name of a stage in payloads.
+pub fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Screened => "screened",
+        Stage::Eligible => "eligible",
+        Stage::ScreenFailed => "screen_failed",
+        Stage::Enrolled => "enrolled",
+        Stage::Randomised => "randomised",
+        Stage::Active => "active",
+        Stage::Completed => "completed",
+        Stage::Withdrawn => "withdrawn",
+        Stage::LostToFollowUp => "lost_to_follow_up",
+        Stage::Died => "died",
+    }
+}
