@@ -13,4 +13,6 @@ pub struct Config {
     pub anchored_within_ms: u64,
     /// How the deployment's services know each other.
     pub services: ServiceToken,
+    /// Seals screening answers under the participants' keys, and the study's own secrets.
+    pub vault: vault::Vault,
 }
