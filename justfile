@@ -11,7 +11,7 @@ up *arguments:
 demo:
     cargo run -- demo
 
-# All tests. Python packages of the judges go to target/, from the pinned tests/judges/requirements.txt.
+# All tests. Packages of the judges go to target/, as pinned in tests/judges; needs python3, node and npm.
 test: venv
     cargo test --workspace --locked
 

@@ -4,10 +4,12 @@
 //! accepted. The deployment's own services present a secret they share.
 
 mod facts;
+mod log;
 mod service;
 mod token;
 
 pub use facts::{FactError, FactSource, RemoteFacts};
+pub use log::{ACCESS_HEADER, AccessDenied, AccessLog};
 pub use service::ServiceToken;
 pub use token::{MAX_TOKEN_SECONDS, Token, TokenError, issue};
 

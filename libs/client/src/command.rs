@@ -36,11 +36,28 @@ commands! {
         Delegate delegate DelegateRequest,
         EndDelegation end_delegation EndDelegationRequest,
         EnrolParticipant enrol_participant EnrolParticipantRequest,
-        WithdrawParticipant withdraw_participant WithdrawParticipantRequest;
+        WithdrawParticipant withdraw_participant WithdrawParticipantRequest,
+        SetStudyState set_study_state SetStudyStateRequest,
+        AddArm add_arm AddArmRequest,
+        RecordSiteApproval record_site_approval RecordSiteApprovalRequest,
+        PauseSite pause_site PauseSiteRequest,
+        SetCap set_cap SetCapRequest,
+        ScreenParticipant screen_participant ScreenParticipantRequest,
+        ClearMatch clear_match ClearMatchRequest,
+        DefineCriteria define_criteria DefineCriteriaRequest,
+        RecordStage record_stage RecordStageRequest,
+        RegisterRepresentative register_representative RegisterRepresentativeRequest,
+        Randomise randomise RandomiseRequest,
+        Unblind unblind UnblindRequest,
+        RevealAllocation reveal_allocation RevealAllocationRequest;
     consent:
-        PublishDocument publish_document PublishDocumentRequest,
         GiveConsent give_consent GiveConsentRequest,
-        WithdrawConsent withdraw_consent WithdrawConsentRequest;
+        WithdrawConsent withdraw_consent WithdrawConsentRequest,
+        GrantAccess grant_access GrantAccessRequest,
+        RevokeAccess revoke_access RevokeAccessRequest,
+        AccessData access_data AccessDataRequest;
     capture:
-        DefineForms define_forms DefineFormsRequest;
+        DefineForms define_forms DefineFormsRequest,
+        RedactValue redact_value RedactValueRequest,
+        EraseParticipant erase_participant EraseParticipantRequest;
 }

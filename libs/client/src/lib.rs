@@ -3,21 +3,26 @@
 mod command;
 mod form;
 mod random;
+mod screening;
 
 pub use command::Command;
 pub use form::{SignedForm, sign_form};
-pub use random::{NoRandomness, new_key, new_pseudonym, new_uuid, random};
+pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_uuid, random};
+pub use screening::{SignedScreening, sign_screening};
 
 use proto::{
     anchoring::{GetBundleRequest, anchoring_service_client::AnchoringServiceClient},
     capture::capture_service_client::CaptureServiceClient,
-    consent::consent_service_client::ConsentServiceClient,
-    enrollment::enrollment_service_client::EnrollmentServiceClient,
+    consent::{PublishDocumentRequest, RequestConsentRequest, consent_service_client::ConsentServiceClient},
+    enrollment::{CommitAllocationRequest, enrollment_service_client::EnrollmentServiceClient},
     journal::journal_service_client::JournalServiceClient,
     types,
 };
 use seal::{
-    Hash, dsse,
+    Hash,
+    allocation::Secret,
+    command::{AccessData, CommitAllocation, Provision, PublishDocument, RequestConsent},
+    dsse,
     id::{Name, Service, Uuid},
     key::SecretKey,
     receipt::Receipt,
@@ -128,6 +133,54 @@ impl Client {
         receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
     }
 
+    /// Signs and records a version of a consent document together with its file.
+    pub async fn publish(
+        &self,
+        command: &PublishDocument,
+        file: Vec<u8>,
+        keys: &[&SecretKey],
+    ) -> Result<Receipt, ClientError> {
+        let request = PublishDocumentRequest { envelope: dsse::sign(command, keys), file };
+        let answer = self.consent.clone().publish_document(request).await?.into_inner();
+        answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// Signs and records what another system's consent asks for.
+    pub async fn request_consent(
+        &self,
+        command: &RequestConsent,
+        resource: Vec<u8>,
+        keys: &[&SecretKey],
+    ) -> Result<Receipt, ClientError> {
+        let request = RequestConsentRequest { envelope: dsse::sign(command, keys), resource };
+        let answer = self.consent.clone().request_consent(request).await?.into_inner();
+        answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// Signs and records a commitment to an allocation, and hands the secret over.
+    pub async fn commit_allocation(
+        &self,
+        command: &CommitAllocation,
+        secret: &Secret,
+        keys: &[&SecretKey],
+    ) -> Result<Receipt, ClientError> {
+        let secret = serde_json::to_vec(secret).map_err(|_| ClientError::Nonsense("the secret"))?;
+        let request = CommitAllocationRequest { envelope: dsse::sign(command, keys), secret };
+        let answer = self.enrollment.clone().commit_allocation(request).await?.into_inner();
+        answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// Records a signed screening.
+    pub async fn record_screening(&self, screening: SignedScreening) -> Result<Receipt, ClientError> {
+        let answer = self.enrollment.clone().record_screening(screening.into_request()).await?.into_inner();
+        answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// The enrollment service, for reads.
+    pub fn enrollment(&self) -> EnrollmentServiceClient<Channel> {
+        self.enrollment.clone()
+    }
+
     /// Submits a signed form.
     pub async fn submit(&self, form: SignedForm) -> Result<Receipt, ClientError> {
         let answer = self.capture.clone().submit_form(form.into_request()).await?.into_inner();
@@ -156,17 +209,56 @@ pub struct Reader {
     pub actor: Name,
     /// Their key.
     pub key: SecretKey,
+    /// For who is not of the participant's site: what they read and what for. Every call then carries a command
+    /// `access-data` of its own, and each is recorded.
+    pub access: Option<Access>,
+}
+
+/// What a reader from outside reads, and what for.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The participant; `*` for everybody's, with the task audit.
+    pub participant: Name,
+    /// The participant's site; `*` with participant `*`.
+    pub site: Name,
+    /// The provisions under which it was captured; empty: everything, with a task.
+    pub categories: Vec<Provision>,
+    /// What for.
+    pub purpose: Name,
+    /// The participant's grant; absent: a task.
+    pub grant: Option<Name>,
+}
+
+impl Access {
+    /// Everybody's data, for who holds the task audit.
+    pub fn everybody(purpose: Name) -> Self {
+        let everywhere = Name::all_sites();
+        Self { participant: everywhere.clone(), site: everywhere, categories: Vec::new(), purpose, grant: None }
+    }
 }
 
 impl Reader {
-    /// A call with this reader's token.
+    /// A call with this reader's token, and what they read, signed.
     pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         let token = access::issue(&self.actor, self.study, &self.key, now_ms());
         if let Ok(value) = MetadataValue::try_from(format!("Bearer {token}")) {
             request.metadata_mut().insert("authorization", value);
         }
+        if let Some(envelope) = self.access.as_ref().and_then(|access| self.sign(access)) {
+            request.metadata_mut().insert_bin(access::ACCESS_HEADER, MetadataValue::from_bytes(&envelope));
+        }
         request
+    }
+
+    /// The signed request to read. Without randomness there is none, and the call is refused.
+    fn sign(&self, access: &Access) -> Option<Vec<u8>> {
+        let Access { participant, site, categories, purpose, grant } = access.clone();
+        let (by, time) = (self.actor.clone(), now_ms());
+        let request = new_uuid().ok()?;
+        let command =
+            AccessData { study: self.study, request, by, time, participant, site, categories, purpose, grant };
+        Some(dsse::sign(&command, &[&self.key]))
     }
 }
 

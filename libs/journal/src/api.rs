@@ -24,14 +24,25 @@ const MAX_KEYS: usize = 256;
 /// What a service decides about its journals: who reads, and how what it stored is opened.
 #[tonic::async_trait]
 pub trait Keeper: Send + Sync + 'static {
-    /// Lets services pass, or an actor of `study` with the task audit.
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str) -> Result<(), Status>;
+    /// Lets services pass, or an actor of `study` with the task audit; `full` if values are asked for too.
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, full: bool) -> Result<(), Status>;
 
     /// Lets services pass, nobody else.
     fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status>;
 
-    /// The envelope and datapoints behind what was stored, if it can be opened.
-    async fn open(&self, stream: StreamId, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)>;
+    /// What is behind what was stored, if it can be opened.
+    async fn open(&self, stream: StreamId, stored: &Stored) -> Option<Opened>;
+}
+
+/// What is behind what was stored.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The envelope.
+    pub envelope: Vec<u8>,
+    /// The datapoints that came with it; of one that was taken out, its leaf hash.
+    pub datapoints: Vec<Vec<u8>>,
+    /// The places of those that were taken out.
+    pub redacted: Vec<u32>,
 }
 
 /// The service over one journal database.
@@ -133,10 +144,10 @@ impl<K: Keeper> JournalService for Api<K> {
         request: Request<ReadEntriesRequest>,
     ) -> Result<Response<Self::ReadEntriesStream>, Status> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
-        self.keeper.admit(request.metadata(), stream, &request.get_ref().study).await?;
+        let full = request.get_ref().view() == EntryView::Full;
+        self.keeper.admit(request.metadata(), stream, &request.get_ref().study, full).await?;
         let request = request.into_inner();
         let (reader, keeper) = (self.reader.clone(), self.keeper.clone());
-        let full = request.view() == EntryView::Full;
         let (messages, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
             let limit = if request.limit == 0 { u64::MAX } else { request.limit };
@@ -211,7 +222,7 @@ impl<K: Keeper> JournalService for Api<K> {
 
     async fn prove_facts(&self, request: Request<ProveFactsRequest>) -> Result<Response<ProveFactsResponse>, Status> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
-        self.keeper.admit(request.metadata(), stream, &request.get_ref().study).await?;
+        self.keeper.admit(request.metadata(), stream, &request.get_ref().study, false).await?;
         let request = request.into_inner();
         let proofs =
             self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(|error| status(&error))?;
@@ -222,8 +233,8 @@ impl<K: Keeper> JournalService for Api<K> {
 async fn entry_message<K: Keeper>(keeper: &K, stream: StreamId, stored: Stored, full: bool) -> ReadEntriesResponse {
     let opened = if full { keeper.open(stream, &stored).await } else { None };
     let unreadable = full && opened.is_none();
-    let (envelope, datapoints) = opened.unwrap_or_default();
-    ReadEntriesResponse { entry: stored.entry, envelope, datapoints, unreadable }
+    let Opened { envelope, datapoints, redacted } = opened.unwrap_or_default();
+    ReadEntriesResponse { entry: stored.entry, envelope, datapoints, unreadable, redacted }
 }
 
 fn followed(head: Head) -> FollowHeadsResponse {

@@ -15,6 +15,9 @@ pub enum OpenError {
         /// The newest format known.
         known: i64,
     },
+    /// The folder of files beside the database cannot be made.
+    #[error("the folder of files cannot be made")]
+    Folder(#[source] std::io::Error),
     /// The database cannot be opened.
     #[error("{file} cannot be opened as a journal")]
     Database {

@@ -53,6 +53,7 @@ pub(crate) struct Group {
     entries: Vec<NewEntry>,
     hashes: Vec<Hash>,
     facts: Vec<NewFact>,
+    restored: Vec<(i64, u64, Vec<u8>)>,
     fresh: Fresh,
     latest: HashMap<(i64, Hash), Vec<u8>>,
     requests: HashMap<(i64, [u8; 16]), (Hash, usize)>,
@@ -65,6 +66,7 @@ impl Group {
             entries: Vec::new(),
             hashes: Vec::new(),
             facts: Vec::new(),
+            restored: Vec::new(),
             fresh: Fresh::new(),
             latest: HashMap::new(),
             requests: HashMap::new(),
@@ -96,7 +98,7 @@ impl Group {
         let tip = self.tips.get(&proposal.stream).cloned().ok_or(ReadError::NotFound)?;
         let next = tip.next(now);
         let found = proposal.reads.iter().filter_map(|key| Some((*key, self.latest.get(&(tip.row, *key))?.clone())));
-        let Decision { facts } = match (proposal.rule)(&Found(found.collect()), next) {
+        let Decision { facts, restored } = match (proposal.rule)(&Found(found.collect()), next) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -123,6 +125,7 @@ impl Group {
             self.latest.insert((tip.row, key), value.clone());
             self.facts.push(NewFact { row: tip.row, key, number: next.number, value });
         }
+        self.restored.extend(restored.into_iter().map(|(number, stored)| (tip.row, number, stored)));
         self.entries.push(NewEntry {
             row: tip.row,
             number: next.number,
@@ -171,6 +174,7 @@ impl Group {
         let group = store::add_group(connection, &note, self.hashes.iter().flat_map(|hash| hash.0).collect()).await?;
         store::add_entries(connection, group, self.entries).await?;
         store::add_facts(connection, self.facts).await?;
+        store::restore(connection, self.restored).await?;
         map::add(connection, &self.fresh).await?;
         Ok((receipts, self.tips))
     }

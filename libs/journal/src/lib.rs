@@ -48,10 +48,13 @@ pub struct Next {
 }
 
 /// What a rule decided.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decision {
     /// Facts to set: key in the state map, bytes.
     pub facts: Vec<(Hash, Vec<u8>)>,
+    /// Earlier entries of the same journal of which something else is stored from now on, such as without a value that
+    /// was taken out. The entries themselves stay as they are.
+    pub restored: Vec<(u64, Vec<u8>)>,
 }
 
 /// The rule of a proposal: from the facts found and the entry to come, a decision or a refusal. Pure.

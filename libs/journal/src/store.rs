@@ -63,6 +63,7 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(10))
+        .pragma("secure_delete", "ON") // what is taken out is overwritten, not only unlinked
         .disable_statement_logging()
 }
 
@@ -208,6 +209,18 @@ pub(crate) async fn add_entries(
         values.push_bind(entry.stored).push_bind(group).push_bind(place);
     });
     query.build().execute(connection).await.map(|_| ())
+}
+
+/// Replaces what is stored of entries: stream, number, bytes.
+pub(crate) async fn restore(
+    connection: &mut SqliteConnection,
+    restored: Vec<(i64, u64, Vec<u8>)>,
+) -> Result<(), sqlx::Error> {
+    for (row, number, stored) in restored {
+        let query = sqlx::query("UPDATE entry SET stored = ? WHERE stream = ? AND number = ?");
+        query.bind(stored).bind(row).bind(signed(number)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// A row of the table `fact`.

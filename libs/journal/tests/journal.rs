@@ -74,7 +74,7 @@ fn proposal(stream: StreamId, number: u64, envelope: &str, facts: Facts) -> Prop
         stored: envelope.as_bytes().to_vec(),
         basis: Vec::new(),
         reads: Vec::new(),
-        rule: Box::new(move |_, _| Ok(Decision { facts })),
+        rule: Box::new(move |_, _| Ok(Decision { facts, ..Decision::default() })),
     }
 }
 
@@ -92,7 +92,7 @@ fn increment(stream: StreamId, number: u64, key: Hash) -> Proposal<Refusal> {
         reads: vec![key],
         rule: Box::new(move |found, _| {
             let before = found.0.get(&key).map_or(0, |bytes| u64::from_be_bytes(bytes.as_slice().try_into().unwrap()));
-            Ok(Decision { facts: vec![(key, (before + 1).to_be_bytes().to_vec())] })
+            Ok(Decision { facts: vec![(key, (before + 1).to_be_bytes().to_vec())], ..Decision::default() })
         }),
         ..plain(stream, number)
     }
@@ -330,7 +330,7 @@ async fn a_head_and_the_facts_beside_it_are_of_one_moment() {
     // The fact holds the number of the entry that set it, so the two must always agree.
     let numbered = |number| Proposal {
         rule: Box::new(|_, next: journal::Next| {
-            Ok(Decision { facts: vec![(key(0), next.number.to_be_bytes().to_vec())] })
+            Ok(Decision { facts: vec![(key(0), next.number.to_be_bytes().to_vec())], ..Decision::default() })
         }),
         ..plain(stream(0), number)
     };

@@ -103,6 +103,16 @@ pub fn holds(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) ->
     Err(refusal)
 }
 
+/// Whether `actor` holds `task` at exactly `site`, not merely at every site, at `time` (Unix milliseconds): whether they
+/// are of the site.
+pub fn is_of_site(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) -> bool {
+    let subject = Subject::Delegation(actor.clone(), task, site.clone());
+    match facts.find(&subject) {
+        Some(Fact::Delegation { from, until, ended: None, .. }) => (*from..*until).contains(&time),
+        _ => false,
+    }
+}
+
 /// Whether `actor` signed `envelope` with a valid key and holds `task` at `site` at `time`.
 pub fn authorise(
     facts: &Facts,

@@ -61,7 +61,7 @@ pub use allocation::{CommitAllocation, Randomise, RevealAllocation, Unblind};
 pub use capture::{DefineForms, EraseParticipant, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission};
 pub use consent::{
     AccessData, Answer, Approval, Assent, Capacity, Collected, DocumentVersion, GiveConsent, GrantAccess, Manner,
-    Offer, PublishDocument, Question, Quiz, Reconsent, ReconsentMode, RequestConsent, RevokeAccess, Terms,
+    Notice, Offer, PublishDocument, Question, Quiz, Reconsent, ReconsentMode, RequestConsent, RevokeAccess, Terms,
     WithdrawConsent, WithdrawalScope,
 };
 pub use participant::{

@@ -108,6 +108,11 @@ impl Envelope {
         }
     }
 
+    /// The payload's bytes. Says nothing about who signed them.
+    pub fn payload_bytes(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// Those fields of the payload that `T` names, whatever its type. Says nothing about who signed it.
     pub fn common<T: for<'de> Deserialize<'de>>(&self) -> Result<T, EnvelopeError> {
         serde_json::from_slice(&self.payload).map_err(|e| EnvelopeError::Payload(json_fault(&e)))

@@ -223,6 +223,10 @@ pub struct RedactionClaim {
     pub second: Name,
     /// Why.
     pub reason: Name,
+    /// Which item it was, as both say.
+    pub item: Name,
+    /// The item group's repeat key, as both say.
+    pub repeat: String,
 }
 
 /// That the values of an entry were erased.

@@ -64,8 +64,35 @@ pub fn is_day(text: &str) -> bool {
     (1..=last).contains(&day)
 }
 
+/// The calendar day, `YYYY-MM-DD` in UTC, of a time in Unix milliseconds.
+pub fn day_of(time_ms: u64) -> String {
+    // Days since 1 March of year 0, in eras of 400 years: the leap day is then the last of its year.
+    let days = time_ms / 86_400_000 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 { (0, month + 3) } else { (1, month - 9) };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year_of_era + year)
+}
+
 /// A number written with exactly `length` digits.
 pub fn digits(text: &str, length: usize) -> Option<u32> {
     let good = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
     good.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::day_of;
+
+    #[test]
+    fn days_of_known_times() {
+        let known = [(0, "1970-01-01"), (951_782_399_999, "2000-02-28"), (951_782_400_000, "2000-02-29")];
+        let later = [(4_107_542_400_000, "2100-03-01"), (1_795_219_200_000, "2026-11-21")];
+        for (time, day) in known.into_iter().chain(later) {
+            assert_eq!(day_of(time), day);
+        }
+    }
 }

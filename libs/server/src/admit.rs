@@ -1,9 +1,10 @@
 //! Who may read a journal.
 
 use crate::{Problem, now_ms, study};
-use access::{FactSource, ServiceToken, actor, holds_any};
+use access::{AccessLog, FactSource, ServiceToken, actor, holds_any};
 use seal::{
     command::Task,
+    fact::Subject,
     id::{Name, Service, StreamId},
 };
 use tonic::{Code, metadata::MetadataMap};
@@ -16,13 +17,14 @@ pub fn admit_service(metadata: &MetadataMap, services: &ServiceToken) -> Result<
     Err(Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", "only the deployment's own services may call this"))
 }
 
-/// Lets services pass, and actors who hold the task audit in the study the stream belongs to.
+/// Lets services pass, and actors who hold the task audit in the study the stream belongs to. Where participants' values
+/// are asked for, `accesses` is where that is recorded first.
 pub async fn admit_auditor(
     metadata: &MetadataMap,
     services: &ServiceToken,
     facts: &dyn FactSource,
-    service: Service,
-    (stream, of_study): (StreamId, &str),
+    accesses: Option<&AccessLog>,
+    (service, stream, of_study): (Service, StreamId, &str),
 ) -> Result<(), Problem> {
     if services.admits(metadata) {
         return Ok(());
@@ -33,5 +35,11 @@ pub async fn admit_auditor(
     }
     let now = now_ms();
     let caller = actor(metadata, study, facts, now).await?;
-    Ok(holds_any(&caller, study, &[Task::Audit], &Name::all_sites(), facts, now).await?)
+    holds_any(&caller, study, &[Task::Audit], &Name::all_sites(), facts, now).await?;
+    let Some(accesses) = accesses else { return Ok(()) };
+    let (_, found) = facts.facts(study, &[Subject::Study]).await?;
+    if found.rules() > Some(1) {
+        accesses.record(metadata, (study, &caller, &Name::all_sites()), now).await?;
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Refusals as clients see them: a gRPC status with google.rpc details.
 
-use access::{Denied, FactError};
+use access::{AccessDenied, Denied, FactError};
 use journal::{AppendError, ReadError};
+use proto::consent::ErrorReason as ConsentReason;
 use seal::{authority::Unauthorised, dsse::EnvelopeError};
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 use tonic::{Code, Status};
@@ -111,6 +112,33 @@ impl From<Denied> for Problem {
             Denied::Authority(error) => error.into(),
             Denied::Facts(error) => error.into(),
         }
+    }
+}
+
+impl From<AccessDenied> for Problem {
+    fn from(denied: AccessDenied) -> Self {
+        let said = denied.to_string();
+        match denied {
+            AccessDenied::Unsigned => Problem::new(Code::FailedPrecondition, "ACCESS_UNSIGNED", said),
+            AccessDenied::Mismatch => Problem::field("MALFORMED", access::ACCESS_HEADER, said),
+            AccessDenied::Stale => Problem::new(Code::FailedPrecondition, "ACCESS_STALE", said),
+            AccessDenied::Refused(status) => relayed(&status),
+        }
+    }
+}
+
+/// A refusal of the consent service, passed on: its reasons about reads are reasons of the services that ask.
+fn relayed(status: &Status) -> Problem {
+    let info = status.get_details_error_info();
+    let reason = info.and_then(|info| ConsentReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)));
+    match reason {
+        Some(reason) => {
+            Problem::new(status.code(), reason.as_str_name().trim_start_matches("ERROR_REASON_"), status.message())
+        }
+        None => Problem::unavailable(
+            "DEPENDENCY_UNAVAILABLE",
+            "the read cannot be recorded now; nothing is shown, try again",
+        ),
     }
 }
 

@@ -31,6 +31,17 @@ pub enum VaultError {
     Database(#[from] sqlx::Error),
 }
 
+/// A key that is to be destroyed once a request is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Doomed {
+    /// The key.
+    pub reference: [u8; 32],
+    /// The journal that records the request.
+    pub stream: [u8; 32],
+    /// The request.
+    pub request: [u8; 16],
+}
+
 /// The keys of a deployment's participants. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
@@ -47,10 +58,13 @@ impl Vault {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            .pragma("secure_delete", "ON") // a key that is destroyed is overwritten, not only unlinked
             .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::raw_sql(
-            "CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID; \
+             CREATE TABLE IF NOT EXISTS doomed (reference BLOB PRIMARY KEY, stream BLOB NOT NULL, request BLOB NOT NULL) \
+             WITHOUT ROWID",
         )
         .execute(&pool)
         .await?;
@@ -76,6 +90,58 @@ impl Vault {
         let reference = reference_of(sealed).ok_or(SealedError::Format)?;
         let key = self.find(&reference).await?.ok_or(VaultError::NoKey)?;
         Ok(key.open(&reference, context, sealed)?)
+    }
+
+    /// Notes that the key of `reference` is to be destroyed once `request` is recorded in `stream`: should the process die
+    /// in between, it is done at the next start.
+    pub async fn doom(&self, reference: &[u8; 32], stream: &[u8; 32], request: &[u8; 16]) -> Result<(), VaultError> {
+        sqlx::query("INSERT OR REPLACE INTO doomed (reference, stream, request) VALUES (?, ?, ?)")
+            .bind(reference.to_vec())
+            .bind(stream.to_vec())
+            .bind(request.to_vec())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The keys that were to be destroyed when the process died.
+    pub async fn doomed(&self) -> Result<Vec<Doomed>, VaultError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =
+            sqlx::query_as("SELECT reference, stream, request FROM doomed").fetch_all(&self.pool).await?;
+        let parse = |(reference, stream, request): (Vec<u8>, Vec<u8>, Vec<u8>)| {
+            Some(Doomed {
+                reference: reference.try_into().ok()?,
+                stream: stream.try_into().ok()?,
+                request: request.try_into().ok()?,
+            })
+        };
+        Ok(rows.into_iter().filter_map(parse).collect())
+    }
+
+    /// Takes the note of [`Self::doom`] back.
+    pub async fn spare(&self, reference: &[u8; 32]) -> Result<(), VaultError> {
+        sqlx::query("DELETE FROM doomed WHERE reference = ?").bind(reference.to_vec()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Destroys the key of `reference` for good, durably. Doing it again is safe.
+    pub async fn destroy(&self, reference: &[u8; 32]) -> Result<(), VaultError> {
+        let mut transaction = self.pool.begin().await?;
+        for table in ["DELETE FROM data_key WHERE reference = ?", "DELETE FROM doomed WHERE reference = ?"] {
+            sqlx::query(table).bind(reference.to_vec()).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        if let Ok(mut cache) = self.cache.lock() {
+            cache.remove(reference);
+        }
+        // The write-ahead log still holds the page as it was: move it into the file and cut the log.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// The reference of the key that sealed bytes were sealed under.
+    pub fn reference(sealed: &[u8]) -> Option<[u8; 32]> {
+        reference_of(sealed)
     }
 
     /// Whether bytes are sealed, rather than stored in the clear.

@@ -1,6 +1,7 @@
 //! Assembling proof bundles: the verifier's own walk says what is lacking, and just that is fetched.
 
 use crate::{Journals, store::Store, tiles::TileDir};
+use access::ACCESS_HEADER;
 use proto::{
     capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient},
     journal::{
@@ -10,7 +11,7 @@ use proto::{
 use seal::{
     Hash,
     block::Block,
-    bundle::{BlockPart, Bundle, EntryPart, FactPart},
+    bundle::{BlockPart, Bundle, EntryPart, FactPart, Withheld},
     fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
     key::PublicKey,
@@ -77,8 +78,16 @@ impl Prover {
         if let Some(token) = caller.get("authorization") {
             request.metadata_mut().insert("authorization", token.clone());
         }
+        if let Some(access) = caller.get_bin(ACCESS_HEADER) {
+            request.metadata_mut().insert_bin(ACCESS_HEADER, access.clone());
+        }
         let mut capture = CaptureServiceClient::new(self.journals.capture.clone());
         let disclosed = capture.disclose_datapoint(request).await?.into_inner();
+        let withheld = disclosed.withheld.map(|withheld| match Hash::from_slice(&withheld.leaf) {
+            Some(leaf) => Withheld::Redacted { entry: withheld.entry, leaf: leaf.into() },
+            None => Withheld::Erased { entry: withheld.entry },
+        });
+        let erased = matches!(withheld, Some(Withheld::Erased { .. }));
         Ok(Bundle {
             study: wanted.study,
             submission: wanted.entry,
@@ -89,12 +98,13 @@ impl Prover {
                 service: Service::Capture,
                 number: wanted.entry,
                 entry: Base64(disclosed.entry),
-                envelope: Some(Base64(disclosed.envelope)),
+                envelope: Some(Base64(disclosed.envelope)).filter(|_| !erased),
                 path: Vec::new(),
             }],
             facts: Vec::new(),
             blocks: Vec::new(),
             checkpoint: String::new(),
+            withheld,
         })
     }
 

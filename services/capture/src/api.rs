@@ -2,16 +2,18 @@
 
 mod problem;
 mod read;
+mod sight;
 mod submit;
+mod withheld;
 
 use crate::{
     Config,
     gate::Gate,
     store::{Capture, Store},
 };
-use access::{RemoteFacts, ServiceToken};
+use access::{AccessLog, RemoteFacts, ServiceToken};
 use futures_util::{Stream, StreamExt};
-use journal::Stored;
+use journal::{Stored, api::Opened};
 use moka::sync::Cache;
 use proto::capture::{
     self as pb,
@@ -23,6 +25,7 @@ use seal::{
 };
 use std::{pin::Pin, sync::Arc};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use vault::{Content, Kept};
 
 /// The most messages of one stream that are unanswered.
 const IN_FLIGHT: usize = 256;
@@ -37,6 +40,7 @@ pub(crate) fn service(journal: Capture, store: Store, config: Config) -> Capture
         store,
         gate,
         enrollment: config.enrollment,
+        accesses: AccessLog::new(config.consent_channel),
         forms: Cache::new(FORMS_KEPT),
     })))
 }
@@ -50,6 +54,7 @@ pub(crate) struct Inner {
     store: Store,
     gate: Gate,
     enrollment: RemoteFacts,
+    accesses: AccessLog,
     forms: Cache<(Uuid, Name), Arc<DefineForms>>,
 }
 
@@ -72,8 +77,9 @@ impl CaptureService for Api {
         request: Request<pb::SubmitFormRequest>,
     ) -> Result<Response<pb::SubmitFormResponse>, Status> {
         let pb::SubmitFormRequest { envelope, datapoints } = request.into_inner();
-        let receipt = self.0.submit(envelope, datapoints).await?;
-        Ok(Response::new(pb::SubmitFormResponse { receipt: Some(receipt) }))
+        let (receipt, reconsent_by) = self.0.submit(envelope, datapoints).await?;
+        let reconsent_by_ms = reconsent_by.unwrap_or(0);
+        Ok(Response::new(pb::SubmitFormResponse { receipt: Some(receipt), reconsent_by_ms }))
     }
 
     async fn submit_forms(
@@ -92,6 +98,30 @@ impl CaptureService for Api {
             })
             .buffered(IN_FLIGHT);
         Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn redact_value(
+        &self,
+        request: Request<pb::RedactValueRequest>,
+    ) -> Result<Response<pb::RedactValueResponse>, Status> {
+        let receipt = self.0.redact_value(request.into_inner().envelope).await?;
+        Ok(Response::new(pb::RedactValueResponse { receipt: Some(receipt) }))
+    }
+
+    async fn erase_participant(
+        &self,
+        request: Request<pb::EraseParticipantRequest>,
+    ) -> Result<Response<pb::EraseParticipantResponse>, Status> {
+        let receipt = self.0.erase_participant(request.into_inner().envelope).await?;
+        Ok(Response::new(pb::EraseParticipantResponse { receipt: Some(receipt) }))
+    }
+
+    async fn list_entries(
+        &self,
+        request: Request<pb::ListEntriesRequest>,
+    ) -> Result<Response<pb::ListEntriesResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.0.list_entries(&metadata, request).await?))
     }
 
     async fn lookup_receipts(
@@ -145,19 +175,29 @@ pub(crate) struct Keeper {
     pub(crate) store: Store,
     pub(crate) enrollment: RemoteFacts,
     pub(crate) services: ServiceToken,
+    pub(crate) accesses: AccessLog,
 }
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str) -> Result<(), Status> {
-        Ok(server::admit_auditor(metadata, &self.services, &self.enrollment, Service::Capture, (stream, study)).await?)
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, full: bool) -> Result<(), Status> {
+        let accesses = Some(&self.accesses).filter(|_| full);
+        let of = (Service::Capture, stream, study);
+        Ok(server::admit_auditor(metadata, &self.services, &self.enrollment, accesses, of).await?)
     }
 
     fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
         Ok(server::admit_service(metadata, &self.services)?)
     }
 
-    async fn open(&self, _: StreamId, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-        self.store.open(stored).await.map(|content| (content.envelope, content.datapoints))
+    async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
+        let Content { envelope, datapoints } = self.store.open(stored).await?;
+        let redacted = datapoints.iter().zip(0..).filter(|(kept, _)| kept.whole().is_none());
+        let redacted = redacted.map(|(_, place)| place).collect();
+        let bytes = |kept| match kept {
+            Kept::Whole(bytes) => bytes,
+            Kept::Leaf(hash) => hash.to_vec(),
+        };
+        Some(Opened { envelope, datapoints: datapoints.into_iter().map(bytes).collect(), redacted })
     }
 }

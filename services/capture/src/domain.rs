@@ -2,13 +2,16 @@
 
 mod form;
 mod history;
+mod withheld;
 
 pub use form::{check_forms, check_values};
 pub use history::{Change, Current, Recorded, current, history};
+pub use withheld::{admit_erasure, admit_redaction, erasure_needs, redaction_needs};
 
 use seal::{
     authority::{self, Unauthorised},
     command::{Submission, Task},
+    consent::NotInForce,
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
     dsse::Envelope,
     fact::{Facts, Subject},
@@ -35,12 +38,24 @@ pub enum Refusal {
     /// The participant is not enrolled there, or has left.
     #[error("the participant is not enrolled at that site, or has left the trial")]
     NotEnrolled,
-    /// No consent was given.
-    #[error("the participant gave no consent to data collection")]
-    ConsentMissing,
-    /// Consent was withdrawn.
-    #[error("the participant withdrew consent to data collection")]
-    ConsentWithdrawn,
+    /// No consent to it is in force.
+    #[error(transparent)]
+    NotInForce(#[from] NotInForce),
+    /// The participant was erased.
+    #[error("the participant was erased")]
+    Erased,
+    /// The participant still consents.
+    #[error("the participant still consents to something: it is withdrawn before they are erased")]
+    ConsentInForce,
+    /// The entries listed are not all of the participant's, or not only theirs.
+    #[error("the entries listed are not exactly the participant's: ask for them again")]
+    ErasureIncomplete,
+    /// The value is not where the redaction says, or was taken out already.
+    #[error("there is no such value of this participant, or it was taken out already")]
+    ValueNotThere,
+    /// Another value of the submission was taken out in between.
+    #[error("another value of the same form was taken out at the same time: try again")]
+    RedactionRaced,
     /// The decision could not be made in time.
     #[error("the decision to accept this grew too old before it could be recorded")]
     DecisionTooOld,
@@ -69,6 +84,9 @@ pub enum Fault {
     /// Not what was signed.
     #[error("differs from the signed header")]
     RootMismatch,
+    /// Another provision of consent than the form's.
+    #[error("not the provision of consent that the form is captured under")]
+    Provision,
     /// No such form or item.
     #[error("not defined in this version of the forms")]
     ItemUnknown,

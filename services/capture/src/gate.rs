@@ -11,11 +11,12 @@ use access::{FactError, FactSource, RemoteFacts, ServiceToken};
 use journal::api::parse_head;
 use moka::sync::Cache;
 use proto::{
-    consent::{DecideRequest, ErrorReason, Provision, consent_service_client::ConsentServiceClient},
+    consent::{DecideRequest, DecideResponse, ErrorReason, consent_service_client::ConsentServiceClient},
     journal::{FollowHeadsRequest, journal_service_client::JournalServiceClient},
 };
 use seal::{
-    command::Submission,
+    command::{Provision, Submission},
+    consent::{InForce, NotInForce},
     dsse::Envelope,
     entry::Head,
     fact::Facts,
@@ -37,7 +38,7 @@ const RECONNECT: Duration = Duration::from_millis(200);
 /// The state a submission is decided on.
 pub(crate) struct Basis {
     pub(crate) enrollment: Facts,
-    pub(crate) consent: Result<(), Refusal>,
+    pub(crate) consent: Result<InForce, Refusal>,
     pub(crate) heads: Vec<Head>,
     pub(crate) asked_ms: u64,
 }
@@ -49,7 +50,11 @@ struct Question {
     keys: Vec<KeyId>,
     site: Name,
     participant: Name,
+    provision: Provision,
 }
+
+/// The consent journal's head, and what was decided at it.
+type Decided = (Option<Head>, Result<InForce, Refusal>);
 
 type Moved = Arc<RwLock<HashMap<StreamId, u64>>>;
 
@@ -86,6 +91,7 @@ impl Gate {
             keys: envelope.key_ids().collect(),
             site: submission.site.clone(),
             participant: submission.instance.participant.clone(),
+            provision: submission.rests_on(),
         };
         if let Some(basis) = self.answers.get(&question).filter(|basis| self.is_current(basis)) {
             return Ok(basis);
@@ -99,33 +105,61 @@ impl Gate {
         let asked_ms = now_ms();
         let needs = domain::needs(submission, envelope);
         let enrollment = self.enrollment.facts(submission.study, &needs);
-        let consent = self.decide(submission);
+        let provision = submission.rests_on();
+        let consent = self.decide(submission.study, &submission.instance.participant, &provision);
         let ((enrollment_head, facts), (consent_head, decided)) =
             tokio::try_join!(async { enrollment.await.map_err(Problem::from) }, consent)?;
         let heads = [enrollment_head, consent_head].into_iter().flatten().collect();
         Ok(Basis { enrollment: facts, consent: decided, heads, asked_ms })
     }
 
-    async fn decide(&self, submission: &Submission) -> Result<(Option<Head>, Result<(), Refusal>), Problem> {
-        let request = DecideRequest {
-            study: submission.study.to_string(),
-            participant: submission.instance.participant.to_string(),
-            provision: Provision::DataCollection.into(),
-        };
-        let answer = self.consent.clone().decide(self.services.attach(Request::new(request))).await;
-        let answer = answer.map_err(|_| FactError::Unavailable(Service::Consent))?.into_inner();
+    async fn decide(&self, study: Uuid, participant: &Name, provision: &Provision) -> Result<Decided, Problem> {
+        let answer = self.consent(study, participant, provision).await?;
+        let some = |time: u64| Some(time).filter(|time| *time > 0);
         let decided = match answer.reason() {
-            ErrorReason::Unspecified if answer.permitted && answer.head.is_some() => Ok(()),
-            ErrorReason::ConsentWithdrawn => Err(Refusal::ConsentWithdrawn),
-            _ => Err(Refusal::ConsentMissing),
+            ErrorReason::Unspecified if answer.permitted && answer.head.is_some() => {
+                Ok(InForce { until: some(answer.valid_until_ms), reconsent_by: some(answer.reconsent_by_ms) })
+            }
+            reason => Err(Refusal::NotInForce(not_in_force(reason))),
         };
         Ok((answer.head.as_ref().and_then(parse_head), decided))
+    }
+
+    /// The present head of the consent journal, if the participant consents to nothing any more.
+    pub(crate) async fn without_consent(&self, study: Uuid, participant: &Name) -> Result<Option<Head>, Problem> {
+        let answer = self.consent(study, participant, &Provision::data_collection()).await?;
+        if answer.permitted || answer.in_force > 0 {
+            return Err(Refusal::ConsentInForce.into());
+        }
+        Ok(answer.head.as_ref().and_then(parse_head))
+    }
+
+    async fn consent(&self, study: Uuid, participant: &Name, provision: &Provision) -> Result<DecideResponse, Problem> {
+        let request = DecideRequest {
+            study: study.to_string(),
+            participant: participant.to_string(),
+            provision: provision.to_string(),
+            read: None,
+        };
+        let answer = self.consent.clone().decide(self.services.attach(Request::new(request))).await;
+        Ok(answer.map_err(|_| FactError::Unavailable(Service::Consent))?.into_inner())
     }
 
     fn is_current(&self, basis: &Basis) -> bool {
         let Ok(moved) = self.moved.read() else { return false };
         let behind = |head: &Head| moved.get(&head.stream).is_some_and(|latest| *latest > head.number);
         !basis.heads.iter().any(behind)
+    }
+}
+
+fn not_in_force(reason: ErrorReason) -> NotInForce {
+    match reason {
+        ErrorReason::ConsentWithdrawn => NotInForce::Withdrawn,
+        ErrorReason::ConsentPeriodEnded => NotInForce::PeriodEnded,
+        ErrorReason::ConsentMajorityReached => NotInForce::MajorityReached,
+        ErrorReason::ConsentDeferralEnded => NotInForce::DeferralEnded,
+        ErrorReason::ReconsentRequired => NotInForce::ReconsentRequired,
+        _ => NotInForce::Missing,
     }
 }
 

@@ -4,22 +4,22 @@
 
 use crate::{
     Config,
-    content::{self, Content},
     domain::{Recorded, Refusal},
 };
 use journal::{Journal, Reader, Stored};
 use seal::{
     Hash,
-    command::{DefineForms, FormInstance, Submission},
-    datapoint::{self, Datapoint},
+    command::{DefineForms, EraseParticipant, FormInstance, RedactValue, Submission},
+    datapoint::Datapoint,
     dsse::Envelope,
     entry::Entry,
     id::{Name, Service, StreamId, Uuid},
     sha256,
 };
 use server::Problem;
+use tlog::merkle;
 use tonic::Code;
-use vault::{Vault, VaultError};
+use vault::{Content, Kept, Vault, VaultError};
 
 /// The journal as this service keeps it.
 pub(crate) type Capture = Journal<Refusal>;
@@ -43,6 +43,8 @@ pub(crate) struct Keys {
     pub(crate) instance: Hash,
     /// The participant: which entries are theirs.
     pub(crate) participant: Hash,
+    /// Set when the participant is erased.
+    pub(crate) erased: Hash,
 }
 
 /// Reads, opens and checks what was captured. Cheap to clone.
@@ -74,12 +76,23 @@ impl Store {
             &form_repeat,
         ];
         let instance = Hash(self.vault.master().reference("form instance", &parts));
-        Keys { instance, participant: self.participant_key(study, participant) }
+        let participant = self.participant_key(study, participant);
+        Keys { instance, participant, erased: self.erased_key(&participant) }
     }
 
     /// The opaque name of a participant.
     pub(crate) fn participant_key(&self, study: Uuid, participant: &Name) -> Hash {
         Hash(self.vault.master().reference("participant", &[&study.0, participant.as_str().as_bytes()]))
+    }
+
+    /// The opaque name of the erasure of whom `participant` names opaquely.
+    pub(crate) fn erased_key(&self, participant: &Hash) -> Hash {
+        Hash(self.vault.master().reference("erased", &[&participant.0]))
+    }
+
+    /// The opaque name of the redactions of an entry.
+    pub(crate) fn redacted_key(&self, study: Uuid, entry: u64) -> Hash {
+        Hash(self.vault.master().reference("redacted", &[&study.0, &entry.to_be_bytes()]))
     }
 
     /// The opaque name of a version of the form definitions.
@@ -95,8 +108,19 @@ impl Store {
         envelope: &[u8],
         datapoints: &[Vec<u8>],
     ) -> Result<Vec<u8>, Problem> {
-        let plain = content::encode(envelope, datapoints);
-        self.vault.seal(&participant.0, &envelope_hash.0, &plain).await.map_err(|error| vault_problem(&error))
+        let datapoints = datapoints.iter().cloned().map(Kept::Whole).collect();
+        self.seal_content(participant, envelope_hash, &Content { envelope: envelope.to_vec(), datapoints }).await
+    }
+
+    /// Seals what is left of a submission.
+    pub(crate) async fn seal_content(
+        &self,
+        participant: &Hash,
+        envelope_hash: &Hash,
+        content: &Content,
+    ) -> Result<Vec<u8>, Problem> {
+        let sealed = self.vault.seal(&participant.0, &envelope_hash.0, &content.encode()).await;
+        sealed.map_err(|error| vault_problem(&error))
     }
 
     /// Opens what an entry stored: a sealed submission, or an envelope in the clear.
@@ -106,7 +130,7 @@ impl Store {
         }
         let entry = Entry::parse(&stored.entry).ok()?;
         let plain = self.vault.open_sealed(&entry.envelope.0, &stored.stored).await.ok()?;
-        content::decode(&plain)
+        Content::decode(&plain)
     }
 
     /// Reads the definitions recorded in an entry.
@@ -126,12 +150,61 @@ impl Store {
         number: u64,
     ) -> Result<(Recorded, Content, Stored), Problem> {
         let stored = self.reader.entry(stream, number).await?;
-        let content = self.open(&stored).await.ok_or_else(damaged)?;
+        let content = match self.open(&stored).await {
+            Some(content) => content,
+            None if self.erased_in(stream, &stored).await?.is_some() => return Err(Refusal::Erased.into()),
+            None => return Err(damaged()),
+        };
         let recorded = checked(&stored, &content).ok_or_else(damaged)?;
         if recorded.entry.number != number || recorded.entry.stream != stream {
             return Err(damaged());
         }
         Ok((recorded, content, stored))
+    }
+
+    /// The entry that erased the participant whose submission an entry stored, if one did.
+    pub(crate) async fn erased_in(&self, stream: StreamId, stored: &Stored) -> Result<Option<u64>, Problem> {
+        let Some(participant) = Vault::reference(&stored.stored).map(Hash) else { return Ok(None) };
+        let found = self.reader.history(stream, &self.erased_key(&participant), None, 1).await?;
+        Ok(found.first().map(|(number, _)| *number))
+    }
+
+    /// The erasure recorded in an entry.
+    pub(crate) async fn erasure(&self, stream: StreamId, number: u64) -> Result<EraseParticipant, Problem> {
+        let stored = self.reader.entry(stream, number).await?;
+        Envelope::parse(&stored.stored).and_then(|envelope| envelope.payload()).map_err(|_| damaged())
+    }
+
+    /// The entries that took values out of a submission, oldest first.
+    pub(crate) async fn redactions(&self, study: Uuid, entry: u64) -> Result<Vec<(u64, RedactValue)>, Problem> {
+        let stream = Service::Capture.stream(study);
+        let found = self.reader.history(stream, &self.redacted_key(study, entry), None, MAX_CORRECTIONS).await?;
+        let mut redactions = Vec::with_capacity(found.len());
+        for (number, _) in found {
+            let stored = self.reader.entry(stream, number).await?;
+            let command = Envelope::parse(&stored.stored).and_then(|envelope| envelope.payload());
+            redactions.push((number, command.map_err(|_| damaged())?));
+        }
+        Ok(redactions)
+    }
+
+    /// The entries of a participant's submissions, ascending.
+    pub(crate) async fn entries_of(&self, study: Uuid, participant: &Name) -> Result<Vec<u64>, Problem> {
+        let (stream, key) = (Service::Capture.stream(study), self.participant_key(study, participant));
+        let (mut entries, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.reader.history(stream, &key, after, MAX_CORRECTIONS).await?;
+            after = page.last().map(|(number, _)| *number);
+            entries.extend(page.iter().map(|(number, _)| *number));
+            if page.len() < MAX_CORRECTIONS as usize {
+                return Ok(entries);
+            }
+        }
+    }
+
+    /// The participants' keys.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// All submissions of a form instance, oldest first.
@@ -154,20 +227,46 @@ impl Store {
 fn checked(stored: &Stored, content: &Content) -> Option<Recorded> {
     let entry = Entry::parse(&stored.entry).ok()?;
     let header: Submission = Envelope::parse(&content.envelope).ok()?.payload().ok()?;
-    let same = sha256(&[&content.envelope]) == entry.envelope && datapoint::root(&content.datapoints) == header.root.0;
-    if !same {
+    let leaves: Vec<Hash> = content.datapoints.iter().map(leaf).collect();
+    if sha256(&[&content.envelope]) != entry.envelope || merkle::root(&leaves) != header.root.0 {
         return None;
     }
-    let datapoints = content.datapoints.iter().map(|bytes| Datapoint::parse(bytes).ok()).collect::<Option<_>>()?;
-    Some(Recorded { entry, header, datapoints })
+    let whole = content.datapoints.iter().filter_map(Kept::whole);
+    let datapoints = whole.map(|bytes| Datapoint::parse(bytes).ok()).collect::<Option<_>>()?;
+    let places = content.datapoints.iter().zip(0_u32..);
+    let redacted = places.filter(|(kept, _)| kept.whole().is_none()).map(|(_, place)| place).collect();
+    Some(Recorded { entry, header, datapoints, redacted })
 }
 
-fn damaged() -> Problem {
+/// The mark of a submission under its participant's key: whether it is the first of its form instance, and its number.
+pub(crate) fn mark(first: bool, number: u64) -> Vec<u8> {
+    [&[u8::from(first)], number.to_be_bytes().as_slice()].concat()
+}
+
+/// Whether a mark is of the first submission of a form instance.
+pub(crate) fn is_first(mark: &[u8]) -> bool {
+    mark.first() == Some(&1)
+}
+
+/// The number in a mark; marks of the first version hold none.
+pub(crate) fn newest(mark: &[u8]) -> Option<u64> {
+    mark.get(1..)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// The leaf hash of a datapoint, whether or not it is there.
+pub(crate) fn leaf(kept: &Kept) -> Hash {
+    match kept {
+        Kept::Whole(bytes) => merkle::leaf_hash(bytes),
+        Kept::Leaf(hash) => Hash(*hash),
+    }
+}
+
+pub(crate) fn damaged() -> Problem {
     let what = "what is stored does not match what was signed: an audit names the entries";
     Problem::new(Code::DataLoss, "DATA_DAMAGED", what)
 }
 
-fn vault_problem(error: &VaultError) -> Problem {
+pub(crate) fn vault_problem(error: &VaultError) -> Problem {
     tracing::error!(%error, "the vault failed");
     Problem::unavailable(
         "STORAGE_UNAVAILABLE",

@@ -1,14 +1,22 @@
-//! The rules of informed consent. No clock, no I/O, no transport types.
+//! The rules of informed consent and of access. No clock, no I/O, no transport types.
 //!
 //! A command names the facts it needs of the enrollment journal and of its own; given both, it decides.
 
+mod access;
+mod document;
+mod give;
+mod withdraw;
+
+pub use access::may_read;
+pub(crate) use access::reader_needs;
+
 use seal::{
-    authority::{Unauthorised, authorise, signing_key, subjects},
-    command::{GiveConsent, Payload, Provision, PublishDocument, Task, WithdrawConsent},
+    authority::{Unauthorised, signing_key},
+    command::{Payload, Provision, Relation},
+    consent::NotInForce,
     dsse::Envelope,
     fact::{Fact, Facts, Given, Subject},
     id::Name,
-    text::is_day,
 };
 use std::collections::BTreeMap;
 
@@ -30,27 +38,83 @@ pub enum Refusal {
     /// The signer may not do this.
     #[error(transparent)]
     Unauthorised(#[from] Unauthorised),
+    /// No consent to it is in force.
+    #[error(transparent)]
+    NotInForce(#[from] NotInForce),
     /// The study does not exist.
     #[error("the study does not exist")]
     StudyUnknown,
+    /// The study runs under its first rules, which do not know this command.
+    #[error("the study was created under earlier rules, which do not know this")]
+    RulesOutdated,
     /// The document exists already.
     #[error("this version of the document exists already in this language")]
     DocumentExists,
     /// The document was not published.
     #[error("this version of the document was not published in this language")]
     DocumentUnknown,
+    /// The document is not in use yet.
+    #[error("the document is not effective yet")]
+    DocumentNotEffective,
+    /// A newer version is in use.
+    #[error("a newer version of the document is in use")]
+    DocumentSuperseded,
+    /// The document is for other sites.
+    #[error("the document is not for this site")]
+    DocumentNotForSite,
     /// The participant is not enrolled there, or has left.
     #[error("the participant is not enrolled at that site, or has left the trial")]
     NotEnrolled,
     /// The site is closed.
     #[error("the site is not open")]
     SiteNotOpen,
-    /// No consent was given.
-    #[error("no consent to this was given")]
-    ConsentMissing,
-    /// Consent was withdrawn.
-    #[error("consent to this was withdrawn")]
-    ConsentWithdrawn,
+    /// The document does not ask for it.
+    #[error("the document does not offer this provision")]
+    ProvisionNotOffered,
+    /// Nobody takes part without it.
+    #[error("a mandatory provision is not agreed to: nobody takes part without it")]
+    MandatoryDeclined,
+    /// The comprehension questions were not answered well enough.
+    #[error("{right} questions were answered rightly, {needed} are needed")]
+    QuizNotPassed {
+        /// How many were.
+        right: u32,
+        /// How many are needed.
+        needed: u32,
+    },
+    /// The document does not let consent be given so.
+    #[error("the document does not admit {0}")]
+    NotAdmitted(&'static str),
+    /// Nobody of that name was registered to sign for the participant so.
+    #[error("this actor is not registered as the participant's {0}")]
+    RepresentativeUnknown(&'static str),
+    /// No such device.
+    #[error("this actor is not a registered device")]
+    DeviceUnknown,
+    /// The grantee is nobody.
+    #[error("nobody of this name is registered in the study")]
+    GranteeUnknown,
+    /// The grant exists already.
+    #[error("the participant has a grant of this name already")]
+    GrantExists,
+    /// There is no such grant for the reader.
+    #[error("the participant granted nothing of this name to the reader")]
+    GrantUnknown,
+    /// The grant was revoked, or everything was withdrawn after it.
+    #[error("the participant ended this grant")]
+    GrantEnded,
+    /// The grant's period has not begun or is over.
+    #[error("the grant does not cover this time")]
+    GrantOutsidePeriod,
+    /// The grant was used as often as it may be.
+    #[error("the grant was used as often as it allows")]
+    GrantUsedUp,
+    /// The grant covers other categories, or another purpose.
+    #[error("the grant covers other categories, or another purpose")]
+    GrantDoesNotCover,
+    /// The request to read was signed too long ago.
+    #[error("the request to read was signed more than five minutes ago: sign a new one")]
+    AccessStale,
     /// The facts it was decided on grew too old before it could be recorded.
     #[error("the facts this was decided on grew too old before it could be recorded: try again")]
     DecisionTooOld,
@@ -76,125 +140,18 @@ pub trait Rule: Payload {
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal>;
 }
 
-/// Whether `provision` may be relied on, given the fact about a participant's consent.
-pub fn permits(fact: Option<&Fact>, provision: Provision) -> Result<(), Refusal> {
-    let Some(Fact::Consent { provisions }) = fact else { return Err(Refusal::ConsentMissing) };
-    match provisions.get(&provision) {
-        None => Err(Refusal::ConsentMissing),
-        Some(Given { withdrawn: Some(_), .. }) => Err(Refusal::ConsentWithdrawn),
-        Some(Given { withdrawn: None, .. }) => Ok(()),
-    }
+/// The rules the study runs under.
+fn rules(facts: &Facts) -> Result<u32, Refusal> {
+    facts.rules().ok_or(Refusal::StudyUnknown)
 }
 
-impl Rule for PublishDocument {
-    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut needs = subjects(&self.by, envelope.key_ids(), Task::PublishDocuments, &Name::all_sites());
-        needs.push(Subject::Study);
-        needs
-    }
-
-    fn needs(&self) -> Vec<Subject> {
-        vec![Subject::Document(self.document.clone(), self.version.clone(), self.language.clone())]
-    }
-
-    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        authorise(facts, envelope, &self.by, Task::PublishDocuments, &Name::all_sites(), next.time)?;
-        if !is_day(self.approval.date.as_str()) {
-            return Err(Refusal::Malformed { field: "approval.date", what: "not a day of the form YYYY-MM-DD" });
-        }
-        let subject = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
-        if facts.find(&subject).is_some() {
-            return Err(Refusal::DocumentExists);
-        }
-        let fact = Fact::Document { content: self.content, approval: self.approval.clone(), published: next.number };
-        Ok(vec![(subject, fact)])
-    }
+/// Checks that the study runs under rules that know more than consent to everything at once.
+fn present_rules(facts: &Facts) -> Result<(), Refusal> {
+    if rules(facts)? >= 2 { Ok(()) } else { Err(Refusal::RulesOutdated) }
 }
 
-impl Rule for GiveConsent {
-    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
-        let who = [Subject::Participant(self.participant.clone()), Subject::Site(self.site.clone())];
-        needs.push(Subject::Study);
-        needs.extend(who);
-        needs
-    }
-
-    fn needs(&self) -> Vec<Subject> {
-        vec![
-            Subject::Document(self.document.clone(), self.version.clone(), self.language.clone()),
-            Subject::Consent(self.participant.clone()),
-        ]
-    }
-
-    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        authorise(facts, envelope, &self.by, Task::ObtainConsent, &self.site, next.time)?;
-        signing_key(facts, envelope, &self.participant)?;
-        if facts.site_of_active(&self.participant) != Some(&self.site) {
-            return Err(Refusal::NotEnrolled);
-        }
-        if !facts.site_is_open(&self.site) {
-            return Err(Refusal::SiteNotOpen);
-        }
-        let document = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
-        if facts.find(&document).is_none() {
-            return Err(Refusal::DocumentUnknown);
-        }
-        each_once(&self.provisions)?;
-        let mut provisions = given(facts, &self.participant);
-        for provision in &self.provisions {
-            let state = Given {
-                given: next.number,
-                document: self.document.clone(),
-                version: self.version.clone(),
-                language: self.language.clone(),
-                withdrawn: None,
-            };
-            provisions.insert(*provision, state);
-        }
-        Ok(vec![(Subject::Consent(self.participant.clone()), Fact::Consent { provisions })])
-    }
-}
-
-impl Rule for WithdrawConsent {
-    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
-        needs.extend([Subject::Study, Subject::Participant(self.participant.clone())]);
-        needs
-    }
-
-    fn needs(&self) -> Vec<Subject> {
-        vec![Subject::Consent(self.participant.clone())]
-    }
-
-    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        study_exists(facts)?;
-        if self.by == self.participant {
-            signing_key(facts, envelope, &self.by)?;
-        } else {
-            authorise(facts, envelope, &self.by, Task::ObtainConsent, &self.site, next.time)?;
-        }
-        match facts.find(&Subject::Participant(self.participant.clone())) {
-            Some(Fact::Participant { site, .. }) if *site == self.site => {}
-            _ => return Err(Refusal::NotEnrolled),
-        }
-        each_once(&self.provisions)?;
-        let subject = Subject::Consent(self.participant.clone());
-        let mut provisions = given(facts, &self.participant);
-        for provision in &self.provisions {
-            permits(facts.find(&subject), *provision)?;
-            if let Some(state) = provisions.get_mut(provision) {
-                state.withdrawn = Some(next.number);
-            }
-        }
-        Ok(vec![(subject, Fact::Consent { provisions })])
-    }
-}
-
-fn study_exists(facts: &Facts) -> Result<(), Refusal> {
-    facts.find(&Subject::Study).map(|_| ()).ok_or(Refusal::StudyUnknown)
+fn malformed<T>(field: &'static str, what: &'static str) -> Result<T, Refusal> {
+    Err(Refusal::Malformed { field, what })
 }
 
 fn given(facts: &Facts, participant: &Name) -> BTreeMap<Provision, Given> {
@@ -204,12 +161,36 @@ fn given(facts: &Facts, participant: &Name) -> BTreeMap<Provision, Given> {
     }
 }
 
-fn each_once(provisions: &[Provision]) -> Result<(), Refusal> {
+fn each_once(field: &'static str, provisions: &[Provision]) -> Result<(), Refusal> {
     let mut sorted = provisions.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
     if sorted.is_empty() || sorted.len() != provisions.len() {
-        return Err(Refusal::Malformed { field: "provisions", what: "at least one, and each at most once" });
+        return malformed(field, "at least one, and each at most once");
     }
     Ok(())
 }
+
+/// Whether `actor` is registered as one of `relations` of the participant.
+fn represents(facts: &Facts, participant: &Name, actor: &Name, relations: &[Relation]) -> bool {
+    let subject = Subject::Representative(participant.clone(), actor.clone());
+    matches!(facts.find(&subject), Some(Fact::Representative { relation, .. }) if relations.contains(relation))
+}
+
+/// Checks that the participant signed, or somebody who decides for them.
+fn signed_by_or_for(facts: &Facts, envelope: &Envelope, by: &Name, participant: &Name) -> Result<(), Refusal> {
+    let decides = [Relation::LegalRepresentative, Relation::Parent];
+    if by != participant && !represents(facts, participant, by, &decides) {
+        return Err(Refusal::RepresentativeUnknown("representative"));
+    }
+    signing_key(facts, envelope, by)?;
+    Ok(())
+}
+
+/// Checks that the participant belongs to the site, whether or not they have left.
+fn belongs(facts: &Facts, participant: &Name, site: &Name) -> Result<(), Refusal> {
+    if facts.site_of(participant) == Some(site) { Ok(()) } else { Err(Refusal::NotEnrolled) }
+}
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;

@@ -1,7 +1,8 @@
-//! Consent: documents, consents and withdrawals, each a signed command and a journal entry; and decisions.
+//! Consent: documents, consents, withdrawals, grants and reads, each a signed command and a journal entry; and decisions.
 
 mod api;
 mod config;
+mod copy;
 pub mod domain;
 mod store;
 
@@ -12,8 +13,9 @@ use server::Parts;
 
 /// Opens the service: what its port serves.
 pub async fn open(config: Config) -> Result<Parts, OpenError> {
+    let files = store::Files::open(config.documents.clone()).map_err(OpenError::Folder)?;
     let journal = Journal::open(store::journal(&config)).await?;
     let keeper = api::Keeper { enrollment: config.enrollment.clone(), services: config.services.clone() };
     let journals = journal.service(keeper);
-    Ok(Parts::default().grpc(journals).grpc(api::service(journal, config)))
+    Ok(Parts::default().grpc(journals).grpc(api::service(journal, files, config)))
 }

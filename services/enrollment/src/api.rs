@@ -9,13 +9,14 @@ mod screening;
 mod study;
 
 use crate::store::{Enrollment, LocalFacts, Recorded, Store};
-use access::{FactSource, ServiceToken};
-use journal::Stored;
+use access::{AccessLog, FactSource, ServiceToken};
+use journal::{Stored, api::Opened};
 use proto::enrollment::{
     self as pb,
     enrollment_service_server::{EnrollmentService, EnrollmentServiceServer},
 };
 use seal::{
+    authority::{delegations, is_of_site},
     command::{self as cmd, RULES, Task},
     fact::{Facts, Subject},
     id::{IdError, Name, Service, StreamId, Uuid},
@@ -28,9 +29,10 @@ use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 const MAX_MESSAGE_BYTES: usize = server::MAX_COMMAND_BYTES + (4 << 20);
 
 /// The enrollment service over its journal.
-pub(crate) fn service(journal: Enrollment, store: Store) -> EnrollmentServiceServer<Api> {
+pub(crate) fn service(journal: Enrollment, store: Store, accesses: AccessLog) -> EnrollmentServiceServer<Api> {
     let facts = store.facts();
-    EnrollmentServiceServer::new(Api(Inner { journal, facts, store })).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    let inner = Inner { journal, facts, store, accesses };
+    EnrollmentServiceServer::new(Api(inner)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 pub(crate) struct Api(Inner);
@@ -39,6 +41,7 @@ struct Inner {
     journal: Enrollment,
     facts: LocalFacts,
     store: Store,
+    accesses: AccessLog,
 }
 
 macro_rules! methods {
@@ -135,6 +138,31 @@ impl Inner {
         Ok(access::holds_any(caller, study, tasks, site, &self.facts, now_ms()).await?)
     }
 
+    /// Checks that `caller` may see what became of a participant of `site`: as the participant, for them, or by a task. Who is
+    /// not of the site signs the read, and it is recorded before anything is shown.
+    async fn must_see(
+        &self,
+        metadata: &MetadataMap,
+        study: Uuid,
+        caller: &Name,
+        (participant, site): (&Name, &Name),
+    ) -> Result<(), Problem> {
+        if caller == participant {
+            return Ok(());
+        }
+        let represents = Subject::Representative(participant.clone(), caller.clone());
+        let mut subjects: Vec<Subject> = Task::ALL.iter().flat_map(|task| delegations(caller, *task, site)).collect();
+        subjects.push(represents.clone());
+        let (facts, now) = (self.find(study, &subjects).await?, now_ms());
+        let of_site = Task::ALL.iter().any(|task| is_of_site(&facts, caller, *task, site, now));
+        if of_site || facts.find(&represents).is_some() {
+            return Ok(());
+        }
+        self.must_hold(caller, study, &[Task::Read, Task::Audit], site).await?;
+        self.accesses.record(metadata, (study, caller, participant), now).await?;
+        Ok(())
+    }
+
     /// Who brought something about.
     async fn act(&self, study: Uuid, number: u64) -> Result<pb::Act, Problem> {
         Ok(act(&self.store.read(study, number).await?))
@@ -189,19 +217,23 @@ pub(crate) struct Keeper {
     pub(crate) facts: LocalFacts,
     pub(crate) store: Store,
     pub(crate) services: ServiceToken,
+    pub(crate) accesses: AccessLog,
 }
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str) -> Result<(), Status> {
-        Ok(server::admit_auditor(metadata, &self.services, &self.facts, Service::Enrollment, (stream, study)).await?)
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, full: bool) -> Result<(), Status> {
+        let accesses = Some(&self.accesses).filter(|_| full);
+        let of = (Service::Enrollment, stream, study);
+        Ok(server::admit_auditor(metadata, &self.services, &self.facts, accesses, of).await?)
     }
 
     fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
         Ok(server::admit_service(metadata, &self.services)?)
     }
 
-    async fn open(&self, _: StreamId, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-        self.store.open_entry(stored).await
+    async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
+        let (envelope, datapoints) = self.store.open_entry(stored).await?;
+        Some(Opened { envelope, datapoints, ..Opened::default() })
     }
 }

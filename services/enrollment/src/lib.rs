@@ -18,6 +18,7 @@ pub async fn open(config: Config) -> Result<Parts, OpenError> {
         let file = config.file;
         OpenError::Database { file, source }
     })?;
-    let keeper = api::Keeper { facts: store.facts(), store: store.clone(), services: config.services };
-    Ok(Parts::default().grpc(journal.service(keeper)).grpc(api::service(journal, store)))
+    let (services, accesses) = (config.services, config.accesses);
+    let keeper = api::Keeper { facts: store.facts(), store: store.clone(), services, accesses: accesses.clone() };
+    Ok(Parts::default().grpc(journal.service(keeper)).grpc(api::service(journal, store, accesses)))
 }

@@ -138,6 +138,11 @@ payload! {
         entry: u64,
         /// The value's place in that submission.
         index: u32,
+        /// Its item.
+        item: Name,
+        /// The repeat key of its item group; empty where the group does not repeat.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        repeat: String,
         /// Why, in words that do not repeat the value.
         reason: Name,
         /// The second person who signs.

@@ -89,6 +89,29 @@ pub struct Reconsent {
     pub then: ReconsentMode,
 }
 
+/// What a document says of the handling of data, as far as other systems ask for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// Who decides why and how the data are used: the sponsor.
+    pub controller: Name,
+    /// Whom a participant asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Name>,
+    /// Where data are stored: countries or places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub storage: Vec<Name>,
+    /// How long data are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Name>,
+    /// Under whose law: a country (ISO 3166-1) or a union of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<Name>,
+    /// The legal ground of the processing; consent to take part is not always the ground on which data are processed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lawful_basis: Option<Name>,
+}
+
 /// On what terms a document asks for consent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +146,9 @@ pub struct Terms {
     /// How long consent may be deferred in an emergency, milliseconds; absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferral_ms: Option<u64>,
+    /// What it says of the handling of data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
 }
 
 payload! {

@@ -151,7 +151,7 @@ fn proven(walk: &mut Walk<'_>, bundle: &Bundle, links: &mut Vec<Link>) -> Result
         }
         _ => None,
     };
-    let datapoint = datapoint.unwrap_or_else(nothing);
+    let datapoint = datapoint.unwrap_or_else(|| taken_out(redacted.as_ref()));
     Ok(Proven { submission: command, entry, datapoint, redacted, key, consent })
 }
 
@@ -173,10 +173,10 @@ fn inside(bundle: &Bundle, leaf: &Hash, submission: &Submission) -> Result<(), F
     ensure(inside.is_ok(), LinkName::Datapoint, "the datapoint is not in the tree the submission's signer signed")
 }
 
-/// What a claim says of a value that was taken out.
-fn nothing() -> Datapoint {
-    let empty = String::new;
-    Datapoint { nonce: [0; 16], item: empty(), repeat: empty(), value: empty(), unit: empty() }
+/// What a claim says of a value that was taken out: item and repeat key are those its redaction states.
+fn taken_out(redacted: Option<&RedactionClaim>) -> Datapoint {
+    let (item, repeat) = redacted.map(|claim| (claim.item.to_string(), claim.repeat.clone())).unwrap_or_default();
+    Datapoint { nonce: [0; 16], item, repeat, value: String::new(), unit: String::new() }
 }
 
 impl Demand {

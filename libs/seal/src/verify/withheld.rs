@@ -41,6 +41,8 @@ pub(super) fn redacted(
         by: first.clone(),
         second: second.clone(),
         reason: reason.clone(),
+        item: done.command.item.clone(),
+        repeat: done.command.repeat.clone(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::domain::{Fault, Refusal};
 use proto::capture::{self as pb, ErrorReason};
+use seal::consent::NotInForce;
 use server::Problem;
 use tonic::Code;
 
@@ -16,8 +17,12 @@ impl From<Refusal> for Problem {
             Refusal::FormsVersionUnknown => Problem::new(Code::NotFound, "FORMS_VERSION_UNKNOWN", said),
             Refusal::SiteNotOpen => state("SITE_NOT_OPEN"),
             Refusal::NotEnrolled => state("PARTICIPANT_NOT_ENROLLED"),
-            Refusal::ConsentMissing => state("CONSENT_MISSING"),
-            Refusal::ConsentWithdrawn => state("CONSENT_WITHDRAWN"),
+            Refusal::NotInForce(why) => state(not_in_force(why)),
+            Refusal::Erased => state("ERASED"),
+            Refusal::ConsentInForce => state("CONSENT_IN_FORCE"),
+            Refusal::ErasureIncomplete => state("ERASURE_INCOMPLETE"),
+            Refusal::ValueNotThere => Problem::new(Code::NotFound, "NOT_FOUND", said),
+            Refusal::RedactionRaced => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
             Refusal::DecisionTooOld => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
             Refusal::FormExists(entry) => {
                 Problem::new(Code::AlreadyExists, "FORM_EXISTS", said).with("entry", entry.to_string())
@@ -31,9 +36,21 @@ impl From<Refusal> for Problem {
     }
 }
 
+fn not_in_force(why: NotInForce) -> &'static str {
+    match why {
+        NotInForce::Missing => "CONSENT_MISSING",
+        NotInForce::Withdrawn => "CONSENT_WITHDRAWN",
+        NotInForce::PeriodEnded => "CONSENT_PERIOD_ENDED",
+        NotInForce::MajorityReached => "CONSENT_MAJORITY_REACHED",
+        NotInForce::DeferralEnded => "CONSENT_DEFERRAL_ENDED",
+        NotInForce::ReconsentRequired => "RECONSENT_REQUIRED",
+    }
+}
+
 fn reason(fault: Fault) -> &'static str {
     match fault {
         Fault::Malformed | Fault::Definition => "MALFORMED",
+        Fault::Provision => "PROVISION_MISMATCH",
         Fault::RootMismatch => "ROOT_MISMATCH",
         Fault::ItemUnknown => "ITEM_UNKNOWN",
         Fault::ItemRepeated => "ITEM_REPEATED",

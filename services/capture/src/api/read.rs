@@ -1,21 +1,23 @@
 //! Reads, for those entitled to see.
 
 use super::Inner;
-use crate::domain::{self, Current, Recorded};
-use access::FactSource;
+use crate::{
+    domain::{self, Current, Recorded},
+    store::{is_first, leaf},
+};
+use journal::ReadError;
 use proto::capture as pb;
 use seal::{
     Hash,
-    command::{FormInstance, Submission, Task},
-    fact::Subject,
+    command::{FormInstance, RedactValue, Submission},
+    datapoint::Datapoint,
     id::{IdError, Name, Service, Uuid},
 };
 use server::{Problem, now_ms, study};
-use tlog::merkle::{Tree, leaf_hash};
+use tlog::merkle::Tree;
 use tonic::{Code, metadata::MetadataMap};
+use vault::{Content, Kept};
 
-/// Tasks that let their holder see what was captured at their site.
-const SEES: [Task; 3] = [Task::Capture, Task::Read, Task::Audit];
 const MAX_REQUESTS: usize = 1_000;
 
 impl Inner {
@@ -43,7 +45,7 @@ impl Inner {
         metadata: &MetadataMap,
         request: pb::GetDatapointRequest,
     ) -> Result<pb::GetDatapointResponse, Problem> {
-        let (_, submissions) = self.read(metadata, &request.study, request.instance).await?;
+        let submissions = self.read(metadata, &request.study, request.instance).await?;
         let found = domain::current(&submissions)
             .into_iter()
             .find(|item| item.datapoint.item == request.item && item.datapoint.repeat == request.repeat)
@@ -56,7 +58,7 @@ impl Inner {
         metadata: &MetadataMap,
         request: pb::GetFormRequest,
     ) -> Result<pb::GetFormResponse, Problem> {
-        let (_, submissions) = self.read(metadata, &request.study, request.instance).await?;
+        let submissions = self.read(metadata, &request.study, request.instance).await?;
         Ok(pb::GetFormResponse { form: form_message(&submissions) })
     }
 
@@ -67,7 +69,7 @@ impl Inner {
     ) -> Result<pb::ListFormsResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
-        self.may_see(metadata, study, &participant).await?;
+        let sight = self.sight(metadata, study, &participant).await?;
         let after = match request.page_token.as_str() {
             "" => None,
             token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
@@ -79,11 +81,14 @@ impl Inner {
         let full = page.len() == size as usize;
         let next_page_token = page.last().filter(|_| full).map_or_else(String::new, |(number, _)| number.to_string());
         let mut forms = Vec::new();
-        for (number, first) in page {
-            if first != [1] {
+        for (number, mark) in page {
+            if !is_first(&mark) {
                 continue; // a correction: part of the form instance it corrects
             }
             let (recorded, _, _) = self.store.submission(stream, number).await?;
+            if !sight.covers(&recorded.header.rests_on()) {
+                continue;
+            }
             let submissions = self.store.submissions(study, &recorded.header.instance).await?;
             forms.extend(form_message(&submissions));
         }
@@ -95,7 +100,7 @@ impl Inner {
         metadata: &MetadataMap,
         request: pb::GetItemHistoryRequest,
     ) -> Result<pb::GetItemHistoryResponse, Problem> {
-        let (_, submissions) = self.read(metadata, &request.study, request.instance).await?;
+        let submissions = self.read(metadata, &request.study, request.instance).await?;
         let changes = domain::history(&submissions, &request.item, &request.repeat);
         if changes.is_empty() {
             return Err(not_found());
@@ -121,34 +126,61 @@ impl Inner {
         request: pb::DiscloseDatapointRequest,
     ) -> Result<pb::DiscloseDatapointResponse, Problem> {
         let study = study(&request.study)?;
-        // Who may not see the entry must not learn whether it exists: the answer is the same.
-        let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
         let stream = Service::Capture.stream(study);
-        let found = self.store.submission(stream, request.entry).await;
-        let (recorded, content, stored) = found.map_err(|problem| match problem.code {
-            Code::DataLoss if problem.reason == "DATA_DAMAGED" => problem,
-            Code::Unavailable => problem,
-            _ => not_found(),
+        // Who may not see the entry must not learn whether it exists: the answer is the same.
+        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        let stored = self.store.reader().entry(stream, request.entry).await.map_err(|error| match error {
+            ReadError::NotFound => not_found(),
+            other => other.into(),
         })?;
-        self.sees(&caller, study, &recorded.header.instance.participant).await.map_err(|problem| {
-            match problem.code {
-                Code::PermissionDenied => not_found(),
-                _ => problem,
-            }
-        })?;
-        let index = recorded
-            .datapoints
-            .iter()
-            .position(|datapoint| datapoint.item == request.item && datapoint.repeat == request.repeat)
-            .ok_or_else(not_found)?;
-        let leaves: Vec<Hash> = content.datapoints.iter().map(|bytes| leaf_hash(bytes)).collect();
+        if let Some(number) = self.store.erased_in(stream, &stored).await? {
+            let erase = self.store.erasure(stream, number).await?;
+            self.sight(metadata, study, &erase.participant).await.map_err(hidden)?;
+            let withheld = Some(pb::Withheld { entry: number, leaf: Vec::new() });
+            return Ok(pb::DiscloseDatapointResponse { entry: stored.entry, withheld, ..Default::default() });
+        }
+        let (recorded, content, stored) =
+            self.store.submission(stream, request.entry).await.map_err(|problem| match problem.code {
+                Code::DataLoss | Code::Unavailable => problem,
+                _ => not_found(),
+            })?;
+        let sight = self.sight(metadata, study, &recorded.header.instance.participant).await.map_err(hidden)?;
+        if !sight.covers(&recorded.header.rests_on()) {
+            return Err(not_found());
+        }
+        let (index, withheld) = self.place(study, &request, &content).await?;
+        let leaves: Vec<Hash> = content.datapoints.iter().map(leaf).collect();
         Ok(pb::DiscloseDatapointResponse {
             entry: stored.entry,
             envelope: content.envelope,
-            datapoint: content.datapoints[index].clone(),
+            datapoint: content.datapoints[index].whole().map(<[u8]>::to_vec).unwrap_or_default(),
             index: index as u64,
             path: Tree::new(&leaves).path(index).iter().map(|hash| hash.0.to_vec()).collect(),
+            withheld,
         })
+    }
+
+    /// The place of the item asked for, and what took it out, if something did.
+    async fn place(
+        &self,
+        study: Uuid,
+        request: &pb::DiscloseDatapointRequest,
+        content: &Content,
+    ) -> Result<(usize, Option<pb::Withheld>), Problem> {
+        let wanted = |kept: &Kept| {
+            let found = kept.whole().and_then(|bytes| Datapoint::parse(bytes).ok());
+            found.is_some_and(|found| found.item == request.item && found.repeat == request.repeat)
+        };
+        if let Some(index) = content.datapoints.iter().position(wanted) {
+            return Ok((index, None));
+        }
+        let redactions = self.store.redactions(study, request.entry).await?;
+        let same =
+            |redact: &&(u64, RedactValue)| redact.1.item.as_str() == request.item && redact.1.repeat == request.repeat;
+        let (number, redact) = redactions.iter().find(same).ok_or_else(not_found)?;
+        let index = usize::try_from(redact.index).map_err(|_| not_found())?;
+        let kept = content.datapoints.get(index).ok_or_else(not_found)?;
+        Ok((index, Some(pb::Withheld { entry: *number, leaf: leaf(kept).0.to_vec() })))
     }
 
     async fn read(
@@ -156,7 +188,7 @@ impl Inner {
         metadata: &MetadataMap,
         of_study: &str,
         instance: Option<pb::FormInstance>,
-    ) -> Result<(FormInstance, Vec<Recorded>), Problem> {
+    ) -> Result<Vec<Recorded>, Problem> {
         let study = study(of_study)?;
         let instance = instance.ok_or_else(|| Problem::field("MALFORMED", "instance", "required"))?;
         let instance = FormInstance {
@@ -166,29 +198,22 @@ impl Inner {
             form: name("instance.form", &instance.form)?,
             form_repeat: instance.form_repeat,
         };
-        self.may_see(metadata, study, &instance.participant).await?;
+        let sight = self.sight(metadata, study, &instance.participant).await?;
         let submissions = self.store.submissions(study, &instance).await?;
-        if submissions.is_empty() { Err(not_found()) } else { Ok((instance, submissions)) }
-    }
-
-    async fn may_see(&self, metadata: &MetadataMap, study: Uuid, participant: &Name) -> Result<(), Problem> {
-        let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
-        self.sees(&caller, study, participant).await
-    }
-
-    /// Checks that `caller` is the participant, or holds a task that sees at the participant's site.
-    async fn sees(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<(), Problem> {
-        if caller == participant {
-            return Ok(());
-        }
-        let (_, facts) = self.enrollment.facts(study, &[Subject::Participant(participant.clone())]).await?;
-        let everywhere = Name::all_sites();
-        let site = facts.site_of(participant).unwrap_or(&everywhere);
-        Ok(access::holds_any(caller, study, &SEES, site, &self.enrollment, now_ms()).await?)
+        let covered = submissions.first().is_some_and(|first| sight.covers(&first.header.rests_on()));
+        if covered { Ok(submissions) } else { Err(not_found()) }
     }
 }
 
-fn name(field: &str, text: &str) -> Result<Name, Problem> {
+/// Who may not see an entry is told what is told of an entry that is not there.
+fn hidden(problem: Problem) -> Problem {
+    match problem.code {
+        Code::PermissionDenied => not_found(),
+        _ => problem,
+    }
+}
+
+pub(super) fn name(field: &str, text: &str) -> Result<Name, Problem> {
     text.parse().map_err(|error: IdError| Problem::field("MALFORMED", field, error.to_string()))
 }
 
@@ -221,5 +246,10 @@ fn form_message(submissions: &[Recorded]) -> Option<pb::Form> {
         forms_version: forms_version.to_string(),
         values: domain::current(submissions).into_iter().map(value_message).collect(),
         entries: submissions.iter().map(|submission| submission.entry.number).collect(),
+        redacted: submissions.iter().flat_map(redacted_message).collect(),
     })
+}
+
+fn redacted_message(submission: &Recorded) -> impl Iterator<Item = pb::RedactedValue> + '_ {
+    submission.redacted.iter().map(|index| pb::RedactedValue { entry: submission.entry.number, index: *index })
 }

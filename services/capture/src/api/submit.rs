@@ -4,6 +4,7 @@ use super::{Inner, problem::refusal_message};
 use crate::{
     domain::{self, Refusal},
     gate::Basis,
+    store,
 };
 use access::FactSource;
 use journal::{Decision, Found, Next, Proposal, api::receipt_message};
@@ -44,7 +45,7 @@ impl Inner {
             if found.0.contains_key(&key) {
                 return Err(Refusal::FormsVersionExists);
             }
-            Ok(Decision { facts: vec![(key, Vec::new())] })
+            Ok(Decision { facts: vec![(key, Vec::new())], ..Decision::default() })
         };
         let proposal = Proposal {
             stream,
@@ -59,13 +60,18 @@ impl Inner {
         Ok(receipt_message(self.journal.append(proposal).await?))
     }
 
-    pub(super) async fn submit(&self, envelope: Vec<u8>, datapoints: Vec<Vec<u8>>) -> Result<Receipt, Problem> {
+    /// Records a submission. Gives its receipt, and by when consent anew is asked for, if it is.
+    pub(super) async fn submit(
+        &self,
+        envelope: Vec<u8>,
+        datapoints: Vec<Vec<u8>>,
+    ) -> Result<(Receipt, Option<u64>), Problem> {
         let received = receive::<Submission>(envelope)?;
         let submission = &received.command;
         let values = domain::check_header(submission, &datapoints)?;
         let basis = self.gate.basis(submission, &received.envelope).await?;
         domain::admit(submission, &received.envelope, &basis.enrollment, server::now_ms())?;
-        basis.consent.clone()?;
+        let reconsent_by = basis.consent.clone()?.reconsent_by;
         let forms = self.forms(submission.study, &submission.forms_version).await?;
         domain::check_values(submission, &values, &forms)?;
 
@@ -78,10 +84,10 @@ impl Inner {
             envelope: received.hash,
             stored,
             basis: basis.heads.clone(),
-            reads: vec![keys.instance],
+            reads: vec![keys.instance, keys.erased],
             rule: Box::new(move |found, next| record(&received, &basis, &keys, found, next)),
         };
-        Ok(receipt_message(self.journal.append(proposal).await?))
+        Ok((receipt_message(self.journal.append(proposal).await?), reconsent_by))
     }
 
     async fn forms(&self, study: Uuid, version: &Name) -> Result<Arc<DefineForms>, Problem> {
@@ -102,11 +108,12 @@ impl Inner {
         message: Result<pb::SubmitFormsRequest, Status>,
     ) -> Result<pb::SubmitFormsResponse, Status> {
         let pb::SubmitFormsRequest { envelope, datapoints } = message?;
-        let outcome = match self.submit(envelope, datapoints).await {
-            Ok(receipt) => Outcome::Receipt(receipt),
-            Err(problem) => Outcome::Refusal(refusal_message(problem)),
+        let (outcome, reconsent_by) = match self.submit(envelope, datapoints).await {
+            Ok((receipt, reconsent_by)) => (Outcome::Receipt(receipt), reconsent_by),
+            Err(problem) => (Outcome::Refusal(refusal_message(problem)), None),
         };
-        Ok(pb::SubmitFormsResponse { sequence, outcome: Some(outcome) })
+        let reconsent_by_ms = reconsent_by.unwrap_or(0);
+        Ok(pb::SubmitFormsResponse { sequence, outcome: Some(outcome), reconsent_by_ms })
     }
 }
 
@@ -115,19 +122,25 @@ impl Inner {
 fn record(
     received: &Received<Submission>,
     basis: &Basis,
-    keys: &crate::store::Keys,
+    keys: &store::Keys,
     found: &Found,
     next: Next,
 ) -> Result<Decision, Refusal> {
     let submission = &received.command;
-    if next.time > basis.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+    let consent = basis.consent.as_ref().map_err(Clone::clone)?;
+    let ended = consent.until.is_some_and(|until| next.time >= until);
+    if ended || next.time > basis.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
         return Err(Refusal::DecisionTooOld);
+    }
+    if found.0.contains_key(&keys.erased) {
+        return Err(Refusal::Erased);
     }
     seal::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)?;
     let latest = found.0.get(&keys.instance).and_then(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_be_bytes);
     domain::fits(submission, latest)?;
-    let first = [u8::from(submission.corrects.is_none())];
+    let mark = store::mark(submission.corrects.is_none(), next.number);
     Ok(Decision {
-        facts: vec![(keys.instance, next.number.to_be_bytes().to_vec()), (keys.participant, first.to_vec())],
+        facts: vec![(keys.instance, next.number.to_be_bytes().to_vec()), (keys.participant, mark)],
+        ..Decision::default()
     })
 }

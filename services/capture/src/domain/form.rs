@@ -2,7 +2,7 @@
 
 use super::{Fault, Refusal, field};
 use seal::{
-    command::{DefineForms, FormDef, ItemDef, ItemType, Submission},
+    command::{DefineForms, FormDef, ItemDef, ItemType, Provision, Submission},
     datapoint::{Datapoint, MAX_DATAPOINTS, MAX_VALUE_BYTES},
     text::{digits, is_day},
 };
@@ -39,6 +39,10 @@ pub fn check_values(submission: &Submission, values: &[Datapoint], forms: &Defin
     let Some(form) = forms.forms.iter().find(|form| form.form == submission.instance.form) else {
         return field("envelope.payload.instance.form", Fault::ItemUnknown);
     };
+    let provision = form.provision.clone().unwrap_or_else(Provision::data_collection);
+    if submission.rests_on() != provision {
+        return field("envelope.payload.provision", Fault::Provision);
+    }
     let mut seen = HashSet::new();
     for (index, datapoint) in values.iter().enumerate() {
         let Some(item) = form.items.iter().find(|item| item.item.as_str() == datapoint.item) else {

@@ -9,8 +9,10 @@ pub struct Recorded {
     pub entry: Entry,
     /// The signed header.
     pub header: Submission,
-    /// The datapoints.
+    /// The datapoints that are there, in their order.
     pub datapoints: Vec<Datapoint>,
+    /// The places of those that were taken out.
+    pub redacted: Vec<u32>,
 }
 
 /// An item as it stands.

@@ -77,9 +77,7 @@ impl Inner {
         let facts = self.find(study, &[Subject::Participant(participant.clone())]).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);
-        if caller != participant {
-            self.must_hold(&caller, study, &Task::ALL, site).await?;
-        }
+        self.must_see(metadata, study, &caller, (&participant, site)).await?;
         if *site == everywhere {
             return Err(not_found("participant"));
         }

@@ -73,7 +73,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>, sealed: Opti
             .collect();
         let changes = command.decide(&envelope, &facts, Next { number: next.number, time: next.time })?;
         let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
-        Ok(Decision { facts })
+        Ok(Decision { facts, ..Decision::default() })
     };
     Proposal {
         stream,

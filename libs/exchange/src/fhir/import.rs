@@ -1,0 +1,193 @@
+//! Reads a FHIR R4 Consent as a request, to be confirmed by the participant before it means anything.
+
+use super::{
+    check::{self, ImportError},
+    json::Strict,
+    path::Path,
+    request::{Decision, Period, Request, RequestStatus, Requested, Scope},
+    rule::{self, Outer},
+    shape::CONSENT,
+};
+use serde_json::{Map, Value};
+use tlog::{Hash, sha256};
+
+/// The longest resource that is read, in bytes.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// How deeply objects may be nested.
+pub const MAX_DEPTH: usize = 32;
+
+/// Reads the bytes of a FHIR R4 (4.0.1) Consent in JSON.
+///
+/// # Errors
+///
+/// [`ImportError`] names the path of the first element that is not as FHIR R4 says.
+pub fn import_r4(bytes: &[u8]) -> Result<Request, ImportError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(ImportError::TooLong);
+    }
+    let Strict(value) = serde_json::from_slice(bytes).map_err(|_| ImportError::NotJson)?;
+    let consent = value.as_object().filter(|object| is_consent(object)).ok_or(ImportError::NotConsent)?;
+    check::object(consent, &CONSENT, &Path::root())?;
+    rules(consent)?;
+    let mut reading = Reading::default();
+    reading.consent(consent);
+    Ok(request(consent, reading, sha256(&[bytes])))
+}
+
+fn is_consent(object: &Map<String, Value>) -> bool {
+    object.get("resourceType").and_then(Value::as_str) == Some("Consent")
+}
+
+fn rules(consent: &Map<String, Value>) -> Result<(), ImportError> {
+    let has = |name| consent.contains_key(name);
+    let broken = |path: &str| Err(ImportError::Rule { path: path.to_owned() });
+    match () {
+        () if !has("policy") && !has("policyRule") => broken("policyRule"),
+        () if has("sourceAttachment") && has("sourceReference") => broken("sourceReference"),
+        () => Ok(()),
+    }
+}
+
+fn request(consent: &Map<String, Value>, reading: Reading, content: Hash) -> Request {
+    let root = consent.get("provision").and_then(Value::as_object);
+    Request {
+        status: status(text(consent, "status")),
+        scope: scope(consent),
+        patient: patient(consent),
+        date: text(consent, "dateTime").map(str::to_owned),
+        period: root.and_then(|root| period(root, "period")),
+        provisions: reading.provisions,
+        unmapped: reading.unmapped,
+        content,
+    }
+}
+
+/// The check has passed: other codes cannot occur, and would be the most cautious one.
+fn status(code: Option<&str>) -> RequestStatus {
+    match code {
+        Some("draft") => RequestStatus::Draft,
+        Some("proposed") => RequestStatus::Proposed,
+        Some("active") => RequestStatus::Active,
+        Some("rejected") => RequestStatus::Rejected,
+        Some("inactive") => RequestStatus::Inactive,
+        _ => RequestStatus::EnteredInError,
+    }
+}
+
+fn decision(provision: &Map<String, Value>) -> Decision {
+    match text(provision, "type") {
+        Some("permit") => Decision::Permit,
+        Some("deny") => Decision::Deny,
+        _ => Decision::Unstated,
+    }
+}
+
+fn scope(consent: &Map<String, Value>) -> Scope {
+    const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
+    let codes = consent.get("scope").map(|scope| codes_of(scope, SYSTEM)).unwrap_or_default();
+    match codes.as_slice() {
+        ["adr"] => Scope::AdvanceDirective,
+        ["research"] => Scope::Research,
+        ["patient-privacy"] => Scope::PatientPrivacy,
+        ["treatment"] => Scope::Treatment,
+        _ => Scope::Other,
+    }
+}
+
+fn patient(consent: &Map<String, Value>) -> Option<String> {
+    let patient = consent.get("patient")?.as_object()?;
+    let identifier = || text(patient.get("identifier")?.as_object()?, "value");
+    text(patient, "reference").or_else(identifier).map(str::to_owned)
+}
+
+fn period(object: &Map<String, Value>, name: &str) -> Option<Period> {
+    let period = object.get(name)?.as_object()?;
+    let end = |name| text(period, name).map(str::to_owned);
+    Some(Period { start: end("start"), end: end("end") })
+}
+
+pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_str()
+}
+
+/// The codes of a CodeableConcept in one code system.
+pub(super) fn codes_of<'a>(concept: &'a Value, system: &str) -> Vec<&'a str> {
+    let codings = concept.get("coding").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    codings.iter().filter_map(|coding| code_of(coding, system)).collect()
+}
+
+pub(super) fn code_of<'a>(coding: &'a Value, system: &str) -> Option<&'a str> {
+    let same = coding.get("system").and_then(Value::as_str) == Some(system);
+    coding.get("code").and_then(Value::as_str).filter(|_| same)
+}
+
+/// What has been read, and what was passed over.
+#[derive(Default)]
+struct Reading {
+    provisions: Vec<Requested>,
+    unmapped: Vec<String>,
+}
+
+impl Reading {
+    fn consent(&mut self, consent: &Map<String, Value>) {
+        let root = Path::root();
+        let read = ["resourceType", "status", "dateTime"];
+        for (name, value) in consent.iter().filter(|(name, _)| !read.contains(&name.as_str())) {
+            let path = root.field(name);
+            match (name.as_str(), value) {
+                ("provision", Value::Object(provision)) => self.provision(provision, &Outer::Nothing, &path),
+                ("patient", Value::Object(patient)) => self.patient(patient, &path),
+                ("scope", _) if scope(consent) != Scope::Other => {}
+                _ => self.pass_over(value, &path),
+            }
+        }
+    }
+
+    fn patient(&mut self, patient: &Map<String, Value>, at: &Path) {
+        let read = if patient.contains_key("reference") { "reference" } else { "identifier" };
+        for (name, value) in patient.iter().filter(|(name, _)| *name != read) {
+            self.pass_over(value, &at.field(name));
+        }
+    }
+
+    fn provision(&mut self, provision: &Map<String, Value>, outer: &Outer, at: &Path) {
+        let inner = rule::inner(provision, outer);
+        let mapped = match &inner {
+            Outer::Provision(name) => Some(name.clone()),
+            Outer::Nothing | Outer::Unknown => None,
+        };
+        let carried: &[&str] = if mapped.is_some() { &rule::CARRIED } else { &["type", "period"] };
+        let decision = decision(provision);
+        self.provisions.push(Requested {
+            path: at.text(),
+            provision: mapped,
+            decision,
+            period: period(provision, "period"),
+        });
+        for (name, value) in provision.iter().filter(|(name, _)| !carried.contains(&name.as_str())) {
+            let path = at.field(name);
+            match (name.as_str(), value) {
+                ("provision", Value::Array(nested)) => self.nested(nested, &inner, &path),
+                _ => self.pass_over(value, &path),
+            }
+        }
+    }
+
+    fn nested(&mut self, provisions: &[Value], outer: &Outer, at: &Path) {
+        let objects = provisions.iter().enumerate().filter_map(|(n, value)| Some((n, value.as_object()?)));
+        for (n, provision) in objects {
+            self.provision(provision, outer, &at.item(n));
+        }
+    }
+
+    fn pass_over(&mut self, value: &Value, at: &Path) {
+        match value {
+            Value::Array(items) => {
+                let paths = (0..items.len()).map(|n| at.item(n).text());
+                self.unmapped.extend(paths);
+            }
+            _ => self.unmapped.push(at.text()),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Who may see what was captured of a participant, and that outsiders who look are on record.
+
+use super::Inner;
+use access::FactSource;
+use seal::{
+    authority::{delegations, is_of_site},
+    command::{Provision, Task},
+    fact::{Facts, Subject},
+    id::{Name, Uuid},
+};
+use server::{Problem, now_ms};
+use tonic::metadata::MetadataMap;
+
+/// Tasks that let their holder see what was captured at their site.
+const SEES: [Task; 3] = [Task::Capture, Task::Read, Task::Audit];
+
+/// What a caller may see of a participant: everything, or what was captured under some provisions.
+pub(super) struct Sight(Option<Vec<Provision>>);
+
+impl Sight {
+    /// Whether what was captured under `provision` may be seen.
+    pub(super) fn covers(&self, provision: &Provision) -> bool {
+        self.0.as_ref().is_none_or(|categories| categories.contains(provision))
+    }
+}
+
+impl Inner {
+    /// What the caller may see of `participant`. A caller from outside the participant's site has it recorded first.
+    pub(super) async fn sight(
+        &self,
+        metadata: &MetadataMap,
+        study: Uuid,
+        participant: &Name,
+    ) -> Result<Sight, Problem> {
+        let now = now_ms();
+        let caller = access::actor(metadata, study, &self.enrollment, now).await?;
+        if caller == *participant {
+            return Ok(Sight(None));
+        }
+        let facts = self.standing(study, &caller, participant).await?;
+        let everywhere = Name::all_sites();
+        let site = facts.site_of(participant).unwrap_or(&everywhere);
+        let inside = SEES.iter().any(|task| is_of_site(&facts, &caller, *task, site, now));
+        let represents = facts.find(&Subject::Representative(participant.clone(), caller.clone())).is_some();
+        if facts.rules() == Some(1) {
+            access::holds_any(&caller, study, &SEES, site, &self.enrollment, now).await?;
+            return Ok(Sight(None));
+        }
+        if inside || represents {
+            return Ok(Sight(None));
+        }
+        Ok(Sight(self.accesses.record(metadata, (study, &caller, participant), now).await?))
+    }
+
+    /// The facts that tell what a caller is to a participant.
+    async fn standing(&self, study: Uuid, caller: &Name, participant: &Name) -> Result<Facts, Problem> {
+        let (_, mut facts) =
+            self.enrollment.facts(study, &[Subject::Study, Subject::Participant(participant.clone())]).await?;
+        if let Some(site) = facts.site_of(participant).cloned() {
+            let mut subjects: Vec<Subject> = SEES.iter().flat_map(|task| delegations(caller, *task, &site)).collect();
+            subjects.push(Subject::Representative(participant.clone(), caller.clone()));
+            facts.extend(self.enrollment.facts(study, &subjects).await?.1);
+        }
+        Ok(facts)
+    }
+}

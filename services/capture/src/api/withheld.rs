@@ -1,0 +1,197 @@
+//! Taking values out: one by one, or with their participant.
+
+use super::{Inner, read::name};
+use crate::{
+    domain::{Refusal, admit_erasure, admit_redaction, erasure_needs, redaction_needs},
+    store::{damaged, leaf, newest, vault_problem},
+};
+use access::FactSource;
+use journal::{Decision, Found, Next, Proposal, api::receipt_message};
+use proto::{capture as pb, types::Receipt};
+use seal::{
+    Hash,
+    command::{EraseParticipant, Payload, RedactValue, Task},
+    datapoint::Datapoint,
+    dsse::Envelope,
+    entry::{Entry, Head},
+    fact::{Facts, Subject},
+    id::{Name, Service, Uuid},
+};
+use server::{Problem, Received, now_ms, receive, study};
+use tonic::metadata::MetadataMap;
+use vault::Kept;
+
+/// More redactions of one submission than it has values.
+const MAX_MARKS: u32 = 10_000;
+
+/// What a command that takes values out was decided on.
+struct Basis {
+    enrollment: Facts,
+    heads: Vec<Head>,
+    asked_ms: u64,
+}
+
+impl Basis {
+    fn fresh(&self, next: Next) -> Result<(), Refusal> {
+        let late = next.time > self.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS);
+        if late { Err(Refusal::DecisionTooOld) } else { Ok(()) }
+    }
+}
+
+impl Inner {
+    pub(super) async fn redact_value(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
+        let received = receive::<RedactValue>(envelope)?;
+        let (study, asked_ms) = (received.command.study, now_ms());
+        let needs = redaction_needs(&received.command, &received.envelope);
+        let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
+        let heads = vec![head.ok_or(Refusal::StudyUnknown)?];
+        let basis = Basis { enrollment, heads, asked_ms };
+        if let Some(receipt) = self.recorded_before(study, &received).await? {
+            return Ok(receipt);
+        }
+        admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms)?;
+        let (stored, seen) = self.without_value(&received.command).await?;
+        let key = self.store.redacted_key(study, received.command.entry);
+        let (number, index) = (received.command.entry, received.command.index);
+        self.record(received, basis, vec![key], move |command, envelope, facts, found, next| {
+            admit_redaction(command, envelope, facts, next.time)?;
+            if found.0.get(&key) != seen.as_ref() {
+                return Err(Refusal::RedactionRaced);
+            }
+            let mark = [next.number.to_be_bytes().as_slice(), &index.to_be_bytes()].concat();
+            Ok(Decision { facts: vec![(key, mark)], restored: vec![(number, stored)] })
+        })
+        .await
+    }
+
+    /// What will be stored of the submission without the value, and the mark of the redaction before this one.
+    async fn without_value(&self, redact: &RedactValue) -> Result<(Vec<u8>, Option<Vec<u8>>), Problem> {
+        let stream = Service::Capture.stream(redact.study);
+        let key = self.store.redacted_key(redact.study, redact.entry);
+        let marks = self.store.reader().history(stream, &key, None, MAX_MARKS).await?;
+        let (recorded, mut content, _) = self.store.submission(stream, redact.entry).await?;
+        if recorded.header.instance.participant != redact.participant {
+            return Err(Refusal::ValueNotThere.into());
+        }
+        let place = usize::try_from(redact.index).ok().and_then(|index| content.datapoints.get_mut(index));
+        let Some(kept) = place else { return Err(Refusal::ValueNotThere.into()) };
+        let datapoint = kept.whole().map(Datapoint::parse).ok_or(Refusal::ValueNotThere)?.map_err(|_| damaged())?;
+        if datapoint.item != redact.item.as_str() || datapoint.repeat != redact.repeat {
+            return Err(Refusal::ValueNotThere.into());
+        }
+        *kept = Kept::Leaf(leaf(kept).0);
+        let participant = self.store.participant_key(redact.study, &redact.participant);
+        let sealed = self.store.seal_content(&participant, &recorded.entry.envelope, &content).await?;
+        Ok((sealed, marks.into_iter().next_back().map(|(_, mark)| mark)))
+    }
+
+    pub(super) async fn erase_participant(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
+        let received = receive::<EraseParticipant>(envelope)?;
+        let (study, asked_ms) = (received.command.study, now_ms());
+        let participant = received.command.participant.clone();
+        let needs = erasure_needs(&received.command, &received.envelope);
+        let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
+        let head = head.ok_or(Refusal::StudyUnknown)?;
+        let (reference, request) = (self.store.participant_key(study, &participant), received.command.request.0);
+        if let Some(receipt) = self.recorded_before(study, &received).await? {
+            self.destroy(&reference).await?;
+            return Ok(receipt);
+        }
+        admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms)?;
+        let consent = self.gate.without_consent(study, &participant).await?;
+        let basis = Basis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
+        if self.store.entries_of(study, &participant).await? != received.command.entries {
+            return Err(Refusal::ErasureIncomplete.into());
+        }
+        let latest = received.command.entries.last().copied();
+        let erased = self.store.erased_key(&reference);
+        let vault = self.store.vault();
+        let stream = received.stream(Service::Capture);
+        vault.doom(&reference.0, &stream.0.0, &request).await.map_err(|error| vault_problem(&error))?;
+        let rule = move |command: &EraseParticipant, envelope: &_, facts: &_, found: &Found, next: Next| {
+            admit_erasure(command, envelope, facts, next.time)?;
+            if found.0.contains_key(&erased) {
+                return Err(Refusal::Erased);
+            }
+            // Whatever was captured since the entries were listed would stay readable.
+            if found.0.get(&reference).and_then(|mark| newest(mark)).is_some_and(|newest| Some(newest) != latest) {
+                return Err(Refusal::ErasureIncomplete);
+            }
+            Ok(Decision { facts: vec![(erased, Vec::new())], ..Decision::default() })
+        };
+        match self.record(received, basis, vec![erased, reference], rule).await {
+            Ok(receipt) => {
+                self.destroy(&reference).await?;
+                Ok(receipt)
+            }
+            Err(problem) => {
+                vault.spare(&reference.0).await.map_err(|error| vault_problem(&error))?;
+                Err(problem)
+            }
+        }
+    }
+
+    async fn destroy(&self, reference: &Hash) -> Result<(), Problem> {
+        self.store.vault().destroy(&reference.0).await.map_err(|error| vault_problem(&error))
+    }
+
+    async fn record<P: Payload + Send + Sync + 'static>(
+        &self,
+        received: Received<P>,
+        basis: Basis,
+        reads: Vec<Hash>,
+        rule: impl FnOnce(&P, &Envelope, &Facts, &Found, Next) -> Result<Decision, Refusal> + Send + 'static,
+    ) -> Result<Receipt, Problem> {
+        let stream = received.stream(Service::Capture);
+        let Received { bytes, hash, envelope, command } = received;
+        let request = command.request();
+        let proposal = Proposal {
+            stream,
+            request,
+            kind: P::KIND,
+            envelope: hash,
+            stored: bytes,
+            basis: basis.heads.clone(),
+            reads,
+            rule: Box::new(move |found, next| {
+                basis.fresh(next)?;
+                rule(&command, &envelope, &basis.enrollment, found, next)
+            }),
+        };
+        Ok(receipt_message(self.journal.append(proposal).await?))
+    }
+
+    /// The receipt of a command that was recorded before: what it took out is not there to be checked again.
+    async fn recorded_before<P: Payload>(
+        &self,
+        study: Uuid,
+        received: &Received<P>,
+    ) -> Result<Option<Receipt>, Problem> {
+        let stream = Service::Capture.stream(study);
+        let found = self.store.reader().recorded(stream, &[received.command.request().0]).await?;
+        let Some((_, number)) = found.into_iter().next() else { return Ok(None) };
+        let receipt = self.store.reader().receipt(stream, number).await?;
+        let entry = Entry::parse(&receipt.entry).map_err(|_| damaged())?;
+        if entry.envelope == received.hash {
+            return Ok(Some(receipt_message(receipt)));
+        }
+        Err(journal::AppendError::<Refusal>::RequestReused.into())
+    }
+
+    pub(super) async fn list_entries(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::ListEntriesRequest,
+    ) -> Result<pb::ListEntriesResponse, Problem> {
+        let study = study(&request.study)?;
+        let participant = name("participant", &request.participant)?;
+        let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        let subject = [Subject::Participant(participant.clone())];
+        let (_, facts) = self.enrollment.facts(study, &subject).await?;
+        let everywhere = Name::all_sites();
+        let site = facts.site_of(&participant).unwrap_or(&everywhere);
+        let tasks = [Task::Erase, Task::Audit];
+        access::holds_any(&caller, study, &tasks, site, &self.enrollment, now_ms()).await?;
+        Ok(pb::ListEntriesResponse { entries: self.store.entries_of(study, &participant).await? })
+    }
+}

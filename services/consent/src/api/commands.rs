@@ -1,0 +1,146 @@
+//! Commands: each asks enrollment for the facts it needs, and is recorded.
+
+use super::{Inner, MAX_FILE_BYTES};
+use crate::{
+    copy,
+    domain::{Next, Refusal, Rule},
+};
+use access::FactSource;
+use journal::{Decision, Proposal, api::receipt_message};
+use proto::{consent as pb, types::Receipt};
+use seal::{
+    command::{GiveConsent, PublishDocument, RequestConsent},
+    entry::{Entry, Head},
+    fact::{Fact, Facts},
+    id::Service,
+    sha256,
+};
+use server::{Problem, Received, now_ms, receive};
+use tonic::{Code, metadata::MetadataMap};
+
+impl Inner {
+    pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
+        self.recorded(receive::<P>(envelope)?).await
+    }
+
+    async fn recorded<P: Rule + Send + Sync + 'static>(&self, received: Received<P>) -> Result<Receipt, Problem> {
+        let needs = received.command.needs_enrollment(&received.envelope);
+        let asked_ms = now_ms();
+        let (head, facts) = self.enrollment.facts(received.command.study(), &needs).await?;
+        let head = head.ok_or(Refusal::StudyUnknown)?;
+        let receipt = self.journal.append(proposal(received, head, facts, asked_ms)).await?;
+        Ok(receipt_message(receipt))
+    }
+
+    pub(super) async fn publish_document(
+        &self,
+        _: &MetadataMap,
+        request: pb::PublishDocumentRequest,
+    ) -> Result<pb::PublishDocumentResponse, Problem> {
+        let received = receive::<PublishDocument>(request.envelope)?;
+        if received.command.terms.is_some() {
+            self.keep(&received.command, request.file).await?;
+        }
+        Ok(pb::PublishDocumentResponse { receipt: Some(self.recorded(received).await?) })
+    }
+
+    /// Makes the document's file durable. A file whose command is refused afterwards harms nobody.
+    async fn keep(&self, command: &PublishDocument, file: Vec<u8>) -> Result<(), Problem> {
+        let (files, hash) = (self.files.clone(), command.content.0);
+        if file.len() > MAX_FILE_BYTES || (!file.is_empty() && sha256(&[&file]) != hash) {
+            return Err(Problem::field("MALFORMED", "file", "larger than 8 MiB, or of another SHA-256 than signed"));
+        }
+        let kept = tokio::task::spawn_blocking(move || {
+            if file.is_empty() {
+                files.get(&hash).map(|found| found.is_some())
+            } else {
+                files.keep(&hash, &file).map(|()| true)
+            }
+        });
+        match kept.await.map_err(std::io::Error::other).flatten() {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let what = "send the document's file with the command: it is not kept here yet";
+                Err(Problem::new(Code::FailedPrecondition, "DOCUMENT_FILE_MISSING", what))
+            }
+            Err(error) => {
+                tracing::error!(%error, "the folder of documents failed");
+                Err(Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be kept now: try again"))
+            }
+        }
+    }
+
+    pub(super) async fn give_consent(
+        &self,
+        _: &MetadataMap,
+        request: pb::GiveConsentRequest,
+    ) -> Result<pb::GiveConsentResponse, Problem> {
+        let received = receive::<GiveConsent>(request.envelope)?;
+        let (study, manner) = (received.command.study, received.command.manner.is_some());
+        let receipt = self.recorded(received).await?;
+        if !manner {
+            return Ok(pb::GiveConsentResponse { receipt: Some(receipt), ..Default::default() });
+        }
+        let number = Entry::parse(&receipt.entry).map(|entry| entry.number).map_err(|_| super::not_found())?;
+        let consent = self.consent(study, number).await?;
+        Ok(pb::GiveConsentResponse {
+            receipt: Some(receipt),
+            copy: copy::words(&consent),
+            machine_copy: copy::receipt(&consent, now_ms()),
+        })
+    }
+
+    pub(super) async fn request_consent(
+        &self,
+        _: &MetadataMap,
+        request: pb::RequestConsentRequest,
+    ) -> Result<pb::RequestConsentResponse, Problem> {
+        let received = receive::<RequestConsent>(request.envelope)?;
+        let read = copy::read_fhir(&request.resource)?;
+        let said = &received.command;
+        if said.source.as_str() != copy::FHIR_R4 || read.content != said.content.0 || read.provisions != said.provisions
+        {
+            let what = "source, content and provisions are those of the resource, as ReadConsent says them";
+            return Err(Problem::field("MALFORMED", "envelope.payload.provisions", what));
+        }
+        Ok(pb::RequestConsentResponse { receipt: Some(self.recorded(received).await?) })
+    }
+}
+
+fn proposal<P: Rule + Send + Sync + 'static>(
+    received: Received<P>,
+    head: Head,
+    enrollment: Facts,
+    asked_ms: u64,
+) -> Proposal<Refusal> {
+    let study = received.command.study();
+    let stream = received.stream(Service::Consent);
+    let Received { bytes, hash, envelope, command } = received;
+    let needs = command.needs();
+    let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
+    let (request, keys) = (command.request(), reads.clone());
+    let rule = move |found: &journal::Found, next: journal::Next| {
+        if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+            return Err(Refusal::DecisionTooOld);
+        }
+        let mut facts = enrollment;
+        for (subject, key) in needs.iter().zip(&keys) {
+            if let Some(fact) = found.0.get(key).and_then(|bytes| Fact::parse(bytes)) {
+                facts.set(subject.clone(), fact);
+            }
+        }
+        let changes = command.decide(&envelope, &facts, Next { number: next.number, time: next.time })?;
+        let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
+        Ok(Decision { facts, ..Decision::default() })
+    };
+    Proposal {
+        stream,
+        request,
+        kind: P::KIND,
+        envelope: hash,
+        stored: bytes,
+        basis: vec![head],
+        reads,
+        rule: Box::new(rule),
+    }
+}

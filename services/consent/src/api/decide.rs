@@ -1,0 +1,193 @@
+//! Decisions: what may be captured, what may be read.
+
+use super::{Inner, problem::not_in_force};
+use crate::domain::{self, Refusal, may_read};
+use access::FactSource;
+use journal::{ReadError, api::head_message};
+use proto::consent::{self as pb, ErrorReason};
+use seal::{
+    command::{AccessData, Provision, Task},
+    consent,
+    entry::Head,
+    fact::{Fact, Facts, Subject},
+    id::{IdError, Name, Service, Uuid},
+};
+use server::{Problem, now_ms, study};
+use tonic::metadata::MetadataMap;
+
+/// Tasks that see how a participant's consent stands.
+const SEES: [Task; 4] = [Task::ObtainConsent, Task::Capture, Task::Read, Task::Audit];
+
+impl Inner {
+    pub(super) async fn decide(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::DecideRequest,
+    ) -> Result<pb::DecideResponse, Problem> {
+        let study = study(&request.study)?;
+        let participant = name("participant", &request.participant)?;
+        match request.read {
+            Some(read) => self.decide_read(metadata, study, participant, read).await,
+            None => {
+                let provision = provision("provision", &request.provision)?;
+                if !self.services.admits(metadata) {
+                    self.may_see(metadata, study, &participant).await?;
+                }
+                self.decide_capture(study, &participant, &provision).await
+            }
+        }
+    }
+
+    async fn decide_capture(
+        &self,
+        study: Uuid,
+        participant: &Name,
+        provision: &Provision,
+    ) -> Result<pb::DecideResponse, Problem> {
+        let (head, facts) = self.consent_facts(study, participant).await?;
+        let decided = consent::in_force(&facts, participant, provision, now_ms());
+        let subject = Subject::Consent(participant.clone());
+        let in_force = provisions(&facts, participant)
+            .iter()
+            .filter(|provision| consent::in_force(&facts, participant, provision, now_ms()).is_ok())
+            .count();
+        let mut answer = pb::DecideResponse {
+            permitted: decided.is_ok(),
+            reason: decided.err().map_or(ErrorReason::Unspecified, not_in_force).into(),
+            head: head.map(head_message),
+            fact: facts.find(&subject).map(Fact::to_bytes).unwrap_or_default(),
+            fact_key: subject.map_key(study).0.to_vec(),
+            in_force: u32::try_from(in_force).unwrap_or(u32::MAX),
+            ..Default::default()
+        };
+        if let Ok(in_force) = decided {
+            answer.valid_until_ms = in_force.until.unwrap_or(0);
+            answer.reconsent_by_ms = in_force.reconsent_by.unwrap_or(0);
+        }
+        Ok(answer)
+    }
+
+    /// A participant's consent and the documents it was given under, from one state.
+    pub(super) async fn consent_facts(
+        &self,
+        study: Uuid,
+        participant: &Name,
+    ) -> Result<(Option<Head>, Facts), Problem> {
+        let subject = Subject::Consent(participant.clone());
+        let mut subjects = vec![subject.clone()];
+        loop {
+            let (head, facts) = self.own_facts(study, &subjects).await?;
+            let wanted: Vec<Subject> = match facts.find(&subject) {
+                Some(Fact::Consent { provisions }) => provisions.values().map(consent::document).collect(),
+                _ => Vec::new(),
+            };
+            let lacking: Vec<Subject> = wanted.into_iter().filter(|document| !subjects.contains(document)).collect();
+            if lacking.is_empty() {
+                return Ok((head, facts));
+            }
+            subjects.extend(lacking); // read again: all of it must hold at one head
+        }
+    }
+
+    async fn own_facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), ReadError> {
+        let keys: Vec<_> = subjects.iter().map(|subject| subject.map_key(study)).collect();
+        let (head, found) = self.journal.reader().facts(Service::Consent.stream(study), &keys).await?;
+        let facts = subjects.iter().zip(&keys).filter_map(|(subject, key)| {
+            let (_, bytes) = found.iter().find(|(found, _)| found == key)?;
+            Some((subject.clone(), Fact::parse(bytes)?))
+        });
+        Ok((head, facts.collect()))
+    }
+
+    async fn decide_read(
+        &self,
+        metadata: &MetadataMap,
+        study: Uuid,
+        participant: Name,
+        read: pb::ReadQuestion,
+    ) -> Result<pb::DecideResponse, Problem> {
+        let reader = name("read.reader", &read.reader)?;
+        if !self.services.admits(metadata) {
+            let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+            if caller != reader {
+                self.sees(&caller, study, &participant).await?;
+            }
+        }
+        let site = self.site_of(study, &participant).await?;
+        let categories = read.categories.iter().map(|category| provision("read.categories", category));
+        let grant = if read.grant.is_empty() { None } else { Some(name("read.grant", &read.grant)?) };
+        let access = AccessData {
+            study,
+            request: Uuid([0; 16]),
+            by: reader,
+            time: now_ms(),
+            participant: participant.clone(),
+            site,
+            categories: categories.collect::<Result<_, _>>()?,
+            purpose: name("read.purpose", &read.purpose)?,
+            grant: grant.clone(),
+        };
+        let subject = match grant {
+            Some(grant) => Subject::Grant(participant.clone(), grant),
+            None => Subject::Consent(participant.clone()),
+        };
+        let (_, mut facts) = self.enrollment.facts(study, &domain::reader_needs(&access)).await?;
+        let (head, own) = self.own_facts(study, &[subject.clone(), Subject::Consent(participant)]).await?;
+        facts.extend(own);
+        let refusal = may_read(&access, &facts, now_ms()).err();
+        Ok(pb::DecideResponse {
+            permitted: refusal.is_none(),
+            reason: refusal.map_or(ErrorReason::Unspecified, reason).into(),
+            head: head.map(head_message),
+            fact: facts.find(&subject).map(Fact::to_bytes).unwrap_or_default(),
+            fact_key: subject.map_key(study).0.to_vec(),
+            ..Default::default()
+        })
+    }
+
+    /// The participant's site; `*` if there is no such participant, where only tasks of every site reach.
+    async fn site_of(&self, study: Uuid, participant: &Name) -> Result<Name, Problem> {
+        let (_, facts) = self.enrollment.facts(study, &[Subject::Participant(participant.clone())]).await?;
+        Ok(facts.site_of(participant).cloned().unwrap_or_else(Name::all_sites))
+    }
+
+    /// Checks that the caller is the participant, represents them, or is of their site.
+    pub(super) async fn may_see(&self, metadata: &MetadataMap, study: Uuid, of: &Name) -> Result<(), Problem> {
+        let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        if caller == *of || of.as_str() == Name::ALL_SITES {
+            return Ok(());
+        }
+        self.sees(&caller, study, of).await
+    }
+
+    async fn sees(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<(), Problem> {
+        let represents = Subject::Representative(participant.clone(), caller.clone());
+        let (_, facts) = self.enrollment.facts(study, std::slice::from_ref(&represents)).await?;
+        if facts.find(&represents).is_some() {
+            return Ok(());
+        }
+        let site = self.site_of(study, participant).await?;
+        Ok(access::holds_any(caller, study, &SEES, &site, &self.enrollment, now_ms()).await?)
+    }
+}
+
+/// The provisions a participant ever gave.
+pub(super) fn provisions(facts: &Facts, participant: &Name) -> Vec<Provision> {
+    match facts.find(&Subject::Consent(participant.clone())) {
+        Some(Fact::Consent { provisions }) => provisions.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn reason(refusal: Refusal) -> ErrorReason {
+    let problem = Problem::from(refusal);
+    ErrorReason::from_str_name(&format!("ERROR_REASON_{}", problem.reason)).unwrap_or(ErrorReason::Malformed)
+}
+
+pub(super) fn name(field: &str, text: &str) -> Result<Name, Problem> {
+    text.parse().map_err(|error: IdError| Problem::field("MALFORMED", field, error.to_string()))
+}
+
+fn provision(field: &str, text: &str) -> Result<Provision, Problem> {
+    text.parse().map_err(|error: IdError| Problem::field("MALFORMED", field, error.to_string()))
+}

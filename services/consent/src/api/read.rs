@@ -1,0 +1,243 @@
+//! Reads: documents, how a consent stands, what was signed, who looked, copies.
+
+use super::{
+    Inner,
+    decide::{name, provisions},
+    not_found,
+    problem::not_in_force,
+};
+use crate::copy;
+use journal::{Stored, api::head_message};
+use proto::consent::{self as pb, ErrorReason};
+use seal::{
+    command::GiveConsent,
+    consent,
+    dsse::Envelope,
+    entry::Entry,
+    fact::{Fact, List, Subject},
+    id::{Name, Service, Uuid},
+};
+use server::{Problem, now_ms, study};
+use tonic::metadata::MetadataMap;
+
+impl Inner {
+    pub(super) async fn list_documents(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::ListDocumentsRequest,
+    ) -> Result<pb::ListDocumentsResponse, Problem> {
+        let study = study(&request.study)?;
+        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        let (mut documents, next_page_token) =
+            self.list(study, &List::Documents, request.page_size, &request.page_token).await?;
+        for document in &mut documents {
+            // The envelope holds the right answers to the questions: it is for the journal's readers.
+            (document.envelope, document.payload) = (Vec::new(), without_answers(&document.payload));
+        }
+        Ok(pb::ListDocumentsResponse { documents, next_page_token })
+    }
+
+    pub(super) async fn get_document(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::GetDocumentRequest,
+    ) -> Result<pb::GetDocumentResponse, Problem> {
+        let study = study(&request.study)?;
+        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        let subject = Subject::Document(
+            name("document", &request.document)?,
+            name("version", &request.version)?,
+            name("language", &request.language)?,
+        );
+        let (_, facts) = self.own_facts_of(study, &subject).await?;
+        let Some(fact @ Fact::Document { content, .. }) = facts else { return Err(not_found()) };
+        let (files, hash) = (self.files.clone(), content.0);
+        let file = tokio::task::spawn_blocking(move || files.get(&hash)).await.map_err(std::io::Error::other).flatten();
+        let file = file.map_err(|error| {
+            tracing::error!(%error, "the folder of documents failed");
+            Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be read now: try again")
+        })?;
+        let json = String::from_utf8(fact.to_bytes()).unwrap_or_default();
+        Ok(pb::GetDocumentResponse { document: without_answers(&json), file: file.unwrap_or_default() })
+    }
+
+    pub(super) async fn get_consent(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::GetConsentRequest,
+    ) -> Result<pb::GetConsentResponse, Problem> {
+        let study = study(&request.study)?;
+        let participant = name("participant", &request.participant)?;
+        self.may_see(metadata, study, &participant).await?;
+        let (head, facts) = self.consent_facts(study, &participant).await?;
+        let now = now_ms();
+        let state = |provision| {
+            let given = consent::given(&facts, &participant, &provision)?;
+            let decided = consent::in_force(&facts, &participant, &provision, now);
+            let in_force = decided.ok().unwrap_or_default();
+            Some(pb::ProvisionState {
+                provision: provision.to_string(),
+                in_force: decided.is_ok(),
+                reason: decided.err().map_or(ErrorReason::Unspecified, not_in_force).into(),
+                given: given.given,
+                document: given.document.to_string(),
+                version: given.version.to_string(),
+                language: given.language.to_string(),
+                until_ms: given.until.map_or(0, |until| until.time),
+                reconsent_by_ms: in_force.reconsent_by.unwrap_or(0),
+                withdrawn: given.withdrawn.map_or(0, |entry| entry.saturating_add(1)),
+            })
+        };
+        let provisions = provisions(&facts, &participant).into_iter().filter_map(state).collect();
+        Ok(pb::GetConsentResponse { provisions, head: head.map(head_message) })
+    }
+
+    pub(super) async fn list_consents(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::ListConsentsRequest,
+    ) -> Result<pb::ListConsentsResponse, Problem> {
+        let study = study(&request.study)?;
+        let participant = name("participant", &request.participant)?;
+        self.may_see(metadata, study, &participant).await?;
+        let list = List::Consents(participant);
+        let (commands, next_page_token) = self.list(study, &list, request.page_size, &request.page_token).await?;
+        Ok(pb::ListConsentsResponse { commands, next_page_token })
+    }
+
+    pub(super) async fn list_accesses(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::ListAccessesRequest,
+    ) -> Result<pb::ListAccessesResponse, Problem> {
+        let study = study(&request.study)?;
+        let participant = name("participant", &request.participant)?;
+        self.may_see(metadata, study, &participant).await?;
+        let list = List::Accesses(participant);
+        let (accesses, next_page_token) = self.list(study, &list, request.page_size, &request.page_token).await?;
+        Ok(pb::ListAccessesResponse { accesses, next_page_token })
+    }
+
+    pub(super) async fn get_consent_copy(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::GetConsentCopyRequest,
+    ) -> Result<pb::GetConsentCopyResponse, Problem> {
+        let study = study(&request.study)?;
+        let participant = name("participant", &request.participant)?;
+        self.may_see(metadata, study, &participant).await?;
+        let consent = self.consent(study, request.entry).await?;
+        if consent.participant != participant.as_str() {
+            return Err(not_found());
+        }
+        Ok(pb::GetConsentCopyResponse { copy: copy::formatted(&consent, request.format(), now_ms()) })
+    }
+
+    pub(super) async fn read_consent(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::ReadConsentRequest,
+    ) -> Result<pb::ReadConsentResponse, Problem> {
+        let study = study(&request.study)?;
+        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        let read = copy::read_fhir(&request.resource)?;
+        Ok(pb::ReadConsentResponse {
+            content: read.content.0.to_vec(),
+            provisions: read.provisions.iter().map(ToString::to_string).collect(),
+            unmapped: read.unmapped,
+            status: read.status,
+        })
+    }
+
+    /// The consent recorded in an entry, as it stands now.
+    pub(super) async fn consent(&self, study: Uuid, number: u64) -> Result<exchange::Consent, Problem> {
+        let stream = Service::Consent.stream(study);
+        let stored = self.journal.reader().entry(stream, number).await?;
+        let (entry, envelope) = opened(&stored).ok_or_else(not_found)?;
+        let given: GiveConsent = envelope.payload().map_err(|_| not_found())?;
+        let document = Subject::Document(given.document.clone(), given.version.clone(), given.language.clone());
+        let (_, document) = self.own_facts_of(study, &document).await?;
+        let (_, facts) = self.consent_facts(study, &given.participant).await?;
+        let protocol = self.protocol(study).await?;
+        copy::consent(&given, &entry, document.as_ref(), &facts, (&protocol, now_ms())).ok_or_else(not_found)
+    }
+
+    async fn protocol(&self, study: Uuid) -> Result<Name, Problem> {
+        use access::FactSource;
+        let (_, facts) = self.enrollment.facts(study, &[Subject::Study]).await?;
+        match facts.find(&Subject::Study) {
+            Some(Fact::Study { name, .. }) => Ok(name.clone()),
+            _ => Err(not_found()),
+        }
+    }
+
+    async fn own_facts_of(
+        &self,
+        study: Uuid,
+        subject: &Subject,
+    ) -> Result<(Option<seal::entry::Head>, Option<Fact>), Problem> {
+        let (head, found) =
+            self.journal.reader().facts(Service::Consent.stream(study), &[subject.map_key(study)]).await?;
+        Ok((head, found.first().and_then(|(_, bytes)| Fact::parse(bytes))))
+    }
+
+    /// A page of the commands on a list, and where to go on.
+    async fn list(
+        &self,
+        study: Uuid,
+        list: &List,
+        size: u32,
+        token: &str,
+    ) -> Result<(Vec<pb::RecordedCommand>, String), Problem> {
+        let after = match token {
+            "" => None,
+            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
+        };
+        let size = if size == 0 { 100 } else { size.min(500) };
+        let (stream, key) = (Service::Consent.stream(study), Subject::List(list.clone()).map_key(study));
+        let page = self.journal.reader().history(stream, &key, after, size).await?;
+        let full = page.len() == size as usize;
+        let next = page.last().filter(|_| full).map_or_else(String::new, |(number, _)| number.to_string());
+        let mut commands = Vec::with_capacity(page.len());
+        for (number, _) in page {
+            let stored = self.journal.reader().entry(stream, number).await?;
+            commands.push(message(stored).ok_or_else(not_found)?);
+        }
+        Ok((commands, next))
+    }
+}
+
+fn opened(stored: &Stored) -> Option<(Entry, Envelope)> {
+    Some((Entry::parse(&stored.entry).ok()?, Envelope::parse(&stored.stored).ok()?))
+}
+
+fn message(stored: Stored) -> Option<pb::RecordedCommand> {
+    #[derive(serde::Deserialize)]
+    struct Signed {
+        by: String,
+    }
+    let (entry, envelope) = opened(&stored)?;
+    let signed: Signed = envelope.common().ok()?;
+    Some(pb::RecordedCommand {
+        number: entry.number,
+        recorded_ms: entry.time,
+        kind: entry.kind,
+        by: signed.by,
+        payload: String::from_utf8_lossy(envelope.payload_bytes()).into_owned(),
+        entry: stored.entry,
+        envelope: stored.stored,
+    })
+}
+
+/// A document's JSON without the right answers to its comprehension questions.
+fn without_answers(json: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(json) else { return String::new() };
+    let quiz = ["/terms/quiz/questions", "/document/terms/quiz/questions"];
+    for place in quiz {
+        let questions = value.pointer_mut(place).and_then(serde_json::Value::as_array_mut);
+        for question in questions.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+            question.remove("right");
+        }
+    }
+    value.to_string()
+}

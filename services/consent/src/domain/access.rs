@@ -1,0 +1,195 @@
+//! Who may read what a participant gave: grants, and every read from outside the site.
+
+use super::{Changes, Next, Refusal, Rule, belongs, each_once, given, malformed, present_rules, signed_by_or_for};
+use seal::{
+    MAX_CLOCK_AHEAD_MS,
+    authority::{Unauthorised, delegations, holds, signing_key},
+    command::{AccessData, ActorKind, GrantAccess, RevokeAccess, Task},
+    dsse::Envelope,
+    fact::{Fact, Facts, List, Subject},
+    id::Name,
+};
+
+impl Rule for GrantAccess {
+    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
+        let mut needs = as_participant(&self.participant, &self.by, envelope);
+        needs.push(Subject::Actor(self.grantee.clone()));
+        needs
+    }
+
+    fn needs(&self) -> Vec<Subject> {
+        grant_and_list(&self.participant, &self.grant)
+    }
+
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        present_rules(facts)?;
+        signed_by_or_for(facts, envelope, &self.by, &self.participant)?;
+        belongs(facts, &self.participant, &self.site)?;
+        let readers = [ActorKind::Person, ActorKind::Organisation];
+        match facts.find(&Subject::Actor(self.grantee.clone())) {
+            Some(Fact::Actor { kind, .. }) if readers.contains(kind) => {}
+            _ => return Err(Refusal::GranteeUnknown),
+        }
+        each_once("categories", &self.categories)?;
+        if self.from >= self.until || self.until <= next.time {
+            return malformed("until", "later than the beginning, and than now");
+        }
+        if self.uses == Some(0) {
+            return malformed("uses", "more than 0, or absent");
+        }
+        let subject = Subject::Grant(self.participant.clone(), self.grant.clone());
+        if facts.find(&subject).is_some() {
+            return Err(Refusal::GrantExists);
+        }
+        let fact = Fact::Grant {
+            grantee: self.grantee.clone(),
+            categories: self.categories.clone(),
+            purpose: self.purpose.clone(),
+            from: self.from,
+            until: self.until,
+            uses: self.uses,
+            used: 0,
+            granted: next.number,
+            revoked: None,
+        };
+        Ok(vec![(subject, fact), facts.one_more(Subject::List(List::Consents(self.participant.clone())))])
+    }
+}
+
+impl Rule for RevokeAccess {
+    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
+        as_participant(&self.participant, &self.by, envelope)
+    }
+
+    fn needs(&self) -> Vec<Subject> {
+        grant_and_list(&self.participant, &self.grant)
+    }
+
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        present_rules(facts)?;
+        signed_by_or_for(facts, envelope, &self.by, &self.participant)?;
+        belongs(facts, &self.participant, &self.site)?;
+        let subject = Subject::Grant(self.participant.clone(), self.grant.clone());
+        match facts.find(&subject).cloned() {
+            Some(Fact::Grant { revoked: Some(_), .. }) => Err(Refusal::GrantEnded),
+            Some(Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked: None }) => {
+                let revoked = Some(next.number);
+                let fact = Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked };
+                Ok(vec![(subject, fact), facts.one_more(Subject::List(List::Consents(self.participant.clone())))])
+            }
+            _ => Err(Refusal::GrantUnknown),
+        }
+    }
+}
+
+impl Rule for AccessData {
+    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
+        let mut needs: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
+        needs.extend(reader_needs(self));
+        needs
+    }
+
+    fn needs(&self) -> Vec<Subject> {
+        let mut needs =
+            vec![Subject::Consent(self.participant.clone()), Subject::List(List::Accesses(self.participant.clone()))];
+        needs.extend(self.grant.iter().map(|grant| Subject::Grant(self.participant.clone(), grant.clone())));
+        needs
+    }
+
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        present_rules(facts)?;
+        signing_key(facts, envelope, &self.by)?;
+        if next.time > self.time.saturating_add(MAX_CLOCK_AHEAD_MS) {
+            return Err(Refusal::AccessStale);
+        }
+        may_read(self, facts, next.time)?;
+        let mut changes = vec![facts.one_more(Subject::List(List::Accesses(self.participant.clone())))];
+        if let Some(grant) = &self.grant {
+            let subject = Subject::Grant(self.participant.clone(), grant.clone());
+            if let Some(mut fact) = facts.find(&subject).cloned() {
+                if let Fact::Grant { used, .. } = &mut fact {
+                    *used = used.saturating_add(1);
+                }
+                changes.push((subject, fact));
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// The facts of the enrollment journal that decide whether somebody may read, besides the keys that signed.
+pub(crate) fn reader_needs(access: &AccessData) -> Vec<Subject> {
+    let mut needs = vec![Subject::Study, Subject::Participant(access.participant.clone())];
+    for task in [Task::Read, Task::Audit] {
+        needs.extend(delegations(&access.by, task, &access.site));
+    }
+    needs
+}
+
+/// Whether the reader may read what they ask for at `time`: on a grant that covers it, or with a task.
+pub fn may_read(access: &AccessData, facts: &Facts, time: u64) -> Result<(), Refusal> {
+    let everybody = access.participant.as_str() == Name::ALL_SITES;
+    if !everybody {
+        belongs(facts, &access.participant, &access.site)?;
+    } else if access.site.as_str() != Name::ALL_SITES || access.grant.is_some() {
+        return malformed("site", "`*`, and no grant, with participant `*`");
+    }
+    match &access.grant {
+        Some(grant) => granted(access, grant, facts, time),
+        None => {
+            let tasks: &[Task] = if everybody { &[Task::Audit] } else { &[Task::Read, Task::Audit] };
+            with_task(access, tasks, facts, time)
+        }
+    }
+}
+
+fn with_task(access: &AccessData, tasks: &[Task], facts: &Facts, time: u64) -> Result<(), Refusal> {
+    let mut refusal: Option<Unauthorised> = None;
+    for task in tasks {
+        match holds(facts, &access.by, *task, &access.site, time) {
+            Ok(_) => return Ok(()),
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    Err(refusal.map_or(Refusal::GrantUnknown, Refusal::from))
+}
+
+fn granted(access: &AccessData, grant: &Name, facts: &Facts, time: u64) -> Result<(), Refusal> {
+    let Some(Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked }) =
+        facts.find(&Subject::Grant(access.participant.clone(), grant.clone()))
+    else {
+        return Err(Refusal::GrantUnknown);
+    };
+    if *grantee != access.by {
+        return Err(Refusal::GrantUnknown);
+    }
+    let provisions = given(facts, &access.participant);
+    let withdrew_everything = provisions.values().all(|state| state.withdrawn.is_some())
+        && provisions.values().any(|state| state.withdrawn > Some(*granted));
+    if revoked.is_some() || withdrew_everything {
+        return Err(Refusal::GrantEnded);
+    }
+    if !(*from..*until).contains(&time) {
+        return Err(Refusal::GrantOutsidePeriod);
+    }
+    if uses.is_some_and(|uses| *used >= uses) {
+        return Err(Refusal::GrantUsedUp);
+    }
+    each_once("categories", &access.categories)?;
+    let covered = access.categories.iter().all(|category| categories.contains(category));
+    if covered && access.purpose == *purpose { Ok(()) } else { Err(Refusal::GrantDoesNotCover) }
+}
+
+fn as_participant(participant: &Name, by: &Name, envelope: &Envelope) -> Vec<Subject> {
+    let mut needs: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
+    needs.extend([
+        Subject::Study,
+        Subject::Participant(participant.clone()),
+        Subject::Representative(participant.clone(), by.clone()),
+    ]);
+    needs
+}
+
+fn grant_and_list(participant: &Name, grant: &Name) -> Vec<Subject> {
+    vec![Subject::Grant(participant.clone(), grant.clone()), Subject::List(List::Consents(participant.clone()))]
+}

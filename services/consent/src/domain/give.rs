@@ -1,0 +1,269 @@
+//! Giving consent, in every way it can be given.
+
+use super::{Changes, DAY_MS, Next, Refusal, Rule, each_once, given, malformed, represents, rules};
+use seal::{
+    authority::{authorise, signing_key, subjects},
+    command::{ActorKind, Assent, Capacity, GiveConsent, Manner, Offer, Quiz, Relation, RequestConsent, Task, Terms},
+    consent::NotInForce,
+    dsse::Envelope,
+    fact::{End, Fact, Facts, Given, List, Subject, Until},
+    id::Name,
+};
+use std::collections::HashSet;
+
+impl Rule for GiveConsent {
+    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
+        let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
+        let who = [Subject::Participant(self.participant.clone()), Subject::Site(self.site.clone())];
+        needs.push(Subject::Study);
+        needs.extend(who);
+        needs.extend(self.manner.iter().flat_map(|manner| others(&self.participant, manner)));
+        needs
+    }
+
+    fn needs(&self) -> Vec<Subject> {
+        vec![
+            Subject::Document(self.document.clone(), self.version.clone(), self.language.clone()),
+            Subject::Consent(self.participant.clone()),
+            Subject::List(List::Consents(self.participant.clone())),
+        ]
+    }
+
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        let rules = rules(facts)?;
+        authorise(facts, envelope, &self.by, Task::ObtainConsent, &self.site, next.time)?;
+        if rules == 1 || self.manner.is_none() {
+            signing_key(facts, envelope, &self.participant)?;
+        }
+        if facts.site_of_active(&self.participant) != Some(&self.site) {
+            return Err(Refusal::NotEnrolled);
+        }
+        if !facts.site_is_open(&self.site) {
+            return Err(Refusal::SiteNotOpen);
+        }
+        let document = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
+        let Some(Fact::Document { terms, superseded, .. }) = facts.find(&document) else {
+            return Err(Refusal::DocumentUnknown);
+        };
+        each_once("provisions", &self.provisions)?;
+        let mut provisions = given(facts, &self.participant);
+        let mut changes = Vec::new();
+        if rules == 1 {
+            if self.manner.is_some() {
+                return Err(Refusal::RulesOutdated);
+            }
+            provisions.extend(self.provisions.iter().map(|provision| (provision.clone(), state(self, next))));
+        } else {
+            if superseded.as_ref().is_some_and(|new| next.time >= new.effective) {
+                return Err(Refusal::DocumentSuperseded);
+            }
+            let (terms, manner) = terms_and_manner(self, terms.as_deref(), next)?;
+            signed(self, manner, terms, (envelope, facts), next)?;
+            if matches!(manner.capacity, Capacity::Deferred { .. })
+                && provisions.values().any(|state| state.withdrawn.is_some())
+            {
+                return Err(NotInForce::Withdrawn.into()); // somebody who said no once is not asked for behind their back
+            }
+            for offer in agreed(self, terms, manner)? {
+                let state =
+                    Given { until: until(offer, manner, next), mandatory: offer.mandatory, ..state(self, next) };
+                provisions.insert(offer.provision.clone(), state);
+            }
+            changes.push(facts.one_more(Subject::List(List::Consents(self.participant.clone()))));
+        }
+        changes.push((Subject::Consent(self.participant.clone()), Fact::Consent { provisions }));
+        Ok(changes)
+    }
+}
+
+/// The facts about those who sign besides the participant and the investigator.
+fn others(participant: &Name, manner: &Manner) -> Vec<Subject> {
+    let stands = |actor: &Name| Subject::Representative(participant.clone(), actor.clone());
+    let mut needs: Vec<Subject> = manner.witness.iter().map(stands).collect();
+    match &manner.capacity {
+        Capacity::Representative { actor } => needs.push(stands(actor)),
+        Capacity::Minor { parents, .. } => needs.extend(parents.iter().map(stands)),
+        Capacity::SiteDevice { device, .. } => needs.push(Subject::Actor(device.clone())),
+        Capacity::Participant | Capacity::Deferred { .. } => {}
+    }
+    needs
+}
+
+fn state(consent: &GiveConsent, next: Next) -> Given {
+    Given {
+        given: next.number,
+        document: consent.document.clone(),
+        version: consent.version.clone(),
+        language: consent.language.clone(),
+        withdrawn: None,
+        until: None,
+        mandatory: false,
+    }
+}
+
+fn terms_and_manner<'a>(
+    consent: &'a GiveConsent,
+    terms: Option<&'a Terms>,
+    next: Next,
+) -> Result<(&'a Terms, &'a Manner), Refusal> {
+    let terms = terms.ok_or(Refusal::DocumentUnknown)?;
+    let Some(manner) = &consent.manner else { return malformed("manner", "required: who consents, and how") };
+    if next.time < terms.effective {
+        return Err(Refusal::DocumentNotEffective);
+    }
+    if !terms.sites.is_empty() && !terms.sites.contains(&consent.site) {
+        return Err(Refusal::DocumentNotForSite);
+    }
+    if manner.remote.is_some() && !terms.remote {
+        return Err(Refusal::NotAdmitted("consent at a distance"));
+    }
+    let deferred = matches!(manner.capacity, Capacity::Deferred { .. });
+    match &terms.quiz {
+        Some(quiz) if !deferred => passed(quiz, manner)?,
+        _ if !manner.answers.is_empty() => return malformed("manner.answers", "nothing was asked"),
+        _ => {}
+    }
+    Ok((terms, manner))
+}
+
+/// What the document offers of what is agreed to.
+fn agreed<'a>(consent: &GiveConsent, terms: &'a Terms, manner: &Manner) -> Result<Vec<&'a Offer>, Refusal> {
+    let offers: Vec<&Offer> =
+        terms.provisions.iter().filter(|offer| consent.provisions.contains(&offer.provision)).collect();
+    if offers.len() != consent.provisions.len() {
+        return Err(Refusal::ProvisionNotOffered);
+    }
+    if terms.provisions.iter().any(|offer| offer.mandatory && !consent.provisions.contains(&offer.provision)) {
+        return Err(Refusal::MandatoryDeclined);
+    }
+    if matches!(manner.capacity, Capacity::Deferred { .. }) && offers.iter().any(|offer| !offer.mandatory) {
+        return Err(Refusal::NotAdmitted("a deferred consent to an optional provision"));
+    }
+    Ok(offers)
+}
+
+/// Checks who signed besides the investigator.
+fn signed(
+    consent: &GiveConsent,
+    manner: &Manner,
+    terms: &Terms,
+    (envelope, facts): (&Envelope, &Facts),
+    next: Next,
+) -> Result<(), Refusal> {
+    let participant = &consent.participant;
+    let signs_as = |actor: &Name, relation, what| {
+        if !represents(facts, participant, actor, &[relation]) {
+            return Err(Refusal::RepresentativeUnknown(what));
+        }
+        signing_key(facts, envelope, actor).map(drop).map_err(Refusal::from)
+    };
+    match &manner.capacity {
+        Capacity::Participant => drop(signing_key(facts, envelope, participant)?),
+        Capacity::SiteDevice { device, .. } => {
+            let subject = Subject::Actor(device.clone());
+            if !matches!(facts.find(&subject), Some(Fact::Actor { kind: ActorKind::Device, .. })) {
+                return Err(Refusal::DeviceUnknown);
+            }
+            signing_key(facts, envelope, device)?;
+        }
+        Capacity::Representative { actor } => {
+            if !terms.representative {
+                return Err(Refusal::NotAdmitted("consent by a legally authorised representative"));
+            }
+            signs_as(actor, Relation::LegalRepresentative, "legally authorised representative")?;
+        }
+        Capacity::Minor { parents, assent, majority } => {
+            minor(parents, *majority, terms, next)?;
+            for parent in parents {
+                signs_as(parent, Relation::Parent, "parent")?;
+            }
+            if *assent == Assent::Signed {
+                signing_key(facts, envelope, participant)?;
+            }
+        }
+        Capacity::Deferred { deadline, .. } => {
+            let Some(longest) = terms.deferral_ms else { return Err(Refusal::NotAdmitted("deferred consent")) };
+            if *deadline <= next.time || *deadline > next.time.saturating_add(longest) {
+                return malformed(
+                    "manner.capacity.deferred.deadline",
+                    "later than now, and no later than the document admits",
+                );
+            }
+        }
+    }
+    match &manner.witness {
+        Some(witness) => signs_as(witness, Relation::ImpartialWitness, "impartial witness"),
+        None => Ok(()),
+    }
+}
+
+fn minor(parents: &[Name], majority: u64, terms: &Terms, next: Next) -> Result<(), Refusal> {
+    if terms.parents == 0 {
+        return Err(Refusal::NotAdmitted("minors"));
+    }
+    let different: HashSet<&Name> = parents.iter().collect();
+    if different.len() != parents.len() || parents.len() < usize::from(terms.parents) || parents.len() > 2 {
+        return malformed("manner.capacity.minor.parents", "as many different parents as the document demands");
+    }
+    if majority <= next.time {
+        return malformed("manner.capacity.minor.majority", "has passed: the participant consents themselves");
+    }
+    Ok(())
+}
+
+/// Checks the answers to the comprehension questions.
+fn passed(quiz: &Quiz, manner: &Manner) -> Result<(), Refusal> {
+    let right = score(quiz, manner)?;
+    if right < quiz.pass { Err(Refusal::QuizNotPassed { right, needed: quiz.pass }) } else { Ok(()) }
+}
+
+/// How many questions were answered rightly.
+fn score(quiz: &Quiz, manner: &Manner) -> Result<u32, Refusal> {
+    let answered: HashSet<&Name> = manner.answers.iter().map(|answer| &answer.question).collect();
+    if answered.len() != quiz.questions.len() || manner.answers.len() != quiz.questions.len() {
+        return malformed("manner.answers", "one answer to each question of the document");
+    }
+    let mut right = 0;
+    for question in &quiz.questions {
+        let answer = manner.answers.iter().find(|answer| answer.question == question.question);
+        let Some(answer) = answer else {
+            return malformed("manner.answers", "one answer to each question of the document");
+        };
+        right += u32::from(answer.choice == question.right);
+    }
+    Ok(right)
+}
+
+/// When what was agreed to ends by itself.
+fn until(offer: &Offer, manner: &Manner, next: Next) -> Option<Until> {
+    let period = offer
+        .days
+        .map(|days| Until { time: next.time.saturating_add(u64::from(days).saturating_mul(DAY_MS)), why: End::Period });
+    let capacity = match manner.capacity {
+        Capacity::Minor { majority, .. } => Some(Until { time: majority, why: End::Majority }),
+        Capacity::Deferred { deadline, .. } => Some(Until { time: deadline, why: End::Deferral }),
+        _ => None,
+    };
+    period.into_iter().chain(capacity).min_by_key(|until| until.time)
+}
+
+impl Rule for RequestConsent {
+    fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
+        let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
+        needs.extend([Subject::Study, Subject::Participant(self.participant.clone())]);
+        needs
+    }
+
+    fn needs(&self) -> Vec<Subject> {
+        vec![Subject::List(List::Consents(self.participant.clone()))]
+    }
+
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        super::present_rules(facts)?;
+        authorise(facts, envelope, &self.by, Task::ObtainConsent, &self.site, next.time)?;
+        if facts.site_of_active(&self.participant) != Some(&self.site) {
+            return Err(Refusal::NotEnrolled);
+        }
+        Ok(vec![facts.one_more(Subject::List(List::Consents(self.participant.clone())))])
+    }
+}
