@@ -36,7 +36,20 @@ commands! {
         Delegate delegate DelegateRequest,
         EndDelegation end_delegation EndDelegationRequest,
         EnrolParticipant enrol_participant EnrolParticipantRequest,
-        WithdrawParticipant withdraw_participant WithdrawParticipantRequest;
+        WithdrawParticipant withdraw_participant WithdrawParticipantRequest,
+        SetStudyState set_study_state SetStudyStateRequest,
+        AddArm add_arm AddArmRequest,
+        RecordSiteApproval record_site_approval RecordSiteApprovalRequest,
+        PauseSite pause_site PauseSiteRequest,
+        SetCap set_cap SetCapRequest,
+        ScreenParticipant screen_participant ScreenParticipantRequest,
+        ClearMatch clear_match ClearMatchRequest,
+        DefineCriteria define_criteria DefineCriteriaRequest,
+        RecordStage record_stage RecordStageRequest,
+        RegisterRepresentative register_representative RegisterRepresentativeRequest,
+        Randomise randomise RandomiseRequest,
+        Unblind unblind UnblindRequest,
+        RevealAllocation reveal_allocation RevealAllocationRequest;
     consent:
         GiveConsent give_consent GiveConsentRequest,
         WithdrawConsent withdraw_consent WithdrawConsentRequest,

@@ -3,22 +3,25 @@
 mod command;
 mod form;
 mod random;
+mod screening;
 
 pub use command::Command;
 pub use form::{SignedForm, sign_form};
-pub use random::{NoRandomness, new_key, new_pseudonym, new_uuid, random};
+pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_uuid, random};
+pub use screening::{SignedScreening, sign_screening};
 
 use proto::{
     anchoring::{GetBundleRequest, anchoring_service_client::AnchoringServiceClient},
     capture::capture_service_client::CaptureServiceClient,
     consent::{PublishDocumentRequest, RequestConsentRequest, consent_service_client::ConsentServiceClient},
-    enrollment::enrollment_service_client::EnrollmentServiceClient,
+    enrollment::{CommitAllocationRequest, enrollment_service_client::EnrollmentServiceClient},
     journal::journal_service_client::JournalServiceClient,
     types,
 };
 use seal::{
     Hash,
-    command::{AccessData, Provision, PublishDocument, RequestConsent},
+    allocation::Secret,
+    command::{AccessData, CommitAllocation, Provision, PublishDocument, RequestConsent},
     dsse,
     id::{Name, Service, Uuid},
     key::SecretKey,
@@ -152,6 +155,30 @@ impl Client {
         let request = RequestConsentRequest { envelope: dsse::sign(command, keys), resource };
         let answer = self.consent.clone().request_consent(request).await?.into_inner();
         answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// Signs and records a commitment to an allocation, and hands the secret over.
+    pub async fn commit_allocation(
+        &self,
+        command: &CommitAllocation,
+        secret: &Secret,
+        keys: &[&SecretKey],
+    ) -> Result<Receipt, ClientError> {
+        let secret = serde_json::to_vec(secret).map_err(|_| ClientError::Nonsense("the secret"))?;
+        let request = CommitAllocationRequest { envelope: dsse::sign(command, keys), secret };
+        let answer = self.enrollment.clone().commit_allocation(request).await?.into_inner();
+        answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// Records a signed screening.
+    pub async fn record_screening(&self, screening: SignedScreening) -> Result<Receipt, ClientError> {
+        let answer = self.enrollment.clone().record_screening(screening.into_request()).await?.into_inner();
+        answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+    }
+
+    /// The enrollment service, for reads.
+    pub fn enrollment(&self) -> EnrollmentServiceClient<Channel> {
+        self.enrollment.clone()
     }
 
     /// Submits a signed form.

@@ -30,7 +30,16 @@ pub fn new_uuid() -> Result<Uuid, NoRandomness> {
 
 /// A new participant's pseudonym: `P-` and 80 random bits in base32.
 pub fn new_pseudonym() -> Result<Name, NoRandomness> {
+    pseudonym("P-")
+}
+
+/// A new pseudonym of a participant's representative: `R-` and 80 random bits in base32.
+pub fn new_representative() -> Result<Name, NoRandomness> {
+    pseudonym("R-")
+}
+
+fn pseudonym(prefix: &str) -> Result<Name, NoRandomness> {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let letters = random::<16>()?.map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    format!("P-{}", letters.iter().collect::<String>()).parse().map_err(|_| NoRandomness)
+    format!("{prefix}{}", letters.iter().collect::<String>()).parse().map_err(|_| NoRandomness)
 }

@@ -1,115 +1,231 @@
 //! The gRPC edge: decode, authorise, call, encode.
 
+mod allocation;
+mod delegations;
+mod participants;
 mod problem;
+mod record;
+mod screening;
+mod study;
 
-use crate::{
-    domain::{Next, Refusal, Rule},
-    store::{Enrollment, LocalFacts},
-};
-use access::ServiceToken;
-use journal::{
-    Decision, Proposal, Stored,
-    api::{Opened, receipt_message},
-};
-use proto::{
-    enrollment::{
-        self as pb,
-        enrollment_service_server::{EnrollmentService, EnrollmentServiceServer},
-    },
-    types::Receipt,
+use crate::store::{Enrollment, LocalFacts, Recorded, Store};
+use access::{AccessLog, FactSource, ServiceToken};
+use journal::{Stored, api::Opened};
+use proto::enrollment::{
+    self as pb,
+    enrollment_service_server::{EnrollmentService, EnrollmentServiceServer},
 };
 use seal::{
-    command as cmd,
-    fact::{Fact, Facts},
-    id::{Service, StreamId},
+    authority::{delegations, is_of_site},
+    command::{self as cmd, RULES, Task},
+    fact::{Facts, Subject},
+    id::{IdError, Name, Service, StreamId, Uuid},
 };
-use server::{Problem, Received, receive};
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use serde::Deserialize;
+use server::{Problem, now_ms};
+use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+
+/// The largest message: an envelope, and the answers of a screening.
+const MAX_MESSAGE_BYTES: usize = server::MAX_COMMAND_BYTES + (4 << 20);
 
 /// The enrollment service over its journal.
-pub(crate) fn service(journal: Enrollment) -> EnrollmentServiceServer<Api> {
-    EnrollmentServiceServer::new(Api { journal }).max_decoding_message_size(server::MAX_COMMAND_BYTES)
+pub(crate) fn service(journal: Enrollment, store: Store, accesses: AccessLog) -> EnrollmentServiceServer<Api> {
+    let facts = store.facts();
+    let inner = Inner { journal, facts, store, accesses };
+    EnrollmentServiceServer::new(Api(inner)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
-pub(crate) struct Api {
+pub(crate) struct Api(Inner);
+
+struct Inner {
     journal: Enrollment,
+    facts: LocalFacts,
+    store: Store,
+    accesses: AccessLog,
 }
 
-impl Api {
-    async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        let received = receive::<P>(envelope)?;
-        let receipt = self.journal.append(proposal(received)).await?;
-        Ok(receipt_message(receipt))
-    }
-}
-
-fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>) -> Proposal<Refusal> {
-    let study = received.command.study();
-    let stream = received.stream(Service::Enrollment);
-    let Received { bytes, hash, envelope, command } = received;
-    let needs = command.needs(&envelope);
-    let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
-    let (request, keys) = (command.request(), reads.clone());
-    let rule = move |found: &journal::Found, next: journal::Next| {
-        let facts: Facts = needs
-            .iter()
-            .zip(&keys)
-            .filter_map(|(subject, key)| Some((subject.clone(), Fact::parse(found.0.get(key)?)?)))
-            .collect();
-        let changes = command.decide(&envelope, &facts, Next { number: next.number, time: next.time })?;
-        let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
-        Ok(Decision { facts, ..Decision::default() })
-    };
-    Proposal {
-        stream,
-        request,
-        kind: P::KIND,
-        envelope: hash,
-        stored: bytes,
-        basis: Vec::new(),
-        reads,
-        rule: Box::new(rule),
-    }
-}
-
-macro_rules! commands {
-    ($($method:ident: $command:ident($request:ident) -> $response:ident,)*) => {
+macro_rules! methods {
+    (
+        commands { $($method:ident: $command:ident($request:ident) -> $response:ident,)* }
+        more { $($more:ident($more_request:ident) -> $more_response:ident,)* }
+        reads { $($read:ident($read_request:ident) -> $read_response:ident,)* }
+    ) => {
         #[tonic::async_trait]
         impl EnrollmentService for Api {
             $(async fn $method(&self, request: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
-                let receipt = self.record::<cmd::$command>(request.into_inner().envelope).await?;
+                let receipt = self.0.record::<cmd::$command>(request.into_inner().envelope).await?;
                 Ok(Response::new(pb::$response { receipt: Some(receipt) }))
+            })*
+            $(async fn $more(
+                &self,
+                request: Request<pb::$more_request>,
+            ) -> Result<Response<pb::$more_response>, Status> {
+                let receipt = self.0.$more(request.into_inner()).await?;
+                Ok(Response::new(pb::$more_response { receipt: Some(receipt) }))
+            })*
+            $(async fn $read(
+                &self,
+                request: Request<pb::$read_request>,
+            ) -> Result<Response<pb::$read_response>, Status> {
+                let (metadata, _, request) = request.into_parts();
+                Ok(Response::new(self.0.$read(&metadata, request).await?))
             })*
         }
     };
 }
 
-commands! {
-    create_study: CreateStudy(CreateStudyRequest) -> CreateStudyResponse,
-    add_protocol_version: AddProtocolVersion(AddProtocolVersionRequest) -> AddProtocolVersionResponse,
-    add_site: AddSite(AddSiteRequest) -> AddSiteResponse,
-    activate_site: ActivateSite(ActivateSiteRequest) -> ActivateSiteResponse,
-    close_site: CloseSite(CloseSiteRequest) -> CloseSiteResponse,
-    register_actor: RegisterActor(RegisterActorRequest) -> RegisterActorResponse,
-    rotate_key: RotateKey(RotateKeyRequest) -> RotateKeyResponse,
-    revoke_key: RevokeKey(RevokeKeyRequest) -> RevokeKeyResponse,
-    delegate: Delegate(DelegateRequest) -> DelegateResponse,
-    end_delegation: EndDelegation(EndDelegationRequest) -> EndDelegationResponse,
-    enrol_participant: EnrolParticipant(EnrolParticipantRequest) -> EnrolParticipantResponse,
-    withdraw_participant: WithdrawParticipant(WithdrawParticipantRequest) -> WithdrawParticipantResponse,
+methods! {
+    commands {
+        add_protocol_version: AddProtocolVersion(AddProtocolVersionRequest) -> AddProtocolVersionResponse,
+        add_site: AddSite(AddSiteRequest) -> AddSiteResponse,
+        activate_site: ActivateSite(ActivateSiteRequest) -> ActivateSiteResponse,
+        close_site: CloseSite(CloseSiteRequest) -> CloseSiteResponse,
+        register_actor: RegisterActor(RegisterActorRequest) -> RegisterActorResponse,
+        rotate_key: RotateKey(RotateKeyRequest) -> RotateKeyResponse,
+        revoke_key: RevokeKey(RevokeKeyRequest) -> RevokeKeyResponse,
+        delegate: Delegate(DelegateRequest) -> DelegateResponse,
+        end_delegation: EndDelegation(EndDelegationRequest) -> EndDelegationResponse,
+        enrol_participant: EnrolParticipant(EnrolParticipantRequest) -> EnrolParticipantResponse,
+        withdraw_participant: WithdrawParticipant(WithdrawParticipantRequest) -> WithdrawParticipantResponse,
+        set_study_state: SetStudyState(SetStudyStateRequest) -> SetStudyStateResponse,
+        add_arm: AddArm(AddArmRequest) -> AddArmResponse,
+        record_site_approval: RecordSiteApproval(RecordSiteApprovalRequest) -> RecordSiteApprovalResponse,
+        pause_site: PauseSite(PauseSiteRequest) -> PauseSiteResponse,
+        set_cap: SetCap(SetCapRequest) -> SetCapResponse,
+        screen_participant: ScreenParticipant(ScreenParticipantRequest) -> ScreenParticipantResponse,
+        clear_match: ClearMatch(ClearMatchRequest) -> ClearMatchResponse,
+        record_stage: RecordStage(RecordStageRequest) -> RecordStageResponse,
+        register_representative: RegisterRepresentative(RegisterRepresentativeRequest) -> RegisterRepresentativeResponse,
+        randomise: Randomise(RandomiseRequest) -> RandomiseResponse,
+        unblind: Unblind(UnblindRequest) -> UnblindResponse,
+        reveal_allocation: RevealAllocation(RevealAllocationRequest) -> RevealAllocationResponse,
+    }
+    more {
+        create_study(CreateStudyRequest) -> CreateStudyResponse,
+        define_criteria(DefineCriteriaRequest) -> DefineCriteriaResponse,
+        record_screening(RecordScreeningRequest) -> RecordScreeningResponse,
+        commit_allocation(CommitAllocationRequest) -> CommitAllocationResponse,
+    }
+    reads {
+        get_study(GetStudyRequest) -> GetStudyResponse,
+        list_delegations(ListDelegationsRequest) -> ListDelegationsResponse,
+        list_participants(ListParticipantsRequest) -> ListParticipantsResponse,
+        get_participant(GetParticipantRequest) -> GetParticipantResponse,
+        evaluate_eligibility(EvaluateEligibilityRequest) -> EvaluateEligibilityResponse,
+        get_matching_key(GetMatchingKeyRequest) -> GetMatchingKeyResponse,
+        get_allocation(GetAllocationRequest) -> GetAllocationResponse,
+    }
+}
+
+impl Inner {
+    /// The facts about `subjects`.
+    async fn find(&self, study: Uuid, subjects: &[Subject]) -> Result<Facts, Problem> {
+        Ok(self.facts.facts(study, subjects).await?.1)
+    }
+
+    /// Who calls, in a study that keeps the lists reads rest on.
+    async fn caller(&self, metadata: &MetadataMap, of_study: &str) -> Result<(Uuid, Name), Problem> {
+        let study = server::study(of_study)?;
+        let caller = access::actor(metadata, study, &self.facts, now_ms()).await?;
+        match self.find(study, &[Subject::Study]).await?.rules() {
+            Some(RULES) => Ok((study, caller)),
+            _ => Err(crate::domain::Refusal::RulesOutdated.into()),
+        }
+    }
+
+    /// Checks that `caller` holds one of `tasks` at `site`.
+    async fn must_hold(&self, caller: &Name, study: Uuid, tasks: &[Task], site: &Name) -> Result<(), Problem> {
+        Ok(access::holds_any(caller, study, tasks, site, &self.facts, now_ms()).await?)
+    }
+
+    /// Checks that `caller` may see what became of a participant of `site`: as the participant, for them, or by a task. Who is
+    /// not of the site signs the read, and it is recorded before anything is shown.
+    async fn must_see(
+        &self,
+        metadata: &MetadataMap,
+        study: Uuid,
+        caller: &Name,
+        (participant, site): (&Name, &Name),
+    ) -> Result<(), Problem> {
+        if caller == participant {
+            return Ok(());
+        }
+        let represents = Subject::Representative(participant.clone(), caller.clone());
+        let mut subjects: Vec<Subject> = Task::ALL.iter().flat_map(|task| delegations(caller, *task, site)).collect();
+        subjects.push(represents.clone());
+        let (facts, now) = (self.find(study, &subjects).await?, now_ms());
+        let of_site = Task::ALL.iter().any(|task| is_of_site(&facts, caller, *task, site, now));
+        if of_site || facts.find(&represents).is_some() {
+            return Ok(());
+        }
+        self.must_hold(caller, study, &[Task::Read, Task::Audit], site).await?;
+        self.accesses.record(metadata, (study, caller, participant), now).await?;
+        Ok(())
+    }
+
+    /// Who brought something about.
+    async fn act(&self, study: Uuid, number: u64) -> Result<pb::Act, Problem> {
+        Ok(act(&self.store.read(study, number).await?))
+    }
+}
+
+/// Who brought something about, and why.
+fn act(Recorded { entry, envelope }: &Recorded) -> pb::Act {
+    #[derive(Default, Deserialize)]
+    struct Said {
+        by: String,
+        reason: Option<String>,
+        overridden: Option<String>,
+    }
+    let said: Said = envelope.as_ref().and_then(|envelope| envelope.common().ok()).unwrap_or_default();
+    let reason = said.reason.or(said.overridden).unwrap_or_default();
+    pb::Act { entry: entry.number, recorded_ms: entry.time, by: said.by, reason }
+}
+
+fn name(field: &str, text: &str) -> Result<Name, Problem> {
+    text.parse().map_err(|error: IdError| Problem::field("MALFORMED", field, error.to_string()))
+}
+
+/// One page of a list: where it begins and how long it may be.
+struct Page {
+    after: Option<u64>,
+    size: u32,
+}
+
+impl Page {
+    fn parse(size: u32, token: &str) -> Result<Self, Problem> {
+        let after = match token {
+            "" => None,
+            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
+        };
+        Ok(Self { after, size: if size == 0 { 100 } else { size.min(500) } })
+    }
+
+    /// The token of the next page, after these entries.
+    fn next(&self, entries: &[u64]) -> String {
+        let full = entries.len() == self.size as usize;
+        entries.last().filter(|_| full).map_or_else(String::new, ToString::to_string)
+    }
+}
+
+fn not_found(what: &'static str) -> Problem {
+    Problem::new(Code::NotFound, "NOT_FOUND", format!("there is no {what} that the caller may see")).with("what", what)
 }
 
 /// Who reads the enrollment journal.
 pub(crate) struct Keeper {
     pub(crate) facts: LocalFacts,
+    pub(crate) store: Store,
     pub(crate) services: ServiceToken,
+    pub(crate) accesses: AccessLog,
 }
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, _: bool) -> Result<(), Status> {
+    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, full: bool) -> Result<(), Status> {
+        let accesses = Some(&self.accesses).filter(|_| full);
         let of = (Service::Enrollment, stream, study);
-        Ok(server::admit_auditor(metadata, &self.services, &self.facts, None, of).await?)
+        Ok(server::admit_auditor(metadata, &self.services, &self.facts, accesses, of).await?)
     }
 
     fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
@@ -117,6 +233,7 @@ impl journal::api::Keeper for Keeper {
     }
 
     async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
-        Some(Opened { envelope: stored.stored.clone(), ..Opened::default() })
+        let (envelope, datapoints) = self.store.open_entry(stored).await?;
+        Some(Opened { envelope, datapoints, ..Opened::default() })
     }
 }

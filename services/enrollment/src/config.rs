@@ -1,6 +1,6 @@
 //! What the service must be told.
 
-use access::ServiceToken;
+use access::{AccessLog, ServiceToken};
 use std::path::PathBuf;
 
 /// The configuration of the enrollment service.
@@ -13,4 +13,8 @@ pub struct Config {
     pub anchored_within_ms: u64,
     /// How the deployment's services know each other.
     pub services: ServiceToken,
+    /// Where reads from outside a participant's site are recorded.
+    pub accesses: AccessLog,
+    /// Seals screening answers under the participants' keys, and the study's own secrets.
+    pub vault: vault::Vault,
 }

@@ -3,6 +3,7 @@
 mod api;
 mod config;
 pub mod domain;
+mod secrets;
 mod store;
 
 pub use config::Config;
@@ -13,7 +14,11 @@ use server::Parts;
 /// Opens the service: what its port serves.
 pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let journal = Journal::open(store::journal(&config)).await?;
-    let facts = store::LocalFacts::new(&journal);
-    let keeper = api::Keeper { facts, services: config.services };
-    Ok(Parts::default().grpc(journal.service(keeper)).grpc(api::service(journal)))
+    let store = store::Store::open(&journal, config.vault).await.map_err(|source| {
+        let file = config.file;
+        OpenError::Database { file, source }
+    })?;
+    let (services, accesses) = (config.services, config.accesses);
+    let keeper = api::Keeper { facts: store.facts(), store: store.clone(), services, accesses: accesses.clone() };
+    Ok(Parts::default().grpc(journal.service(keeper)).grpc(api::service(journal, store, accesses)))
 }

@@ -1,16 +1,26 @@
-//! The enrollment journal, and its facts as a source for decisions.
+//! The enrollment journal, its facts as a source for decisions, and what is sealed in it.
 
-use crate::{Config, domain::Refusal};
+use crate::{Config, domain::Refusal, secrets};
 use access::{FactError, FactSource};
-use journal::{Journal, Reader};
+use journal::{Journal, Reader, Stored};
 use seal::{
-    entry::Head,
-    fact::{Fact, Facts, Subject},
-    id::{Service, Uuid},
+    Hash,
+    command::Payload,
+    dsse::Envelope,
+    entry::{Entry, Head},
+    fact::{Fact, Facts, List, Subject},
+    id::{Name, Service, Uuid},
+    sha256,
 };
+use server::Problem;
+use tonic::Code;
+use vault::{Content, Kept, Vault, VaultError};
 
 /// The journal as this service keeps it.
 pub(crate) type Enrollment = Journal<Refusal>;
+
+/// Entries read at once.
+const PAGE: u32 = 500;
 
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
@@ -23,13 +33,8 @@ pub(crate) fn journal(config: &Config) -> journal::Config {
 }
 
 /// The facts of this service's own journal.
+#[derive(Clone)]
 pub(crate) struct LocalFacts(Reader);
-
-impl LocalFacts {
-    pub(crate) fn new(journal: &Enrollment) -> Self {
-        Self(journal.reader().clone())
-    }
-}
 
 #[tonic::async_trait]
 impl FactSource for LocalFacts {
@@ -44,4 +49,137 @@ impl FactSource for LocalFacts {
         });
         Ok((head, facts.collect()))
     }
+}
+
+/// Reads and opens what was recorded. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Store {
+    reader: Reader,
+    vault: Vault,
+}
+
+impl Store {
+    /// Opens this service's own tables in the journal's database.
+    pub(crate) async fn open(journal: &Enrollment, vault: Vault) -> Result<Self, sqlx::Error> {
+        let reader = journal.reader().clone();
+        sqlx::raw_sql(secrets::SCHEMA).execute(reader.pool()).await?;
+        Ok(Self { reader, vault })
+    }
+
+    /// The facts of the journal.
+    pub(crate) fn facts(&self) -> LocalFacts {
+        LocalFacts(self.reader.clone())
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Seals an envelope and its answers under their participant's key, the one that the capture service uses too.
+    pub(crate) async fn seal(
+        &self,
+        study: Uuid,
+        participant: &Name,
+        envelope: Vec<u8>,
+        answers: Vec<Vec<u8>>,
+    ) -> Result<Vec<u8>, Problem> {
+        let key = self.vault.master().reference("participant", &[&study.0, participant.as_str().as_bytes()]);
+        let hash = sha256(&[&envelope]);
+        let plain = Content { envelope, datapoints: answers.into_iter().map(Kept::Whole).collect() }.encode();
+        self.vault.seal(&key, &hash.0, &plain).await.map_err(|error| vault_problem(&error))
+    }
+
+    /// The envelope and the answers behind an entry; nothing if they were erased.
+    pub(crate) async fn open_entry(&self, stored: &Stored) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+        if !Vault::is_sealed(&stored.stored) {
+            return Some((stored.stored.clone(), Vec::new()));
+        }
+        let entry = Entry::parse(&stored.entry).ok()?;
+        let plain = self.vault.open_sealed(&entry.envelope.0, &stored.stored).await.ok()?;
+        let Content { envelope, datapoints } = Content::decode(&plain)?;
+        let answers = datapoints.iter().map(|kept| kept.whole().map(<[u8]>::to_vec)).collect::<Option<_>>()?;
+        Some((envelope, answers))
+    }
+
+    /// An entry, and the envelope behind it unless it was erased.
+    pub(crate) async fn read(&self, study: Uuid, number: u64) -> Result<Recorded, Problem> {
+        let stored = self.reader.entry(Service::Enrollment.stream(study), number).await?;
+        let entry = Entry::parse(&stored.entry).map_err(|_| damaged())?;
+        let envelope = match self.open_entry(&stored).await {
+            None => None,
+            Some((bytes, _)) if sha256(&[&bytes]) == entry.envelope => {
+                Some(Envelope::parse(&bytes).map_err(|_| damaged())?)
+            }
+            Some(_) => return Err(damaged()),
+        };
+        Ok(Recorded { entry, envelope })
+    }
+
+    /// The numbers of a list's entries after `after`, oldest first.
+    pub(crate) async fn list(
+        &self,
+        study: Uuid,
+        list: List,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<u64>, Problem> {
+        let found = self.history(study, &Subject::List(list).map_key(study), after, limit).await?;
+        Ok(found.into_iter().map(|(number, _)| number).collect())
+    }
+
+    /// Every entry of a list, oldest first.
+    pub(crate) async fn whole_list(&self, study: Uuid, list: List) -> Result<Vec<u64>, Problem> {
+        let mut numbers = Vec::new();
+        loop {
+            let page = self.list(study, list.clone(), numbers.last().copied(), PAGE).await?;
+            numbers.extend(&page);
+            if page.len() < PAGE as usize {
+                return Ok(numbers);
+            }
+        }
+    }
+
+    /// What a fact was set to, and by which entries, oldest first.
+    pub(crate) async fn versions(&self, study: Uuid, subject: &Subject) -> Result<Vec<(u64, Fact)>, Problem> {
+        let found = self.history(study, &subject.map_key(study), None, PAGE).await?;
+        found.into_iter().map(|(number, bytes)| Ok((number, Fact::parse(&bytes).ok_or_else(damaged)?))).collect()
+    }
+
+    async fn history(
+        &self,
+        study: Uuid,
+        key: &Hash,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
+        Ok(self.reader.history(Service::Enrollment.stream(study), key, after, limit).await?)
+    }
+}
+
+/// An entry, and the envelope behind it.
+pub(crate) struct Recorded {
+    pub(crate) entry: Entry,
+    /// Absent if it was erased.
+    pub(crate) envelope: Option<Envelope>,
+}
+
+impl Recorded {
+    /// The command, if the entry is of this kind.
+    pub(crate) fn command<P: Payload>(&self) -> Option<P> {
+        self.envelope.as_ref().filter(|_| self.entry.kind == P::KIND)?.payload().ok()
+    }
+}
+
+pub(crate) fn damaged() -> Problem {
+    let what = "what is stored does not match what was signed: an audit names the entries";
+    Problem::new(Code::DataLoss, "DATA_DAMAGED", what)
+}
+
+pub(crate) fn vault_problem(error: &VaultError) -> Problem {
+    tracing::error!(%error, "the vault failed");
+    Problem::unavailable("STORAGE_UNAVAILABLE", "the keys cannot be read; nothing was recorded, try again")
 }

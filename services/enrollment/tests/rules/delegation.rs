@@ -119,7 +119,10 @@ fn attempt(study: &mut Study, ledger: &Ledger, step: &Step) -> Result<Changes, R
     match step.act {
         Act::Delegate { to, task, site, from, length } => {
             let (actor, task, site, from) = (name(ACTORS[to]), TASKS[task], name(SITES[site]), NOW + from);
-            study.run(&command!(by, Delegate { actor, task, site, from, until: from + length }), &[&signer])
+            study.run(
+                &command!(by, Delegate { actor, task, site, from, until: from + length, training: None }),
+                &[&signer],
+            )
         }
         Act::End { whose, task, site } => {
             let (actor, task, site) = (name(ACTORS[whose]), TASKS[task], name(SITES[site]));
@@ -138,10 +141,10 @@ fn attempt(study: &mut Study, ledger: &Ledger, step: &Step) -> Result<Changes, R
             study.run(&registration(by, &fresh), &[&signer, &key_of(&fresh)])
         }
         Act::Switch { site, open: true } => {
-            study.run(&command!(by, ActivateSite { site: name(SITES[site]) }), &[&signer])
+            study.run(&command!(by, ActivateSite { site: name(SITES[site]), reason: None }), &[&signer])
         }
         Act::Switch { site, open: false } => {
-            study.run(&command!(by, CloseSite { site: name(SITES[site]) }), &[&signer])
+            study.run(&command!(by, CloseSite { site: name(SITES[site]), reason: None }), &[&signer])
         }
     }
 }

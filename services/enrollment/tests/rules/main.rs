@@ -101,16 +101,16 @@ impl Study {
     }
 
     fn activate(&mut self, by: &str, site: &str) -> Result<Changes, Refusal> {
-        self.run(&command!(by, ActivateSite { site: name(site) }), &[&key_of(by)])
+        self.run(&command!(by, ActivateSite { site: name(site), reason: None }), &[&key_of(by)])
     }
 
     fn close(&mut self, by: &str, site: &str) -> Result<Changes, Refusal> {
-        self.run(&command!(by, CloseSite { site: name(site) }), &[&key_of(by)])
+        self.run(&command!(by, CloseSite { site: name(site), reason: None }), &[&key_of(by)])
     }
 
     fn delegate(&mut self, by: &str, to: &str, task: Task, site: &str, period: (u64, u64)) -> Result<Changes, Refusal> {
         let (actor, site, (from, until)) = (name(to), name(site), period);
-        self.run(&command!(by, Delegate { actor, task, site, from, until }), &[&key_of(by)])
+        self.run(&command!(by, Delegate { actor, task, site, from, until, training: None }), &[&key_of(by)])
     }
 
     fn end(&mut self, by: &str, whose: &str, task: Task, site: &str) -> Result<Changes, Refusal> {
@@ -136,7 +136,7 @@ impl Study {
 }
 
 fn create() -> CreateStudy {
-    command!("root", CreateStudy { name: name("STUDY-1"), root_key: key(1).public() })
+    command!("root", CreateStudy { name: name("STUDY-1"), root_key: key(1).public(), rules: None })
 }
 
 fn registration(by: &str, actor: &str) -> RegisterActor {
@@ -144,7 +144,16 @@ fn registration(by: &str, actor: &str) -> RegisterActor {
 }
 
 fn protocol(by: &str) -> AddProtocolVersion {
-    command!(by, AddProtocolVersion { version: name("1.0"), document: sha256(&[b"protocol"]).into(), effective: NOW })
+    command!(
+        by,
+        AddProtocolVersion {
+            version: name("1.0"),
+            document: sha256(&[b"protocol"]).into(),
+            effective: NOW,
+            amends: None,
+            approval: None
+        }
+    )
 }
 
 fn malformed(field: &'static str, result: Result<Changes, Refusal>) {

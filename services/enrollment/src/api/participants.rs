@@ -1,0 +1,138 @@
+//! A site's participants, and one participant's way through the trial.
+
+use super::{Inner, Page, act, name, not_found, screening::outcome_message};
+use crate::{domain::stage_name, store::damaged};
+use proto::enrollment as pb;
+use seal::{
+    command::{RecordScreening, Task},
+    fact::{Fact, Facts, List, Subject},
+    id::{Name, Uuid},
+};
+use serde::Deserialize;
+use server::Problem;
+use tonic::metadata::MetadataMap;
+
+impl Inner {
+    pub(super) async fn list_participants(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::ListParticipantsRequest,
+    ) -> Result<pb::ListParticipantsResponse, Problem> {
+        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let site = name("site", &request.site)?;
+        self.must_hold(&caller, study, &Task::ALL, &site).await?;
+        let page = Page::parse(request.page_size, &request.page_token)?;
+        let entries = self.store.list(study, List::Participants(site), page.after, page.size).await?;
+        let mut participants = Vec::with_capacity(entries.len());
+        for number in &entries {
+            participants.push(self.row(study, *number).await?);
+        }
+        Ok(pb::ListParticipantsResponse { participants, next_page_token: page.next(&entries) })
+    }
+
+    /// The participant whom entry `number` registered.
+    async fn row(&self, study: Uuid, number: u64) -> Result<pb::ParticipantRow, Problem> {
+        #[derive(Deserialize)]
+        struct Registered {
+            participant: Name,
+        }
+        let registered = self.store.read(study, number).await?;
+        let said = registered.envelope.as_ref().and_then(|envelope| envelope.common::<Registered>().ok());
+        let participant = said.ok_or_else(damaged)?.participant;
+        let stages = self.stages(study, &participant).await?;
+        let (entered, stage) = stages.last().ok_or_else(damaged)?;
+        let facts = self.outcome_facts(study, &participant).await?;
+        Ok(pb::ParticipantRow {
+            participant: participant.to_string(),
+            stage: (*stage).to_owned(),
+            since_ms: self.store.read(study, *entered).await?.entry.time,
+            registered_ms: registered.entry.time,
+            screening: screening(&facts, &participant),
+            r#match: token_match(&facts, &participant),
+        })
+    }
+
+    /// The stages a participant entered, and by which entries.
+    async fn stages(&self, study: Uuid, participant: &Name) -> Result<Vec<(u64, &'static str)>, Problem> {
+        let versions = self.store.versions(study, &Subject::Participant(participant.clone())).await?;
+        let stage = |(number, fact): &(u64, Fact)| match fact {
+            Fact::Participant { stage: Some(stage), .. } => Some((*number, stage_name(*stage))),
+            _ => None,
+        };
+        versions.iter().map(|version| stage(version).ok_or_else(damaged)).collect()
+    }
+
+    async fn outcome_facts(&self, study: Uuid, participant: &Name) -> Result<Facts, Problem> {
+        let subjects = [Subject::Screening(participant.clone()), Subject::Match(participant.clone())];
+        self.find(study, &subjects).await
+    }
+
+    pub(super) async fn get_participant(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::GetParticipantRequest,
+    ) -> Result<pb::GetParticipantResponse, Problem> {
+        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let participant = name("participant", &request.participant)?;
+        let facts = self.find(study, &[Subject::Participant(participant.clone())]).await?;
+        let everywhere = Name::all_sites();
+        let site = facts.site_of(&participant).unwrap_or(&everywhere);
+        self.must_see(metadata, study, &caller, (&participant, site)).await?;
+        if *site == everywhere {
+            return Err(not_found("participant"));
+        }
+        let mut stages = Vec::new();
+        for (number, stage) in self.stages(study, &participant).await? {
+            let act = Some(self.act(study, number).await?);
+            stages.push(pb::StageEntered { stage: stage.to_owned(), act });
+        }
+        let facts = self.outcome_facts(study, &participant).await?;
+        Ok(pb::GetParticipantResponse {
+            site: site.to_string(),
+            stages,
+            screening: screening(&facts, &participant),
+            outcomes: self.outcomes(study, &facts, &participant).await?,
+            r#match: token_match(&facts, &participant),
+            unblinded: self.unblinded(study, &participant).await?,
+        })
+    }
+
+    async fn outcomes(
+        &self,
+        study: Uuid,
+        facts: &Facts,
+        participant: &Name,
+    ) -> Result<Vec<pb::CriterionOutcome>, Problem> {
+        let Some(Fact::Screening { decided, .. }) = facts.find(&Subject::Screening(participant.clone())) else {
+            return Ok(Vec::new());
+        };
+        let recorded: Option<RecordScreening> = self.store.read(study, *decided).await?.command();
+        Ok(recorded.map(|command| command.outcomes.iter().map(outcome_message).collect()).unwrap_or_default())
+    }
+
+    async fn unblinded(&self, study: Uuid, participant: &Name) -> Result<Vec<pb::Act>, Problem> {
+        let mut acts = Vec::new();
+        for (number, _) in self.store.versions(study, &Subject::Unblinded(participant.clone())).await? {
+            acts.push(act(&self.store.read(study, number).await?));
+        }
+        Ok(acts)
+    }
+}
+
+fn screening(facts: &Facts, participant: &Name) -> Option<pb::ScreeningOutcome> {
+    match facts.find(&Subject::Screening(participant.clone())) {
+        Some(Fact::Screening { criteria, eligible, overridden, .. }) => {
+            Some(pb::ScreeningOutcome { criteria: criteria.to_string(), eligible: *eligible, overridden: *overridden })
+        }
+        _ => None,
+    }
+}
+
+fn token_match(facts: &Facts, participant: &Name) -> Option<pb::TokenMatch> {
+    match facts.find(&Subject::Match(participant.clone())) {
+        Some(Fact::Match { sites, cleared }) => {
+            Some(pb::TokenMatch { sites: sites.iter().map(ToString::to_string).collect(), cleared: cleared.is_some() })
+        }
+        _ => None,
+    }
+}

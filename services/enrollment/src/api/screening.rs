@@ -1,0 +1,123 @@
+//! Criteria, screening and its dry run, and the key of tokens.
+
+use super::{Inner, name, record::Foreseen};
+use crate::domain::Refusal;
+use eligibility::{Criteria, Fault};
+use proto::{enrollment as pb, types::Receipt};
+use seal::{
+    command::{DefineCriteria, ItemDef, RecordScreening, Task},
+    datapoint::{self, Datapoint, MAX_DATAPOINTS},
+    eligibility::{Criterion, CriterionOutcome, Outcome, eligible},
+    fact::{Fact, Facts, Subject},
+    id::Name,
+};
+use server::{Problem, receive};
+use tonic::metadata::MetadataMap;
+
+impl Inner {
+    pub(super) async fn define_criteria(&self, request: pb::DefineCriteriaRequest) -> Result<Receipt, Problem> {
+        let received = receive::<DefineCriteria>(request.envelope)?;
+        let DefineCriteria { items, criteria, .. } = &received.command;
+        Criteria::compile(items, criteria).map_err(|fault| invalid(&fault))?;
+        self.append(received, None).await
+    }
+
+    pub(super) async fn record_screening(&self, request: pb::RecordScreeningRequest) -> Result<Receipt, Problem> {
+        let pb::RecordScreeningRequest { envelope, answers } = request;
+        let received = receive::<RecordScreening>(envelope)?;
+        let command = &received.command;
+        if command.count as usize != answers.len() || answers.is_empty() {
+            return Err(differs("answers"));
+        }
+        let parsed = parse(&answers)?;
+        if datapoint::root(&answers) != command.root.0 {
+            return Err(differs("envelope.payload.root"));
+        }
+        let sealed = match self.foresee(&received).await? {
+            Foreseen::RecordedBefore => None,
+            Foreseen::New(facts) => {
+                let (_, outcomes) = evaluate(&facts, &command.criteria, &parsed)?;
+                if outcomes != command.outcomes {
+                    let what = "not what the answers give";
+                    return Err(Problem::field("OUTCOME_MISMATCH", "envelope.payload.outcomes", what));
+                }
+                let bytes = received.bytes.clone();
+                Some(self.store.seal(command.study, &command.participant, bytes, answers).await?)
+            }
+        };
+        self.append(received, sealed).await
+    }
+
+    pub(super) async fn evaluate_eligibility(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::EvaluateEligibilityRequest,
+    ) -> Result<pb::EvaluateEligibilityResponse, Problem> {
+        let (study, caller) = self.caller(metadata, &request.study).await?;
+        self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
+        let answers = parse(&request.answers)?;
+        let in_force = self.find(study, &[Subject::CriteriaInForce]).await?;
+        let Some(Fact::CriteriaInForce { version }) = in_force.find(&Subject::CriteriaInForce) else {
+            return Err(Refusal::CriteriaOutdated(None).into());
+        };
+        let facts = self.find(study, &[Subject::Criteria(version.clone())]).await?;
+        let (criteria, outcomes) = evaluate(&facts, version, &answers)?;
+        Ok(pb::EvaluateEligibilityResponse {
+            criteria: version.to_string(),
+            eligible: eligible(criteria, &outcomes),
+            outcomes: outcomes.iter().map(outcome_message).collect(),
+        })
+    }
+
+    pub(super) async fn get_matching_key(
+        &self,
+        metadata: &MetadataMap,
+        request: pb::GetMatchingKeyRequest,
+    ) -> Result<pb::GetMatchingKeyResponse, Problem> {
+        let (study, caller) = self.caller(metadata, &request.study).await?;
+        self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
+        Ok(pb::GetMatchingKeyResponse { key: self.store.matching_key(study).await?.to_vec() })
+    }
+}
+
+/// The criteria of a version, and what answers make of them.
+fn evaluate<'a>(
+    facts: &'a Facts,
+    version: &Name,
+    answers: &[Datapoint],
+) -> Result<(&'a [Criterion], Vec<CriterionOutcome>), Problem> {
+    let (items, criteria): (&[ItemDef], &[Criterion]) = match facts.find(&Subject::Criteria(version.clone())) {
+        Some(Fact::Criteria { items, criteria, .. }) => (items, criteria),
+        _ => return Err(Refusal::NotFound("criteria version").into()),
+    };
+    let compiled = Criteria::compile(items, criteria).map_err(|fault| invalid(&fault))?;
+    Ok((criteria, compiled.evaluate(answers)))
+}
+
+fn parse(answers: &[Vec<u8>]) -> Result<Vec<Datapoint>, Problem> {
+    if answers.len() > MAX_DATAPOINTS {
+        return Err(Problem::field("MALFORMED", "answers", format!("more than {MAX_DATAPOINTS}")));
+    }
+    let parse = |(index, bytes): (usize, &Vec<u8>)| {
+        let what = "not of format trialseal/datapoint@v1";
+        Datapoint::parse(bytes).map_err(|_| Problem::field("MALFORMED", format!("answers[{index}]"), what))
+    };
+    answers.iter().enumerate().map(parse).collect()
+}
+
+pub(super) fn outcome_message(outcome: &CriterionOutcome) -> pb::CriterionOutcome {
+    let said = match outcome.outcome {
+        Outcome::Met => "met",
+        Outcome::NotMet => "not_met",
+        Outcome::Undetermined => "undetermined",
+    };
+    pb::CriterionOutcome { criterion: outcome.criterion.to_string(), outcome: said.to_owned() }
+}
+
+fn invalid(fault: &Fault) -> Problem {
+    Problem::field("CRITERIA_INVALID", "envelope.payload.criteria", fault.to_string())
+}
+
+fn differs(field: &str) -> Problem {
+    Problem::field("ROOT_MISMATCH", field, "differs from what was signed")
+}

@@ -1,0 +1,97 @@
+//! What a study keeps secret: allocations' seeds and the matching key. Sealed, in tables beside the journal; durable
+//! before anything rests on them, and never changed.
+
+use crate::store::{Store, damaged, vault_problem};
+use journal::ReadError;
+use seal::{
+    Hash,
+    allocation::Secret,
+    id::{Name, Uuid},
+};
+use server::Problem;
+use zeroize::Zeroizing;
+
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS allocation_secret (
+    study BLOB NOT NULL,
+    allocation TEXT NOT NULL,
+    commitment BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (study, allocation, commitment)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS matching_key (
+    study BLOB PRIMARY KEY,
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+";
+
+impl Store {
+    /// Keeps the secret of an allocation. Keeping it again changes nothing: there is one secret to a commitment.
+    pub(crate) async fn keep_secret(
+        &self,
+        study: Uuid,
+        allocation: &Name,
+        commitment: &Hash,
+        secret: &[u8],
+    ) -> Result<(), Problem> {
+        let reference = self.vault().master().reference("allocation", &[&study.0, allocation.as_str().as_bytes()]);
+        let sealed = self.vault().seal(&reference, &commitment.0, secret).await;
+        let sealed = sealed.map_err(|error| vault_problem(&error))?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO allocation_secret (study, allocation, commitment, sealed) VALUES (?, ?, ?, ?)",
+        )
+        .bind(study.0.to_vec())
+        .bind(allocation.as_str())
+        .bind(commitment.0.to_vec())
+        .bind(sealed)
+        .execute(self.reader().pool())
+        .await
+        .map_err(ReadError::from)?;
+        Ok(())
+    }
+
+    /// The secret behind a commitment.
+    pub(crate) async fn secret(&self, study: Uuid, allocation: &Name, commitment: &Hash) -> Result<Secret, Problem> {
+        let sealed: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT sealed FROM allocation_secret WHERE study = ? AND allocation = ? AND commitment = ?",
+        )
+        .bind(study.0.to_vec())
+        .bind(allocation.as_str())
+        .bind(commitment.0.to_vec())
+        .fetch_optional(self.reader().pool())
+        .await
+        .map_err(ReadError::from)?;
+        let plain = self.vault().open_sealed(&commitment.0, &sealed.ok_or_else(damaged)?).await;
+        let plain = plain.map_err(|error| vault_problem(&error))?;
+        serde_json::from_slice(&plain).map_err(|_| damaged())
+    }
+
+    /// The key of the study's tokens, made when it is first asked for.
+    pub(crate) async fn matching_key(&self, study: Uuid) -> Result<Zeroizing<Vec<u8>>, Problem> {
+        if let Some(key) = self.find_matching_key(study).await? {
+            return Ok(key);
+        }
+        let mut key = Zeroizing::new([0_u8; 32]);
+        getrandom::fill(&mut *key)
+            .map_err(|_| Problem::unavailable("STORAGE_UNAVAILABLE", "no randomness from the operating system"))?;
+        let reference = self.vault().master().reference("matching key", &[&study.0]);
+        let sealed = self.vault().seal(&reference, &study.0, &*key).await.map_err(|error| vault_problem(&error))?;
+        sqlx::query("INSERT OR IGNORE INTO matching_key (study, sealed) VALUES (?, ?)")
+            .bind(study.0.to_vec())
+            .bind(sealed)
+            .execute(self.reader().pool())
+            .await
+            .map_err(ReadError::from)?;
+        self.find_matching_key(study).await?.ok_or_else(damaged) // another caller may have been first
+    }
+
+    async fn find_matching_key(&self, study: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
+        let sealed: Option<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM matching_key WHERE study = ?")
+            .bind(study.0.to_vec())
+            .fetch_optional(self.reader().pool())
+            .await
+            .map_err(ReadError::from)?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        self.vault().open_sealed(&study.0, &sealed).await.map(Some).map_err(|error| vault_problem(&error))
+    }
+}
