@@ -24,7 +24,7 @@ def kept(character: str) -> bool:
 
 
 def normalise(text: str) -> str:
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    text = unicodedata.normalize("NFKD", text).casefold()
     return "".join(SPELT_OUT.get(character, character) for character in text if kept(character))
 
 

@@ -5,10 +5,10 @@ use unicode_normalization::{UnicodeNormalization, char::canonical_combining_clas
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use zeroize::Zeroizing;
 
-/// Decomposed for compatibility (UAX 15), fully case-folded (Unicode 16, section 3.13) and decomposed again, without accents, with
+/// Decomposed for compatibility (UAX 15) and fully case-folded (Unicode 16, section 3.13), without accents, with
 /// special letters spelt out, and of that letters, digits and dependent vowel signs only.
 pub(crate) fn normalise(text: &str) -> Zeroizing<String> {
-    let folded = text.nfkd().default_case_fold().nfkd();
+    let folded = text.nfkd().default_case_fold();
     let mut normal = Zeroizing::new(String::with_capacity(MAX_GROWTH * text.len()));
     for character in folded.filter(|character| kept(*character)) {
         match spelt_out(character) {
