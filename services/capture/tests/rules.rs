@@ -45,6 +45,7 @@ fn bytes(values: &[Datapoint]) -> Vec<Vec<u8>> {
 /// The header of a first submission of these datapoints by `ann`.
 fn header(datapoints: &[Vec<u8>]) -> Submission {
     Submission {
+        provision: None,
         study: STUDY,
         request: Uuid([8; 16]),
         by: name("ann"),
@@ -138,13 +139,13 @@ fn the_collection_date_has_any_precision_and_datapoints_are_readable() {
 fn enrollment() -> Facts {
     let registered = Fact::Key { actor: name("ann"), key: key("ann").public(), registered: 1, ended: None };
     [
-        (Subject::Study, Fact::Study { name: name("STUDY-1"), root_key: key("root").public() }),
+        (Subject::Study, Fact::Study { rules: None, name: name("STUDY-1"), root_key: key("root").public() }),
         (Subject::Key(key("ann").public().id()), registered),
         delegation(None),
-        (Subject::Site(name("701")), Fact::Site { open: true, changed: 3 }),
+        (Subject::Site(name("701")), Fact::Site { state: None, open: true, changed: 3 }),
         (
             Subject::Participant(name(PARTICIPANT)),
-            Fact::Participant { site: name("701"), enrolled: 4, withdrawn: None },
+            Fact::Participant { stage: None, site: name("701"), enrolled: 4, withdrawn: None },
         ),
     ]
     .into_iter()
@@ -203,10 +204,10 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
     assert_eq!(admit(&first, &forged, &enrollment(), NOW), Err(Unauthorised::BadSignature(actor).into()));
 
     let site = Subject::Site(name("701"));
-    assert_eq!(with(site, Fact::Site { open: false, changed: 5 }), Err(Refusal::SiteNotOpen));
+    assert_eq!(with(site, Fact::Site { state: None, open: false, changed: 5 }), Err(Refusal::SiteNotOpen));
     let participant = Subject::Participant(name(PARTICIPANT));
     for (site, withdrawn) in [("702", None), ("701", Some(6))] {
-        let fact = Fact::Participant { site: name(site), enrolled: 4, withdrawn };
+        let fact = Fact::Participant { stage: None, site: name(site), enrolled: 4, withdrawn };
         assert_eq!(with(participant.clone(), fact), Err(Refusal::NotEnrolled));
     }
 }
@@ -239,8 +240,8 @@ fn forms() -> DefineForms {
         time: NOW,
         version: name("1"),
         forms: vec![
-            FormDef { form: name("VS"), items: vital_signs },
-            FormDef { form: name("DM"), items: demographics },
+            FormDef { provision: None, form: name("VS"), items: vital_signs },
+            FormDef { provision: None, form: name("DM"), items: demographics },
         ],
     }
 }
@@ -250,7 +251,11 @@ fn definitions_do_not_contradict_themselves() {
     assert_eq!(check_forms(&forms()), Ok(()));
     let none = DefineForms { forms: Vec::new(), ..forms() };
     refuses(check_forms(&none), "envelope.payload.forms", Fault::Definition);
-    let form = |number: usize| FormDef { form: name(&format!("F{number}")), items: forms().forms[1].items.clone() };
+    let form = |number: usize| FormDef {
+        provision: None,
+        form: name(&format!("F{number}")),
+        items: forms().forms[1].items.clone(),
+    };
     let many = DefineForms { forms: (0..1_025).map(form).collect(), ..forms() };
     refuses(check_forms(&many), "envelope.payload.forms", Fault::Definition);
 
@@ -318,7 +323,7 @@ fn submissions() -> impl Strategy<Value = Vec<Recorded>> {
                 .map(|(item, repeat, new)| value(ITEMS[item], REPEATS[repeat], &"x".repeat(usize::from(new))))
                 .collect();
             number += 3; // other form instances have entries in between
-            Recorded { entry: entry(number), header: header(&bytes(&values)), datapoints: values }
+            Recorded { redacted: Vec::new(), entry: entry(number), header: header(&bytes(&values)), datapoints: values }
         };
         submissions.into_iter().map(record).collect()
     })

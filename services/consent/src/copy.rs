@@ -1,7 +1,9 @@
 //! The copy of a consent, for people and for other systems; and reading theirs.
 
 use exchange::{
-    Consent, fhir, iso27560,
+    Consent,
+    fhir::{self, RequestStatus},
+    iso27560,
     record::{Approval, Capacity, Document, Handling, Party, Provision, ProvisionState, Quiz, Status},
     text,
 };
@@ -15,6 +17,7 @@ use seal::{
     id::Name,
 };
 use server::Problem;
+use std::collections::HashMap;
 
 /// The name of FHIR R4 as the source of a request.
 pub(crate) const FHIR_R4: &str = "fhir-r4";
@@ -40,7 +43,8 @@ pub(crate) fn formatted(consent: &Consent, format: CopyFormat, now: u64) -> Stri
     }
 }
 
-/// A consent as its copies state it: what was signed, and what of it stands at `now`. Nothing if what is recorded does
+/// A consent as its copies state it: what was signed, and what of it stands at `now`. `recorded` tells when the entries
+/// that withdrew parts of it were recorded. Nothing if what is recorded does
 /// not fit together.
 pub(crate) fn consent(
     given: &GiveConsent,
@@ -48,6 +52,7 @@ pub(crate) fn consent(
     document: Option<&Fact>,
     facts: &Facts,
     (protocol, now): (&Name, u64),
+    recorded: &HashMap<u64, u64>,
 ) -> Option<Consent> {
     let Some(Fact::Document { content, approval, terms, superseded, .. }) = document else { return None };
     let (terms, manner) = (terms.as_deref()?, given.manner.as_ref()?);
@@ -55,7 +60,7 @@ pub(crate) fn consent(
     let provisions: Vec<Provision> = terms
         .provisions
         .iter()
-        .map(|offer| provision(given, entry, offer, facts, (superseded.as_ref(), now)))
+        .map(|offer| provision(given, entry, offer, facts, (superseded.as_ref(), now), recorded))
         .collect();
     let right = |quiz: &command::Quiz| {
         let right = |question: &&command::Question| {
@@ -105,6 +110,7 @@ fn provision(
     offer: &command::Offer,
     facts: &Facts,
     (superseded, now): (Option<&Superseded>, u64),
+    recorded: &HashMap<u64, u64>,
 ) -> Provision {
     let made = |state, until_ms, given_entry, withdrawn_entry| Provision {
         name: offer.provision.to_string(),
@@ -127,7 +133,8 @@ fn provision(
         Ok(_) | Err(NotInForce::ReconsentRequired) => ProvisionState::Given,
         Err(_) => ProvisionState::Expired,
     };
-    made(state, until.map(|until| until.time), Some(given.given), *withdrawn)
+    let ended = withdrawn.and_then(|number| recorded.get(&number).copied());
+    made(state, ended.or(until.map(|until| until.time)), Some(given.given), *withdrawn)
 }
 
 fn status(given: &GiveConsent, provisions: &[Provision], superseded: Option<&Superseded>, now: u64) -> Status {
@@ -191,6 +198,9 @@ pub(crate) struct Read {
 pub(crate) fn read_fhir(resource: &[u8]) -> Result<Read, Problem> {
     let request =
         fhir::import_r4(resource).map_err(|error| Problem::field("MALFORMED", "resource", error.to_string()))?;
+    if !matches!(request.status, RequestStatus::Active | RequestStatus::Draft | RequestStatus::Proposed) {
+        return Err(Problem::field("MALFORMED", "resource.status", "the consent ended at its origin"));
+    }
     let permitted = request.provisions.iter().filter(|rule| rule.decision == fhir::Decision::Permit);
     let mut provisions: Vec<command::Provision> =
         permitted.filter_map(|rule| rule.provision.as_ref()?.parse().ok()).collect();
@@ -200,6 +210,6 @@ pub(crate) fn read_fhir(resource: &[u8]) -> Result<Read, Problem> {
         content: request.content,
         provisions,
         unmapped: request.unmapped,
-        status: format!("{:?}", request.status).to_lowercase(),
+        status: request.status.code().to_owned(),
     })
 }

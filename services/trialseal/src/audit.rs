@@ -3,6 +3,7 @@
 //! Nothing a server says is believed: every hash, root, signature, basis and rule is checked again here, by replaying
 //! the journals through the same pure rules the services decide by.
 
+mod capture;
 mod chain;
 mod replay;
 mod study;
@@ -48,6 +49,10 @@ pub struct Report {
     pub state_roots: u64,
     /// Datapoints hashed.
     pub datapoints: u64,
+    /// Values that were taken out, by two persons entitled to.
+    pub redacted: u64,
+    /// Submissions whose participant was erased.
+    pub erased: u64,
     /// The oldest decision an entry rests on, in milliseconds past the state that superseded it.
     pub oldest_decision_ms: u64,
     /// The longest an entry took into a block, in milliseconds. Receipts promise a bound; time stopped counts as well.
@@ -111,13 +116,16 @@ impl Audit<'_> {
 /// A report as people read it.
 pub fn readable(report: &Report) -> String {
     let mut text = format!(
-        "  {} checkpoints, {} blocks, {} entries ({} not on the chain yet), {} datapoints\n  {} signatures verified, {} \
+        "  {} checkpoints, {} blocks, {} entries ({} not on the chain yet), {} datapoints\n  {} values taken out, {} \
+         submissions erased\n  {} signatures verified, {} \
          state roots recomputed, oldest decision {} ms, slowest into a block {} ms\n",
         report.checkpoints,
         report.blocks,
         report.entries,
         report.waiting,
         report.datapoints,
+        report.redacted,
+        report.erased,
         report.signatures,
         report.state_roots,
         report.oldest_decision_ms,

@@ -59,7 +59,7 @@ pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
     let site = study.open_site(&client, "701", "Synthetic site").await?;
     let names: Vec<String> = (0..items).map(|n| format!("ITEM{n:03}")).collect();
     let defs = names.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
-    study.define(&client, "1", vec![FormDef { form: "VS".parse()?, items: defs }]).await?;
+    study.define(&client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
     let mut participants = Vec::new();
     for _ in 0..PARTICIPANTS {
         let participant = study.enrol(&client, &site).await?;

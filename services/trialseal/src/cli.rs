@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use client::{Client, Reader};
+use client::{Access, Client, Reader};
 use seal::id::{Name, Uuid};
 use serde::Serialize;
 use std::{
@@ -175,6 +175,9 @@ struct ActorArgs {
     /// Your key file.
     #[arg(long)]
     key: PathBuf,
+    /// For auditors, who are of no site: what you read for. Each read is recorded, signed by you, and participants see it.
+    #[arg(long)]
+    purpose: Option<Name>,
     /// Where the services are, as `trialseal up` wrote it.
     #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
     endpoints: PathBuf,
@@ -183,7 +186,8 @@ struct ActorArgs {
 impl ActorArgs {
     fn open(&self) -> Result<(Client, Reader)> {
         let client = Client::new(&prove::endpoints(&self.endpoints)?)?;
-        Ok((client, Reader { study: self.study, actor: self.actor.clone(), key: key::read(&self.key)? }))
+        let access = self.purpose.clone().map(Access::everybody);
+        Ok((client, Reader { study: self.study, actor: self.actor.clone(), key: key::read(&self.key)?, access }))
     }
 }
 
@@ -294,7 +298,8 @@ async fn run_audit(
     let client = Client::new(&endpoints)?;
     let mut studies = Vec::new();
     if let Some(((study, actor), file)) = auditor {
-        studies.push(Reader { study, actor, key: key::read(&file)? });
+        let access = Some(Access::everybody("audit".parse()?));
+        studies.push(Reader { study, actor, key: key::read(&file)?, access });
     }
     let policy = verify::policy(&policy)?;
     let progress = !json && io::stderr().is_terminal();

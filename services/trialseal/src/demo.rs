@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use client::{Client, Reader, entry_number, new_uuid, now_ms, sign_form};
 use proto::{anchoring::GetCheckpointRequest, capture::GetItemHistoryRequest};
 use seal::{
-    command::{FormDef, ItemDef, ItemType, Provision, Submission, WithdrawConsent},
+    command::{Collected, FormDef, ItemDef, ItemType, Submission, WithdrawConsent, WithdrawalScope},
     datapoint::Datapoint,
     entry::Entry,
     id::Service,
@@ -107,7 +107,7 @@ impl Demo {
             text_item("POSITION")?,
             text_item("COMMENT")?,
         ];
-        study.define(&self.client, "1", vec![FormDef { form: "VS".parse()?, items }]).await?;
+        study.define(&self.client, "1", vec![FormDef { form: "VS".parse()?, items, provision: None }]).await?;
         let mut participants = Vec::new();
         for _ in 0..3 {
             let participant = study.enrol(&self.client, &site).await?;
@@ -177,7 +177,9 @@ impl Demo {
             time: now_ms(),
             participant: participant.name.clone(),
             site: participant.site.clone(),
-            provisions: vec![Provision::data_collection()],
+            provisions: Vec::new(),
+            scope: Some(WithdrawalScope::Everything),
+            collected: Some(Collected::Kept),
         };
         self.client.record(&withdraw, &[&participant.key]).await?;
         told(format!("{} signed the withdrawal with their own key", participant.name));
@@ -293,7 +295,7 @@ impl Demo {
     }
 
     fn coordinator(&self, study: &Study) -> Reader {
-        Reader { study: study.id, actor: study.coordinator.name.clone(), key: study.coordinator.key.clone() }
+        study.reads(&study.coordinator)
     }
 }
 

@@ -196,6 +196,7 @@ impl Channels {
     async fn consent(&self, data: &DataDir, receipt_key: Arc<SignerKey>) -> Result<Parts> {
         let config = consent::Config {
             file: data.file("consent.sqlite"),
+            documents: data.file("documents"),
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),

@@ -1,12 +1,13 @@
 //! A synthetic study, set up over gRPC: for the demo, the benchmark and tests. Everything in it is made up.
 
 use anyhow::Result;
-use client::{Client, Reader, new_key, new_pseudonym, new_uuid, now_ms};
+use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms};
 use seal::{
     command::{
-        ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, CreateStudy, DefineForms, Delegate,
-        EnrolParticipant, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Provision, PublishDocument,
-        RegisterActor, Submission, Task,
+        ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, CreateStudy, DefineForms, Delegate,
+        EnrolParticipant, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice, Offer, Provision,
+        PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission, Task, Terms,
+        Training,
     },
     datapoint::Datapoint,
     id::{Name, Uuid},
@@ -73,6 +74,7 @@ impl Study {
             time,
             name: name(title)?,
             root_key: root.key.public(),
+            rules: Some(RULES),
         };
         client.record(&create, &[&root.key]).await?;
         let protocol = AddProtocolVersion {
@@ -83,8 +85,19 @@ impl Study {
             version: name("1.0")?,
             document: sha256(&[b"synthetic protocol 1.0"]).into(),
             effective: time,
+            amends: None,
+            approval: Some(approval()?),
         };
         client.record(&protocol, &[&root.key]).await?;
+        let open = SetStudyState {
+            study: study_id,
+            request: new_uuid()?,
+            by: by.clone(),
+            time,
+            state: State::Open,
+            reason: name("protocol 1.0 is approved (synthetic)")?,
+        };
+        client.record(&open, &[&root.key]).await?;
         for actor in [&study.investigator, &study.coordinator, &study.auditor] {
             study.register(client, actor).await?;
         }
@@ -92,22 +105,31 @@ impl Study {
         for task in [Task::Enrol, Task::ObtainConsent, Task::Capture, Task::Read] {
             study.delegate(client, root, &study.investigator, task, &everywhere).await?;
         }
-        // The coordinator's task comes from the investigator, so that a proof shows a chain of two.
-        study.delegate(client, &study.investigator, &study.coordinator, Task::Capture, &everywhere).await?;
         study.delegate(client, root, &study.auditor, Task::Audit, &everywhere).await?;
-        let document = PublishDocument {
-            study: study_id,
-            request: new_uuid()?,
-            by,
-            time,
-            document: name("ICF")?,
-            version: name("1.0")?,
-            language: name("en")?,
-            content: sha256(&[b"synthetic informed consent form 1.0"]).into(),
-            approval: Approval { reference: name("IRB-2026-001 (synthetic)")?, date: name("2026-01-15")? },
-        };
-        client.record(&document, &[&root.key]).await?;
+        let offers = [("data_collection", true), ("genetics", false), ("recontact", false)];
+        let offers = offers.map(|(provision, mandatory)| offer(provision, mandatory));
+        let terms = terms(offers.into_iter().collect::<Result<_>>()?)?;
+        study.publish(client, "1.0", terms).await?;
         Ok(study)
+    }
+
+    /// Publishes a version of the study's informed consent form, of whose file this makes a sentence.
+    pub async fn publish(&self, client: &Client, version: &str, terms: Terms) -> Result<()> {
+        let file = format!("Synthetic informed consent form, version {version}.\n").into_bytes();
+        let document = PublishDocument {
+            study: self.id,
+            request: new_uuid()?,
+            by: Name::root(),
+            time: now_ms(),
+            document: name("ICF")?,
+            version: name(version)?,
+            language: name("en")?,
+            content: sha256(&[&file]).into(),
+            approval: approval()?,
+            terms: Some(terms),
+        };
+        client.publish(&document, file, &[&self.root.key]).await?;
+        Ok(())
     }
 
     /// The policy line by which verifiers pin this study.
@@ -115,9 +137,15 @@ impl Study {
         format!("study {} {}\n", self.id, self.root.key.public())
     }
 
-    /// The auditor, reading.
+    /// The auditor, reading everybody's data, which is recorded.
     pub fn reader(&self) -> Reader {
-        Reader { study: self.id, actor: self.auditor.name.clone(), key: self.auditor.key.clone() }
+        let access = name("audit").ok().map(Access::everybody);
+        Reader { access, ..self.reads(&self.auditor) }
+    }
+
+    /// Somebody of a site, reading.
+    pub fn reads(&self, actor: &Actor) -> Reader {
+        Reader { study: self.id, actor: actor.name.clone(), key: actor.key.clone(), access: None }
     }
 
     /// Registers an actor.
@@ -150,12 +178,18 @@ impl Study {
             site: site.clone(),
             from: if steps == 0 { now - day } else { now },
             until: now + YEAR_MS - steps * day,
+            training: Some(Training {
+                reference: name("ICH-GCP E6(R3) certificate (synthetic)")?,
+                completed: name("2026-01-10")?,
+                certificate: None,
+            }),
         };
         client.record(&delegate, &[&by.key]).await?;
         Ok(())
     }
 
-    /// Adds a site and opens it.
+    /// Adds a site, records its approval and opens it. The investigator reads there; the coordinator captures, by the
+    /// investigator's delegation, so that a proof shows a chain of two.
     pub async fn open_site(&self, client: &Client, site: &str, title: &str) -> Result<Name> {
         let (by, site) = (Name::root(), name(site)?);
         let add = AddSite {
@@ -167,8 +201,21 @@ impl Study {
             title: name(title)?,
         };
         client.record(&add, &[&self.root.key]).await?;
-        let activate = ActivateSite { study: self.id, request: new_uuid()?, by, time: now_ms(), site: site.clone() };
+        let approve = RecordSiteApproval {
+            study: self.id,
+            request: new_uuid()?,
+            by: by.clone(),
+            time: now_ms(),
+            site: site.clone(),
+            protocol: name("1.0")?,
+            approval: approval()?,
+        };
+        client.record(&approve, &[&self.root.key]).await?;
+        let (request, time) = (new_uuid()?, now_ms());
+        let activate = ActivateSite { study: self.id, request, by, time, site: site.clone(), reason: None };
         client.record(&activate, &[&self.root.key]).await?;
+        self.delegate(client, &self.root, &self.investigator, Task::Read, &site).await?;
+        self.delegate(client, &self.investigator, &self.coordinator, Task::Capture, &site).await?;
         Ok(site)
     }
 
@@ -188,9 +235,22 @@ impl Study {
         Ok(participant)
     }
 
-    /// Records a participant's consent, labelled synthetic.
+    /// Records a participant's consent to what is mandatory, labelled synthetic.
     pub async fn consent(&self, client: &Client, participant: &Participant) -> Result<()> {
-        let consent = GiveConsent {
+        let consent = self.consent_to(participant, "1.0", vec![Provision::data_collection()])?;
+        client.record(&consent, &[&participant.key, &self.investigator.key]).await?;
+        Ok(())
+    }
+
+    /// A consent the participant will sign with their own key, and the investigator.
+    pub fn consent_to(
+        &self,
+        participant: &Participant,
+        version: &str,
+        provisions: Vec<Provision>,
+    ) -> Result<GiveConsent> {
+        let capacity = Capacity::Participant;
+        Ok(GiveConsent {
             study: self.id,
             request: new_uuid()?,
             by: self.investigator.name.clone(),
@@ -198,13 +258,12 @@ impl Study {
             participant: participant.name.clone(),
             site: participant.site.clone(),
             document: name("ICF")?,
-            version: name("1.0")?,
+            version: name(version)?,
             language: name("en")?,
-            provisions: vec![Provision::data_collection()],
+            provisions,
             synthetic: true,
-        };
-        client.record(&consent, &[&participant.key, &self.investigator.key]).await?;
-        Ok(())
+            manner: Some(Manner { capacity, witness: None, remote: None, answers: Vec::new() }),
+        })
     }
 
     /// Defines forms.
@@ -242,8 +301,48 @@ impl Study {
             collected: None,
             corrects: None,
             reason: None,
+            provision: None,
         })
     }
+}
+
+/// A synthetic ethics board's approval.
+pub fn approval() -> Result<Approval> {
+    Ok(Approval {
+        reference: name("IRB-2026-001 (synthetic)")?,
+        date: name("2026-01-15")?,
+        body: Some(name("Central ethics committee (synthetic)")?),
+    })
+}
+
+/// A provision a document offers, until it is withdrawn.
+pub fn offer(provision: &str, mandatory: bool) -> Result<Offer> {
+    Ok(Offer { provision: provision.parse()?, mandatory, days: None })
+}
+
+/// The terms of a document in use from now on, for adults who sign themselves.
+pub fn terms(provisions: Vec<Offer>) -> Result<Terms> {
+    Ok(Terms {
+        title: name("Informed consent form (synthetic)")?,
+        sites: Vec::new(),
+        effective: now_ms(),
+        provisions,
+        quiz: None,
+        supersedes: Vec::new(),
+        reconsent: None,
+        parents: 0,
+        representative: false,
+        remote: false,
+        deferral_ms: None,
+        notice: Some(Notice {
+            controller: name("Example Sponsor (synthetic)")?,
+            contact: Some(name("study desk of the site")?),
+            storage: vec![name("this machine")?],
+            retention: Some(name("25 years")?),
+            jurisdiction: None,
+            lawful_basis: None,
+        }),
+    })
 }
 
 /// A text item without further rules.

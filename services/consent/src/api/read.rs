@@ -14,10 +14,11 @@ use seal::{
     consent,
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, List, Subject},
+    fact::{Fact, Facts, List, Subject},
     id::{Name, Service, Uuid},
 };
 use server::{Problem, now_ms, study};
+use std::collections::{BTreeSet, HashMap};
 use tonic::metadata::MetadataMap;
 
 impl Inner {
@@ -159,7 +160,13 @@ impl Inner {
         let (_, document) = self.own_facts_of(study, &document).await?;
         let (_, facts) = self.consent_facts(study, &given.participant).await?;
         let protocol = self.protocol(study).await?;
-        copy::consent(&given, &entry, document.as_ref(), &facts, (&protocol, now_ms())).ok_or_else(not_found)
+        let mut recorded = HashMap::new();
+        for number in withdrawals(&facts, &given.participant) {
+            let (entry, _) = opened(&self.journal.reader().entry(stream, number).await?).ok_or_else(not_found)?;
+            recorded.insert(number, entry.time);
+        }
+        let about = (&protocol, now_ms());
+        copy::consent(&given, &entry, document.as_ref(), &facts, about, &recorded).ok_or_else(not_found)
     }
 
     async fn protocol(&self, study: Uuid) -> Result<Name, Problem> {
@@ -204,6 +211,14 @@ impl Inner {
             commands.push(message(stored).ok_or_else(not_found)?);
         }
         Ok((commands, next))
+    }
+}
+
+/// The entries that withdrew what a participant gave.
+fn withdrawals(facts: &Facts, participant: &Name) -> BTreeSet<u64> {
+    match facts.find(&Subject::Consent(participant.clone())) {
+        Some(Fact::Consent { provisions }) => provisions.values().filter_map(|given| given.withdrawn).collect(),
+        _ => BTreeSet::new(),
     }
 }
 

@@ -136,6 +136,10 @@ pub(super) fn consent(
         cmd::PublishDocument::KIND => decide::<cmd::PublishDocument>(states, basis, entry, envelope),
         cmd::GiveConsent::KIND => decide::<cmd::GiveConsent>(states, basis, entry, envelope),
         cmd::WithdrawConsent::KIND => decide::<cmd::WithdrawConsent>(states, basis, entry, envelope),
+        cmd::GrantAccess::KIND => decide::<cmd::GrantAccess>(states, basis, entry, envelope),
+        cmd::RevokeAccess::KIND => decide::<cmd::RevokeAccess>(states, basis, entry, envelope),
+        cmd::AccessData::KIND => decide::<cmd::AccessData>(states, basis, entry, envelope),
+        cmd::RequestConsent::KIND => decide::<cmd::RequestConsent>(states, basis, entry, envelope),
         _ => Err("an unknown kind of command".to_owned()),
     }
 }

@@ -1,25 +1,22 @@
 //! One study: its three journals, entry by entry.
 
-use super::{Audit, Report, chain::Blocks, replay, replay::State};
+use super::{Audit, Report, capture::Captured, chain::Blocks, replay, replay::State};
 use anyhow::{Context, Result};
-use capture::domain;
 use client::Reader;
 use indicatif::ProgressBar;
 use proto::journal::{EntryView, ReadEntriesRequest, ReadEntriesResponse};
 use rayon::prelude::*;
 use seal::{
     Hash, MAX_DECISION_AGE_MS,
-    authority::authorise,
     block::Block,
-    command::{DefineForms, FormInstance, Payload, Provision, Submission, Task},
     dsse::Envelope,
     entry::{self, Entry, Head},
     fact::{Fact, Subject},
-    id::{Name, Service, StreamId, Uuid},
+    id::{Service, StreamId, Uuid},
     key::PublicKey,
     sha256,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use tlog::merkle;
 
 /// Entries checked at once.
@@ -28,21 +25,20 @@ const CHUNK: usize = 4_096;
 const ANCHORED_WITHIN_MS: u64 = 60_000;
 
 /// What the replay of a study knows.
-struct Study<'a> {
+pub(super) struct Study<'a> {
     id: Uuid,
     root_key: &'a PublicKey,
-    enrollment: State,
-    consent: State,
-    forms: HashMap<Name, (u64, DefineForms)>,
-    latest: HashMap<FormInstance, u64>,
+    pub(super) enrollment: State,
+    pub(super) consent: State,
+    pub(super) captured: Captured,
     requests: HashSet<(Service, Uuid)>,
 }
 
 /// An entry with what is behind it.
-struct Record {
-    entry: Entry,
+pub(super) struct Record {
+    pub(super) entry: Entry,
     hash: Hash,
-    message: ReadEntriesResponse,
+    pub(super) message: ReadEntriesResponse,
 }
 
 pub(super) async fn check(
@@ -61,17 +57,47 @@ pub(super) async fn check(
         root_key,
         enrollment: State::default(),
         consent: State::default(),
-        forms: HashMap::new(),
-        latest: HashMap::new(),
+        captured: Captured::default(),
         requests: HashSet::new(),
     };
-    for service in Service::ALL {
-        let stream = service.stream(reader.study);
-        let empty = Vec::new();
-        let anchored = blocks.get(&stream).unwrap_or(&empty);
-        study.journal(audit, reader, service, anchored, report, bar).await?;
+    let anchored = |service: Service| blocks.get(&service.stream(reader.study)).map_or(&[][..], Vec::as_slice);
+    // An entry rests on others that were there before it: what is counted first is read last.
+    let mut lengths = [0; Service::ALL.len()];
+    for (length, service) in lengths.iter_mut().zip(Service::ALL).rev() {
+        *length = length_of(audit, reader, service, count(anchored(service))).await?;
     }
+    for (length, service) in lengths.into_iter().zip(Service::ALL) {
+        study.journal(audit, reader, (service, length), anchored(service), report, bar).await?;
+    }
+    study.withheld(report);
     Ok(())
+}
+
+/// How many entries a journal has, of which `anchored` are on the chain.
+async fn length_of(audit: &Audit<'_>, reader: &Reader, service: Service, anchored: u64) -> Result<u64> {
+    let request = ReadEntriesRequest {
+        stream: service.stream(reader.study).0.0.to_vec(),
+        from: anchored,
+        limit: 0,
+        view: EntryView::Bare.into(),
+        study: reader.study.to_string(),
+    };
+    let answer = audit.client.journal(service).read_entries(reader.request(request)).await;
+    let mut entries = answer.map_err(client::ClientError::from)?.into_inner();
+    let mut length = anchored;
+    loop {
+        match entries.message().await {
+            Ok(Some(_)) => length += 1,
+            Ok(None) => return Ok(length),
+            Err(status) if status.code() == tonic::Code::NotFound => return Ok(length),
+            Err(status) => return Err(client::ClientError::from(status)).context("reading a journal"),
+        }
+    }
+}
+
+/// How many entries blocks hold.
+fn count(blocks: &[Block]) -> u64 {
+    blocks.iter().map(|block| u64::from(block.count)).sum()
 }
 
 /// Where the reading of a journal stands.
@@ -90,19 +116,21 @@ impl Study<'_> {
         &mut self,
         audit: &Audit<'_>,
         reader: &Reader,
-        service: Service,
+        (service, length): (Service, u64),
         blocks: &[Block],
         report: &mut Report,
         bar: &ProgressBar,
     ) -> Result<()> {
-        let stream = service.stream(self.id);
-        let anchored: u64 = blocks.iter().map(|block| u64::from(block.count)).sum();
-        bar.inc_length(anchored);
+        let (stream, anchored) = (service.stream(self.id), count(blocks));
+        if length == 0 {
+            return Ok(());
+        }
+        bar.inc_length(length);
         bar.set_message(service.name());
         let request = ReadEntriesRequest {
             stream: stream.0.0.to_vec(),
             from: 0,
-            limit: 0,
+            limit: length,
             view: EntryView::Full.into(),
             study: self.id.to_string(),
         };
@@ -172,7 +200,7 @@ impl Study<'_> {
         }
     }
 
-    fn find(&self, report: &mut Report, service: Service, number: u64, what: impl Into<String>) {
+    pub(super) fn find(&self, report: &mut Report, service: Service, number: u64, what: impl Into<String>) {
         report.find(Some(self.id), Some(service), Some(number), what);
     }
 
@@ -261,7 +289,7 @@ impl Study<'_> {
     }
 
     /// Checks that a request was recorded once and belongs to the study.
-    fn once(&mut self, service: Service, envelope: &Envelope) -> Result<(), String> {
+    pub(super) fn once(&mut self, service: Service, envelope: &Envelope) -> Result<(), String> {
         #[derive(serde::Deserialize)]
         struct Common {
             study: Uuid,
@@ -275,7 +303,7 @@ impl Study<'_> {
     }
 
     /// The number of the head of `service` an entry rests on, after checking the head and its age.
-    fn basis(&self, entry: &Entry, service: Service, report: &mut Report) -> Result<u64, String> {
+    pub(super) fn basis(&self, entry: &Entry, service: Service, report: &mut Report) -> Result<u64, String> {
         let state = if service == Service::Enrollment { &self.enrollment } else { &self.consent };
         let head: &Head =
             entry.basis_in(service.stream(self.id)).ok_or_else(|| format!("names no {service} head it rests on"))?;
@@ -289,85 +317,10 @@ impl Study<'_> {
         }
         Ok(head.number)
     }
-
-    /// Checks entries of the capture journal: what needs no order in parallel, then the order.
-    fn captured(&mut self, records: &[Record], report: &mut Report) {
-        for record in records.iter().filter(|record| record.entry.kind == DefineForms::KIND) {
-            if let Err(what) = self.forms(record, report) {
-                self.find(report, Service::Capture, record.entry.number, what);
-            }
-        }
-        let this = &*self;
-        let checked: Vec<_> = records
-            .par_iter()
-            .filter(|record| record.entry.kind != DefineForms::KIND)
-            .map(|record| {
-                let mut part = Report::default();
-                let outcome = this.submission(record, &mut part);
-                (record.entry.number, outcome, part)
-            })
-            .collect();
-        for (number, outcome, part) in checked {
-            report.signatures += 1;
-            report.datapoints += part.datapoints;
-            report.oldest_decision_ms = report.oldest_decision_ms.max(part.oldest_decision_ms);
-            let outcome = outcome.and_then(|(submission, envelope)| {
-                self.once(Service::Capture, &envelope)?;
-                let latest = self.latest.get(&submission.instance).copied();
-                domain::fits(&submission, latest).map_err(|refusal| refusal.to_string())?;
-                self.latest.insert(submission.instance, number);
-                Ok(())
-            });
-            if let Err(what) = outcome {
-                self.find(report, Service::Capture, number, what);
-            }
-        }
-    }
-
-    fn forms(&mut self, record: &Record, report: &mut Report) -> Result<(), String> {
-        let Record { entry, message, .. } = record;
-        let envelope = envelope(entry, message)?;
-        self.once(Service::Capture, &envelope)?;
-        let forms: DefineForms = envelope.payload().map_err(|error| error.to_string())?;
-        let basis = self.basis(entry, Service::Enrollment, report)?;
-        let everywhere = Name::all_sites();
-        let subjects = seal::authority::subjects(&forms.by, envelope.key_ids(), Task::DefineForms, &everywhere);
-        let facts = self.enrollment.facts(&subjects, basis);
-        authorise(&facts, &envelope, &forms.by, Task::DefineForms, &everywhere, entry.time)
-            .map_err(|error| error.to_string())?;
-        report.signatures += 1;
-        domain::check_forms(&forms).map_err(|refusal| refusal.to_string())?;
-        match self.forms.insert(forms.version.clone(), (entry.number, forms)) {
-            None => Ok(()),
-            Some(_) => Err("defines a version of the forms again".to_owned()),
-        }
-    }
-
-    fn submission(&self, record: &Record, report: &mut Report) -> Result<(Submission, Envelope), String> {
-        let Record { entry, message, .. } = record;
-        if entry.kind != Submission::KIND {
-            return Err("an unknown kind of command".to_owned());
-        }
-        let envelope = envelope(entry, message)?;
-        let submission: Submission = envelope.payload().map_err(|error| error.to_string())?;
-        let said = |refusal: domain::Refusal| refusal.to_string();
-        let values = domain::check_header(&submission, &message.datapoints).map_err(said)?;
-        report.datapoints = values.len() as u64;
-        let enrollment = self.basis(entry, Service::Enrollment, report)?;
-        let consent = self.basis(entry, Service::Consent, report)?;
-        let facts = self.enrollment.facts(&domain::needs(&submission, &envelope), enrollment);
-        domain::admit(&submission, &envelope, &facts, entry.time).map_err(said)?;
-        let consented = self.consent.at(&Subject::Consent(submission.instance.participant.clone()), consent);
-        consent::domain::permits(consented, Provision::data_collection()).map_err(|refusal| refusal.to_string())?;
-        let forms = self.forms.get(&submission.forms_version).filter(|(defined, _)| *defined < entry.number);
-        let (_, forms) = forms.ok_or("names form definitions that did not exist")?;
-        domain::check_values(&submission, &values, forms).map_err(said)?;
-        Ok((submission, envelope))
-    }
 }
 
 /// The envelope behind an entry, checked to be the one it records.
-fn envelope(entry: &Entry, message: &ReadEntriesResponse) -> Result<Envelope, String> {
+pub(super) fn envelope(entry: &Entry, message: &ReadEntriesResponse) -> Result<Envelope, String> {
     if message.unreadable {
         return Err("what is stored of it cannot be opened".to_owned());
     }

@@ -178,6 +178,7 @@ impl Mapping {
             collected,
             corrects: None,
             reason: None,
+            provision: None,
         };
         Ok((submission, values))
     }

@@ -1,0 +1,251 @@
+//! The capture journal of a study: forms, submissions, and what was taken out.
+
+use super::{
+    Report,
+    study::{Record, Study, envelope},
+};
+use capture::domain;
+use proto::journal::ReadEntriesResponse;
+use rayon::prelude::*;
+use seal::{
+    Hash,
+    authority::authorise,
+    command::{DefineForms, EraseParticipant, FormInstance, Payload, Provision, RedactValue, Submission, Task},
+    consent::{self, NotInForce},
+    datapoint::Datapoint,
+    dsse::Envelope,
+    entry::Entry,
+    fact::{Fact, Facts, Subject},
+    id::{Name, Service},
+};
+use std::collections::{HashMap, HashSet};
+use tlog::merkle;
+
+/// What is known of the capture journal so far.
+#[derive(Default)]
+pub(super) struct Captured {
+    forms: HashMap<Name, (u64, DefineForms)>,
+    latest: HashMap<FormInstance, u64>,
+    /// Of each submission that can be read: whose it is.
+    readable: HashMap<u64, Name>,
+    unreadable: Vec<u64>,
+    /// Entries that were erased, and by which entry.
+    erased: HashMap<u64, u64>,
+    gone: HashSet<Name>,
+    /// Values that are not there, and values that were taken out, by entry and place.
+    missing: HashSet<(u64, u32)>,
+    redacted: HashMap<(u64, u32), u64>,
+}
+
+impl Study<'_> {
+    /// Checks entries of the capture journal: what needs no order in parallel, then the order.
+    pub(super) fn captured(&mut self, records: &[Record], report: &mut Report) {
+        for record in records.iter().filter(|record| record.entry.kind == DefineForms::KIND) {
+            self.judge(record, report, Self::forms);
+        }
+        let this = &*self;
+        let checked: Vec<_> = records
+            .par_iter()
+            .filter(|record| record.entry.kind != DefineForms::KIND)
+            .map(|record| {
+                let mut part = Report::default();
+                let readable = record.entry.kind == Submission::KIND && !record.message.unreadable;
+                let outcome = readable.then(|| this.submission(record, &mut part));
+                (record, outcome, part)
+            })
+            .collect();
+        for (record, outcome, part) in checked {
+            report.signatures += 1;
+            report.datapoints += part.datapoints;
+            report.oldest_decision_ms = report.oldest_decision_ms.max(part.oldest_decision_ms);
+            match (outcome, record.entry.kind.as_str()) {
+                (Some(outcome), _) => {
+                    let placed =
+                        outcome.and_then(|(submission, envelope)| self.in_order(record, submission, &envelope));
+                    if let Err(what) = placed {
+                        self.find(report, Service::Capture, record.entry.number, what);
+                    }
+                }
+                (None, Submission::KIND) => self.captured.unreadable.push(record.entry.number),
+                (None, RedactValue::KIND) => self.judge(record, report, Self::redaction),
+                (None, EraseParticipant::KIND) => self.judge(record, report, Self::erasure),
+                (None, _) => {
+                    self.find(report, Service::Capture, record.entry.number, "an unknown kind of command");
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        record: &Record,
+        report: &mut Report,
+        check: impl FnOnce(&mut Self, &Record, &mut Report) -> Result<(), String>,
+    ) {
+        if let Err(what) = check(self, record, report) {
+            self.find(report, Service::Capture, record.entry.number, what);
+        }
+    }
+
+    fn in_order(&mut self, record: &Record, submission: Submission, envelope: &Envelope) -> Result<(), String> {
+        self.once(Service::Capture, envelope)?;
+        let number = record.entry.number;
+        let latest = self.captured.latest.get(&submission.instance).copied();
+        domain::fits(&submission, latest).map_err(|refusal| refusal.to_string())?;
+        let participant = submission.instance.participant.clone();
+        if self.captured.gone.contains(&participant) {
+            return Err("was captured after its participant was erased".to_owned());
+        }
+        self.captured.latest.insert(submission.instance, number);
+        self.captured.readable.insert(number, participant);
+        self.captured.missing.extend(record.message.redacted.iter().map(|place| (number, *place)));
+        Ok(())
+    }
+
+    fn forms(&mut self, record: &Record, report: &mut Report) -> Result<(), String> {
+        let Record { entry, message, .. } = record;
+        let envelope = envelope(entry, message)?;
+        self.once(Service::Capture, &envelope)?;
+        let forms: DefineForms = envelope.payload().map_err(|error| error.to_string())?;
+        let basis = self.basis(entry, Service::Enrollment, report)?;
+        let everywhere = Name::all_sites();
+        let subjects = seal::authority::subjects(&forms.by, envelope.key_ids(), Task::DefineForms, &everywhere);
+        let facts = self.enrollment.facts(&subjects, basis);
+        authorise(&facts, &envelope, &forms.by, Task::DefineForms, &everywhere, entry.time)
+            .map_err(|error| error.to_string())?;
+        report.signatures += 1;
+        domain::check_forms(&forms).map_err(|refusal| refusal.to_string())?;
+        match self.captured.forms.insert(forms.version.clone(), (entry.number, forms)) {
+            None => Ok(()),
+            Some(_) => Err("defines a version of the forms again".to_owned()),
+        }
+    }
+
+    fn submission(&self, record: &Record, report: &mut Report) -> Result<(Submission, Envelope), String> {
+        let Record { entry, message, .. } = record;
+        let envelope = envelope(entry, message)?;
+        let submission: Submission = envelope.payload().map_err(|error| error.to_string())?;
+        let said = |refusal: domain::Refusal| refusal.to_string();
+        let enrollment = self.basis(entry, Service::Enrollment, report)?;
+        let consent = self.basis(entry, Service::Consent, report)?;
+        let facts = self.enrollment.facts(&domain::needs(&submission, &envelope), enrollment);
+        domain::admit(&submission, &envelope, &facts, entry.time).map_err(said)?;
+        let participant = &submission.instance.participant;
+        self.consents(participant, &submission.rests_on(), (consent, entry.time)).map_err(|why| why.to_string())?;
+        let forms = self.captured.forms.get(&submission.forms_version);
+        let (_, forms) =
+            forms.filter(|(defined, _)| *defined < entry.number).ok_or("names form definitions that did not exist")?;
+        if message.redacted.is_empty() {
+            let values = domain::check_header(&submission, &message.datapoints).map_err(said)?;
+            domain::check_values(&submission, &values, forms).map_err(said)?;
+            report.datapoints = values.len() as u64;
+        } else {
+            report.datapoints = rest_of(&submission, message)?;
+        }
+        Ok((submission, envelope))
+    }
+
+    /// Whether a provision was in force in consent state `number`, at `time`.
+    fn consents(&self, who: &Name, provision: &Provision, (number, time): (u64, u64)) -> Result<(), NotInForce> {
+        consent::in_force(&self.consent_facts(who, number), who, provision, time).map(drop)
+    }
+
+    /// A participant's consent in state `number`, and the documents it was given under.
+    fn consent_facts(&self, participant: &Name, number: u64) -> Facts {
+        let subject = Subject::Consent(participant.clone());
+        let mut subjects = vec![subject.clone()];
+        if let Some(Fact::Consent { provisions }) = self.consent.at(&subject, number) {
+            subjects.extend(provisions.values().map(consent::document));
+        }
+        self.consent.facts(&subjects, number)
+    }
+
+    fn redaction(&mut self, record: &Record, report: &mut Report) -> Result<(), String> {
+        let Record { entry, message, .. } = record;
+        let envelope = envelope(entry, message)?;
+        self.once(Service::Capture, &envelope)?;
+        let redact: RedactValue = envelope.payload().map_err(|error| error.to_string())?;
+        let basis = self.basis(entry, Service::Enrollment, report)?;
+        let facts = self.enrollment.facts(&domain::redaction_needs(&redact, &envelope), basis);
+        domain::admit_redaction(&redact, &envelope, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
+        let whose = self.captured.readable.get(&redact.entry);
+        if whose.is_some_and(|whose| *whose != redact.participant) {
+            return Err("takes out a value of another participant".to_owned());
+        }
+        match self.captured.redacted.insert((redact.entry, redact.index), entry.number) {
+            None => Ok(()),
+            Some(_) => Err("takes out a value that was taken out before".to_owned()),
+        }
+    }
+
+    fn erasure(&mut self, record: &Record, report: &mut Report) -> Result<(), String> {
+        let Record { entry, message, .. } = record;
+        let envelope = envelope(entry, message)?;
+        self.once(Service::Capture, &envelope)?;
+        let erase: EraseParticipant = envelope.payload().map_err(|error| error.to_string())?;
+        let basis = self.basis(entry, Service::Enrollment, report)?;
+        let facts = self.enrollment.facts(&domain::erasure_needs(&erase, &envelope), basis);
+        domain::admit_erasure(&erase, &envelope, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
+        self.nothing_consented(&erase, entry, report)?;
+        for number in erase.entries.iter().filter(|number| **number < entry.number) {
+            self.captured.erased.insert(*number, entry.number);
+        }
+        self.captured.gone.insert(erase.participant);
+        Ok(())
+    }
+
+    fn nothing_consented(&self, erase: &EraseParticipant, entry: &Entry, report: &mut Report) -> Result<(), String> {
+        if entry.basis_in(Service::Consent.stream(erase.study)).is_none() {
+            return Ok(()); // nobody had consented to anything in the study
+        }
+        let consent = self.basis(entry, Service::Consent, report)?;
+        let facts = self.consent_facts(&erase.participant, consent);
+        let Some(Fact::Consent { provisions }) = facts.find(&Subject::Consent(erase.participant.clone())) else {
+            return Ok(());
+        };
+        let standing = |provision| consent::in_force(&facts, &erase.participant, provision, entry.time).is_ok();
+        if provisions.keys().any(standing) {
+            return Err("erases a participant who still consents".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Checks that what cannot be read was taken out or erased, and that what was taken out cannot be read.
+    pub(super) fn withheld(&mut self, report: &mut Report) {
+        let captured = std::mem::take(&mut self.captured);
+        for number in captured.unreadable.iter().filter(|number| !captured.erased.contains_key(number)) {
+            self.find(report, Service::Capture, *number, "what is stored of it cannot be opened, and nobody erased it");
+        }
+        for number in captured.erased.keys().filter(|number| captured.readable.contains_key(number)) {
+            self.find(report, Service::Capture, *number, "was erased and can still be read");
+        }
+        for (number, place) in captured.missing.iter().filter(|at| !captured.redacted.contains_key(at)) {
+            self.find(report, Service::Capture, *number, format!("lacks value {place}, which nobody took out"));
+        }
+        for (number, place) in captured.redacted.keys().filter(|at| !captured.missing.contains(at)) {
+            if captured.readable.contains_key(number) {
+                self.find(report, Service::Capture, *number, format!("still holds value {place}, which was taken out"));
+            }
+        }
+        report.erased = captured.unreadable.len() as u64;
+        report.redacted = captured.redacted.len() as u64;
+    }
+}
+
+/// Checks what is left of a submission of which values were taken out against its signed header; gives how many are left.
+fn rest_of(submission: &Submission, message: &ReadEntriesResponse) -> Result<u64, String> {
+    let out: HashSet<u32> = message.redacted.iter().copied().collect();
+    let leaf = |(place, bytes): (u32, &Vec<u8>)| {
+        if out.contains(&place) { Hash::from_slice(bytes) } else { Some(merkle::leaf_hash(bytes)) }
+    };
+    let leaves: Option<Vec<Hash>> = (0..).zip(&message.datapoints).map(leaf).collect();
+    let leaves = leaves.ok_or("holds something else than the hash of a value that was taken out")?;
+    if merkle::root(&leaves) != submission.root.0 || leaves.len() != submission.count as usize {
+        return Err("has other datapoints than the signed header".to_owned());
+    }
+    let whole = (0..).zip(&message.datapoints).filter(|(place, _): &(u32, _)| !out.contains(place));
+    for (_, bytes) in whole.clone() {
+        Datapoint::parse(bytes).map_err(|error| error.to_string())?;
+    }
+    Ok(whole.count() as u64)
+}
