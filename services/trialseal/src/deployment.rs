@@ -4,7 +4,7 @@ mod data;
 
 pub use data::{DataDir, write_secret};
 
-use access::{RemoteFacts, ServiceToken};
+use access::{AccessLog, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use client::{Endpoints, channel};
 use seal::{id::Service, policy::Policy};
@@ -80,7 +80,7 @@ impl Deployment {
         let vault = Vault::open(&data.file("vault.sqlite"), MasterKey::new(*data.secret("master.key")?)).await?;
         let channels = Channels::new(&endpoints, services)?;
         let [receipt_enrollment, receipt_consent, receipt_capture] = keys.receipts;
-        start(enrollment, channels.enrollment(&data, receipt_enrollment).await?);
+        start(enrollment, channels.enrollment(&data, receipt_enrollment, vault.clone()).await?);
         start(consent, channels.consent(&data, receipt_consent).await?);
         start(capture, channels.capture(&data, receipt_capture, vault).await?);
         start(anchoring, channels.anchoring(&data, keys.chain, &policy).await?);
@@ -183,12 +183,14 @@ impl Channels {
         RemoteFacts::new(Service::Enrollment, self.enrollment.clone(), self.services.clone())
     }
 
-    async fn enrollment(&self, data: &DataDir, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+    async fn enrollment(&self, data: &DataDir, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let config = enrollment::Config {
             file: data.file("enrollment.sqlite"),
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
+            accesses: AccessLog::new(self.consent.clone()),
+            vault,
         };
         Ok(enrollment::open(config).await?)
     }
