@@ -180,12 +180,8 @@ fn the_secret_is_revealed_once_nobody_is_enrolled_and_only_the_right_one() {
     let mut study = Study::committed(&blocks(2), 1);
     refuses(study.reveal(&secret()), Refusal::RevealTooEarly);
     study.set_state(State::Paused).unwrap();
-    for wrong in [
-        Secret { seed: [6; 32], ..secret() },
-        Secret { block_sizes: vec![2], ..secret() },
-        Secret { block_sizes: vec![3], ..secret() },
-        Secret { block_sizes: Vec::new(), ..secret() },
-    ] {
+    for (seed, sizes) in [(6, vec![2, 4]), (5, vec![2]), (5, vec![3]), (5, Vec::new())] {
+        let wrong = Secret { seed: [seed; 32], block_sizes: sizes };
         refuses(study.reveal(&wrong), Refusal::CommitmentMismatch);
     }
     let (allocation, seed, block_sizes) = (name("main"), seal::Hash(secret().seed).into(), vec![2, 4]);
