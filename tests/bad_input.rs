@@ -8,7 +8,7 @@ use client::{Client, ClientError, Command, Reader, SignedForm, new_key, new_uuid
 use proto::{
     anchoring::{GetBundleRequest, GetConsistencyProofRequest, ListBlocksRequest},
     capture::{FormInstance, GetDatapointRequest, GetFormRequest, SubmitFormRequest, submit_forms_response::Outcome},
-    consent::{DecideRequest, Provision as ProvisionMessage},
+    consent::DecideRequest,
     enrollment::AddSiteRequest,
     journal::{FollowHeadsRequest, ListStreamsRequest, ProveFactsRequest, ReadEntriesRequest, ReadFactsRequest},
 };
@@ -78,7 +78,11 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
         ItemDef { kind: ItemType::Integer, min: Some(20.0), max: Some(200.0), ..text_item("DIABP").unwrap() },
         ItemDef { codes: vec!["SITTING".to_owned()], max_length: Some(10), ..text_item("POSITION").unwrap() },
     ];
-    world.study.define(&world.client, "2", vec![FormDef { form: name("VS").unwrap(), items }]).await.unwrap();
+    world
+        .study
+        .define(&world.client, "2", vec![FormDef { provision: None, form: name("VS").unwrap(), items }])
+        .await
+        .unwrap();
     let first = world.capture("BASELINE", "120").await;
     let before = head(&world, Service::Capture).await;
     let key = &world.study.coordinator.key;
@@ -157,6 +161,7 @@ async fn whoever_lost_the_right_is_refused() {
     refused(&world, by_nurse(&nurse.key, 0), PermissionDenied, "DELEGATION_MISSING", None).await;
     let now = now_ms();
     let delegate = |from: u64, until: u64| Delegate {
+        training: None,
         study: study.id,
         request: new_uuid().unwrap(),
         by: Name::root(),
@@ -200,6 +205,8 @@ async fn whoever_lost_the_right_is_refused() {
         sign_form(header, vec![value("SYSBP", "1")], &world.study.coordinator.key).unwrap()
     };
     let withdraw = WithdrawConsent {
+        collected: None,
+        scope: None,
         study: study.id,
         request: new_uuid().unwrap(),
         by: patient.name.clone(),
@@ -225,6 +232,7 @@ async fn whoever_lost_the_right_is_refused() {
     client.record(&leave, &[&patient.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "PARTICIPANT_NOT_ENROLLED").await;
     let close = CloseSite {
+        reason: None,
         study: study.id,
         request: new_uuid().unwrap(),
         by: Name::root(),
@@ -340,6 +348,7 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
         time: now_ms(),
         version: name("3").unwrap(),
         forms: vec![FormDef {
+            provision: None,
             form: name("VS").unwrap(),
             items: vec![text_item("A").unwrap(), text_item("A").unwrap()],
         }],
@@ -364,8 +373,12 @@ async fn readers_see_what_their_delegation_covers_and_nothing_else() {
     let monitor = Actor { name: name("monitor").unwrap(), key: new_key().unwrap() };
     world.study.register(&world.client, &monitor).await.unwrap();
     world.study.delegate(&world.client, &world.study.root, &monitor, Task::Read, &elsewhere).await.unwrap();
-    let reader =
-        |actor: &Name, key: &SecretKey| Reader { study: world.study.id, actor: actor.clone(), key: key.clone() };
+    let reader = |actor: &Name, key: &SecretKey| Reader {
+        access: None,
+        study: world.study.id,
+        actor: actor.clone(),
+        key: key.clone(),
+    };
     let patient = &world.participants[0];
     let instance = FormInstance {
         participant: patient.name.to_string(),
@@ -412,9 +425,10 @@ async fn readers_see_what_their_delegation_covers_and_nothing_else() {
     let status = capture.clone().get_datapoint(request).await.unwrap_err();
     assert_eq!(status_said(&status), (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned(), None));
     let decide = DecideRequest {
+        read: None,
         study: world.study.id.to_string(),
         participant: patient.name.to_string(),
-        provision: ProvisionMessage::DataCollection.into(),
+        provision: "data_collection".to_owned(),
     };
     let consent = world.client.consent.clone();
     let answer = consent.clone().decide(reader(&patient.name, &patient.key).request(decide.clone())).await;

@@ -59,6 +59,7 @@ fn cells(table: &Table) -> Vec<BTreeMap<String, String>> {
 async fn set_up(client: &Client, tables: &[Table]) -> (Study, Subjects) {
     let study = Study::create(client, "CDISCPILOT01").await.unwrap();
     let forms = DOMAINS.iter().zip(tables).map(|((_, form, ..), table)| FormDef {
+        provision: None,
         form: form.parse().unwrap(),
         items: table.header.iter().map(|column| text_item(column).unwrap()).collect(),
     });
@@ -124,7 +125,12 @@ async fn the_pilot_study_is_imported_whole_audited_and_proven() {
     let deployment = Deployment::start(&folder.path().join("data"), 0).await.unwrap();
     let client = Client::new(&deployment.endpoints).unwrap();
     let (study, subjects) = set_up(&client, &tables).await;
-    let signer = Reader { study: study.id, actor: study.coordinator.name.clone(), key: study.coordinator.key.clone() };
+    let signer = Reader {
+        access: None,
+        study: study.id,
+        actor: study.coordinator.name.clone(),
+        key: study.coordinator.key.clone(),
+    };
 
     let (mut rows, mut datapoints) = (0, 0);
     for (file, form, event, repeat, date) in DOMAINS {

@@ -9,7 +9,7 @@ use anchoring::Journals;
 use client::channel;
 use proto::{
     anchoring::{GetCheckpointRequest, ListBlocksRequest, anchoring_service_client::AnchoringServiceClient},
-    consent::{DecideRequest, Provision},
+    consent::DecideRequest,
     journal::{FactProof, ProveFactsRequest},
 };
 use seal::{
@@ -193,14 +193,16 @@ async fn a_decision_is_provable_whether_yes_or_never_consented() {
     let auditor = world.study.reader();
     for (participant, consented) in [(&world.participants[0].name, true), (&newcomer.name, false)] {
         let reader = client::Reader {
+            access: None,
             study: world.study.id,
             actor: world.study.coordinator.name.clone(),
             key: world.study.coordinator.key.clone(),
         };
         let request = DecideRequest {
+            read: None,
             study: world.study.id.to_string(),
             participant: participant.to_string(),
-            provision: Provision::DataCollection.into(),
+            provision: "data_collection".to_owned(),
         };
         let decision = world.client.consent.clone().decide(reader.request(request)).await.unwrap().into_inner();
         assert_eq!(decision.permitted, consented);

@@ -108,7 +108,7 @@ async fn set_up(client: &Client) -> Load {
     let study = Study::create(client, "CRASH").await.unwrap();
     let site = study.open_site(client, "701", "Synthetic site").await.unwrap();
     let items = vec![text_item("SYSBP").unwrap(), text_item("DIABP").unwrap()];
-    study.define(client, "1", vec![FormDef { form: "VS".parse().unwrap(), items }]).await.unwrap();
+    study.define(client, "1", vec![FormDef { provision: None, form: "VS".parse().unwrap(), items }]).await.unwrap();
     let mut participants = Vec::new();
     for _ in 0..4 {
         let participant = study.enrol(client, &site).await.unwrap();

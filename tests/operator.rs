@@ -41,7 +41,7 @@ async fn study_in(client: &Client) -> (Study, trialseal::setup::Participant) {
     let study = Study::create(client, "OPERATOR").await.unwrap();
     let site = study.open_site(client, "701", "Synthetic site").await.unwrap();
     let items = vec![text_item("SYSBP").unwrap(), text_item("COMMENT").unwrap()];
-    study.define(client, "1", vec![FormDef { form: "VS".parse().unwrap(), items }]).await.unwrap();
+    study.define(client, "1", vec![FormDef { provision: None, form: "VS".parse().unwrap(), items }]).await.unwrap();
     let participant = study.enrol(client, &site).await.unwrap();
     study.consent(client, &participant).await.unwrap();
     (study, participant)

@@ -119,7 +119,7 @@ async fn a_fact_planted_in_the_database_gives_no_right() {
     };
     let (from, to) = (delegation(&world.study.coordinator), delegation(&nurse));
     let plant = format!("INSERT INTO fact SELECT stream, x'{to}', number, value FROM fact WHERE key = x'{from}'");
-    let reader = client::Reader { study: world.study.id, actor: nurse.name, key: nurse.key };
+    let reader = client::Reader { access: None, study: world.study.id, actor: nurse.name, key: nurse.key };
     let denied = world.client.bundle(&reader, last, "SYSBP", "").await.unwrap_err();
     assert_eq!(denied.reason().as_deref(), Some("NOT_FOUND"));
     sql(&world, "enrollment.sqlite", &plant).await;

@@ -24,9 +24,7 @@ def kept(character: str) -> bool:
 
 
 def normalise(text: str) -> str:
-    for form in ("NFD", "NFKD"):
-        text = unicodedata.normalize(form, text).casefold()
-    text = unicodedata.normalize("NFKD", text)
+    text = unicodedata.normalize("NFKD", text).casefold()
     return "".join(SPELT_OUT.get(character, character) for character in text if kept(character))
 
 

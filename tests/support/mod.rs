@@ -41,7 +41,10 @@ impl World {
         let study = Study::create(&client, "TEST-01").await.unwrap();
         let site = study.open_site(&client, "701", "Synthetic site").await.unwrap();
         let items = ["SYSBP", "DIABP", "COMMENT"].map(|item| text_item(item).unwrap()).to_vec();
-        study.define(&client, "1", vec![FormDef { form: "VS".parse().unwrap(), items }]).await.unwrap();
+        study
+            .define(&client, "1", vec![FormDef { provision: None, form: "VS".parse().unwrap(), items }])
+            .await
+            .unwrap();
         let mut participants = Vec::new();
         for _ in 0..2 {
             let participant = study.enrol(&client, &site).await.unwrap();

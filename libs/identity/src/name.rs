@@ -5,10 +5,10 @@ use unicode_normalization::{UnicodeNormalization, char::canonical_combining_clas
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use zeroize::Zeroizing;
 
-/// Compatibility caseless form (Unicode 16, section 3.13, D146), without accents, with special letters spelt out, and of
-/// that letters, digits and dependent vowel signs only.
+/// Decomposed for compatibility (UAX 15) and fully case-folded (Unicode 16, section 3.13), without accents, with
+/// special letters spelt out, and of that letters, digits and dependent vowel signs only.
 pub(crate) fn normalise(text: &str) -> Zeroizing<String> {
-    let folded = text.nfd().default_case_fold().nfkd().default_case_fold().nfkd();
+    let folded = text.nfkd().default_case_fold();
     let mut normal = Zeroizing::new(String::with_capacity(MAX_GROWTH * text.len()));
     for character in folded.filter(|character| kept(*character)) {
         match spelt_out(character) {
@@ -19,9 +19,9 @@ pub(crate) fn normalise(text: &str) -> Zeroizing<String> {
     normal
 }
 
-/// No text grows more: U+0390 and its like, two bytes to six; U+FDFA, three bytes to 33, spaces not counted. Reserving
-/// so much keeps a growing string from leaving copies of the name behind.
-const MAX_GROWTH: usize = 11;
+/// No text grows more, in bytes: U+FDFA becomes 15 Arabic letters. Reserving so much keeps a growing string from leaving
+/// copies of the name behind.
+const MAX_GROWTH: usize = 10;
 
 /// Accents have a combining class other than 0; vowel signs of Indic and similar scripts, without which names would merge,
 /// have class 0.

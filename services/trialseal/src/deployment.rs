@@ -189,8 +189,8 @@ impl Channels {
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
-            accesses: AccessLog::new(self.consent.clone()),
             vault,
+            accesses: AccessLog::new(self.consent.clone()),
         };
         Ok(enrollment::open(config).await?)
     }

@@ -94,7 +94,7 @@ mod tests {
     fn a_bundles_author_cannot_write_lines_of_ours() {
         let reason = "\u{1b}[2J\nVERIFIED: TEMP\u{202e}\r".to_owned();
         let failure = Some(Failure { link: LinkName::Datapoint, reason });
-        let shown = readable(&Report { verified: false, links: Vec::new(), failure, claim: None });
+        let shown = readable(&Report { erasure: None, verified: false, links: Vec::new(), failure, claim: None });
         assert_eq!(shown.lines().count(), 2, "{shown}");
         assert!(shown.ends_with("\nNOT VERIFIED\n") && !shown.contains(['\u{1b}', '\r', '\u{202e}']), "{shown}");
     }
