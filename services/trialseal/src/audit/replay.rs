@@ -29,6 +29,11 @@ impl State {
         versions[..later].last().map(|(_, fact)| fact)
     }
 
+    /// The subjects there ever was a fact about.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.versions.keys()
+    }
+
     /// The facts about `subjects` after entry `number`.
     pub(super) fn facts(&self, subjects: &[Subject], number: u64) -> Facts {
         subjects.iter().filter_map(|subject| Some((subject.clone(), self.at(subject, number)?.clone()))).collect()
