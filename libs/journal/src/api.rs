@@ -11,7 +11,12 @@ use proto::{
     },
     types,
 };
-use seal::{Hash, entry::Head, id::StreamId, map::Terminal};
+use seal::{
+    Hash,
+    entry::{Entry, Head},
+    id::StreamId,
+    map::Terminal,
+};
 use std::{pin::Pin, sync::Arc};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -164,8 +169,8 @@ impl<K: Keeper> JournalService for Api<K> {
                 let Some(last) = page.last() else { return };
                 next = last.number + 1;
                 for stored in page {
-                    let message = entry_message(keeper.as_ref(), stream, stored, full).await;
-                    if messages.send(Ok(message)).await.is_err() {
+                    let message = entry_message((&reader, keeper.as_ref()), stream, stored, full).await;
+                    if messages.send(message.map_err(|error| status(&error))).await.is_err() {
                         return;
                     }
                 }
@@ -230,11 +235,19 @@ impl<K: Keeper> JournalService for Api<K> {
     }
 }
 
-async fn entry_message<K: Keeper>(keeper: &K, stream: StreamId, stored: Stored, full: bool) -> ReadEntriesResponse {
+async fn entry_message<K: Keeper>(
+    (reader, keeper): (&Reader, &K),
+    stream: StreamId,
+    stored: Stored,
+    full: bool,
+) -> Result<ReadEntriesResponse, ReadError> {
     let opened = if full { keeper.open(stream, &stored).await } else { None };
     let unreadable = full && opened.is_none();
+    let stateful = unreadable && Entry::parse(&stored.entry).is_ok_and(|entry| entry.state_root.is_some());
+    let set = if stateful { reader.set_by(stream, stored.number).await? } else { Vec::new() };
+    let set = set.into_iter().map(|(key, fact)| Fact { key: key.0.to_vec(), fact }).collect();
     let Opened { envelope, datapoints, redacted } = opened.unwrap_or_default();
-    ReadEntriesResponse { entry: stored.entry, envelope, datapoints, unreadable, redacted }
+    Ok(ReadEntriesResponse { entry: stored.entry, envelope, datapoints, unreadable, redacted, set })
 }
 
 fn followed(head: Head) -> FollowHeadsResponse {

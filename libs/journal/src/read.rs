@@ -207,6 +207,22 @@ impl Reader {
         Ok(found.into_iter().map(|row| (store::number(row.get("number")), row.get("value"))).collect())
     }
 
+    /// The facts that entry `number` set, in the order of their keys.
+    pub async fn set_by(&self, stream: StreamId, number: u64) -> Result<Vec<(Hash, Vec<u8>)>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let id = row(&mut connection, stream).await?;
+        let found = sqlx::query("SELECT key, value FROM fact WHERE stream = ? AND number = ? ORDER BY key")
+            .bind(id)
+            .bind(store::signed(number))
+            .fetch_all(&mut *connection)
+            .await?;
+        let fact = |row: sqlx::sqlite::SqliteRow| {
+            let key = Hash::from_slice(&row.get::<Vec<u8>, _>("key")).ok_or(ReadError::Broken)?;
+            Ok((key, row.get("value")))
+        };
+        found.into_iter().map(fact).collect()
+    }
+
     /// Proofs of the facts under `keys`, or of their absence, in the state after entry `number`.
     pub async fn prove(&self, stream: StreamId, number: u64, keys: &[Hash]) -> Result<Vec<FactProof>, ReadError> {
         let mut connection = self.pool.acquire().await?;

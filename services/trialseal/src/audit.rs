@@ -5,6 +5,7 @@
 
 mod capture;
 mod chain;
+mod people;
 mod replay;
 mod study;
 
@@ -53,6 +54,10 @@ pub struct Report {
     pub redacted: u64,
     /// Submissions whose participant was erased.
     pub erased: u64,
+    /// Screenings evaluated again from their answers.
+    pub screenings: u64,
+    /// Allocations recomputed from revealed secrets.
+    pub allocations: u64,
     /// The oldest decision an entry rests on, in milliseconds past the state that superseded it.
     pub oldest_decision_ms: u64,
     /// The longest an entry took into a block, in milliseconds. Receipts promise a bound; time stopped counts as well.
@@ -117,7 +122,7 @@ impl Audit<'_> {
 pub fn readable(report: &Report) -> String {
     let mut text = format!(
         "  {} checkpoints, {} blocks, {} entries ({} not on the chain yet), {} datapoints\n  {} values taken out, {} \
-         submissions erased\n  {} signatures verified, {} \
+         submissions erased, {} screenings evaluated, {} allocations recomputed\n  {} signatures verified, {} \
          state roots recomputed, oldest decision {} ms, slowest into a block {} ms\n",
         report.checkpoints,
         report.blocks,
@@ -126,6 +131,8 @@ pub fn readable(report: &Report) -> String {
         report.datapoints,
         report.redacted,
         report.erased,
+        report.screenings,
+        report.allocations,
         report.signatures,
         report.state_roots,
         report.oldest_decision_ms,

@@ -41,7 +41,12 @@ macro_rules! command {
 }
 
 mod delegation;
+mod people;
+mod present;
+mod randomisation;
 mod refusals;
+mod screening;
+mod stages;
 
 fn refuses<T: std::fmt::Debug>(result: Result<T, Refusal>, refusal: impl Into<Refusal>) {
     assert_eq!(result.map(|_| ()).unwrap_err(), refusal.into());

@@ -31,7 +31,7 @@ pub(super) struct Captured {
     unreadable: Vec<u64>,
     /// Entries that were erased, and by which entry.
     erased: HashMap<u64, u64>,
-    gone: HashSet<Name>,
+    pub(super) gone: HashSet<Name>,
     /// Values that are not there, and values that were taken out, by entry and place.
     missing: HashSet<(u64, u32)>,
     redacted: HashMap<(u64, u32), u64>,

@@ -29,6 +29,11 @@ impl State {
         versions[..later].last().map(|(_, fact)| fact)
     }
 
+    /// The subjects there ever was a fact about.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.versions.keys()
+    }
+
     /// The facts about `subjects` after entry `number`.
     pub(super) fn facts(&self, subjects: &[Subject], number: u64) -> Facts {
         subjects.iter().filter_map(|subject| Some((subject.clone(), self.at(subject, number)?.clone()))).collect()
@@ -64,7 +69,7 @@ impl State {
     }
 
     /// The present facts about `subjects`.
-    fn now(&self, subjects: &[Subject]) -> Facts {
+    pub(super) fn now(&self, subjects: &[Subject]) -> Facts {
         self.facts(subjects, u64::MAX)
     }
 }
@@ -91,6 +96,21 @@ pub(super) fn enrollment(state: &State, entry: &Entry, envelope: &Envelope) -> R
         cmd::EndDelegation::KIND => decide::<cmd::EndDelegation>(state, entry, envelope),
         cmd::EnrolParticipant::KIND => decide::<cmd::EnrolParticipant>(state, entry, envelope),
         cmd::WithdrawParticipant::KIND => decide::<cmd::WithdrawParticipant>(state, entry, envelope),
+        cmd::SetStudyState::KIND => decide::<cmd::SetStudyState>(state, entry, envelope),
+        cmd::AddArm::KIND => decide::<cmd::AddArm>(state, entry, envelope),
+        cmd::SetCap::KIND => decide::<cmd::SetCap>(state, entry, envelope),
+        cmd::RecordSiteApproval::KIND => decide::<cmd::RecordSiteApproval>(state, entry, envelope),
+        cmd::PauseSite::KIND => decide::<cmd::PauseSite>(state, entry, envelope),
+        cmd::ScreenParticipant::KIND => decide::<cmd::ScreenParticipant>(state, entry, envelope),
+        cmd::ClearMatch::KIND => decide::<cmd::ClearMatch>(state, entry, envelope),
+        cmd::DefineCriteria::KIND => decide::<cmd::DefineCriteria>(state, entry, envelope),
+        cmd::RecordScreening::KIND => decide::<cmd::RecordScreening>(state, entry, envelope),
+        cmd::RecordStage::KIND => decide::<cmd::RecordStage>(state, entry, envelope),
+        cmd::RegisterRepresentative::KIND => decide::<cmd::RegisterRepresentative>(state, entry, envelope),
+        cmd::CommitAllocation::KIND => decide::<cmd::CommitAllocation>(state, entry, envelope),
+        cmd::Randomise::KIND => decide::<cmd::Randomise>(state, entry, envelope),
+        cmd::Unblind::KIND => decide::<cmd::Unblind>(state, entry, envelope),
+        cmd::RevealAllocation::KIND => decide::<cmd::RevealAllocation>(state, entry, envelope),
         _ => Err("an unknown kind of command".to_owned()),
     }
 }

@@ -1,6 +1,6 @@
 //! One study: its three journals, entry by entry.
 
-use super::{Audit, Report, capture::Captured, chain::Blocks, replay, replay::State};
+use super::{Audit, Report, capture::Captured, chain::Blocks, people::People, replay, replay::State};
 use anyhow::{Context, Result};
 use client::Reader;
 use indicatif::ProgressBar;
@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use seal::{
     Hash, MAX_DECISION_AGE_MS,
     block::Block,
+    command::{Payload, RecordScreening},
     dsse::Envelope,
     entry::{self, Entry, Head},
     fact::{Fact, Subject},
@@ -26,11 +27,12 @@ const ANCHORED_WITHIN_MS: u64 = 60_000;
 
 /// What the replay of a study knows.
 pub(super) struct Study<'a> {
-    id: Uuid,
+    pub(super) id: Uuid,
     root_key: &'a PublicKey,
     pub(super) enrollment: State,
     pub(super) consent: State,
     pub(super) captured: Captured,
+    pub(super) people: People,
     requests: HashSet<(Service, Uuid)>,
 }
 
@@ -58,6 +60,7 @@ pub(super) async fn check(
         enrollment: State::default(),
         consent: State::default(),
         captured: Captured::default(),
+        people: People::default(),
         requests: HashSet::new(),
     };
     let anchored = |service: Service| blocks.get(&service.stream(reader.study)).map_or(&[][..], Vec::as_slice);
@@ -69,6 +72,7 @@ pub(super) async fn check(
     for (length, service) in lengths.into_iter().zip(Service::ALL) {
         study.journal(audit, reader, (service, length), anchored(service), report, bar).await?;
     }
+    study.screenings(report);
     study.withheld(report);
     Ok(())
 }
@@ -269,10 +273,16 @@ impl Study<'_> {
         service: Service,
         report: &mut Report,
     ) -> Result<Vec<(Subject, Fact)>, String> {
+        if service == Service::Enrollment && entry.kind == RecordScreening::KIND && message.unreadable {
+            return self.erased_screening(entry, message);
+        }
         let envelope = envelope(entry, message)?;
         self.once(service, &envelope)?;
         if service == Service::Enrollment {
             let changes = replay::enrollment(&self.enrollment, entry, &envelope)?;
+            if let Err(what) = self.person(entry, &envelope, message, report) {
+                self.find(report, service, entry.number, what);
+            }
             if entry.number == 0 {
                 let root = changes.iter().find_map(|(_, fact)| match fact {
                     Fact::Study { root_key, .. } => Some(root_key),

@@ -1,0 +1,182 @@
+//! Screening and randomisation: what their rules cannot see, because it was secret or is sealed.
+
+use super::{Report, study::Study};
+use allocation::{List, check, replay};
+use eligibility::Criteria;
+use proto::journal::ReadEntriesResponse;
+use seal::{
+    allocation::{Method, Scheme, Secret},
+    command::{Payload, Randomise, RecordScreening, RevealAllocation, Stage},
+    datapoint::{self, Datapoint},
+    dsse::Envelope,
+    entry::Entry,
+    fact::{Fact, List as FactList, Subject},
+    id::{Name, Service},
+};
+use std::collections::HashMap;
+
+/// What is known of screenings and allocations so far.
+#[derive(Default)]
+pub(super) struct People {
+    /// The entry of each screening, whose it is, and whether it can be read.
+    screenings: Vec<(u64, Name, bool)>,
+    /// Of everybody randomised, by allocation and in order: who, and their levels.
+    randomised: HashMap<Name, Vec<(Name, Vec<Name>)>>,
+}
+
+impl Study<'_> {
+    /// Checks what an accepted command says against what came with it, before its changes are taken in.
+    pub(super) fn person(
+        &mut self,
+        entry: &Entry,
+        envelope: &Envelope,
+        message: &ReadEntriesResponse,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        fn payload<P: Payload>(envelope: &Envelope) -> Result<P, String> {
+            envelope.payload().map_err(|error| error.to_string())
+        }
+        match entry.kind.as_str() {
+            RecordScreening::KIND => {
+                let screening: RecordScreening = payload(envelope)?;
+                self.people.screenings.push((entry.number, screening.participant.clone(), true));
+                report.screenings += 1;
+                self.evaluate(&screening, &message.datapoints)
+            }
+            Randomise::KIND => {
+                let Randomise { participant, allocation, levels, .. } = payload(envelope)?;
+                self.people.randomised.entry(allocation).or_default().push((participant, levels));
+                Ok(())
+            }
+            RevealAllocation::KIND => self.recompute(&payload(envelope)?, report),
+            _ => Ok(()),
+        }
+    }
+
+    /// Evaluates the answers of a screening again.
+    fn evaluate(&self, screening: &RecordScreening, answers: &[Vec<u8>]) -> Result<(), String> {
+        if datapoint::root(answers) != screening.root.0 || answers.len() != screening.count as usize {
+            return Err("has other answers than the signed root".to_owned());
+        }
+        let answers: Result<Vec<Datapoint>, _> = answers.iter().map(|bytes| Datapoint::parse(bytes)).collect();
+        let answers = answers.map_err(|error| error.to_string())?;
+        let subject = Subject::Criteria(screening.criteria.clone());
+        let Some(Fact::Criteria { items, criteria, .. }) = self.enrollment.at(&subject, u64::MAX) else {
+            return Err("names criteria that did not exist".to_owned());
+        };
+        let criteria = Criteria::compile(items, criteria).map_err(|fault| fault.to_string())?;
+        if criteria.evaluate(&answers) != screening.outcomes {
+            return Err("states other outcomes than its answers give".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Recomputes a revealed allocation: the committed list, and a place in it for everybody who was randomised.
+    fn recompute(&self, reveal: &RevealAllocation, report: &mut Report) -> Result<(), String> {
+        let subject = Subject::Allocation(reveal.allocation.clone());
+        let Some(Fact::Allocation { scheme, commitment, root, .. }) = self.enrollment.at(&subject, u64::MAX) else {
+            return Err("reveals an allocation that did not exist".to_owned());
+        };
+        let secret = Secret { seed: reveal.seed.0.0, block_sizes: reveal.block_sizes.clone() };
+        check(scheme, &secret, &commitment.0, root.as_ref().map(|root| &root.0))
+            .map_err(|error| format!("reveals what was not committed to: {error}"))?;
+        let none = Vec::new();
+        let randomised = self.people.randomised.get(&reveal.allocation).unwrap_or(&none);
+        if matches!(scheme.method, Method::Minimisation { .. }) {
+            minimised(scheme, &secret, randomised)?;
+        } else {
+            self.listed(scheme, &secret, randomised)?;
+        }
+        report.allocations += randomised.len() as u64;
+        Ok(())
+    }
+
+    fn listed(&self, scheme: &Scheme, secret: &Secret, randomised: &[(Name, Vec<Name>)]) -> Result<(), String> {
+        let list = List::generate(scheme, secret).map_err(|error| error.to_string())?;
+        for (participant, _) in randomised {
+            let found = self.enrollment.at(&Subject::Randomised(participant.clone()), u64::MAX);
+            let place = match found {
+                Some(Fact::Randomised { stratum, index, .. }) => Some(stratum).zip(u32::try_from(*index).ok()),
+                _ => None,
+            };
+            place.and_then(|(stratum, index)| list.slot(stratum, index)).ok_or("lacks a place somebody was given")?;
+        }
+        Ok(())
+    }
+
+    /// What a screening changed whose answers were erased: taken from the facts it set, which may be only what a screening
+    /// of a participant at that stage can set. That they are the ones it did set is seen by the state root.
+    pub(super) fn erased_screening(
+        &mut self,
+        entry: &Entry,
+        message: &ReadEntriesResponse,
+    ) -> Result<Vec<(Subject, Fact)>, String> {
+        let set = |subject: &Subject| {
+            let key = subject.map_key(self.id);
+            let found = message.set.iter().find(|fact| fact.key == key.0)?;
+            Fact::parse(&found.fact)
+        };
+        let participants = self.enrollment.subjects().filter_map(|subject| match subject {
+            Subject::Participant(participant) => Some(participant),
+            _ => None,
+        });
+        let mut screened = participants.filter(|one| set(&Subject::Screening((*one).clone())).is_some());
+        let participant = screened.next().cloned().filter(|_| message.set.len() == 3);
+        let participant = participant.ok_or("cannot be opened, and set facts that no screening sets")?;
+        let subjects = [
+            Subject::Participant(participant.clone()),
+            Subject::List(FactList::Participant(participant.clone())),
+            Subject::Screening(participant.clone()),
+        ];
+        let changes: Option<Vec<_>> =
+            subjects.into_iter().map(|subject| Some((subject.clone(), set(&subject)?))).collect();
+        let changes = changes.filter(|changes| self.follows(entry, &participant, changes));
+        let changes = changes.ok_or("cannot be opened, and set facts that no screening sets")?;
+        self.people.screenings.push((entry.number, participant, false));
+        Ok(changes)
+    }
+
+    /// Whether these are the changes of a screening.
+    fn follows(&self, entry: &Entry, participant: &Name, changes: &[(Subject, Fact)]) -> bool {
+        let before = |subject: Subject| self.enrollment.at(&subject, u64::MAX);
+        let (place, list) =
+            (Subject::Participant(participant.clone()), Subject::List(FactList::Participant(participant.clone())));
+        let Some(Fact::Participant { site, enrolled, withdrawn: None, stage: Some(Stage::Screened) }) = before(place)
+        else {
+            return false;
+        };
+        let [(_, is), (_, Fact::Count { count }), (_, Fact::Screening { criteria, eligible, overridden, decided, .. })] =
+            changes
+        else {
+            return false;
+        };
+        let stage = if *eligible || *overridden { Stage::Eligible } else { Stage::ScreenFailed };
+        let (site, enrolled) = (site.clone(), *enrolled);
+        let length = match before(list) {
+            Some(Fact::Count { count }) => *count,
+            _ => 0,
+        };
+        *is == Fact::Participant { site, enrolled, withdrawn: None, stage: Some(stage) }
+            && *count == length + 1
+            && *decided == entry.number
+            && !(*eligible && *overridden)
+            && before(Subject::CriteriaInForce) == Some(&Fact::CriteriaInForce { version: criteria.clone() })
+    }
+
+    /// Checks that exactly the screenings of erased participants cannot be read.
+    pub(super) fn screenings(&mut self, report: &mut Report) {
+        for (number, participant, readable) in std::mem::take(&mut self.people.screenings) {
+            let what = match (self.captured.gone.contains(&participant), readable) {
+                (true, true) => "was erased and can still be read",
+                (false, false) => "what is stored of it cannot be opened, and nobody erased it",
+                _ => continue,
+            };
+            self.find(report, Service::Enrollment, number, what);
+        }
+    }
+}
+
+fn minimised(scheme: &Scheme, secret: &Secret, randomised: &[(Name, Vec<Name>)]) -> Result<(), String> {
+    let levels: Vec<Vec<Name>> = randomised.iter().map(|(_, levels)| levels.clone()).collect();
+    replay(scheme, secret, &levels).map(drop).map_err(|error| error.to_string())
+}
