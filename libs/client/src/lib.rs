@@ -11,7 +11,7 @@ pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_u
 pub use screening::{SignedScreening, sign_screening};
 
 use proto::{
-    anchoring::{GetBundleRequest, anchoring_service_client::AnchoringServiceClient},
+    anchoring::{GetBundleRequest, GetRecordBundleRequest, anchoring_service_client::AnchoringServiceClient},
     capture::capture_service_client::CaptureServiceClient,
     consent::{PublishDocumentRequest, RequestConsentRequest, consent_service_client::ConsentServiceClient},
     enrollment::{CommitAllocationRequest, enrollment_service_client::EnrollmentServiceClient},
@@ -192,6 +192,24 @@ impl Client {
         let study = reader.study.to_string();
         let request = GetBundleRequest { study, entry, item: item.to_owned(), repeat: repeat.to_owned() };
         Ok(self.anchoring.clone().get_bundle(reader.request(request)).await?.into_inner().bundle)
+    }
+}
+
+impl Client {
+    /// Fetches the proof bundle of a command as such: the content of a bundle file.
+    pub async fn record_bundle(
+        &self,
+        study: Uuid,
+        (service, entry): (Service, u64),
+        envelope: &[u8],
+    ) -> Result<Vec<u8>, ClientError> {
+        let request = GetRecordBundleRequest {
+            study: study.to_string(),
+            service: service.name().to_owned(),
+            entry,
+            envelope_hash: seal::sha256(&[envelope]).0.to_vec(),
+        };
+        Ok(self.anchoring.clone().get_record_bundle(request).await?.into_inner().bundle)
     }
 }
 

@@ -66,6 +66,10 @@ pub struct Bundle {
     pub blocks: Vec<BlockPart>,
     /// The checkpoint, a signed note with its cosignatures.
     pub checkpoint: String,
+    /// For a bundle about a command as such, and not about a datapoint: whose journal recorded it, at number `submission`.
+    /// Datapoint, index and path are empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Service>,
     /// If the value is no longer there: what became of it. The datapoint is empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<Withheld>,

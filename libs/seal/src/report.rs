@@ -3,7 +3,7 @@
 use crate::{
     bundle::BundleError,
     command::Provision,
-    id::{Name, Uuid},
+    id::{Name, Service, Uuid},
     key::PublicKey,
     text::Hex,
 };
@@ -256,8 +256,31 @@ pub struct ErasureClaim {
     pub checkpoint: Option<CheckpointClaim>,
 }
 
+/// That a command was recorded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordClaim {
+    /// The study.
+    pub study: Uuid,
+    /// Whose journal.
+    pub service: Service,
+    /// The number of its entry.
+    pub entry: u64,
+    /// When it was recorded, Unix milliseconds.
+    pub recorded: u64,
+    /// Its kind, such as `access-data`.
+    pub kind: String,
+    /// Who signed.
+    pub by: Name,
+    /// With which key.
+    pub key: PublicKey,
+    /// What was signed.
+    pub command: serde_json::Value,
+    /// The checkpoint; always set in a report.
+    pub checkpoint: Option<CheckpointClaim>,
+}
+
 /// The outcome of a verification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// Whether every link holds.
     pub verified: bool,
@@ -270,4 +293,7 @@ pub struct Report {
     /// What is proven of an entry whose values were erased; only if every link holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub erasure: Option<ErasureClaim>,
+    /// What is proven of a command as such; only if every link holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordClaim>,
 }

@@ -16,22 +16,21 @@ pub use walk::{Walked, walk};
 use crate::{
     bundle::Bundle,
     policy::Policy,
-    report::{Claim, ErasureClaim, Failure, LinkName, Report},
+    report::{Failure, LinkName, Report},
 };
 
 /// Verifies the bytes of a bundle file against a policy.
 pub fn verify(bytes: &[u8], policy: &Policy) -> Report {
-    let mut links = Vec::new();
-    match run(bytes, policy, &mut links) {
-        Ok((claim, erasure)) => Report { verified: true, links, failure: None, claim, erasure },
-        Err(failure) => Report { verified: false, links, failure: Some(failure), claim: None, erasure: None },
+    let mut report =
+        Report { verified: false, links: Vec::new(), failure: None, claim: None, erasure: None, record: None };
+    match run(bytes, policy, &mut report) {
+        Ok(()) => report.verified = true,
+        Err(failure) => report.failure = Some(failure),
     }
+    report
 }
 
-/// What a bundle proves: of a datapoint, or of an erasure.
-type Proof = (Option<Claim>, Option<ErasureClaim>);
-
-fn run(bytes: &[u8], policy: &Policy, links: &mut Vec<crate::report::Link>) -> Result<Proof, Failure> {
+fn run(bytes: &[u8], policy: &Policy, report: &mut Report) -> Result<(), Failure> {
     let bundle = Bundle::parse(bytes)?;
     let Some(root_key) = policy.studies.get(&bundle.study) else {
         return Err(Failure {
@@ -39,8 +38,9 @@ fn run(bytes: &[u8], policy: &Policy, links: &mut Vec<crate::report::Link>) -> R
             reason: format!("the policy has no line `study {}` with the study's root key", bundle.study),
         });
     };
-    let walked = walk(&bundle, root_key, links).map_err(Fault::into_failure)?;
-    let checkpoint = anchors::check(&bundle, policy, links)?;
+    let walked = walk(&bundle, root_key, &mut report.links).map_err(Fault::into_failure)?;
+    let checkpoint = anchors::check(&bundle, policy, &mut report.links)?;
     walked.nothing_left(&bundle)?;
-    Ok(walked.claim(checkpoint))
+    walked.report(checkpoint, report);
+    Ok(())
 }

@@ -7,10 +7,14 @@ use crate::{
 };
 use proto::anchoring::{
     AnchoredBlock, GetBundleRequest, GetBundleResponse, GetCheckpointRequest, GetCheckpointResponse,
-    GetConsistencyProofRequest, GetConsistencyProofResponse, ListBlocksRequest, ListBlocksResponse,
+    GetConsistencyProofRequest, GetConsistencyProofResponse, GetRecordBundleRequest, GetRecordBundleResponse,
+    ListBlocksRequest, ListBlocksResponse,
     anchoring_service_server::{AnchoringService, AnchoringServiceServer},
 };
-use seal::{Hash, id::StreamId};
+use seal::{
+    Hash,
+    id::{Service, StreamId},
+};
 use server::{Problem, study};
 use std::sync::Arc;
 use tlog::tile;
@@ -76,6 +80,20 @@ impl AnchoringService for Api {
         let wanted = Wanted { study: study(&of_study)?, entry, item, repeat };
         let bundle = self.prover.bundle(wanted, &metadata).await?;
         Ok(Response::new(GetBundleResponse { bundle: bundle.to_bytes() }))
+    }
+
+    async fn get_record_bundle(
+        &self,
+        request: Request<GetRecordBundleRequest>,
+    ) -> Result<Response<GetRecordBundleResponse>, Status> {
+        let GetRecordBundleRequest { study: of_study, service, entry, envelope_hash } = request.into_inner();
+        let named = Service::ALL.into_iter().find(|known| known.name() == service);
+        let service =
+            named.ok_or_else(|| Problem::field("MALFORMED", "service", "not one of the recording services"))?;
+        let hash = Hash::from_slice(&envelope_hash);
+        let hash = hash.ok_or_else(|| Problem::field("MALFORMED", "envelope_hash", "not 32 bytes"))?;
+        let bundle = self.prover.record(study(&of_study)?, service, entry, &hash).await?;
+        Ok(Response::new(GetRecordBundleResponse { bundle: bundle.to_bytes() }))
     }
 }
 

@@ -15,6 +15,7 @@ use seal::{
     fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
     key::PublicKey,
+    sha256,
     text::{Base64, Hex},
     verify::{Demand, Fault, walk},
 };
@@ -48,8 +49,42 @@ impl Prover {
 
     /// The bundle of a datapoint, for a caller whose token the capture service accepts.
     pub(crate) async fn bundle(&self, wanted: Wanted, caller: &MetadataMap) -> Result<Bundle, Status> {
-        let mut bundle = self.disclosed(&wanted, caller).await?;
-        let root_key = self.root_key(wanted.study).await?;
+        let bundle = self.disclosed(&wanted, caller).await?;
+        self.completed(bundle).await
+    }
+
+    /// The bundle of a command that has the hash stated.
+    pub(crate) async fn record(
+        &self,
+        study: Uuid,
+        service: Service,
+        number: u64,
+        hash: &Hash,
+    ) -> Result<Bundle, Status> {
+        let part = self.entry(study, service, number, true).await.map_err(|_| not_found())?;
+        let known = part.envelope.as_ref().is_some_and(|envelope| sha256(&[&envelope.0]) == *hash);
+        if !known {
+            return Err(not_found());
+        }
+        let bundle = Bundle {
+            study,
+            submission: number,
+            datapoint: Base64::default(),
+            index: 0,
+            path: Vec::new(),
+            entries: vec![part],
+            facts: Vec::new(),
+            blocks: Vec::new(),
+            checkpoint: String::new(),
+            record: Some(service),
+            withheld: None,
+        };
+        self.completed(bundle).await
+    }
+
+    /// Adds whatever the verifier's walk finds lacking, then the chain.
+    async fn completed(&self, mut bundle: Bundle) -> Result<Bundle, Status> {
+        let root_key = self.root_key(bundle.study).await?;
         for _ in 0..MAX_PARTS {
             let fault = match walk(&bundle, &root_key, &mut Vec::new()) {
                 Ok(_) => return self.anchored(bundle).await,
@@ -104,6 +139,7 @@ impl Prover {
             facts: Vec::new(),
             blocks: Vec::new(),
             checkpoint: String::new(),
+            record: None,
             withheld,
         })
     }
@@ -219,6 +255,10 @@ fn hex(hashes: &[Hash]) -> Vec<Hex> {
 
 fn damaged() -> Status {
     Problem::new(Code::DataLoss, "STREAM_BROKEN", "what is stored does not prove this datapoint: run an audit").into()
+}
+
+fn not_found() -> Status {
+    Problem::new(Code::NotFound, "NOT_FOUND", "there is no such command with that hash").into()
 }
 
 fn not_yet() -> Status {

@@ -1,11 +1,15 @@
 //! The command line.
 
+mod ask;
+
 use crate::{
     audit, bench, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
     key, prove, verify,
 };
+use ask::Ask;
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use client::{Access, Client, Reader};
@@ -99,6 +103,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Ask(Ask),
     /// Import data.
     #[command(subcommand)]
     Import(ImportCommand),
@@ -217,6 +223,7 @@ impl Cli {
             Command::Audit { policy, study, actor, key, endpoints, json } => {
                 run_audit(policy, study.zip(actor).zip(key), endpoints, json).await
             }
+            Command::Ask(question) => question.answer().await,
             Command::Import(ImportCommand::Csv { file, actor, mapping, subjects, json }) => {
                 run_import(file, actor, mapping, subjects, json).await
             }

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod deployment;
 pub mod import;
 pub mod key;
+pub mod participant;
 pub mod people;
 pub mod prove;
 pub mod setup;

@@ -5,7 +5,10 @@ use jiff::{Timestamp, Unit};
 use seal::{
     bundle::MAX_BUNDLE_BYTES,
     policy::Policy,
-    report::{Claim, ConsentClaim, Cosigner, DelegationStep, Report},
+    report::{
+        CheckpointClaim, Claim, ConsentClaim, Cosigner, DelegationStep, ErasureClaim, RecordClaim, RedactionClaim,
+        Report,
+    },
 };
 use std::{fs, path::Path};
 
@@ -52,12 +55,30 @@ fn lines(report: &Report) -> Vec<String> {
     if let Some(claim) = &report.claim {
         claim_lines(claim, &mut lines);
     }
+    if let Some(claim) = &report.erasure {
+        let ErasureClaim { entry, participant, erased, erased_in, by, order, law, .. } = claim;
+        lines.push(format!("VERIFIED: the values of capture entry {entry} were erased on {}", time(*erased)));
+        lines.push(format!("  participant  {participant}, by {by} in capture entry {erased_in}"));
+        lines.push(format!("  by order     {order}, {law}"));
+        witnessed(claim.checkpoint.as_ref(), &mut lines);
+    }
+    if let Some(RecordClaim { service, entry, recorded, kind, by, command, checkpoint, .. }) = &report.record {
+        lines.push(format!("VERIFIED: {kind} by {by}, recorded at {} as {service} entry {entry}", time(*recorded)));
+        lines.push(format!("  signed       {command}"));
+        witnessed(checkpoint.as_ref(), &mut lines);
+    }
     lines
 }
 
 fn claim_lines(claim: &Claim, lines: &mut Vec<String>) {
     let unit = if claim.unit.is_empty() { String::new() } else { format!(" {}", claim.unit) };
-    lines.push(format!("VERIFIED: {} = {:?}{unit}", claim.item, claim.value));
+    match &claim.redacted {
+        None => lines.push(format!("VERIFIED: {} = {:?}{unit}", claim.item, claim.value)),
+        Some(RedactionClaim { entry, recorded, by, second, reason, .. }) => {
+            lines.push(format!("VERIFIED: {} was taken out on {}", claim.item, time(*recorded)));
+            lines.push(format!("  taken out    by {by} and {second} in capture entry {entry}: {reason}"));
+        }
+    }
     let Claim { participant, site, event, form, signed_by, entry, .. } = claim;
     lines.push(format!("  participant  {participant}, site {site}, {event} / {form}"));
     let (signed, recorded) = (time(claim.signed), time(claim.recorded));
@@ -65,16 +86,20 @@ fn claim_lines(claim: &Claim, lines: &mut Vec<String>) {
     if let (Some(corrects), Some(reason)) = (claim.corrects, &claim.reason) {
         lines.push(format!("  corrects     entry {corrects}: {reason}"));
     }
-    let ConsentClaim { document, version, language, obtained_by, recorded, synthetic, .. } = &claim.consent;
+    let ConsentClaim { document, version, language, provision, obtained_by, recorded, synthetic, .. } = &claim.consent;
     let (recorded, synthetic) = (time(*recorded), if *synthetic { ", SYNTHETIC" } else { "" });
     lines.push(format!(
-        "  consent      {document} version {version} ({language}), obtained by {obtained_by} at {recorded}{synthetic}"
+        "  consent      to {provision}, {document} version {version} ({language}), obtained by {obtained_by} at {recorded}{synthetic}"
     ));
     for DelegationStep { actor, task, site, delegated_by, recorded } in &claim.delegations {
         let recorded = time(*recorded);
         lines.push(format!("  delegated    {task} at {site} to {actor} by {delegated_by} at {recorded}"));
     }
-    for Cosigner { name, time: seconds } in &claim.checkpoint.cosigned_by {
+    witnessed(Some(&claim.checkpoint), lines);
+}
+
+fn witnessed(checkpoint: Option<&CheckpointClaim>, lines: &mut Vec<String>) {
+    for Cosigner { name, time: seconds } in checkpoint.into_iter().flat_map(|checkpoint| &checkpoint.cosigned_by) {
         lines.push(format!("  witnessed    by {name} at {}", time(seconds.saturating_mul(1_000))));
     }
 }
@@ -94,7 +119,8 @@ mod tests {
     fn a_bundles_author_cannot_write_lines_of_ours() {
         let reason = "\u{1b}[2J\nVERIFIED: TEMP\u{202e}\r".to_owned();
         let failure = Some(Failure { link: LinkName::Datapoint, reason });
-        let shown = readable(&Report { erasure: None, verified: false, links: Vec::new(), failure, claim: None });
+        let shown =
+            readable(&Report { erasure: None, record: None, verified: false, links: Vec::new(), failure, claim: None });
         assert_eq!(shown.lines().count(), 2, "{shown}");
         assert!(shown.ends_with("\nNOT VERIFIED\n") && !shown.contains(['\u{1b}', '\r', '\u{202e}']), "{shown}");
     }

@@ -3,10 +3,10 @@
 use crate::{
     bundle::{Bundle, FactPart},
     command::Payload,
-    dsse::Envelope,
+    dsse::{self, Envelope},
     entry::{self, Entry, Head},
     fact::{self, Fact, Subject},
-    id::Service,
+    id::{Name, Service, Uuid},
     map::{Path, Proven, Terminal},
     report::{Failure, LinkName},
 };
@@ -140,6 +140,34 @@ impl<'a> Evidence<'a> {
         let agrees = entry.kind == P::KIND && command.study() == self.bundle.study;
         ensure(agrees, link, format!("{service} entry {number} is not a {} of this study", P::KIND))?;
         Ok(Recorded { entry, envelope, command })
+    }
+
+    /// An entry with the command it recorded, of whatever kind, and who says they signed it.
+    pub(super) fn any_command(
+        &mut self,
+        link: LinkName,
+        service: Service,
+        number: u64,
+    ) -> Result<(Entry, Envelope, Name), Fault> {
+        #[derive(serde::Deserialize)]
+        struct Signed {
+            study: Uuid,
+            by: Name,
+        }
+        let (entry, _) = self.entry(link, service, number)?;
+        let (envelope, bytes) = self.envelope(link, service, number)?;
+        ensure(sha256(&[bytes]) == entry.envelope, link, format!("{service} entry {number} records another envelope"))?;
+        let signed: Signed = match envelope.common() {
+            Ok(signed) => signed,
+            Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
+        };
+        let kind = envelope.payload_type() == dsse::payload_type(&entry.kind);
+        ensure(
+            kind && signed.study == self.bundle.study,
+            link,
+            format!("{service} entry {number} is of another study"),
+        )?;
+        Ok((entry, envelope, signed.by))
     }
 
     /// The kind of command an entry states.

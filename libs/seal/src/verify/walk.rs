@@ -14,7 +14,8 @@ use crate::{
     id::Service,
     key::PublicKey,
     report::{
-        CheckpointClaim, Claim, ConsentClaim, DelegationStep, ErasureClaim, Failure, Link, LinkName, RedactionClaim,
+        CheckpointClaim, Claim, ConsentClaim, DelegationStep, ErasureClaim, Failure, Link, LinkName, RecordClaim,
+        RedactionClaim, Report,
     },
 };
 use tlog::{Hash, merkle};
@@ -32,6 +33,8 @@ enum Found {
     Datapoint(Box<Proven>),
     /// An entry whose values were erased.
     Erased(ErasureClaim),
+    /// A command.
+    Recorded(RecordClaim),
 }
 
 struct Proven {
@@ -49,12 +52,15 @@ impl Walked<'_> {
         self.evidence.nothing_left(bundle)
     }
 
-    /// What is proven: of a datapoint, or of an erasure.
-    pub(super) fn claim(self, checkpoint: CheckpointClaim) -> (Option<Claim>, Option<ErasureClaim>) {
-        let delegations = self.delegations;
+    /// Adds what is proven to a report.
+    pub(super) fn report(self, checkpoint: CheckpointClaim, report: &mut Report) {
+        let (delegations, checkpoint) = (self.delegations, checkpoint);
         match self.found {
-            Found::Datapoint(proven) => (Some(proven.claim(delegations, checkpoint)), None),
-            Found::Erased(claim) => (None, Some(ErasureClaim { delegations, checkpoint: Some(checkpoint), ..claim })),
+            Found::Datapoint(proven) => report.claim = Some(proven.claim(delegations, checkpoint)),
+            Found::Erased(claim) => {
+                report.erasure = Some(ErasureClaim { delegations, checkpoint: Some(checkpoint), ..claim });
+            }
+            Found::Recorded(claim) => report.record = Some(RecordClaim { checkpoint: Some(checkpoint), ..claim }),
         }
     }
 }
@@ -93,9 +99,11 @@ impl Proven {
 /// Walks from the datapoint to the root key. `links` receives what was established, also when the walk stops early.
 pub fn walk<'a>(bundle: &'a Bundle, root_key: &PublicKey, links: &mut Vec<Link>) -> Result<Walked<'a>, Fault> {
     let mut walk = Walk::new(Evidence::new(bundle), *root_key);
-    let found = match &bundle.withheld {
-        Some(Withheld::Erased { entry }) => Found::Erased(withheld::erased(&mut walk, bundle, *entry, links)?),
-        _ => Found::Datapoint(Box::new(proven(&mut walk, bundle, links)?)),
+    let found = match (bundle.record, &bundle.withheld) {
+        (Some(service), None) => Found::Recorded(recorded(&mut walk, bundle, service, links)?),
+        (Some(_), Some(_)) => return broken(LinkName::Submission, "a command as such has no value to withhold"),
+        (None, Some(Withheld::Erased { entry })) => Found::Erased(withheld::erased(&mut walk, bundle, *entry, links)?),
+        (None, _) => Found::Datapoint(Box::new(proven(&mut walk, bundle, links)?)),
     };
     let Walk { evidence, delegations, .. } = walk;
     Ok(Walked { evidence, delegations, found })
@@ -153,6 +161,34 @@ fn proven(walk: &mut Walk<'_>, bundle: &Bundle, links: &mut Vec<Link>) -> Result
     };
     let datapoint = datapoint.unwrap_or_else(|| taken_out(redacted.as_ref()));
     Ok(Proven { submission: command, entry, datapoint, redacted, key, consent })
+}
+
+/// Walks from a command to the key of who signed it.
+fn recorded(
+    walk: &mut Walk<'_>,
+    bundle: &Bundle,
+    service: Service,
+    links: &mut Vec<Link>,
+) -> Result<RecordClaim, Fault> {
+    let link = LinkName::Submission;
+    let nothing = bundle.datapoint.0.is_empty() && bundle.path.is_empty() && bundle.index == 0;
+    ensure(nothing, LinkName::Datapoint, "a bundle about a command holds a datapoint")?;
+    let (entry, envelope, by) = walk.evidence.any_command(link, service, bundle.submission)?;
+    links.push(Link { link, established: format!("{service} entry {} records this {}", entry.number, entry.kind) });
+    let state = match service {
+        Service::Enrollment => walk.evidence.before(link, service, &entry)?,
+        Service::Consent | Service::Capture => {
+            let basis = entry.basis_in(Service::Enrollment.stream(bundle.study));
+            walk.evidence.head(link, Service::Enrollment, basis)?
+        }
+    };
+    let key = walk.signed_by(LinkName::Signer, &by, &envelope, state)?;
+    links
+        .push(Link { link: LinkName::Signer, established: format!("signed by {by} with {key}, valid at that moment") });
+    let command = serde_json::from_slice(envelope.payload_bytes());
+    let Ok(command) = command else { return broken(link, "the command is not JSON") };
+    let (number, recorded, kind) = (entry.number, entry.time, entry.kind);
+    Ok(RecordClaim { study: bundle.study, service, entry: number, recorded, kind, by, key, command, checkpoint: None })
 }
 
 /// The datapoint, if it was not taken out, and its leaf hash.

@@ -1,0 +1,180 @@
+//! The questions of participants, investigators and inspectors, each one command.
+
+use super::{ActorArgs, print};
+use crate::{participant, people};
+use anyhow::{Context, Result};
+use clap::{Subcommand, ValueEnum};
+use proto::consent::CopyFormat;
+use seal::{Hash, id::Name};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+#[derive(Subcommand)]
+pub(super) enum Ask {
+    /// How does this participant's consent stand?
+    Consents {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The participant.
+        #[arg(long)]
+        participant: Name,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What did this participant agree to, in words or for another system?
+    Copy {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The participant.
+        #[arg(long)]
+        participant: Name,
+        /// The consent entry.
+        #[arg(long)]
+        entry: u64,
+        /// The form of the copy.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Who looked at this participant's data from outside their site?
+    Accesses {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The participant.
+        #[arg(long)]
+        participant: Name,
+        /// Also write a proof bundle of each read into this folder.
+        #[arg(long)]
+        prove: Option<PathBuf>,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Who may do what, where, from when to when, and how were they trained? The delegation log.
+    Delegations {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// Only what concerns this site.
+        #[arg(long)]
+        site: Option<Name>,
+        /// Print as CSV (RFC 4180).
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Where do the participants of this site stand?
+    Participants {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The site.
+        #[arg(long)]
+        site: Name,
+    },
+    /// To which arm was this participant allocated? For who may see it; writes the proof.
+    Allocation {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The participant.
+        #[arg(long)]
+        participant: Name,
+        /// Where to write the disclosed slot with its proof.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+    /// Was this slot in the list before the first participant? Offline. Exits 0 if so, 1 if not.
+    VerifyAllocation {
+        /// The file that `allocation` wrote.
+        file: PathBuf,
+        /// The root the study committed to, hexadecimal: in its `commit-allocation` entry.
+        #[arg(long)]
+        root: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    /// Words, for people.
+    Text,
+    /// ISO/IEC TS 27560 consent record.
+    Iso27560Record,
+    /// ISO/IEC TS 27560 consent receipt.
+    Iso27560Receipt,
+    /// FHIR R4 Consent.
+    FhirR4,
+    /// FHIR R5 Consent.
+    FhirR5,
+}
+
+impl From<Format> for CopyFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => CopyFormat::Unspecified,
+            Format::Iso27560Record => CopyFormat::Iso27560Record,
+            Format::Iso27560Receipt => CopyFormat::Iso27560Receipt,
+            Format::FhirR4 => CopyFormat::FhirR4,
+            Format::FhirR5 => CopyFormat::FhirR5,
+        }
+    }
+}
+
+impl Ask {
+    pub(super) async fn answer(self) -> Result<ExitCode> {
+        match self {
+            Ask::Consents { actor, participant, json } => {
+                let (client, reader) = actor.open()?;
+                let standing = participant::standing(&client, &reader, &participant).await?;
+                print(json, &standing, |standing| participant::standing_page(standing))?;
+            }
+            Ask::Copy { actor, participant, entry, format } => {
+                let (client, reader) = actor.open()?;
+                show(&participant::copy(&client, &reader, (&participant, entry), format.into()).await?)?;
+            }
+            Ask::Accesses { actor, participant, prove, json } => {
+                let (client, reader) = actor.open()?;
+                let accesses = participant::accesses(&client, &reader, &participant).await?;
+                print(json, &participant::looks(&accesses)?, |looks| participant::looks_page(looks))?;
+                if let Some(folder) = prove {
+                    for file in participant::prove(&client, &reader, &accesses, &folder).await? {
+                        eprintln!("{file}");
+                    }
+                }
+            }
+            Ask::Delegations { actor, site, csv } => {
+                let (client, reader) = actor.open()?;
+                let events = people::delegations(&client, &reader, site.as_ref().map(Name::as_str)).await?;
+                let study = reader.study.to_string();
+                let page =
+                    if csv { people::delegation_csv(&events)? } else { people::delegation_page(&study, &events) };
+                show(&page)?;
+            }
+            Ask::Participants { actor, site } => {
+                let (client, reader) = actor.open()?;
+                let rows = people::participants(&client, &reader, site.as_str()).await?;
+                show(&people::participants_page(site.as_str(), &rows))?;
+            }
+            Ask::Allocation { actor, participant, output } => {
+                let (client, reader) = actor.open()?;
+                let answer = people::allocation(&client, &reader, participant.as_str()).await?;
+                show(&format!("{}: arm {} (entry {})\n", answer.allocation, answer.arm, answer.entry))?;
+                if let Some(output) = output {
+                    let file = serde_json::to_vec_pretty(&people::SlotFile::of(&answer)?)?;
+                    fs::write(&output, file).with_context(|| format!("{}", output.display()))?;
+                }
+            }
+            Ask::VerifyAllocation { file, root } => {
+                let root = Hash::from_hex(&root).context("--root: not 64 hexadecimal digits")?;
+                let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
+                let slot = people::verify_slot(&bytes, &root)?;
+                show(&format!("VERIFIED: slot {} of stratum {} is arm {}\n", slot.index, slot.stratum, slot.arm))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn show(text: &str) -> Result<()> {
+    io::stdout().write_all(text.as_bytes()).context("standard output")
+}
