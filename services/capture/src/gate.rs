@@ -147,6 +147,10 @@ impl Gate {
 
     fn is_current(&self, basis: &Basis) -> bool {
         let Ok(moved) = self.moved.read() else { return false };
+        let ended = |consent: &InForce| consent.until.is_some_and(|until| now_ms() >= until);
+        if basis.consent.as_ref().is_ok_and(ended) {
+            return false;
+        }
         let behind = |head: &Head| moved.get(&head.stream).is_some_and(|latest| *latest > head.number);
         !basis.heads.iter().any(behind)
     }

@@ -2,13 +2,14 @@
 
 use crate::{
     deployment::Deployment,
-    setup::{Study, text_item, value},
+    setup::{Participant, Study, text_item, value},
 };
 use anyhow::{Context, Result, bail};
 use client::{Client, SignedForm, sign_form};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::capture::submit_forms_response::Outcome;
 use rayon::prelude::*;
-use seal::command::FormDef;
+use seal::{command::FormDef, id::Name};
 use serde::Serialize;
 use std::{
     fs,
@@ -21,6 +22,10 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Participants the forms are spread over.
 const PARTICIPANTS: usize = 20;
+/// Forms of as many participants, by which the gate's cost is measured: none of its answers serves twice.
+const STRANGERS: usize = 2_000;
+/// Commands under way while participants are enrolled.
+const AT_ONCE: usize = 64;
 /// Submissions the client has under way.
 const WINDOW: usize = 256;
 /// Clock ticks of `/proc` a second, on every Linux architecture in use.
@@ -49,6 +54,19 @@ pub struct Figures {
     pub bytes_per_datapoint: f64,
     /// Forms a second the client signs on all cores, measured before.
     pub signed_per_second: f64,
+    /// What deciding on consent and authority costs.
+    pub gate: Gate,
+}
+
+/// What the gate costs: the same number of forms twice in one run, of one participant each and of a few.
+#[derive(Debug, Clone, Serialize)]
+pub struct Gate {
+    /// Forms captured in each part.
+    pub forms: usize,
+    /// Forms a second when enrollment and consent are asked anew for every form.
+    pub asked_per_second: f64,
+    /// Forms a second when their answers are kept for a second, as for participants with several forms.
+    pub kept_per_second: f64,
 }
 
 /// Captures `forms` forms of `items` items in a fresh deployment in `folder`.
@@ -60,30 +78,18 @@ pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
     let names: Vec<String> = (0..items).map(|n| format!("ITEM{n:03}")).collect();
     let defs = names.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
     study.define(&client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
-    let mut participants = Vec::new();
-    for _ in 0..PARTICIPANTS {
-        let participant = study.enrol(&client, &site).await?;
-        study.consent(&client, &participant).await?;
-        participants.push(participant);
-    }
+    let participants = enrolled(&client, &study, &site, PARTICIPANTS).await?;
     let signing = Instant::now();
-    let signed: Vec<SignedForm> = (0..forms)
-        .into_par_iter()
-        .map(|n| {
-            let participant = &participants[n % PARTICIPANTS];
-            let header = study.header(participant, "VISIT 1", "VS", u32::try_from(n)?)?;
-            let values = names.iter().map(|item| value(item, &format!("{}.{}", 90 + n % 60, n % 10))).collect();
-            Ok(sign_form(header, values, &study.coordinator.key)?)
-        })
-        .collect::<Result<_>>()?;
+    let signed = sign(&study, &participants, &names, ("VISIT 1", forms))?;
     let signed_per_second = forms as f64 / signing.elapsed().as_secs_f64();
 
     let (bytes_before, cpu_before) = (size(folder)?, cpu()?);
     let start = Instant::now();
-    let mut latencies = stream(&client, signed).await?;
+    let mut latencies = submit(&client, signed).await?;
     let seconds = start.elapsed().as_secs_f64();
     let cores = (cpu()? - cpu_before) / seconds;
     let bytes = size(folder)?.saturating_sub(bytes_before);
+    let gate = gate(&client, &study, &site, &participants, &names).await?;
     deployment.stop().await;
 
     latencies.sort_unstable();
@@ -100,11 +106,52 @@ pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
         cores,
         bytes_per_datapoint: bytes as f64 / datapoints,
         signed_per_second,
+        gate,
     })
 }
 
+/// Enrols participants who consent.
+async fn enrolled(client: &Client, study: &Study, site: &Name, count: usize) -> Result<Vec<Participant>> {
+    let enrol = |_| async move {
+        let participant = study.enrol(client, site).await?;
+        study.consent(client, &participant).await?;
+        Ok(participant)
+    };
+    stream::iter(0..count).map(enrol).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Signs forms, spread over participants.
+fn sign(
+    study: &Study,
+    participants: &[Participant],
+    items: &[String],
+    (event, forms): (&str, usize),
+) -> Result<Vec<SignedForm>> {
+    let form = |n: usize| {
+        let participant = &participants[n % participants.len()];
+        let header = study.header(participant, event, "VS", u32::try_from(n)?)?;
+        let values = items.iter().map(|item| value(item, &format!("{}.{}", 90 + n % 60, n % 10))).collect();
+        Ok(sign_form(header, values, &study.coordinator.key)?)
+    };
+    (0..forms).into_par_iter().map(form).collect()
+}
+
+/// Measures what the gate costs, on forms of the same size in the same deployment.
+async fn gate(client: &Client, study: &Study, site: &Name, few: &[Participant], items: &[String]) -> Result<Gate> {
+    let strangers = enrolled(client, study, site, STRANGERS).await?;
+    let mut rates = [0.0; 2];
+    for (rate, (participants, event)) in rates.iter_mut().zip([(&strangers[..], "ASKED"), (few, "KEPT")]) {
+        let signed = sign(study, participants, items, (event, STRANGERS))?;
+        let start = Instant::now();
+        submit(client, signed).await?;
+        *rate = STRANGERS as f64 / start.elapsed().as_secs_f64();
+    }
+    let [asked_per_second, kept_per_second] = rates;
+    Ok(Gate { forms: STRANGERS, asked_per_second, kept_per_second })
+}
+
 /// Streams the forms and gives the time each took to be answered.
-async fn stream(client: &Client, forms: Vec<SignedForm>) -> Result<Vec<Duration>> {
+async fn submit(client: &Client, forms: Vec<SignedForm>) -> Result<Vec<Duration>> {
     let (messages, sent) = mpsc::channel(WINDOW);
     let begun = Arc::new(Mutex::new(Vec::with_capacity(forms.len())));
     let (expected, stamps) = (forms.len(), begun.clone());
@@ -165,5 +212,12 @@ pub fn readable(figures: &Figures) -> String {
         figures.cores,
         figures.bytes_per_datapoint,
         figures.signed_per_second
+    ) + &format!(
+        "  consent and authority decided for {} forms: asked anew for each {:.0} forms/s, answers kept {:.0} forms/s, \
+         ratio {:.2}\n",
+        figures.gate.forms,
+        figures.gate.asked_per_second,
+        figures.gate.kept_per_second,
+        figures.gate.kept_per_second / figures.gate.asked_per_second
     )
 }

@@ -1,5 +1,7 @@
 //! `trialseal demo`: the main job told as a story, over real gRPC, on synthetic data.
 
+mod people;
+
 use crate::{
     audit::{self, Audit},
     deployment::Deployment,
@@ -61,7 +63,10 @@ pub async fn run(folder: &Path) -> Result<()> {
     let (study, participants) = demo.study().await?;
     let first = demo.visits(&study, &participants).await?;
     let corrected = demo.correction(&study, &participants[0], first).await?;
+    demo.declined(&study, &participants).await?;
+    demo.reconsent(&study, &participants[0]).await?;
     demo.withdrawal(&study, &participants[2]).await?;
+    demo.researcher(&study, &participants[0]).await?;
     let policy = demo.anchored(&study, corrected).await?;
     demo.audited(&study, &policy).await?;
     demo.proven(&study, corrected, &policy).await?;
@@ -107,12 +112,18 @@ impl Demo {
             text_item("POSITION")?,
             text_item("COMMENT")?,
         ];
-        study.define(&self.client, "1", vec![FormDef { form: "VS".parse()?, items, provision: None }]).await?;
+        let genetics =
+            FormDef { form: "GEN".parse()?, items: vec![text_item("APOE")?], provision: Some("genetics".parse()?) };
+        let vital = FormDef { form: "VS".parse()?, items, provision: None };
+        study.define(&self.client, "1", vec![vital, genetics]).await?;
+        told("form VS is captured under consent to data_collection (mandatory), GEN under genetics (optional)");
         let mut participants = Vec::new();
-        for _ in 0..3 {
+        for agrees in [&["data_collection", "genetics"][..], &["data_collection"], &["data_collection"]] {
             let participant = study.enrol(&self.client, &site).await?;
-            study.consent(&self.client, &participant).await?;
-            told(format!("{} enrolled, consent signed by participant and investigator (synthetic)", participant.name));
+            let provisions = agrees.iter().map(|provision| provision.parse()).collect::<Result<_, _>>()?;
+            let consent = study.consent_to(&participant, "1.0", provisions)?;
+            self.client.record(&consent, &[&participant.key, &study.investigator.key]).await?;
+            told(format!("{} enrolled, consents to {} (synthetic)", participant.name, agrees.join(" and ")));
             participants.push(participant);
         }
         Ok((study, participants))
@@ -169,7 +180,7 @@ impl Demo {
     }
 
     async fn withdrawal(&self, study: &Study, participant: &Participant) -> Result<()> {
-        chapter(5, "A participant withdraws consent; the next capture for them is refused.");
+        chapter(7, "A participant withdraws consent; the next capture for them is refused.");
         let withdraw = WithdrawConsent {
             study: study.id,
             request: new_uuid()?,
@@ -202,7 +213,7 @@ impl Demo {
     }
 
     async fn anchored(&self, study: &Study, entry: u64) -> Result<Policy> {
-        chapter(6, "The journals' new entries become blocks of the chain; two of three witnesses must cosign.");
+        chapter(10, "The journals' new entries become blocks of the chain; two of three witnesses must cosign.");
         let text = format!("{}{}", self.deployment.policy, study.policy_line());
         let policy = Policy::parse(&text)?;
         fs::write(self.folder.join("regulator-policy.txt"), &text)?;
@@ -219,7 +230,7 @@ impl Demo {
     }
 
     async fn audited(&self, study: &Study, policy: &Policy) -> Result<()> {
-        chapter(7, "An auditor recomputes everything from stored bytes.");
+        chapter(11, "An auditor recomputes everything from stored bytes.");
         let report = self.audit(study, policy).await?;
         print!("{}", audit::readable(&report));
         ensure!(report.clean, "the audit found damage where there is none");
@@ -233,7 +244,7 @@ impl Demo {
     }
 
     async fn proven(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {
-        chapter(8, "A regulator verifies one datapoint offline, from two files.");
+        chapter(12, "A regulator verifies one datapoint offline, from two files.");
         let bytes = prove::fetch(&self.client, &study.reader(), entry, "SYSBP", "").await?;
         let file = self.folder.join("bundle.trialseal");
         fs::write(&file, &bytes)?;
@@ -253,7 +264,7 @@ impl Demo {
 
     /// Somebody with the database and even the master key changes a value, and seals it again so that it opens.
     async fn tampered(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {
-        chapter(9, "An insider with the database and the keys edits a value behind the service's back.");
+        chapter(13, "An insider with the database and the keys edits a value behind the service's back.");
         let data = self.deployment.data();
         let options = SqliteConnectOptions::new().filename(data.file("capture.sqlite"));
         let mut database = SqliteConnection::connect_with(&options).await?;
