@@ -62,7 +62,7 @@ impl Inner {
         let secret = self.store.secret(study, &found.allocation, &found.commitment).await?;
         match found.scheme.method {
             Method::Minimisation { .. } => self.minimised(study, found, secret).await,
-            Method::Simple { .. } | Method::PermutedBlocks { .. } => blocking(move || listed(found, &secret)).await?,
+            Method::Simple { .. } | Method::PermutedBlocks { .. } => blocking(move || listed(&found, &secret)).await?,
         }
     }
 
@@ -122,7 +122,7 @@ impl Inner {
 }
 
 /// A slot of the list, with its proof.
-fn listed(found: Allocated, secret: &Secret) -> Result<pb::GetAllocationResponse, Problem> {
+fn listed(found: &Allocated, secret: &Secret) -> Result<pb::GetAllocationResponse, Problem> {
     let list = List::generate(&found.scheme, secret).map_err(|_| damaged())?;
     let index = u32::try_from(found.index).map_err(|_| damaged())?;
     let root = found.root.filter(|root| *root == list.root()).ok_or_else(damaged)?;
@@ -136,7 +136,7 @@ fn listed(found: Allocated, secret: &Secret) -> Result<pb::GetAllocationResponse
         size: list.len(),
         scheme: serde_json::to_vec(&found.scheme).unwrap_or_default(),
     };
-    Ok(answer(&found, &arm, Some(proof)))
+    Ok(answer(found, &arm, Some(proof)))
 }
 
 fn answer(found: &Allocated, arm: &Name, proof: Option<pb::SlotProof>) -> pb::GetAllocationResponse {

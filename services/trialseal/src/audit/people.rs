@@ -180,3 +180,6 @@ fn minimised(scheme: &Scheme, secret: &Secret, randomised: &[(Name, Vec<Name>)])
     let levels: Vec<Vec<Name>> = randomised.iter().map(|(_, levels)| levels.clone()).collect();
     replay(scheme, secret, &levels).map(drop).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

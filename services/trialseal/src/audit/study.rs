@@ -54,15 +54,7 @@ pub(super) async fn check(
         report.find(Some(reader.study), None, None, "the policy does not name the study's root key");
         return Ok(());
     };
-    let mut study = Study {
-        id: reader.study,
-        root_key,
-        enrollment: State::default(),
-        consent: State::default(),
-        captured: Captured::default(),
-        people: People::default(),
-        requests: HashSet::new(),
-    };
+    let mut study = Study::new(reader.study, root_key);
     let anchored = |service: Service| blocks.get(&service.stream(reader.study)).map_or(&[][..], Vec::as_slice);
     // An entry rests on others that were there before it: what is counted first is read last.
     let mut lengths = [0; Service::ALL.len()];
@@ -113,6 +105,20 @@ struct Position<'a> {
     time: u64,
     blocks: std::slice::Iter<'a, Block>,
     block: Option<(&'a Block, Vec<Hash>)>,
+}
+
+impl<'a> Study<'a> {
+    pub(super) fn new(id: Uuid, root_key: &'a PublicKey) -> Self {
+        Self {
+            id,
+            root_key,
+            enrollment: State::default(),
+            consent: State::default(),
+            captured: Captured::default(),
+            people: People::default(),
+            requests: HashSet::new(),
+        }
+    }
 }
 
 impl Study<'_> {
