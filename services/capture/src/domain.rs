@@ -10,11 +10,11 @@ pub use withheld::{admit_erasure, admit_redaction, erasure_needs, redaction_need
 
 use seal::{
     authority::{self, Unauthorised},
-    command::{Submission, Task},
+    command::{State, Submission, Task},
     consent::NotInForce,
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
     dsse::Envelope,
-    fact::{Facts, Subject},
+    fact::{Fact, Facts, Subject},
 };
 
 /// Why a submission is refused.
@@ -32,6 +32,9 @@ pub enum Refusal {
     /// The version of the form definitions does not exist.
     #[error("this version of the form definitions does not exist: define it first")]
     FormsVersionUnknown,
+    /// The study is closed.
+    #[error("the study is closed")]
+    StudyClosed,
     /// The site is closed.
     #[error("the site is not open")]
     SiteNotOpen,
@@ -147,6 +150,7 @@ pub fn needs(submission: &Submission, envelope: &Envelope) -> Vec<Subject> {
     let mut needs = authority::subjects(&submission.by, envelope.key_ids(), Task::Capture, &submission.site);
     needs.extend([
         Subject::Study,
+        Subject::StudyState,
         Subject::Site(submission.site.clone()),
         Subject::Participant(submission.instance.participant.clone()),
     ]);
@@ -159,6 +163,9 @@ pub fn admit(submission: &Submission, envelope: &Envelope, facts: &Facts, time: 
         return Err(Refusal::StudyUnknown);
     }
     authority::authorise(facts, envelope, &submission.by, Task::Capture, &submission.site, time)?;
+    if matches!(facts.find(&Subject::StudyState), Some(Fact::StudyState { state: State::Closed, .. })) {
+        return Err(Refusal::StudyClosed);
+    }
     if !facts.site_is_open(&submission.site) {
         return Err(Refusal::SiteNotOpen);
     }

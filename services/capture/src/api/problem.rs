@@ -15,6 +15,7 @@ impl From<Refusal> for Problem {
             Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
             Refusal::FormsVersionExists => Problem::new(Code::AlreadyExists, "FORMS_VERSION_EXISTS", said),
             Refusal::FormsVersionUnknown => Problem::new(Code::NotFound, "FORMS_VERSION_UNKNOWN", said),
+            Refusal::StudyClosed => state("STUDY_CLOSED"),
             Refusal::SiteNotOpen => state("SITE_NOT_OPEN"),
             Refusal::NotEnrolled => state("PARTICIPANT_NOT_ENROLLED"),
             Refusal::NotInForce(why) => state(not_in_force(why)),
