@@ -136,7 +136,7 @@ async fn a_thousand_captures_racing_a_withdrawal_rest_on_a_consent_in_force() {
     assert!(report.oldest_decision_ms <= MAX_DECISION_AGE_MS);
     assert_eq!(reason(submit(&world, participant, "LATER", 0).await), "CONSENT_WITHDRAWN");
     let numbers: Vec<u64> = accepted.into_iter().map(Result::unwrap).collect();
-    for number in numbers.iter().max() {
+    if let Some(number) = numbers.iter().max() {
         // A bundle of a capture under the consent that was withdrawn since still shows that it was in force then.
         let report = verify::verify(&world.bundle(*number, "SYSBP").await, &world.policy());
         assert!(report.verified, "{:?}", report.failure);
@@ -349,6 +349,10 @@ async fn whoever_looks_from_outside_is_on_record() {
     let reader = Reader { access: Some(other), ..world.study.reads(&monitor) };
     assert_eq!(reason(read(&world, &reader, participant, "VISIT").await), "MALFORMED");
 
+    // So must who only reads at this very site.
+    let local = person(&world, "monitor-701", &[Task::Read], &world.site).await;
+    assert_eq!(reason(read(&world, &world.study.reads(&local), participant, "VISIT").await), "ACCESS_UNSIGNED");
+
     // A stranger without a grant; then with one that allows two uses.
     let stranger = person(&world, "researcher-okafor", &[], &everywhere).await;
     let by_task = Reader { access: Some(access.clone()), ..world.study.reads(&stranger) };
@@ -546,7 +550,7 @@ async fn documents_are_kept_and_copies_are_given_at_once() {
     let [given] = &consents[..] else { panic!("{} commands", consents.len()) };
     let of = (&world.participants[0].name, given.number);
     let words = participant::copy(&world.client, &own, of, CopyFormat::Unspecified).await.unwrap();
-    assert!(words.contains("ICF") && words.lines().all(|line| line.chars().count() <= 80), "{words}");
+    assert!(words.contains("WHAT YOU AGREED TO") && words.lines().all(|line| line.chars().count() <= 80), "{words}");
     for format in [CopyFormat::Iso27560Record, CopyFormat::Iso27560Receipt, CopyFormat::FhirR4, CopyFormat::FhirR5] {
         let copy = participant::copy(&world.client, &own, of, format).await.unwrap();
         let json: serde_json::Value = serde_json::from_str(&copy).unwrap();

@@ -188,7 +188,7 @@ impl Study {
         Ok(())
     }
 
-    /// Adds a site, records its approval and opens it. The investigator reads there; the coordinator captures, by the
+    /// Adds a site, records its approval and opens it. The investigator is of that site and reads there; the coordinator captures, by the
     /// investigator's delegation, so that a proof shows a chain of two.
     pub async fn open_site(&self, client: &Client, site: &str, title: &str) -> Result<Name> {
         let (by, site) = (Name::root(), name(site)?);
@@ -214,7 +214,9 @@ impl Study {
         let (request, time) = (new_uuid()?, now_ms());
         let activate = ActivateSite { study: self.id, request, by, time, site: site.clone(), reason: None };
         client.record(&activate, &[&self.root.key]).await?;
-        self.delegate(client, &self.root, &self.investigator, Task::Read, &site).await?;
+        for task in [Task::ObtainConsent, Task::Read] {
+            self.delegate(client, &self.root, &self.investigator, task, &site).await?;
+        }
         self.delegate(client, &self.investigator, &self.coordinator, Task::Capture, &site).await?;
         Ok(site)
     }

@@ -3,7 +3,7 @@
 use super::Inner;
 use access::FactSource;
 use seal::{
-    authority::{delegations, is_of_site},
+    authority::{delegations, holds, is_of_site},
     command::{Provision, Task},
     fact::{Facts, Subject},
     id::{Name, Uuid},
@@ -13,6 +13,8 @@ use tonic::metadata::MetadataMap;
 
 /// Tasks that let their holder see what was captured at their site.
 const SEES: [Task; 3] = [Task::Capture, Task::Read, Task::Audit];
+/// Tasks of a site's own staff. Who only reads there, such as a monitor, is not of the site.
+const OWN: [Task; 3] = [Task::Capture, Task::Enrol, Task::ObtainConsent];
 
 /// What a caller may see of a participant: everything, or what was captured under some provisions.
 pub(super) struct Sight(Option<Vec<Provision>>);
@@ -40,7 +42,8 @@ impl Inner {
         let facts = self.standing(study, &caller, participant).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(participant).unwrap_or(&everywhere);
-        let inside = SEES.iter().any(|task| is_of_site(&facts, &caller, *task, site, now));
+        let own = OWN.iter().any(|task| is_of_site(&facts, &caller, *task, site, now));
+        let inside = own && SEES.iter().any(|task| holds(&facts, &caller, *task, site, now).is_ok());
         let represents = facts.find(&Subject::Representative(participant.clone(), caller.clone())).is_some();
         if facts.rules() == Some(1) {
             access::holds_any(&caller, study, &SEES, site, &self.enrollment, now).await?;
@@ -57,7 +60,8 @@ impl Inner {
         let (_, mut facts) =
             self.enrollment.facts(study, &[Subject::Study, Subject::Participant(participant.clone())]).await?;
         if let Some(site) = facts.site_of(participant).cloned() {
-            let mut subjects: Vec<Subject> = SEES.iter().flat_map(|task| delegations(caller, *task, &site)).collect();
+            let mut subjects: Vec<Subject> =
+                SEES.iter().chain(&OWN).flat_map(|task| delegations(caller, *task, &site)).collect();
             subjects.push(Subject::Representative(participant.clone(), caller.clone()));
             facts.extend(self.enrollment.facts(study, &subjects).await?.1);
         }
