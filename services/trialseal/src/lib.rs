@@ -10,5 +10,6 @@ pub mod key;
 pub mod participant;
 pub mod people;
 pub mod prove;
+pub mod record;
 pub mod setup;
 pub mod verify;

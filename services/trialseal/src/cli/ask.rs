@@ -1,15 +1,15 @@
 //! The questions of participants, investigators and inspectors, each one command.
 
 use super::{ActorArgs, print};
-use crate::{participant, people};
+use crate::{key, participant, people, prove, record};
 use anyhow::{Context, Result};
 use clap::{Subcommand, ValueEnum};
 use proto::consent::CopyFormat;
 use seal::{Hash, id::Name};
 use std::{
     fs,
-    io::{self, Write},
-    path::PathBuf,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -83,6 +83,27 @@ pub(super) enum Ask {
         /// Where to write the disclosed slot with its proof.
         #[arg(long, short)]
         output: Option<PathBuf>,
+    },
+    /// Which kinds of commands are there, and which service records each?
+    Commands,
+    /// Sign a command and have it recorded: anything that changes anything, from create-study to erase-participant.
+    Record {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The kind of command, such as `withdraw-consent`.
+        kind: String,
+        /// The command's fields as a JSON object: a file, or `-` for standard input. Study, request, by and time are filled in.
+        #[arg(long, default_value = "-")]
+        fields: PathBuf,
+        /// The key file of somebody else who signs; may be given again.
+        #[arg(long)]
+        also: Vec<PathBuf>,
+        /// What the command names by its hash: a document's file, a FHIR resource, an allocation's secret.
+        #[arg(long)]
+        attach: Option<PathBuf>,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Was this slot in the list before the first participant? Offline. Exits 0 if so, 1 if not.
     VerifyAllocation {
@@ -164,6 +185,20 @@ impl Ask {
                     fs::write(&output, file).with_context(|| format!("{}", output.display()))?;
                 }
             }
+            Ask::Commands => {
+                for (kind, service, _) in record::methods()? {
+                    show(&format!("{kind:<26} {service}\n"))?;
+                }
+            }
+            Ask::Record { actor, kind, fields, also, attach, json } => {
+                let (_, signer) = actor.open()?;
+                let fields = serde_json::from_slice(&read(&fields)?).context("the fields: not a JSON object")?;
+                let others = also.iter().map(|file| key::read(file)).collect::<Result<Vec<_>>>()?;
+                let attached = attach.map(|file| read(&file)).transpose()?.unwrap_or_default();
+                let endpoints = prove::endpoints(&actor.endpoints)?;
+                let recorded = record::record(&endpoints, &signer, (&kind, fields), &others, attached).await?;
+                print(json, &recorded, |recorded| format!("{kind}: {} entry {}\n", recorded.service, recorded.entry))?;
+            }
             Ask::VerifyAllocation { file, root } => {
                 let root = Hash::from_hex(&root).context("--root: not 64 hexadecimal digits")?;
                 let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
@@ -173,6 +208,16 @@ impl Ask {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A file's content, or standard input's.
+fn read(file: &Path) -> Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
+        return Ok(bytes);
+    }
+    fs::read(file).with_context(|| format!("{}", file.display()))
 }
 
 fn show(text: &str) -> Result<()> {
