@@ -9,16 +9,13 @@ mod start;
 mod trial;
 
 use client::{new_uuid, now_ms};
-use seal::command::EraseParticipant;
-use trialseal::{
-    people::{self},
-    setup::Participant,
-};
-
 use randomisation::{concealment, randomisation, reveal, unblinding};
 use screening::{one_person_at_two_sites, screening};
+use seal::command::EraseParticipant;
 use start::start_up;
 use trial::*;
+use trialseal::{people, setup::Participant};
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_from_its_start_to_the_reveal() {
     let logs = Logs::capture();

@@ -64,7 +64,8 @@ pub(crate) async fn concealment(trial: &Trial, participants: &[Participant]) {
         given.push(answer.arm);
     }
     let verum = given[..SLOTS as usize].iter().filter(|arm| *arm == ARMS[0]).count();
-    assert_eq!(verum, SLOTS as usize / 2, "blocks of 2 and 4 fill 8 places evenly");
+    // A last block of four that is cut to two may hold one arm twice.
+    assert!((3..=5).contains(&verum), "{verum} of {SLOTS} in one arm");
 
     // Blinded roles: the same answer whether or not there is an allocation, and no arm in any answer.
     let unknown = Participant { name: new_pseudonym().unwrap(), site: name("701"), key: new_key().unwrap() };
