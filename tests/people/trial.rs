@@ -198,7 +198,13 @@ impl Trial {
 
     pub(crate) async fn arm(&self, actor: &Actor, who: &Participant) -> Result<pb::GetAllocationResponse, String> {
         let found = people::allocation(&self.client, &self.reader(actor), who.name.as_str()).await;
-        found.map_err(|error| format!("{error:?}"))
+        // Everything a refusal says: it must be the same whether or not there is an allocation.
+        found.map_err(|error| match error.downcast() {
+            Ok(client::ClientError::Refused(status)) => {
+                format!("{:?} {} {:?}", status.code(), status.message(), String::from_utf8_lossy(status.details()))
+            }
+            other => format!("{other:?}"),
+        })
     }
 
     pub(crate) async fn audit(&self) -> Report {
