@@ -4,7 +4,7 @@
 
 mod support;
 
-use client::{Client, ClientError, Command, Reader, SignedForm, new_key, new_uuid, now_ms, sign_form};
+use client::{Access, Client, ClientError, Command, Reader, SignedForm, new_key, new_uuid, now_ms, sign_form};
 use proto::{
     anchoring::{GetBundleRequest, GetConsistencyProofRequest, ListBlocksRequest},
     capture::{FormInstance, GetDatapointRequest, GetFormRequest, SubmitFormRequest, submit_forms_response::Outcome},
@@ -14,8 +14,8 @@ use proto::{
 };
 use seal::{
     command::{
-        AddSite, CloseSite, DefineForms, Delegate, EndDelegation, FormDef, ItemDef, ItemType, Provision, RevokeKey,
-        Submission, Task, WithdrawConsent, WithdrawParticipant,
+        AddSite, CloseSite, Collected, DefineForms, Delegate, EndDelegation, FormDef, ItemDef, ItemType, Provision,
+        RevokeKey, Submission, Task, WithdrawConsent, WithdrawParticipant,
     },
     datapoint::Datapoint,
     dsse::{sign, sign_bytes},
@@ -93,6 +93,8 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
     refused(&world, stranger, PermissionDenied, "KEY_UNKNOWN", None).await;
     let ahead = Submission { time: now_ms() + 3_600_000, ..header(&world) };
     refused(&world, form(&world, ahead), InvalidArgument, "CLOCK_AHEAD", Some("envelope.payload.time")).await;
+    let (study, everywhere) = (&world.study, Name::all_sites());
+    study.delegate(&world.client, &study.investigator, &study.coordinator, Task::Capture, &everywhere).await.unwrap();
     let nowhere = Submission { site: name("999").unwrap(), ..header(&world) };
     refused(&world, form(&world, nowhere), FailedPrecondition, "SITE_NOT_OPEN", None).await;
     let mut nobody = header(&world);
@@ -205,7 +207,7 @@ async fn whoever_lost_the_right_is_refused() {
         sign_form(header, vec![value("SYSBP", "1")], &world.study.coordinator.key).unwrap()
     };
     let withdraw = WithdrawConsent {
-        collected: None,
+        collected: Some(Collected::Kept),
         scope: None,
         study: study.id,
         request: new_uuid().unwrap(),
@@ -232,7 +234,7 @@ async fn whoever_lost_the_right_is_refused() {
     client.record(&leave, &[&patient.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "PARTICIPANT_NOT_ENROLLED").await;
     let close = CloseSite {
-        reason: None,
+        reason: Some(name("the study ends here").unwrap()),
         study: study.id,
         request: new_uuid().unwrap(),
         by: Name::root(),
@@ -403,9 +405,18 @@ async fn readers_see_what_their_delegation_covers_and_nothing_else() {
         assert_eq!(found.value.unwrap().value, "120");
     }
     let stranger = &world.participants[1];
+    let access = Access {
+        participant: patient.name.clone(),
+        site: world.site.clone(),
+        categories: Vec::new(),
+        purpose: name("curiosity").unwrap(),
+        grant: None,
+    };
+    let outsider = |actor: &Name, key: &SecretKey| Reader { access: Some(access.clone()), ..reader(actor, key) };
     for (denied, code, reason) in [
-        (reader(&monitor.name, &monitor.key), Code::PermissionDenied, "DELEGATION_MISSING"),
-        (reader(&stranger.name, &stranger.key), Code::PermissionDenied, "DELEGATION_MISSING"),
+        (reader(&monitor.name, &monitor.key), Code::FailedPrecondition, "ACCESS_UNSIGNED"),
+        (outsider(&monitor.name, &monitor.key), Code::PermissionDenied, "DELEGATION_MISSING"),
+        (outsider(&stranger.name, &stranger.key), Code::PermissionDenied, "DELEGATION_MISSING"),
         (reader(&patient.name, &stranger.key), Code::Unauthenticated, "CREDENTIALS_INVALID"),
         (reader(&patient.name, &new_key().unwrap()), Code::Unauthenticated, "CREDENTIALS_INVALID"),
     ] {

@@ -81,21 +81,31 @@ def datapoint(item: str, value: str, unit: str = "") -> bytes:
     return b"trialseal/datapoint@v1 sha256\n" + os.urandom(16) + fields
 
 
+APPROVAL = {"body": "IRB of the clinic", "reference": "IRB 1", "date": "2026-02-01"}
+
+
 def set_up(enrollment, root_key: Key, nurse: Key) -> None:
     def signed(command: str, keys: list, **fields) -> bytes:
         return envelope(command, "root", keys, **fields)
 
     send, pb = enrollment, enrollment_pb2
-    request = signed("create-study", [root_key], name="PYTHON-01", root_key=root_key.text)
+    request = signed("create-study", [root_key], name="PYTHON-01", root_key=root_key.text, rules=2)
     send.CreateStudy(pb.CreateStudyRequest(envelope=request))
+    protocol = hashlib.sha256(b"a protocol").hexdigest()
+    request = signed("add-protocol-version", [root_key], version="1", document=protocol, effective=now(), approval=APPROVAL)
+    send.AddProtocolVersion(pb.AddProtocolVersionRequest(envelope=request))
+    request = signed("set-study-state", [root_key], state="open", reason="approved")
+    send.SetStudyState(pb.SetStudyStateRequest(envelope=request))
     request = signed("register-actor", [root_key, nurse], actor="nurse", kind="person", key=nurse.text)
     send.RegisterActor(pb.RegisterActorRequest(envelope=request))
+    send.AddSite(pb.AddSiteRequest(envelope=signed("add-site", [root_key], site="901", title="Clinic")))
+    request = signed("record-site-approval", [root_key], site="901", protocol="1", approval=APPROVAL)
+    send.RecordSiteApproval(pb.RecordSiteApprovalRequest(envelope=request))
+    send.ActivateSite(pb.ActivateSiteRequest(envelope=signed("activate-site", [root_key], site="901")))
     for task in ("enrol", "obtain_consent", "capture"):
         period = {"from": now() - 1000, "until": now() + YEAR}
-        request = signed("delegate", [root_key], actor="nurse", task=task, site="*", **period)
+        request = signed("delegate", [root_key], actor="nurse", task=task, site="901", **period)
         send.Delegate(pb.DelegateRequest(envelope=request))
-    send.AddSite(pb.AddSiteRequest(envelope=signed("add-site", [root_key], site="901", title="Clinic")))
-    send.ActivateSite(pb.ActivateSiteRequest(envelope=signed("activate-site", [root_key], site="901")))
 
 
 def main() -> None:
@@ -113,13 +123,16 @@ def main() -> None:
     request = envelope("enrol-participant", "nurse", [nurse], participant=participant, site="901", key=patient.text)
     enrollment.EnrolParticipant(enrollment_pb2.EnrolParticipantRequest(envelope=request))
     icf = {"document": "ICF", "version": "1", "language": "en"}
-    approval = {"reference": "IRB 1", "date": "2026-02-01"}
-    content = hashlib.sha256(b"a consent form").hexdigest()
-    request = envelope("publish-document", "root", [root_key], content=content, approval=approval, **icf)
-    consent.PublishDocument(consent_pb2.PublishDocumentRequest(envelope=request))
+    file = b"a consent form"
+    offers = [{"provision": "data_collection", "mandatory": True}, {"provision": "genetics", "mandatory": False}]
+    terms = {"title": "Consent form", "effective": now(), "provisions": offers}
+    content = hashlib.sha256(file).hexdigest()
+    request = envelope("publish-document", "root", [root_key], content=content, approval=APPROVAL, terms=terms, **icf)
+    consent.PublishDocument(consent_pb2.PublishDocumentRequest(envelope=request, file=file))
     given = {"participant": participant, "site": "901", "provisions": ["data_collection"], "synthetic": True, **icf}
-    request = envelope("give-consent", "nurse", [patient, nurse], **given)
-    consent.GiveConsent(consent_pb2.GiveConsentRequest(envelope=request))
+    request = envelope("give-consent", "nurse", [patient, nurse], manner={"capacity": "participant"}, **given)
+    answer = consent.GiveConsent(consent_pb2.GiveConsentRequest(envelope=request))
+    assert "WHAT YOU AGREED TO" in answer.copy and json.loads(answer.machine_copy)
 
     items = [{"item": "TEMP", "type": "decimal", "min": 30, "max": 45, "mandatory": True}, {"item": "NOTE", "type": "text"}]
     request = envelope("define-forms", "root", [root_key], version="1", forms=[{"form": "VS", "items": items}])

@@ -55,11 +55,7 @@ impl FactSource for RemoteFacts {
         let nonsense = || FactError::Nonsense(self.service);
         let head = match answer.head {
             None => None,
-            Some(head) => {
-                let stream = Hash::from_slice(&head.stream).map(StreamId).ok_or_else(nonsense)?;
-                let hash = Hash::from_slice(&head.hash).ok_or_else(nonsense)?;
-                Some(Head { stream, number: head.number, hash })
-            }
+            Some(found) => Some(head(&found, self.service)?),
         };
         let mut facts = Facts::default();
         for found in answer.facts {
@@ -68,4 +64,11 @@ impl FactSource for RemoteFacts {
         }
         Ok((head, facts))
     }
+}
+
+/// A head from a message of `service`.
+pub(crate) fn head(found: &proto::types::Head, service: Service) -> Result<Head, FactError> {
+    let (stream, hash) = (Hash::from_slice(&found.stream), Hash::from_slice(&found.hash));
+    let (stream, hash) = stream.zip(hash).ok_or(FactError::Nonsense(service))?;
+    Ok(Head { stream: StreamId(stream), number: found.number, hash })
 }

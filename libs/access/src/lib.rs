@@ -3,11 +3,13 @@
 //! An actor proves a registered key with a short-lived JWT (RFC 7519) signed with EdDSA (RFC 8037), the only algorithm
 //! accepted. The deployment's own services present a secret they share.
 
+mod consents;
 mod facts;
 mod log;
 mod service;
 mod token;
 
+pub use consents::{Consents, Decided};
 pub use facts::{FactError, FactSource, RemoteFacts};
 pub use log::{ACCESS_HEADER, AccessDenied, AccessLog};
 pub use service::ServiceToken;

@@ -77,6 +77,11 @@ impl Group {
         self.entries.is_empty()
     }
 
+    /// Whether what is stored of an earlier entry is replaced.
+    pub(crate) fn restores(&self) -> bool {
+        !self.restored.is_empty()
+    }
+
     /// Makes facts read before the group available to its rules.
     pub(crate) fn know(&mut self, row: i64, facts: Vec<(Hash, Vec<u8>)>) {
         self.latest.extend(facts.into_iter().map(|(key, value)| ((row, key), value)));

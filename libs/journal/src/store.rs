@@ -55,6 +55,9 @@ CREATE TABLE IF NOT EXISTS map_node (
 /// The most rows of one statement: SQLite binds at most 32,766 values.
 const ROWS_PER_STATEMENT: usize = 4_000;
 
+/// How long a connection waits for another that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Options every connection shares.
 pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -62,7 +65,7 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(10))
+        .busy_timeout(BUSY_TIMEOUT)
         .pragma("secure_delete", "ON") // what is taken out is overwritten, not only unlinked
         .disable_statement_logging()
 }
@@ -77,7 +80,18 @@ pub(crate) async fn open(file: &Path) -> Result<SqliteConnection, OpenError> {
     }
     sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(failed)?;
     sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut connection).await.map_err(failed)?;
+    cut_log(&mut connection).await.map_err(failed)?;
     Ok(connection)
+}
+
+/// Moves the write-ahead log into the database and cuts it: until then it holds what was taken out. False if somebody
+/// who reads is in the way; they are not waited for long, because nothing is committed meanwhile.
+pub(crate) async fn cut_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    sqlx::raw_sql("PRAGMA busy_timeout = 200").execute(&mut *connection).await?;
+    let cut = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+    let patience = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(patience)).execute(connection).await?;
+    cut.map(|busy: i64| busy == 0)
 }
 
 /// A stream's row, made if it is new.

@@ -42,7 +42,8 @@ impl<E: Send + 'static> Journal<E> {
         let reader = Reader::new(&config.file);
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (heads, _) = broadcast::channel(1_024);
-        let writer = Writer { connection, config, tips: HashMap::new(), heads: heads.clone(), reader: reader.clone() };
+        let (tips, heads_of, reads) = (HashMap::new(), heads.clone(), reader.clone());
+        let writer = Writer { connection, config, tips, heads: heads_of, reader: reads, log_holds_replaced: false };
         tokio::spawn(writer.run(waiting));
         Ok(Self { queue, heads, reader })
     }
@@ -70,6 +71,8 @@ struct Writer {
     tips: HashMap<StreamId, Tip>,
     heads: broadcast::Sender<Head>,
     reader: Reader,
+    /// Whether the write-ahead log may still hold what was replaced.
+    log_holds_replaced: bool,
 }
 
 /// What becomes of a proposal once its group is durable.
@@ -105,6 +108,7 @@ impl Writer {
             }
         };
         let (group, outcomes) = decided;
+        let restores = group.restores();
         let (receipts, tips) = if group.is_empty() {
             self.roll_back().await?;
             (Vec::new(), HashMap::new())
@@ -122,9 +126,22 @@ impl Writer {
                 }
             }
         };
+        self.log_holds_replaced |= restores;
+        self.cut_log().await;
         self.publish(tips);
         self.answer(outcomes, &receipts).await;
         Ok(())
+    }
+
+    /// Cuts the write-ahead log after something was replaced; if that cannot be done now, after the next commit.
+    async fn cut_log(&mut self) {
+        if !self.log_holds_replaced {
+            return;
+        }
+        match store::cut_log(&mut self.connection).await {
+            Ok(cut) => self.log_holds_replaced = !cut,
+            Err(error) => tracing::warn!(%error, "what was replaced is still in the write-ahead log"),
+        }
     }
 
     async fn roll_back(&mut self) -> Result<(), sqlx::Error> {

@@ -103,6 +103,9 @@ pub fn holds(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) ->
     Err(refusal)
 }
 
+/// Tasks of a site's own staff. Who merely reads there, such as a monitor, is not of the site.
+pub const SITE_STAFF: [Task; 3] = [Task::Capture, Task::Enrol, Task::ObtainConsent];
+
 /// Whether `actor` holds `task` at exactly `site`, not merely at every site, at `time` (Unix milliseconds): whether they
 /// are of the site.
 pub fn is_of_site(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) -> bool {

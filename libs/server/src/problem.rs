@@ -3,7 +3,7 @@
 use access::{AccessDenied, Denied, FactError};
 use journal::{AppendError, ReadError};
 use proto::consent::ErrorReason as ConsentReason;
-use seal::{authority::Unauthorised, dsse::EnvelopeError};
+use seal::{authority::Unauthorised, consent::NotInForce, dsse::EnvelopeError};
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -112,6 +112,18 @@ impl From<Denied> for Problem {
             Denied::Authority(error) => error.into(),
             Denied::Facts(error) => error.into(),
         }
+    }
+}
+
+/// The reason of a consent that is not in force: the same in every service.
+pub fn consent_reason(why: NotInForce) -> Reason {
+    match why {
+        NotInForce::Missing => "CONSENT_MISSING",
+        NotInForce::Withdrawn => "CONSENT_WITHDRAWN",
+        NotInForce::PeriodEnded => "CONSENT_PERIOD_ENDED",
+        NotInForce::MajorityReached => "CONSENT_MAJORITY_REACHED",
+        NotInForce::DeferralEnded => "CONSENT_DEFERRAL_ENDED",
+        NotInForce::ReconsentRequired => "RECONSENT_REQUIRED",
     }
 }
 

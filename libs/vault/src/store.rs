@@ -153,9 +153,11 @@ impl Vault {
         if let Some(key) = self.cached(reference) {
             return Ok(Some(key));
         }
+        // Held until the key is remembered: a destruction waits for the one connection, and then finds what to forget.
+        let mut connection = self.pool.acquire().await?;
         let wrapped: Option<Vec<u8>> = sqlx::query_scalar("SELECT wrapped FROM data_key WHERE reference = ?")
             .bind(reference.to_vec())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *connection)
             .await?;
         let Some(wrapped) = wrapped else { return Ok(None) };
         let key = Arc::new(self.master.unwrap_data_key(reference, &wrapped)?);

@@ -7,20 +7,17 @@ use crate::{
     Config,
     domain::{self, Refusal},
 };
-use access::{FactError, FactSource, RemoteFacts, ServiceToken};
+use access::{Consents, Decided, FactSource, RemoteFacts, ServiceToken};
 use journal::api::parse_head;
 use moka::sync::Cache;
-use proto::{
-    consent::{DecideRequest, DecideResponse, ErrorReason, consent_service_client::ConsentServiceClient},
-    journal::{FollowHeadsRequest, journal_service_client::JournalServiceClient},
-};
+use proto::journal::{FollowHeadsRequest, journal_service_client::JournalServiceClient};
 use seal::{
     command::{Provision, Submission},
-    consent::{InForce, NotInForce},
+    consent::InForce,
     dsse::Envelope,
     entry::Head,
     fact::Facts,
-    id::{Name, Service, StreamId, Uuid},
+    id::{Name, StreamId, Uuid},
     key::KeyId,
 };
 use server::{Problem, now_ms};
@@ -53,17 +50,13 @@ struct Question {
     provision: Provision,
 }
 
-/// The consent journal's head, and what was decided at it.
-type Decided = (Option<Head>, Result<InForce, Refusal>);
-
 type Moved = Arc<RwLock<HashMap<StreamId, u64>>>;
 
 /// Asks enrollment and consent. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gate {
     enrollment: RemoteFacts,
-    consent: ConsentServiceClient<Channel>,
-    services: ServiceToken,
+    consents: Consents,
     answers: Cache<Question, Arc<Basis>>,
     moved: Moved,
 }
@@ -76,8 +69,7 @@ impl Gate {
         }
         Self {
             enrollment: config.enrollment.clone(),
-            consent: ConsentServiceClient::new(config.consent_channel.clone()),
-            services: config.services.clone(),
+            consents: Consents::new(config.consent_channel.clone(), config.services.clone()),
             answers: Cache::builder().max_capacity(100_000).time_to_live(KEPT).build(),
             moved,
         }
@@ -106,43 +98,19 @@ impl Gate {
         let needs = domain::needs(submission, envelope);
         let enrollment = self.enrollment.facts(submission.study, &needs);
         let provision = submission.rests_on();
-        let consent = self.decide(submission.study, &submission.instance.participant, &provision);
-        let ((enrollment_head, facts), (consent_head, decided)) =
-            tokio::try_join!(async { enrollment.await.map_err(Problem::from) }, consent)?;
-        let heads = [enrollment_head, consent_head].into_iter().flatten().collect();
-        Ok(Basis { enrollment: facts, consent: decided, heads, asked_ms })
-    }
-
-    async fn decide(&self, study: Uuid, participant: &Name, provision: &Provision) -> Result<Decided, Problem> {
-        let answer = self.consent(study, participant, provision).await?;
-        let some = |time: u64| Some(time).filter(|time| *time > 0);
-        let decided = match answer.reason() {
-            ErrorReason::Unspecified if answer.permitted && answer.head.is_some() => {
-                Ok(InForce { until: some(answer.valid_until_ms), reconsent_by: some(answer.reconsent_by_ms) })
-            }
-            reason => Err(Refusal::NotInForce(not_in_force(reason))),
-        };
-        Ok((answer.head.as_ref().and_then(parse_head), decided))
+        let consent = self.consents.decide(submission.study, &submission.instance.participant, &provision);
+        let ((enrollment_head, facts), Decided { head, outcome, .. }) = tokio::try_join!(enrollment, consent)?;
+        let heads = [enrollment_head, head].into_iter().flatten().collect();
+        Ok(Basis { enrollment: facts, consent: outcome.map_err(Refusal::NotInForce), heads, asked_ms })
     }
 
     /// The present head of the consent journal, if the participant consents to nothing any more.
     pub(crate) async fn without_consent(&self, study: Uuid, participant: &Name) -> Result<Option<Head>, Problem> {
-        let answer = self.consent(study, participant, &Provision::data_collection()).await?;
-        if answer.permitted || answer.in_force > 0 {
+        let decided = self.consents.decide(study, participant, &Provision::data_collection()).await?;
+        if decided.outcome.is_ok() || decided.others > 0 {
             return Err(Refusal::ConsentInForce.into());
         }
-        Ok(answer.head.as_ref().and_then(parse_head))
-    }
-
-    async fn consent(&self, study: Uuid, participant: &Name, provision: &Provision) -> Result<DecideResponse, Problem> {
-        let request = DecideRequest {
-            study: study.to_string(),
-            participant: participant.to_string(),
-            provision: provision.to_string(),
-            read: None,
-        };
-        let answer = self.consent.clone().decide(self.services.attach(Request::new(request))).await;
-        Ok(answer.map_err(|_| FactError::Unavailable(Service::Consent))?.into_inner())
+        Ok(decided.head)
     }
 
     fn is_current(&self, basis: &Basis) -> bool {
@@ -153,17 +121,6 @@ impl Gate {
         }
         let behind = |head: &Head| moved.get(&head.stream).is_some_and(|latest| *latest > head.number);
         !basis.heads.iter().any(behind)
-    }
-}
-
-fn not_in_force(reason: ErrorReason) -> NotInForce {
-    match reason {
-        ErrorReason::ConsentWithdrawn => NotInForce::Withdrawn,
-        ErrorReason::ConsentPeriodEnded => NotInForce::PeriodEnded,
-        ErrorReason::ConsentMajorityReached => NotInForce::MajorityReached,
-        ErrorReason::ConsentDeferralEnded => NotInForce::DeferralEnded,
-        ErrorReason::ReconsentRequired => NotInForce::ReconsentRequired,
-        _ => NotInForce::Missing,
     }
 }
 

@@ -9,14 +9,14 @@ mod screening;
 mod study;
 
 use crate::store::{Enrollment, LocalFacts, Recorded, Store};
-use access::{AccessLog, FactSource, ServiceToken};
+use access::{AccessLog, Consents, FactSource, ServiceToken};
 use journal::{Stored, api::Opened};
 use proto::enrollment::{
     self as pb,
     enrollment_service_server::{EnrollmentService, EnrollmentServiceServer},
 };
 use seal::{
-    authority::{delegations, is_of_site},
+    authority::{SITE_STAFF, delegations, is_of_site},
     command::{self as cmd, RULES, Task},
     fact::{Facts, Subject},
     id::{IdError, Name, Service, StreamId, Uuid},
@@ -29,9 +29,14 @@ use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 const MAX_MESSAGE_BYTES: usize = server::MAX_COMMAND_BYTES + (4 << 20);
 
 /// The enrollment service over its journal.
-pub(crate) fn service(journal: Enrollment, store: Store, accesses: AccessLog) -> EnrollmentServiceServer<Api> {
+pub(crate) fn service(
+    journal: Enrollment,
+    store: Store,
+    accesses: AccessLog,
+    consents: Consents,
+) -> EnrollmentServiceServer<Api> {
     let facts = store.facts();
-    let inner = Inner { journal, facts, store, accesses };
+    let inner = Inner { journal, facts, store, accesses, consents };
     EnrollmentServiceServer::new(Api(inner)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
@@ -42,6 +47,7 @@ struct Inner {
     facts: LocalFacts,
     store: Store,
     accesses: AccessLog,
+    consents: Consents,
 }
 
 macro_rules! methods {
@@ -96,7 +102,6 @@ methods! {
         clear_match: ClearMatch(ClearMatchRequest) -> ClearMatchResponse,
         record_stage: RecordStage(RecordStageRequest) -> RecordStageResponse,
         register_representative: RegisterRepresentative(RegisterRepresentativeRequest) -> RegisterRepresentativeResponse,
-        randomise: Randomise(RandomiseRequest) -> RandomiseResponse,
         unblind: Unblind(UnblindRequest) -> UnblindResponse,
         reveal_allocation: RevealAllocation(RevealAllocationRequest) -> RevealAllocationResponse,
     }
@@ -105,6 +110,7 @@ methods! {
         define_criteria(DefineCriteriaRequest) -> DefineCriteriaResponse,
         record_screening(RecordScreeningRequest) -> RecordScreeningResponse,
         commit_allocation(CommitAllocationRequest) -> CommitAllocationResponse,
+        randomise(RandomiseRequest) -> RandomiseResponse,
     }
     reads {
         get_study(GetStudyRequest) -> GetStudyResponse,
@@ -154,7 +160,7 @@ impl Inner {
         let mut subjects: Vec<Subject> = Task::ALL.iter().flat_map(|task| delegations(caller, *task, site)).collect();
         subjects.push(represents.clone());
         let (facts, now) = (self.find(study, &subjects).await?, now_ms());
-        let of_site = Task::ALL.iter().any(|task| is_of_site(&facts, caller, *task, site, now));
+        let of_site = SITE_STAFF.iter().any(|task| is_of_site(&facts, caller, *task, site, now));
         if of_site || facts.find(&represents).is_some() {
             return Ok(());
         }

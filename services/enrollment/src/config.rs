@@ -1,6 +1,6 @@
 //! What the service must be told.
 
-use access::{AccessLog, ServiceToken};
+use access::{AccessLog, Consents, ServiceToken};
 use std::path::PathBuf;
 
 /// The configuration of the enrollment service.
@@ -15,6 +15,8 @@ pub struct Config {
     pub services: ServiceToken,
     /// Where reads from outside a participant's site are recorded.
     pub accesses: AccessLog,
+    /// Who decides whether a participant's consent is in force.
+    pub consents: Consents,
     /// Seals screening answers under the participants' keys, and the study's own secrets.
     pub vault: vault::Vault,
 }

@@ -18,7 +18,8 @@ pub async fn open(config: Config) -> Result<Parts, OpenError> {
         let file = config.file;
         OpenError::Database { file, source }
     })?;
-    let (services, accesses) = (config.services, config.accesses);
+    let (services, accesses, consents) = (config.services, config.accesses, config.consents);
     let keeper = api::Keeper { facts: store.facts(), store: store.clone(), services, accesses: accesses.clone() };
-    Ok(Parts::default().grpc(journal.service(keeper)).grpc(api::service(journal, store, accesses)))
+    let journals = journal.service(keeper);
+    Ok(Parts::default().grpc(journals).grpc(api::service(journal, store, accesses, consents)))
 }

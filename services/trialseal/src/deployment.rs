@@ -4,7 +4,7 @@ mod data;
 
 pub use data::{DataDir, write_secret};
 
-use access::{AccessLog, RemoteFacts, ServiceToken};
+use access::{AccessLog, Consents, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use client::{Endpoints, channel};
 use seal::{id::Service, policy::Policy};
@@ -191,6 +191,7 @@ impl Channels {
             services: self.services.clone(),
             vault,
             accesses: AccessLog::new(self.consent.clone()),
+            consents: Consents::new(self.consent.clone(), self.services.clone()),
         };
         Ok(enrollment::open(config).await?)
     }

@@ -2,8 +2,7 @@
 
 use crate::domain::{Fault, Refusal};
 use proto::capture::{self as pb, ErrorReason};
-use seal::consent::NotInForce;
-use server::Problem;
+use server::{Problem, consent_reason};
 use tonic::Code;
 
 impl From<Refusal> for Problem {
@@ -18,7 +17,7 @@ impl From<Refusal> for Problem {
             Refusal::StudyClosed => state("STUDY_CLOSED"),
             Refusal::SiteNotOpen => state("SITE_NOT_OPEN"),
             Refusal::NotEnrolled => state("PARTICIPANT_NOT_ENROLLED"),
-            Refusal::NotInForce(why) => state(not_in_force(why)),
+            Refusal::NotInForce(why) => state(consent_reason(why)),
             Refusal::Erased => state("ERASED"),
             Refusal::ConsentInForce => state("CONSENT_IN_FORCE"),
             Refusal::ErasureIncomplete => state("ERASURE_INCOMPLETE"),
@@ -34,17 +33,6 @@ impl From<Refusal> for Problem {
             }
             Refusal::Field { field, fault } => Problem::field(reason(fault), field, fault.to_string()),
         }
-    }
-}
-
-fn not_in_force(why: NotInForce) -> &'static str {
-    match why {
-        NotInForce::Missing => "CONSENT_MISSING",
-        NotInForce::Withdrawn => "CONSENT_WITHDRAWN",
-        NotInForce::PeriodEnded => "CONSENT_PERIOD_ENDED",
-        NotInForce::MajorityReached => "CONSENT_MAJORITY_REACHED",
-        NotInForce::DeferralEnded => "CONSENT_DEFERRAL_ENDED",
-        NotInForce::ReconsentRequired => "RECONSENT_REQUIRED",
     }
 }
 

@@ -209,6 +209,7 @@ impl Inner {
 fn hidden(problem: Problem) -> Problem {
     match problem.code {
         Code::PermissionDenied => not_found(),
+        Code::FailedPrecondition if problem.reason == "ACCESS_UNSIGNED" => not_found(),
         _ => problem,
     }
 }
@@ -218,7 +219,11 @@ pub(super) fn name(field: &str, text: &str) -> Result<Name, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "NOT_FOUND", "there is no such form instance, item or entry that the caller may see")
+    Problem::new(
+        Code::NotFound,
+        "NOT_FOUND",
+        "there is no such form instance, item or entry that the caller may see (from outside its site only with a signed access-data)",
+    )
 }
 
 fn value_message(item: Current) -> pb::ItemValue {

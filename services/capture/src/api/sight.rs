@@ -3,7 +3,7 @@
 use super::Inner;
 use access::FactSource;
 use seal::{
-    authority::{delegations, holds, is_of_site},
+    authority::{SITE_STAFF, delegations, holds, is_of_site},
     command::{Provision, Task},
     fact::{Facts, Subject},
     id::{Name, Uuid},
@@ -13,8 +13,6 @@ use tonic::metadata::MetadataMap;
 
 /// Tasks that let their holder see what was captured at their site.
 const SEES: [Task; 3] = [Task::Capture, Task::Read, Task::Audit];
-/// Tasks of a site's own staff. Who only reads there, such as a monitor, is not of the site.
-const OWN: [Task; 3] = [Task::Capture, Task::Enrol, Task::ObtainConsent];
 
 /// What a caller may see of a participant: everything, or what was captured under some provisions.
 pub(super) struct Sight(Option<Vec<Provision>>);
@@ -42,7 +40,7 @@ impl Inner {
         let facts = self.standing(study, &caller, participant).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(participant).unwrap_or(&everywhere);
-        let own = OWN.iter().any(|task| is_of_site(&facts, &caller, *task, site, now));
+        let own = SITE_STAFF.iter().any(|task| is_of_site(&facts, &caller, *task, site, now));
         let inside = own && SEES.iter().any(|task| holds(&facts, &caller, *task, site, now).is_ok());
         let represents = facts.find(&Subject::Representative(participant.clone(), caller.clone())).is_some();
         if facts.rules() == Some(1) {
@@ -61,7 +59,7 @@ impl Inner {
             self.enrollment.facts(study, &[Subject::Study, Subject::Participant(participant.clone())]).await?;
         if let Some(site) = facts.site_of(participant).cloned() {
             let mut subjects: Vec<Subject> =
-                SEES.iter().chain(&OWN).flat_map(|task| delegations(caller, *task, &site)).collect();
+                SEES.iter().chain(&SITE_STAFF).flat_map(|task| delegations(caller, *task, &site)).collect();
             subjects.push(Subject::Representative(participant.clone(), caller.clone()));
             facts.extend(self.enrollment.facts(study, &subjects).await?.1);
         }

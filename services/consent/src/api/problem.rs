@@ -3,11 +3,8 @@
 use crate::domain::Refusal;
 use proto::consent::ErrorReason;
 use seal::consent::NotInForce;
-use server::{Problem, Reason};
+use server::{Problem, Reason, consent_reason};
 use tonic::Code;
-
-/// The prefix of the reasons in their enum.
-const PREFIX: &str = "ERROR_REASON_";
 
 /// The reason of a consent that is not in force.
 pub(super) fn not_in_force(why: NotInForce) -> ErrorReason {
@@ -39,7 +36,7 @@ impl From<Refusal> for Problem {
             Refusal::DocumentUnknown => Problem::new(Code::NotFound, "DOCUMENT_UNKNOWN", said),
             Refusal::NotEnrolled => Problem::new(Code::FailedPrecondition, "PARTICIPANT_NOT_ENROLLED", said),
             Refusal::SiteNotOpen => Problem::new(Code::FailedPrecondition, "SITE_NOT_OPEN", said),
-            Refusal::NotInForce(why) => failed(not_in_force(why).as_str_name().trim_start_matches(PREFIX), said),
+            Refusal::NotInForce(why) => failed(consent_reason(why), said),
             Refusal::RulesOutdated => failed("RULES_OUTDATED", said),
             Refusal::DocumentNotEffective => failed("DOCUMENT_NOT_EFFECTIVE", said),
             Refusal::DocumentSuperseded => failed("DOCUMENT_SUPERSEDED", said),

@@ -3,13 +3,15 @@
 use super::{Changes, DAY_MS, Next, Refusal, Rule, each_once, given, malformed, represents, rules};
 use seal::{
     authority::{authorise, signing_key, subjects},
-    command::{ActorKind, Assent, Capacity, GiveConsent, Manner, Offer, Quiz, Relation, RequestConsent, Task, Terms},
+    command::{
+        ActorKind, Assent, Capacity, GiveConsent, Manner, Offer, Provision, Quiz, Relation, RequestConsent, Task, Terms,
+    },
     consent::NotInForce,
     dsse::Envelope,
     fact::{End, Fact, Facts, Given, List, Subject, Until},
     id::Name,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 impl Rule for GiveConsent {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
@@ -59,10 +61,8 @@ impl Rule for GiveConsent {
             }
             let (terms, manner) = terms_and_manner(self, terms.as_deref(), next)?;
             signed(self, manner, terms, (envelope, facts), next)?;
-            if matches!(manner.capacity, Capacity::Deferred { .. })
-                && provisions.values().any(|state| state.withdrawn.is_some())
-            {
-                return Err(NotInForce::Withdrawn.into()); // somebody who said no once is not asked for behind their back
+            if matches!(manner.capacity, Capacity::Deferred { .. }) {
+                undecided(&provisions)?;
             }
             for offer in agreed(self, terms, manner)? {
                 let state =
@@ -140,6 +140,17 @@ fn agreed<'a>(consent: &GiveConsent, terms: &'a Terms, manner: &Manner) -> Resul
         return Err(Refusal::NotAdmitted("a deferred consent to an optional provision"));
     }
     Ok(offers)
+}
+
+/// Checks that consent was neither given, withdrawn nor deferred before: it is deferred once, or not at all.
+fn undecided(provisions: &BTreeMap<Provision, Given>) -> Result<(), Refusal> {
+    if provisions.values().any(|state| state.withdrawn.is_some()) {
+        return Err(NotInForce::Withdrawn.into()); // somebody who said no once is not asked for behind their back
+    }
+    if provisions.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::NotAdmitted("a deferred consent where consent was given or deferred before"))
 }
 
 /// Checks who signed besides the investigator.

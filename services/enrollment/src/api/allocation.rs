@@ -44,7 +44,7 @@ impl Inner {
             checked.await?.map_err(unfit)?;
             self.store.keep_secret(study, &allocation, &commitment.0, &bytes).await?;
         }
-        self.append(received, None).await
+        self.append(received, None, None).await
     }
 
     pub(super) async fn get_allocation(

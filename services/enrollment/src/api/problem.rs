@@ -1,7 +1,7 @@
 //! Refusals of the domain as clients see them.
 
 use crate::domain::{Refusal, stage_name, state_name};
-use server::Problem;
+use server::{Problem, consent_reason};
 use tonic::Code;
 
 impl From<Refusal> for Problem {
@@ -14,6 +14,8 @@ impl From<Refusal> for Problem {
             Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
             Refusal::StudyExists => Problem::new(Code::AlreadyExists, "STUDY_EXISTS", said),
             Refusal::RulesOutdated => state("RULES_OUTDATED"),
+            Refusal::NotInForce(why) => state(consent_reason(why)),
+            Refusal::DecisionTooOld => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
             Refusal::NameTaken(what) => Problem::new(Code::AlreadyExists, "NAME_TAKEN", said).with("what", what),
             Refusal::NotFound(what) => Problem::new(Code::NotFound, "NOT_FOUND", said).with("what", what),
             Refusal::StudyNotOpen => state("STUDY_NOT_OPEN"),

@@ -6,16 +6,39 @@ use access::FactSource;
 use journal::{Decision, Proposal, api::receipt_message};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
-    command::{CreateStudy, RULES},
+    MAX_DECISION_USE_MS,
+    command::{CreateStudy, Provision, RULES, Randomise},
+    consent::NotInForce,
+    entry::Head,
     fact::{Fact, Facts},
-    id::Service,
+    id::{Name, Service, Uuid},
 };
 use server::{Problem, Received, now_ms, receive};
 
 impl Inner {
     /// Records a command as it was received.
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        self.append(receive::<P>(envelope)?, None).await
+        self.append(receive::<P>(envelope)?, None, None).await
+    }
+
+    /// Allocates a participant whose consent is in force.
+    pub(super) async fn randomise(&self, request: pb::RandomiseRequest) -> Result<Receipt, Problem> {
+        let received = receive::<Randomise>(request.envelope)?;
+        let consented = match self.foresee(&received).await? {
+            Foreseen::RecordedBefore => None,
+            Foreseen::New(_) => Some(self.consented(received.command.study, &received.command.participant).await?),
+        };
+        self.append(received, None, consented).await
+    }
+
+    /// Checks that the participant consents to data collection now.
+    pub(super) async fn consented(&self, study: Uuid, participant: &Name) -> Result<Consented, Problem> {
+        let asked_ms = now_ms();
+        let decided = self.consents.decide(study, participant, &Provision::data_collection()).await?;
+        let in_force = decided.outcome.map_err(Refusal::NotInForce)?;
+        let head = decided.head.ok_or(Refusal::NotInForce(NotInForce::Missing))?;
+        let fresh = asked_ms.saturating_add(MAX_DECISION_USE_MS);
+        Ok(Consented { head, until: in_force.until.map_or(fresh, |until| until.min(fresh)) })
     }
 
     /// Records a command; `sealed` is what is stored instead of its envelope.
@@ -23,8 +46,9 @@ impl Inner {
         &self,
         received: Received<P>,
         sealed: Option<Vec<u8>>,
+        consented: Option<Consented>,
     ) -> Result<Receipt, Problem> {
-        Ok(receipt_message(self.journal.append(proposal(received, sealed)).await?))
+        Ok(receipt_message(self.journal.append(proposal(received, sealed, consented)).await?))
     }
 
     /// Whether a command would be recorded now, so that nothing is kept for one that is refused. Says no more of one that
@@ -45,7 +69,7 @@ impl Inner {
         let received = receive::<CreateStudy>(request.envelope)?;
         match received.command.rules {
             None | Some(0..RULES) => Err(Refusal::RulesOutdated.into()),
-            Some(_) => self.append(received, None).await,
+            Some(_) => self.append(received, None, None).await,
         }
     }
 }
@@ -58,14 +82,28 @@ pub(super) enum Foreseen {
     New(Facts),
 }
 
-fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>, sealed: Option<Vec<u8>>) -> Proposal<Refusal> {
+/// A consent in force, and until when that may be relied on, Unix milliseconds.
+pub(super) struct Consented {
+    head: Head,
+    until: u64,
+}
+
+fn proposal<P: Rule + Send + Sync + 'static>(
+    received: Received<P>,
+    sealed: Option<Vec<u8>>,
+    consented: Option<Consented>,
+) -> Proposal<Refusal> {
     let study = received.command.study();
     let stream = received.stream(Service::Enrollment);
     let Received { bytes, hash, envelope, command } = received;
     let needs = command.needs(&envelope);
     let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
     let (request, keys) = (command.request(), reads.clone());
+    let until = consented.as_ref().map(|consented| consented.until);
     let rule = move |found: &journal::Found, next: journal::Next| {
+        if until.is_some_and(|until| next.time >= until) {
+            return Err(Refusal::DecisionTooOld);
+        }
         let facts: Facts = needs
             .iter()
             .zip(&keys)
@@ -81,7 +119,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(received: Received<P>, sealed: Opti
         kind: P::KIND,
         envelope: hash,
         stored: sealed.unwrap_or(bytes),
-        basis: Vec::new(),
+        basis: consented.into_iter().map(|consented| consented.head).collect(),
         reads,
         rule: Box::new(rule),
     }

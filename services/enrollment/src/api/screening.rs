@@ -19,7 +19,7 @@ impl Inner {
         let received = receive::<DefineCriteria>(request.envelope)?;
         let DefineCriteria { items, criteria, .. } = &received.command;
         Criteria::compile(items, criteria).map_err(|fault| invalid(&fault))?;
-        self.append(received, None).await
+        self.append(received, None, None).await
     }
 
     pub(super) async fn record_screening(&self, request: pb::RecordScreeningRequest) -> Result<Receipt, Problem> {
@@ -33,19 +33,21 @@ impl Inner {
         if datapoint::root(&answers) != command.root.0 {
             return Err(differs("envelope.payload.root"));
         }
-        let sealed = match self.foresee(&received).await? {
-            Foreseen::RecordedBefore => None,
+        let (sealed, consented) = match self.foresee(&received).await? {
+            Foreseen::RecordedBefore => (None, None),
             Foreseen::New(facts) => {
+                let consented = self.consented(command.study, &command.participant).await?;
                 let (_, outcomes) = evaluate(&facts, &command.criteria, &parsed)?;
                 if outcomes != command.outcomes {
                     let what = "not what the answers give";
                     return Err(Problem::field("OUTCOME_MISMATCH", "envelope.payload.outcomes", what));
                 }
                 let bytes = received.bytes.clone();
-                Some(self.store.seal(command.study, &command.participant, bytes, answers).await?)
+                let sealed = self.store.seal(command.study, &command.participant, bytes, answers).await?;
+                (Some(sealed), Some(consented))
             }
         };
-        self.append(received, sealed).await
+        self.append(received, sealed, consented).await
     }
 
     pub(super) async fn evaluate_eligibility(

@@ -146,7 +146,12 @@ impl Study<'_> {
     }
 
     /// Whether a provision was in force in consent state `number`, at `time`.
-    fn consents(&self, who: &Name, provision: &Provision, (number, time): (u64, u64)) -> Result<(), NotInForce> {
+    pub(super) fn consents(
+        &self,
+        who: &Name,
+        provision: &Provision,
+        (number, time): (u64, u64),
+    ) -> Result<(), NotInForce> {
         consent::in_force(&self.consent_facts(who, number), who, provision, time).map(drop)
     }
 

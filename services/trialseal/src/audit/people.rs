@@ -5,11 +5,12 @@ use allocation::{List, check, replay};
 use eligibility::Criteria;
 use proto::journal::ReadEntriesResponse;
 use seal::{
+    MAX_DECISION_AGE_MS,
     allocation::{Method, Scheme, Secret},
-    command::{Payload, Randomise, RecordScreening, RevealAllocation, Stage},
+    command::{Payload, Provision, Randomise, RecordScreening, RevealAllocation, Stage},
     datapoint::{self, Datapoint},
     dsse::Envelope,
-    entry::Entry,
+    entry::{Entry, Head},
     fact::{Fact, List as FactList, Subject},
     id::{Name, Service},
 };
@@ -20,6 +21,8 @@ use std::collections::HashMap;
 pub(super) struct People {
     /// The entry of each screening, whose it is, and whether it can be read.
     screenings: Vec<(u64, Name, bool)>,
+    /// Entries that rest on a consent in force: whose, and at which head and time.
+    consented: Vec<(u64, Name, Option<Head>, u64)>,
     /// Of everybody randomised, by allocation and in order: who, and their levels.
     randomised: HashMap<Name, Vec<(Name, Vec<Name>)>>,
 }
@@ -39,18 +42,50 @@ impl Study<'_> {
         match entry.kind.as_str() {
             RecordScreening::KIND => {
                 let screening: RecordScreening = payload(envelope)?;
+                self.rests_on_consent(entry, &screening.participant);
                 self.people.screenings.push((entry.number, screening.participant.clone(), true));
                 report.screenings += 1;
                 self.evaluate(&screening, &message.datapoints)
             }
             Randomise::KIND => {
                 let Randomise { participant, allocation, levels, .. } = payload(envelope)?;
+                self.rests_on_consent(entry, &participant);
                 self.people.randomised.entry(allocation).or_default().push((participant, levels));
                 Ok(())
             }
             RevealAllocation::KIND => self.recompute(&payload(envelope)?, report),
             _ => Ok(()),
         }
+    }
+
+    fn rests_on_consent(&mut self, entry: &Entry, participant: &Name) {
+        let head = entry.basis_in(Service::Consent.stream(self.id)).copied();
+        self.people.consented.push((entry.number, participant.clone(), head, entry.time));
+    }
+
+    /// Checks, once the consent journal was replayed, that those screened and randomised consented.
+    pub(super) fn consented(&mut self, report: &mut Report) {
+        for (number, participant, head, time) in std::mem::take(&mut self.people.consented) {
+            if let Err(what) = self.consented_at(&participant, head, time) {
+                self.find(report, Service::Enrollment, number, what);
+            }
+        }
+    }
+
+    fn consented_at(&self, participant: &Name, head: Option<Head>, time: u64) -> Result<(), String> {
+        let head = head.ok_or("rests on no consent")?;
+        let Some(found) = self.consent.hash(head.number) else {
+            return Ok(()); // recorded while the audit ran, which had counted the consent journal before
+        };
+        if found != head.hash {
+            return Err(format!("rests on a consent entry {} that is not in the journal", head.number));
+        }
+        let age = self.consent.age(head.number, time);
+        if age > MAX_DECISION_AGE_MS {
+            return Err(format!("rests on a consent state that was superseded {age} ms before"));
+        }
+        let state = (head.number, time);
+        self.consents(participant, &Provision::data_collection(), state).map_err(|why| why.to_string())
     }
 
     /// Evaluates the answers of a screening again.

@@ -65,6 +65,7 @@ pub(super) async fn check(
         study.journal(audit, reader, (service, length), anchored(service), report, bar).await?;
     }
     study.screenings(report);
+    study.consented(report);
     study.withheld(report);
     Ok(())
 }

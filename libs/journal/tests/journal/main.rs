@@ -21,6 +21,8 @@ use std::{
 use tempfile::TempDir;
 use tlog::key::{Algorithm, SignerKey};
 
+mod restored;
+
 type Refusal = &'static str;
 type Facts = Vec<(Hash, Vec<u8>)>;
 

@@ -1,0 +1,180 @@
+//! Keys on a real SQLite file: what is destroyed is gone, from memory and from every byte of the files.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use std::{fs, path::PathBuf};
+use tempfile::TempDir;
+use vault::{Content, Kept, MasterKey, SealedError, Vault, VaultError};
+
+const REFERENCE: [u8; 32] = [0xa1; 32];
+const OTHER: [u8; 32] = [0xb2; 32];
+
+/// A key database of its own for each test.
+struct Database {
+    folder: TempDir,
+}
+
+impl Database {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("keys.sqlite")
+    }
+
+    async fn open(&self) -> Vault {
+        Vault::open(&self.file(), MasterKey::new([7; 32])).await.unwrap()
+    }
+
+    /// The wrapped key of a reference, as another connection sees it.
+    async fn wrapped(&self, reference: [u8; 32]) -> Option<Vec<u8>> {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file());
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let query = sqlx::query_scalar("SELECT wrapped FROM data_key WHERE reference = ?").bind(reference.to_vec());
+        let wrapped = query.fetch_optional(&pool).await.unwrap();
+        pool.close().await;
+        wrapped
+    }
+
+    /// The files of the database that hold these bytes.
+    fn holding(&self, bytes: &[u8]) -> Vec<String> {
+        let files = fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        let holds = |path: &PathBuf| fs::read(path).unwrap().windows(bytes.len()).any(|found| found == bytes);
+        files.filter(holds).map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+}
+
+async fn opens(vault: &Vault, sealed: &[u8]) -> Option<Vec<u8>> {
+    match vault.open_sealed(b"entry", sealed).await {
+        Ok(plain) => Some(plain.to_vec()),
+        Err(VaultError::NoKey) => None,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_sealed_is_read_until_its_key_is_destroyed() {
+    let database = Database::new();
+    let vault = database.open().await;
+    let warm = vault.clone();
+    let sealed = vault.seal(&REFERENCE, b"entry", b"SYSBP=120").await.unwrap();
+    let spared = vault.seal(&OTHER, b"entry", b"SYSBP=80").await.unwrap();
+    assert_eq!((Vault::reference(&sealed), Vault::is_sealed(b"SYSBP=120")), (Some(REFERENCE), false));
+    for vault in [&vault, &warm] {
+        assert_eq!(opens(vault, &sealed).await.unwrap(), b"SYSBP=120");
+    }
+    for _ in 0..2 {
+        vault.destroy(&REFERENCE).await.unwrap();
+        for vault in [&vault, &warm, &database.open().await] {
+            assert_eq!(opens(vault, &sealed).await, None);
+            assert_eq!(opens(vault, &spared).await.unwrap(), b"SYSBP=80");
+        }
+    }
+    // A key of the same name made later opens nothing of before.
+    vault.seal(&REFERENCE, b"entry", b"new").await.unwrap();
+    let refused = warm.open_sealed(b"entry", &sealed).await.unwrap_err();
+    assert!(matches!(refused, VaultError::Sealed(SealedError::Refused)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn no_file_holds_a_destroyed_key() {
+    let database = Database::new();
+    let vault = database.open().await;
+    // Many keys, so that pages are shared and split.
+    for number in 0..200_u8 {
+        vault.seal(&[number; 32], b"entry", b"value").await.unwrap();
+    }
+    for reference in [[0; 32], [99; 32], [199; 32]] {
+        let wrapped = database.wrapped(reference).await.unwrap();
+        assert!(!database.holding(&wrapped).is_empty(), "the search finds what is there");
+        vault.doom(&reference, &[3; 32], &[4; 16]).await.unwrap();
+        vault.destroy(&reference).await.unwrap();
+        assert_eq!(database.holding(&wrapped), Vec::<String>::new());
+        // What is left of a key is neither its beginning nor its end.
+        let (first, last) = (&wrapped[wrapped.len() - 60..wrapped.len() - 30], &wrapped[wrapped.len() - 30..]);
+        assert_eq!((database.holding(first), database.holding(last)), (Vec::new(), Vec::new()));
+        assert_eq!(database.wrapped(reference).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_key_destroyed_amid_reads_is_remembered_by_nobody() {
+    let database = Database::new();
+    let vault = database.open().await;
+    for round in 0..50_u8 {
+        let reference = [round; 32];
+        let sealed = vault.seal(&reference, b"entry", b"value").await.unwrap();
+        let cold = database.open().await;
+        let reads: Vec<_> = (0..8)
+            .map(|_| {
+                let (vault, sealed) = (cold.clone(), sealed.clone());
+                tokio::spawn(async move { drop(vault.open_sealed(b"entry", &sealed).await) })
+            })
+            .collect();
+        cold.destroy(&reference).await.unwrap();
+        for read in reads {
+            read.await.unwrap();
+        }
+        assert_eq!(opens(&cold, &sealed).await, None, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_to_be_destroyed_is_known_after_a_restart() {
+    let database = Database::new();
+    let vault = database.open().await;
+    let sealed = vault.seal(&REFERENCE, b"entry", b"value").await.unwrap();
+    vault.doom(&REFERENCE, &[1; 32], &[2; 16]).await.unwrap();
+    vault.doom(&OTHER, &[1; 32], &[2; 16]).await.unwrap();
+    vault.doom(&REFERENCE, &[3; 32], &[4; 16]).await.unwrap(); // the last note counts
+    assert_eq!(opens(&vault, &sealed).await.unwrap(), b"value", "a note destroys nothing");
+    drop(vault);
+
+    let vault = database.open().await;
+    let mut doomed = vault.doomed().await.unwrap();
+    doomed.sort_by_key(|doomed| doomed.reference);
+    let notes: Vec<_> = doomed.iter().map(|doomed| (doomed.reference, doomed.stream, doomed.request)).collect();
+    assert_eq!(notes, [(REFERENCE, [3; 32], [4; 16]), (OTHER, [1; 32], [2; 16])]);
+    vault.spare(&OTHER).await.unwrap();
+    vault.spare(&OTHER).await.unwrap();
+    vault.destroy(&REFERENCE).await.unwrap();
+    drop(vault);
+
+    let vault = database.open().await;
+    assert!(vault.doomed().await.unwrap().is_empty());
+    assert_eq!(opens(&vault, &sealed).await, None);
+}
+
+fn kept() -> impl Strategy<Value = Kept> {
+    prop_oneof![prop::collection::vec(any::<u8>(), 0..40).prop_map(Kept::Whole), any::<[u8; 32]>().prop_map(Kept::Leaf),]
+}
+
+proptest! {
+    #[test]
+    fn content_is_decoded_as_encoded(
+        envelope in prop::collection::vec(any::<u8>(), 0..60), datapoints in prop::collection::vec(kept(), 0..5),
+    ) {
+        let content = Content { envelope, datapoints };
+        let bytes = content.encode();
+        let redacted = content.datapoints.iter().any(|kept| matches!(kept, Kept::Leaf(_)));
+        let first_line: &[u8] = if redacted { b"trialseal/form-content@v2\n" } else { b"trialseal/form-content@v1\n" };
+        prop_assert!(bytes.starts_with(first_line));
+        prop_assert_eq!(Content::decode(&bytes), Some(content));
+    }
+
+    #[test]
+    fn any_bytes_are_content_or_not(
+        bytes in prop::collection::vec(any::<u8>(), 0..80), second in any::<bool>(), short in any::<bool>(),
+    ) {
+        let magic: &[u8] = if second { b"trialseal/form-content@v2\n" } else { b"trialseal/form-content@v1\n" };
+        // Mostly small lengths, so that some get through.
+        let body: Vec<u8> = bytes.iter().map(|byte| if short { byte % 2 } else { *byte }).collect();
+        let bytes = [magic, &body].concat();
+        if let Some(content) = Content::decode(&bytes) {
+            prop_assert_eq!(Content::decode(&content.encode()), Some(content));
+        }
+        prop_assert_eq!(Content::decode(&body), None);
+    }
+}
