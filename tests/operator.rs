@@ -278,7 +278,8 @@ async fn keys_proofs_verification_and_audit_by_hand() {
         (files.path("bundle.trialseal"), files.path("auditor.key"), files.path("policy.txt"));
     let who = ["--study", &study, "--actor", "auditor-vega", "--key", &auditor, "--endpoints", endpoints];
     let prove = [&["prove", "--entry", &entry, "--item", "SYSBP", "--output", &bundle], &who[..]].concat();
-    assert!(trialseal(&prove).status.success());
+    refuses(&prove, "NOT_FOUND"); // an auditor is of no site: without saying what for, there is nothing to see
+    assert!(trialseal(&[&prove[..], &["--purpose", "audit"]].concat()).status.success());
     let report = trialseal(&["verify", &bundle, "--policy", &policy, "--json"]);
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     assert_eq!((&report["verified"], &report["claim"]["value"]), (&true.into(), &"120".into()));
@@ -317,4 +318,68 @@ fn the_demo_is_as_told_and_its_bundle_verifies_by_hand() {
     let (bundle, policy) = (demo.join("bundle.trialseal"), demo.join("regulator-policy.txt"));
     assert!(trialseal(&["verify", bundle.to_str().unwrap(), "--policy", policy.to_str().unwrap()]).status.success());
     refuses(&["demo", "--data", folder.path().to_str().unwrap()], "is not a demo's folder");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_question_of_the_readme_has_its_command() {
+    let files = Files::new().await;
+    let World { study, participants, folder, .. } = &files.world;
+    files.world.capture("BASELINE", "120").await;
+    let [participant, site] = [participants[0].name.to_string(), participants[0].site.to_string()];
+    let endpoints = folder.path().join("endpoints.json");
+    let (id, policy) = (study.id.to_string(), files.path("policy.txt"));
+    let who = |name: &str, key: &seal::key::SecretKey| -> Vec<String> {
+        let file = files.path(&format!("{name}.key"));
+        fs::write(&file, key.to_secret_text().as_bytes()).unwrap();
+        let said = ["--study", &id, "--actor", name, "--key", &file, "--endpoints", endpoints.to_str().unwrap()];
+        said.map(str::to_owned).to_vec()
+    };
+    let asks = |question: &[&str], who: &[String]| {
+        let all: Vec<&str> = question.iter().copied().chain(who.iter().map(String::as_str)).collect();
+        let output = trialseal(&all);
+        assert!(output.status.success(), "{question:?}: {}", text(&output.stderr));
+        text(&output.stdout).to_owned()
+    };
+    let own = who(&participant, &participants[0].key);
+    let standing = asks(&["consents", "--participant", &participant, "--json"], &own);
+    let standing: Value = serde_json::from_str(&standing).unwrap();
+    assert_eq!((&standing[0]["provision"], &standing[0]["in_force"]), (&"data_collection".into(), &true.into()));
+    let entry = standing[0]["given"].to_string();
+    let copy = asks(&["copy", "--participant", &participant, "--entry", &entry], &own);
+    assert!(copy.contains("WHAT YOU AGREED TO"), "{copy}");
+    let copy = asks(&["copy", "--participant", &participant, "--entry", &entry, "--format", "fhir-r4"], &own);
+    assert_eq!(serde_json::from_str::<Value>(&copy).unwrap()["resourceType"], "Consent");
+
+    let auditor = who("auditor-vega", &study.auditor.key);
+    asks(&["audit", "--policy", &policy], &auditor);
+    let proofs = files.path("proofs");
+    let looked = asks(&["accesses", "--participant", &participant, "--prove", &proofs], &own);
+    assert!(looked.contains("auditor-vega read everybody's data: everything, for audit, by task"), "{looked}");
+    let bundles: Vec<_> = fs::read_dir(&proofs).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!bundles.is_empty());
+    for bundle in bundles {
+        let verified = trialseal(&["verify", bundle.to_str().unwrap(), "--policy", &policy]);
+        assert!(verified.status.success(), "{}", text(&verified.stdout));
+        assert!(text(&verified.stdout).contains("VERIFIED: access-data by auditor-vega"));
+    }
+
+    let investigator = who("dr-imani", &study.investigator.key);
+    let listed = asks(&["participants", "--site", &site], &investigator);
+    assert!(listed.contains(&participant) && listed.contains("enrolled since"), "{listed}");
+    let log = asks(&["delegations", "--csv"], &auditor);
+    assert!(log.starts_with("actor,task,site,from,until,delegated_by"), "{log}");
+    assert!(log.contains("coordinator-lund,capture,701"), "{log}");
+    let page = asks(&["delegations", "--site", &site], &auditor);
+    assert!(page.contains("ICH-GCP E6(R3) certificate"), "{page}");
+
+    assert!(asks(&["commands"], &[]).contains("withdraw-consent"));
+    let fields = files.path("withdraw.json");
+    let command = serde_json::json!({
+        "participant": participant, "site": site, "provisions": [], "scope": "everything", "collected": "kept",
+    });
+    fs::write(&fields, command.to_string()).unwrap();
+    let recorded = asks(&["record", "withdraw-consent", "--fields", &fields, "--json"], &own);
+    assert_eq!(serde_json::from_str::<Value>(&recorded).unwrap()["service"], "consent");
+    let standing = asks(&["consents", "--participant", &participant], &own);
+    assert!(standing.contains("data_collection: CONSENT_WITHDRAWN"), "{standing}");
 }
