@@ -11,10 +11,13 @@ mod trial;
 use client::{new_uuid, now_ms};
 use randomisation::{concealment, randomisation, reveal, unblinding};
 use screening::{one_person_at_two_sites, screening};
-use seal::command::EraseParticipant;
+use seal::command::{Collected, EraseParticipant, WithdrawConsent, WithdrawalScope};
 use start::start_up;
 use trial::*;
-use trialseal::{people, setup::Participant};
+use trialseal::{
+    people,
+    setup::{Actor, Participant},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_from_its_start_to_the_reveal() {
@@ -61,8 +64,13 @@ async fn delegation_log(trial: &Trial) {
     people::delegations(&trial.client, &trial.reader(&trial.pharmacist), Some("702")).await.unwrap_err();
 }
 
-/// Destroys the key of somebody who was screened: their answers and outcomes are gone, the journal still replays.
+/// Withdraws everything and destroys the key of somebody who was screened: their answers and outcomes are gone, the journal still replays.
 async fn erase(trial: &Trial, who: &Participant) {
+    let (participant, site, provisions) = (who.name.clone(), who.site.clone(), Vec::new());
+    let by = Actor { name: who.name.clone(), key: who.key.clone() };
+    let (scope, collected) = (Some(WithdrawalScope::Everything), Some(Collected::Kept));
+    let withdraw = command!(trial.study, by, WithdrawConsent { participant, site, provisions, scope, collected });
+    trial.record(&withdraw, &by).await.unwrap();
     let by = &trial.study.investigator;
     let (participant, site, entries) = (who.name.clone(), who.site.clone(), Vec::new());
     let (order, law) = (name("the participant's request"), name("GDPR 17"));

@@ -132,6 +132,7 @@ impl Trial {
         recorded(self.client.record(command, &[&by.key]).await)
     }
 
+    /// Registers a participant for screening, who consents.
     pub(crate) async fn screen(&self, site: &Name, token: Option<Hex>) -> Participant {
         let (by, key) = (&self.study.coordinator, new_key().unwrap());
         let participant = Participant { name: new_pseudonym().unwrap(), site: site.clone(), key };
@@ -139,6 +140,7 @@ impl Trial {
         let screen =
             command!(self.study, by, ScreenParticipant { participant: participant.name.clone(), site, key, token });
         self.record(&screen, by).await.unwrap();
+        self.study.consent(&self.client, &participant).await.unwrap();
         participant
     }
 
