@@ -171,7 +171,7 @@ async fn the_pilot_study_is_imported_whole_audited_and_proven() {
     let policy = Policy::parse(&format!("{}{}", deployment.policy, study.policy_line())).unwrap();
     // The last entry's bundle exists once everything before it is on the chain, too.
     let last = forms.last().unwrap();
-    prove::fetch(&client, &study.reader(), last.0, &last.1[0].item, "").await.unwrap();
+    prove::fetch(&client, &study.reads(&study.coordinator), last.0, &last.1[0].item, "").await.unwrap();
     let tiles = &deployment.endpoints.anchoring;
     let audit = Audit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
     let report = audit.run().await.unwrap();

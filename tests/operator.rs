@@ -338,7 +338,7 @@ async fn each_question_of_the_readme_has_its_command() {
         let all: Vec<&str> = question.iter().copied().chain(who.iter().map(String::as_str)).collect();
         let output = trialseal(&all);
         assert!(output.status.success(), "{question:?}: {}", text(&output.stderr));
-        text(&output.stdout).to_owned()
+        text(&output.stdout)
     };
     let own = who(&participant, &participants[0].key);
     let standing = asks(&["consents", "--participant", &participant, "--json"], &own);

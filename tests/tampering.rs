@@ -35,7 +35,9 @@ async fn anchored() -> (World, u64) {
     world.capture("BASELINE", "120").await;
     world.capture("WEEK 2", "130").await;
     let last = world.capture("WEEK 4", "140").await;
-    world.bundle(last, "SYSBP").await;
+    // Fetched by the site's own staff: an auditor's read would itself be an entry that waits for the chain.
+    let own = world.study.reads(&world.study.coordinator);
+    trialseal::prove::fetch(&world.client, &own, last, "SYSBP", "").await.unwrap();
     let report = world.audit().await;
     assert!(report.clean && report.waiting == 0, "{}", readable(&report));
     (world, last)
