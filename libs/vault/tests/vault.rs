@@ -100,28 +100,6 @@ async fn no_file_holds_a_destroyed_key() {
 }
 
 #[tokio::test]
-async fn a_key_destroyed_amid_reads_is_remembered_by_nobody() {
-    let database = Database::new();
-    let vault = database.open().await;
-    for round in 0..50_u8 {
-        let reference = [round; 32];
-        let sealed = vault.seal(&reference, b"entry", b"value").await.unwrap();
-        let cold = database.open().await;
-        let reads: Vec<_> = (0..8)
-            .map(|_| {
-                let (vault, sealed) = (cold.clone(), sealed.clone());
-                tokio::spawn(async move { drop(vault.open_sealed(b"entry", &sealed).await) })
-            })
-            .collect();
-        cold.destroy(&reference).await.unwrap();
-        for read in reads {
-            read.await.unwrap();
-        }
-        assert_eq!(opens(&cold, &sealed).await, None, "round {round}");
-    }
-}
-
-#[tokio::test]
 async fn what_was_to_be_destroyed_is_known_after_a_restart() {
     let database = Database::new();
     let vault = database.open().await;
