@@ -24,8 +24,8 @@ pub struct Decided {
     pub head: Option<Head>,
     /// Whether the provision is in force.
     pub outcome: Result<InForce, NotInForce>,
-    /// How many provisions of the participant are.
-    pub others: u32,
+    /// How many provisions of the participant were given and not withdrawn, lapsed ones included.
+    pub standing: u32,
 }
 
 impl Consents {
@@ -57,6 +57,6 @@ impl Consents {
             ErrorReason::ReconsentRequired => Err(NotInForce::ReconsentRequired),
             _ => Err(NotInForce::Missing),
         };
-        Ok(Decided { head, outcome, others: answer.in_force })
+        Ok(Decided { head, outcome, standing: answer.standing })
     }
 }

@@ -207,7 +207,7 @@ impl Client {
             study: study.to_string(),
             service: service.name().to_owned(),
             entry,
-            envelope_hash: seal::sha256(&[envelope]).0.to_vec(),
+            envelope: envelope.to_vec(),
         };
         Ok(self.anchoring.clone().get_record_bundle(request).await?.into_inner().bundle)
     }

@@ -420,6 +420,13 @@ impl Facts {
         }
     }
 
+    /// Whether `actor` decides for a participant: as their representative or parent, and not merely as a witness.
+    pub fn decides_for(&self, participant: &Name, actor: &Name) -> bool {
+        let found = self.find(&Subject::Representative(participant.clone(), actor.clone()));
+        let decides = [Relation::LegalRepresentative, Relation::Parent];
+        matches!(found, Some(Fact::Representative { relation, .. }) if decides.contains(relation))
+    }
+
     /// The number under `subject`; 0 if there is none.
     pub fn count(&self, subject: &Subject) -> u64 {
         match self.find(subject) {

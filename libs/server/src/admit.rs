@@ -39,7 +39,11 @@ pub async fn admit_auditor(
     let Some(accesses) = accesses else { return Ok(()) };
     let (_, found) = facts.facts(study, &[Subject::Study]).await?;
     if found.rules() > Some(1) {
-        accesses.record(metadata, (study, &caller, &Name::all_sites()), now).await?;
+        let named = accesses.record(metadata, (study, &caller, &Name::all_sites()), now).await?;
+        if named.is_some() {
+            let what = "a journal is read whole: name no categories, or the log would say less than was read";
+            return Err(Problem::field("MALFORMED", access::ACCESS_HEADER, what));
+        }
     }
     Ok(())
 }

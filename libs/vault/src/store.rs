@@ -63,8 +63,9 @@ impl Vault {
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::raw_sql(
             "CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID; \
-             CREATE TABLE IF NOT EXISTS doomed (reference BLOB PRIMARY KEY, stream BLOB NOT NULL, request BLOB NOT NULL) \
-             WITHOUT ROWID",
+             CREATE TABLE IF NOT EXISTS doomed (reference BLOB, stream BLOB NOT NULL, request BLOB, \
+             PRIMARY KEY (reference, request)) WITHOUT ROWID; \
+             CREATE TABLE IF NOT EXISTS destroyed (reference BLOB PRIMARY KEY) WITHOUT ROWID",
         )
         .execute(&pool)
         .await?;
@@ -119,16 +120,24 @@ impl Vault {
     }
 
     /// Takes the note of [`Self::doom`] back.
-    pub async fn spare(&self, reference: &[u8; 32]) -> Result<(), VaultError> {
-        sqlx::query("DELETE FROM doomed WHERE reference = ?").bind(reference.to_vec()).execute(&self.pool).await?;
+    pub async fn spare(&self, reference: &[u8; 32], request: &[u8; 16]) -> Result<(), VaultError> {
+        sqlx::query("DELETE FROM doomed WHERE reference = ? AND request = ?")
+            .bind(reference.to_vec())
+            .bind(request.to_vec())
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
-    /// Destroys the key of `reference` for good, durably. Doing it again is safe.
+    /// Destroys the key of `reference` for good, durably, and never makes another. Doing it again is safe.
     pub async fn destroy(&self, reference: &[u8; 32]) -> Result<(), VaultError> {
         let mut transaction = self.pool.begin().await?;
-        for table in ["DELETE FROM data_key WHERE reference = ?", "DELETE FROM doomed WHERE reference = ?"] {
-            sqlx::query(table).bind(reference.to_vec()).execute(&mut *transaction).await?;
+        for change in [
+            "DELETE FROM data_key WHERE reference = ?",
+            "DELETE FROM doomed WHERE reference = ?",
+            "INSERT OR IGNORE INTO destroyed (reference) VALUES (?)",
+        ] {
+            sqlx::query(change).bind(reference.to_vec()).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         if let Ok(mut cache) = self.cache.lock() {
@@ -167,11 +176,15 @@ impl Vault {
 
     async fn make(&self, reference: &[u8; 32]) -> Result<Arc<DataKey>, VaultError> {
         let (_, wrapped) = self.master.new_data_key(reference)?;
-        sqlx::query("INSERT OR IGNORE INTO data_key (reference, wrapped) VALUES (?, ?)")
-            .bind(reference.to_vec())
-            .bind(wrapped)
-            .execute(&self.pool)
-            .await?;
+        // A key that was destroyed is never replaced: what is sealed after an erasure could not be erased again.
+        sqlx::query(
+            "INSERT OR IGNORE INTO data_key (reference, wrapped) SELECT ?1, ?2 \
+             WHERE NOT EXISTS (SELECT 1 FROM destroyed WHERE reference = ?1)",
+        )
+        .bind(reference.to_vec())
+        .bind(wrapped)
+        .execute(&self.pool)
+        .await?;
         self.find(reference).await?.ok_or(VaultError::NoKey) // another caller may have been first
     }
 

@@ -86,13 +86,11 @@ impl AnchoringService for Api {
         &self,
         request: Request<GetRecordBundleRequest>,
     ) -> Result<Response<GetRecordBundleResponse>, Status> {
-        let GetRecordBundleRequest { study: of_study, service, entry, envelope_hash } = request.into_inner();
+        let GetRecordBundleRequest { study: of_study, service, entry, envelope } = request.into_inner();
         let named = Service::ALL.into_iter().find(|known| known.name() == service);
         let service =
             named.ok_or_else(|| Problem::field("MALFORMED", "service", "not one of the recording services"))?;
-        let hash = Hash::from_slice(&envelope_hash);
-        let hash = hash.ok_or_else(|| Problem::field("MALFORMED", "envelope_hash", "not 32 bytes"))?;
-        let bundle = self.prover.record(study(&of_study)?, service, entry, &hash).await?;
+        let bundle = self.prover.record(study(&of_study)?, service, entry, envelope).await?;
         Ok(Response::new(GetRecordBundleResponse { bundle: bundle.to_bytes() }))
     }
 }

@@ -12,6 +12,7 @@ use seal::{
     Hash,
     block::Block,
     bundle::{BlockPart, Bundle, EntryPart, FactPart, Withheld},
+    entry::Entry,
     fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
     key::PublicKey,
@@ -53,19 +54,20 @@ impl Prover {
         self.completed(bundle).await
     }
 
-    /// The bundle of a command that has the hash stated.
+    /// The bundle of a command, for who holds its envelope.
     pub(crate) async fn record(
         &self,
         study: Uuid,
         service: Service,
         number: u64,
-        hash: &Hash,
+        envelope: Vec<u8>,
     ) -> Result<Bundle, Status> {
-        let part = self.entry(study, service, number, true).await.map_err(|_| not_found())?;
-        let known = part.envelope.as_ref().is_some_and(|envelope| sha256(&[&envelope.0]) == *hash);
-        if !known {
+        let mut part = self.entry(study, service, number, false).await.map_err(|_| not_found())?;
+        let recorded = Entry::parse(&part.entry.0).map_err(|_| damaged())?.envelope;
+        if sha256(&[&envelope]) != recorded {
             return Err(not_found());
         }
+        part.envelope = Some(Base64(envelope));
         let bundle = Bundle {
             study,
             submission: number,
@@ -258,7 +260,7 @@ fn damaged() -> Status {
 }
 
 fn not_found() -> Status {
-    Problem::new(Code::NotFound, "NOT_FOUND", "there is no such command with that hash").into()
+    Problem::new(Code::NotFound, "NOT_FOUND", "there is no such command").into()
 }
 
 fn not_yet() -> Status {

@@ -48,7 +48,7 @@ pub enum Refusal {
     #[error("the participant was erased")]
     Erased,
     /// The participant still consents.
-    #[error("the participant still consents to something: it is withdrawn before they are erased")]
+    #[error("not everything the participant consented to was withdrawn: it is before they are erased")]
     ConsentInForce,
     /// The entries listed are not all of the participant's, or not only theirs.
     #[error("the entries listed are not exactly the participant's: ask for them again")]

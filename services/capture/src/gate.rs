@@ -104,10 +104,10 @@ impl Gate {
         Ok(Basis { enrollment: facts, consent: outcome.map_err(Refusal::NotInForce), heads, asked_ms })
     }
 
-    /// The present head of the consent journal, if the participant consents to nothing any more.
+    /// The present head of the consent journal, if everything the participant consented to is withdrawn.
     pub(crate) async fn without_consent(&self, study: Uuid, participant: &Name) -> Result<Option<Head>, Problem> {
         let decided = self.consents.decide(study, participant, &Provision::data_collection()).await?;
-        if decided.outcome.is_ok() || decided.others > 0 {
+        if decided.outcome.is_ok() || decided.standing > 0 {
             return Err(Refusal::ConsentInForce.into());
         }
         Ok(decided.head)

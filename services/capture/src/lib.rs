@@ -35,7 +35,7 @@ async fn finish_erasures(store: &store::Store) {
     for doomed in vault.doomed().await.unwrap_or_default() {
         let stream = StreamId(Hash(doomed.stream));
         let done = match store.reader().recorded(stream, &[doomed.request]).await {
-            Ok(found) if found.is_empty() => vault.spare(&doomed.reference).await,
+            Ok(found) if found.is_empty() => vault.spare(&doomed.reference, &doomed.request).await,
             Ok(_) => vault.destroy(&doomed.reference).await,
             Err(error) => {
                 tracing::error!(%error, "an erasure cannot be finished now");

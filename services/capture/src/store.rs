@@ -150,11 +150,10 @@ impl Store {
         number: u64,
     ) -> Result<(Recorded, Content, Stored), Problem> {
         let stored = self.reader.entry(stream, number).await?;
-        let content = match self.open(&stored).await {
-            Some(content) => content,
-            None if self.erased_in(stream, &stored).await?.is_some() => return Err(Refusal::Erased.into()),
-            None => return Err(damaged()),
-        };
+        if self.erased_in(stream, &stored).await?.is_some() {
+            return Err(Refusal::Erased.into()); // recorded, even if the key is not destroyed yet
+        }
+        let content = self.open(&stored).await.ok_or_else(damaged)?;
         let recorded = checked(&stored, &content).ok_or_else(damaged)?;
         if recorded.entry.number != number || recorded.entry.stream != stream {
             return Err(damaged());

@@ -161,7 +161,7 @@ impl Inner {
         subjects.push(represents.clone());
         let (facts, now) = (self.find(study, &subjects).await?, now_ms());
         let of_site = SITE_STAFF.iter().any(|task| is_of_site(&facts, caller, *task, site, now));
-        if of_site || facts.find(&represents).is_some() {
+        if of_site || facts.decides_for(participant, caller) {
             return Ok(());
         }
         self.must_hold(caller, study, &[Task::Read, Task::Audit], site).await?;

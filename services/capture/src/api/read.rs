@@ -89,7 +89,8 @@ impl Inner {
             if !sight.covers(&recorded.header.rests_on()) {
                 continue;
             }
-            let submissions = self.store.submissions(study, &recorded.header.instance).await?;
+            let mut submissions = self.store.submissions(study, &recorded.header.instance).await?;
+            submissions.retain(|submission| sight.covers(&submission.header.rests_on()));
             forms.extend(form_message(&submissions));
         }
         Ok(pb::ListFormsResponse { forms, next_page_token })
@@ -199,9 +200,9 @@ impl Inner {
             form_repeat: instance.form_repeat,
         };
         let sight = self.sight(metadata, study, &instance.participant).await?;
-        let submissions = self.store.submissions(study, &instance).await?;
-        let covered = submissions.first().is_some_and(|first| sight.covers(&first.header.rests_on()));
-        if covered { Ok(submissions) } else { Err(not_found()) }
+        let mut submissions = self.store.submissions(study, &instance).await?;
+        submissions.retain(|submission| sight.covers(&submission.header.rests_on()));
+        if submissions.is_empty() { Err(not_found()) } else { Ok(submissions) }
     }
 }
 

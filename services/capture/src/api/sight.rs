@@ -42,7 +42,7 @@ impl Inner {
         let site = facts.site_of(participant).unwrap_or(&everywhere);
         let own = SITE_STAFF.iter().any(|task| is_of_site(&facts, &caller, *task, site, now));
         let inside = own && SEES.iter().any(|task| holds(&facts, &caller, *task, site, now).is_ok());
-        let represents = facts.find(&Subject::Representative(participant.clone(), caller.clone())).is_some();
+        let represents = facts.decides_for(participant, &caller);
         if facts.rules() == Some(1) {
             access::holds_any(&caller, study, &SEES, site, &self.enrollment, now).await?;
             return Ok(Sight(None));

@@ -18,7 +18,7 @@ use seal::{
     id::{Name, Service, Uuid},
 };
 use server::{Problem, Received, now_ms, receive, study};
-use tonic::metadata::MetadataMap;
+use tonic::{Code, metadata::MetadataMap};
 use vault::Kept;
 
 /// More redactions of one submission than it has values.
@@ -53,8 +53,12 @@ impl Inner {
         let (stored, seen) = self.without_value(&received.command).await?;
         let key = self.store.redacted_key(study, received.command.entry);
         let (number, index) = (received.command.entry, received.command.index);
-        self.record(received, basis, vec![key], move |command, envelope, facts, found, next| {
+        let erased = self.store.erased_key(&self.store.participant_key(study, &received.command.participant));
+        self.record(received, basis, vec![key, erased], move |command, envelope, facts, found, next| {
             admit_redaction(command, envelope, facts, next.time)?;
+            if found.0.contains_key(&erased) {
+                return Err(Refusal::Erased);
+            }
             if found.0.get(&key) != seen.as_ref() {
                 return Err(Refusal::RedactionRaced);
             }
@@ -124,8 +128,10 @@ impl Inner {
                 self.destroy(&reference).await?;
                 Ok(receipt)
             }
+            // Whether it was recorded is unknown: the note stays, and the next start or the same command sent again finishes.
+            Err(problem) if problem.code == Code::Unavailable => Err(problem),
             Err(problem) => {
-                vault.spare(&reference.0).await.map_err(|error| vault_problem(&error))?;
+                vault.spare(&reference.0, &request).await.map_err(|error| vault_problem(&error))?;
                 Err(problem)
             }
         }

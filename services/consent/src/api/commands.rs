@@ -39,12 +39,30 @@ impl Inner {
     ) -> Result<pb::PublishDocumentResponse, Problem> {
         let received = receive::<PublishDocument>(request.envelope)?;
         if received.command.terms.is_some() {
+            self.foresee(&received).await?;
             self.keep(&received.command, request.file).await?;
         }
         Ok(pb::PublishDocumentResponse { receipt: Some(self.recorded(received).await?) })
     }
 
-    /// Makes the document's file durable. A file whose command is refused afterwards harms nobody.
+    /// Checks that a command would be recorded now, so that nothing is kept for one that is refused. One that was recorded
+    /// before passes: the journal answers it.
+    async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<(), Problem> {
+        let (command, stream) = (&received.command, received.stream(Service::Consent));
+        let recorded = self.journal.reader().recorded(stream, &[command.request().0]).await?;
+        if !recorded.is_empty() {
+            return Ok(());
+        }
+        let study = command.study();
+        let (_, mut facts) = self.enrollment.facts(study, &command.needs_enrollment(&received.envelope)).await?;
+        let (head, own) = self.own_facts(study, &command.needs()).await?;
+        facts.extend(own);
+        let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
+        command.decide(&received.envelope, &facts, next)?;
+        Ok(())
+    }
+
+    /// Makes the document's file durable.
     async fn keep(&self, command: &PublishDocument, file: Vec<u8>) -> Result<(), Problem> {
         let (files, hash) = (self.files.clone(), command.content.0);
         if file.len() > MAX_FILE_BYTES || (!file.is_empty() && sha256(&[&file]) != hash) {

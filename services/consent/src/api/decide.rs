@@ -47,17 +47,16 @@ impl Inner {
         let (head, facts) = self.consent_facts(study, participant).await?;
         let decided = consent::in_force(&facts, participant, provision, now_ms());
         let subject = Subject::Consent(participant.clone());
-        let in_force = provisions(&facts, participant)
-            .iter()
-            .filter(|provision| consent::in_force(&facts, participant, provision, now_ms()).is_ok())
-            .count();
+        let given = provisions(&facts, participant);
+        let given = given.iter().filter_map(|provision| consent::given(&facts, participant, provision));
+        let standing = given.filter(|given| given.withdrawn.is_none()).count();
         let mut answer = pb::DecideResponse {
             permitted: decided.is_ok(),
             reason: decided.err().map_or(ErrorReason::Unspecified, not_in_force).into(),
             head: head.map(head_message),
             fact: facts.find(&subject).map(Fact::to_bytes).unwrap_or_default(),
             fact_key: subject.map_key(study).0.to_vec(),
-            in_force: u32::try_from(in_force).unwrap_or(u32::MAX),
+            standing: u32::try_from(standing).unwrap_or(u32::MAX),
             ..Default::default()
         };
         if let Ok(in_force) = decided {
@@ -89,7 +88,11 @@ impl Inner {
         }
     }
 
-    async fn own_facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), ReadError> {
+    pub(super) async fn own_facts(
+        &self,
+        study: Uuid,
+        subjects: &[Subject],
+    ) -> Result<(Option<Head>, Facts), ReadError> {
         let keys: Vec<_> = subjects.iter().map(|subject| subject.map_key(study)).collect();
         let (head, found) = self.journal.reader().facts(Service::Consent.stream(study), &keys).await?;
         let facts = subjects.iter().zip(&keys).filter_map(|(subject, key)| {
@@ -107,10 +110,13 @@ impl Inner {
         read: pb::ReadQuestion,
     ) -> Result<pb::DecideResponse, Problem> {
         let reader = name("read.reader", &read.reader)?;
-        if !self.services.admits(metadata) {
+        let mut sees = self.services.admits(metadata);
+        if !sees {
             let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+            let seen = if caller == participant { Ok(()) } else { self.sees(&caller, study, &participant).await };
+            sees = seen.is_ok();
             if caller != reader {
-                self.sees(&caller, study, &participant).await?;
+                seen?;
             }
         }
         let site = self.site_of(study, &participant).await?;
@@ -135,11 +141,13 @@ impl Inner {
         let (head, own) = self.own_facts(study, &[subject.clone(), Subject::Consent(participant)]).await?;
         facts.extend(own);
         let refusal = may_read(&access, &facts, now_ms()).err();
+        let permitted = refusal.is_none();
         Ok(pb::DecideResponse {
-            permitted: refusal.is_none(),
+            permitted,
             reason: refusal.map_or(ErrorReason::Unspecified, reason).into(),
             head: head.map(head_message),
-            fact: facts.find(&subject).map(Fact::to_bytes).unwrap_or_default(),
+            // Who asks whether they may read learns no more of the participant than that, unless they may.
+            fact: facts.find(&subject).filter(|_| sees || permitted).map(Fact::to_bytes).unwrap_or_default(),
             fact_key: subject.map_key(study).0.to_vec(),
             ..Default::default()
         })
@@ -163,7 +171,7 @@ impl Inner {
     async fn sees(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<(), Problem> {
         let represents = Subject::Representative(participant.clone(), caller.clone());
         let (_, facts) = self.enrollment.facts(study, std::slice::from_ref(&represents)).await?;
-        if facts.find(&represents).is_some() {
+        if facts.decides_for(participant, caller) {
             return Ok(());
         }
         let site = self.site_of(study, participant).await?;

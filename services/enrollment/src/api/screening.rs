@@ -17,8 +17,10 @@ use tonic::metadata::MetadataMap;
 impl Inner {
     pub(super) async fn define_criteria(&self, request: pb::DefineCriteriaRequest) -> Result<Receipt, Problem> {
         let received = receive::<DefineCriteria>(request.envelope)?;
-        let DefineCriteria { items, criteria, .. } = &received.command;
-        Criteria::compile(items, criteria).map_err(|fault| invalid(&fault))?;
+        self.foresee(&received).await?; // by who may: compiling is work
+        let DefineCriteria { items, criteria, .. } = received.command.clone();
+        let compiled = tokio::task::spawn_blocking(move || Criteria::compile(&items, &criteria).map(drop));
+        compiled.await.map_err(|_| Refusal::DecisionTooOld)?.map_err(|fault| invalid(&fault))?;
         self.append(received, None, None).await
     }
 

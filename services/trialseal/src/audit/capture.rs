@@ -199,20 +199,20 @@ impl Study<'_> {
         Ok(())
     }
 
+    /// Checks that whatever the participant consented to had been withdrawn.
     fn nothing_consented(&self, erase: &EraseParticipant, entry: &Entry, report: &mut Report) -> Result<(), String> {
+        let subject = Subject::Consent(erase.participant.clone());
         if entry.basis_in(Service::Consent.stream(erase.study)).is_none() {
-            return Ok(()); // nobody had consented to anything in the study
+            let ever = self.consent.at(&subject, u64::MAX).is_some();
+            return if ever { Err("names no consent head it rests on".to_owned()) } else { Ok(()) };
         }
         let consent = self.basis(entry, Service::Consent, report)?;
-        let facts = self.consent_facts(&erase.participant, consent);
-        let Some(Fact::Consent { provisions }) = facts.find(&Subject::Consent(erase.participant.clone())) else {
-            return Ok(());
-        };
-        let standing = |provision| consent::in_force(&facts, &erase.participant, provision, entry.time).is_ok();
-        if provisions.keys().any(standing) {
-            return Err("erases a participant who still consents".to_owned());
+        match self.consent.at(&subject, consent) {
+            Some(Fact::Consent { provisions, .. }) if provisions.values().any(|given| given.withdrawn.is_none()) => {
+                Err("erases a participant who withdrew not everything".to_owned())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Checks that what cannot be read was taken out or erased, and that what was taken out cannot be read.

@@ -34,6 +34,8 @@ pub(super) struct Study<'a> {
     pub(super) captured: Captured,
     pub(super) people: People,
     requests: HashSet<(Service, Uuid)>,
+    /// The auditor's clock when the audit began, Unix milliseconds.
+    pub(super) begun_ms: u64,
 }
 
 /// An entry with what is behind it.
@@ -118,6 +120,7 @@ impl<'a> Study<'a> {
             captured: Captured::default(),
             people: People::default(),
             requests: HashSet::new(),
+            begun_ms: client::now_ms(),
         }
     }
 }
