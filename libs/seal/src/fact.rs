@@ -43,6 +43,9 @@ pub struct Given {
     /// Whether nobody takes part without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mandatory: bool,
+    /// Whether the participant withdrew it with their own key: nobody else then gives it for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
 }
 
 /// When and why a provision ends by itself.

@@ -17,7 +17,7 @@ const SPAN: u64 = 12;
 fn given(withdrawn: Option<u64>, until: Option<Until>) -> Given {
     let name = |text: &str| text.parse::<Name>().unwrap();
     let (document, version, language) = (name("ICF"), name("1.0"), name("en"));
-    Given { given: 1, document, version, language, withdrawn, until, mandatory: true }
+    Given { refused: false, given: 1, document, version, language, withdrawn, until, mandatory: true }
 }
 
 fn mode() -> impl Strategy<Value = ReconsentMode> {

@@ -68,6 +68,7 @@ fn given() -> impl Strategy<Value = Given> {
     let until = prop::option::of(until.prop_map(|(time, why)| Until { time, why }));
     (number(), a_name(), a_name(), a_name(), (perhaps(), until, any::<bool>())).prop_map(
         |(given, document, version, language, (withdrawn, until, mandatory))| Given {
+            refused: false,
             given,
             document,
             version,
@@ -342,6 +343,7 @@ fn objects(value: &serde_json::Value, path: &mut Vec<String>, places: &mut Vec<V
 fn facts_without_what_came_later_have_the_bytes_they_had() {
     let key_text = r#""ed25519:iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=""#;
     let given = |withdrawn| Given {
+        refused: false,
         given: 4,
         document: name("ICF"),
         version: name("1.0"),

@@ -106,23 +106,27 @@ async fn what_was_to_be_destroyed_is_known_after_a_restart() {
     let sealed = vault.seal(&REFERENCE, b"entry", b"value").await.unwrap();
     vault.doom(&REFERENCE, &[1; 32], &[2; 16]).await.unwrap();
     vault.doom(&OTHER, &[1; 32], &[2; 16]).await.unwrap();
-    vault.doom(&REFERENCE, &[3; 32], &[4; 16]).await.unwrap(); // the last note counts
+    vault.doom(&REFERENCE, &[3; 32], &[4; 16]).await.unwrap(); // a note for each request
     assert_eq!(opens(&vault, &sealed).await.unwrap(), b"value", "a note destroys nothing");
     drop(vault);
 
     let vault = database.open().await;
     let mut doomed = vault.doomed().await.unwrap();
-    doomed.sort_by_key(|doomed| doomed.reference);
+    doomed.sort_by_key(|doomed| (doomed.reference, doomed.request));
     let notes: Vec<_> = doomed.iter().map(|doomed| (doomed.reference, doomed.stream, doomed.request)).collect();
-    assert_eq!(notes, [(REFERENCE, [3; 32], [4; 16]), (OTHER, [1; 32], [2; 16])]);
-    vault.spare(&OTHER).await.unwrap();
-    vault.spare(&OTHER).await.unwrap();
+    let noted = (REFERENCE, [1; 32], [2; 16]);
+    assert_eq!(notes, [noted, (REFERENCE, [3; 32], [4; 16]), (OTHER, [1; 32], [2; 16])]);
+    vault.spare(&OTHER, &[4; 16]).await.unwrap();
+    assert_eq!(vault.doomed().await.unwrap().len(), 3, "another request's note was taken back");
+    vault.spare(&OTHER, &[2; 16]).await.unwrap();
+    vault.spare(&OTHER, &[2; 16]).await.unwrap();
     vault.destroy(&REFERENCE).await.unwrap();
     drop(vault);
 
     let vault = database.open().await;
     assert!(vault.doomed().await.unwrap().is_empty());
     assert_eq!(opens(&vault, &sealed).await, None);
+    assert!(vault.seal(&REFERENCE, b"entry", b"value").await.is_err(), "a destroyed key was replaced");
 }
 
 fn kept() -> impl Strategy<Value = Kept> {

@@ -67,12 +67,12 @@ service! {
         withdraw_consent: WithdrawConsent(WithdrawConsentRequest) -> WithdrawConsentResponse,
         grant_access: GrantAccess(GrantAccessRequest) -> GrantAccessResponse,
         revoke_access: RevokeAccess(RevokeAccessRequest) -> RevokeAccessResponse,
-        access_data: AccessData(AccessDataRequest) -> AccessDataResponse,
     }
     answers {
         publish_document(PublishDocumentRequest) -> PublishDocumentResponse,
         give_consent(GiveConsentRequest) -> GiveConsentResponse,
         request_consent(RequestConsentRequest) -> RequestConsentResponse,
+        access_data(AccessDataRequest) -> AccessDataResponse,
         decide(DecideRequest) -> DecideResponse,
         list_documents(ListDocumentsRequest) -> ListDocumentsResponse,
         get_document(GetDocumentRequest) -> GetDocumentResponse,

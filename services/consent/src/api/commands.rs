@@ -3,13 +3,13 @@
 use super::{Inner, MAX_FILE_BYTES};
 use crate::{
     copy,
-    domain::{Next, Refusal, Rule},
+    domain::{Next, Refusal, Rule, may_read, reader_needs},
 };
 use access::FactSource;
 use journal::{Decision, Proposal, api::receipt_message};
 use proto::{consent as pb, types::Receipt};
 use seal::{
-    command::{GiveConsent, PublishDocument, RequestConsent},
+    command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
     entry::{Entry, Head},
     fact::{Fact, Facts},
     id::Service,
@@ -106,6 +106,31 @@ impl Inner {
             copy: copy::words(&consent),
             machine_copy: copy::receipt(&consent, now_ms()),
         })
+    }
+
+    pub(super) async fn access_data(
+        &self,
+        _: &MetadataMap,
+        request: pb::AccessDataRequest,
+    ) -> Result<pb::AccessDataResponse, Problem> {
+        let received = receive::<AccessData>(request.envelope)?;
+        let (access, stream) = (&received.command, received.stream(Service::Consent));
+        if !self.journal.reader().recorded(stream, &[access.request.0]).await?.is_empty() {
+            self.still_may_read(access).await?;
+        }
+        Ok(pb::AccessDataResponse { receipt: Some(self.recorded(received).await?) })
+    }
+
+    /// Checks that a read which was recorded before, and is asked for again, may still be answered: it counts once, but a
+    /// grant that was revoked meanwhile answers nothing.
+    async fn still_may_read(&self, access: &AccessData) -> Result<(), Problem> {
+        let (_, mut facts) = self.enrollment.facts(access.study, &reader_needs(access)).await?;
+        let (_, own) = self.own_facts(access.study, &access.needs()).await?;
+        facts.extend(own);
+        match may_read(access, &facts, now_ms()) {
+            Ok(()) | Err(Refusal::GrantUsedUp) => Ok(()),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     pub(super) async fn request_consent(

@@ -3,7 +3,7 @@
 use super::{Changes, DAY_MS, Next, Refusal, Rule, malformed, rules};
 use seal::{
     authority::{authorise, subjects},
-    command::{DocumentVersion, Offer, PublishDocument, Quiz, Task, Terms},
+    command::{DocumentVersion, Offer, PublishDocument, Quiz, Reconsent, ReconsentMode, Task, Terms},
     dsse::Envelope,
     fact::{Fact, Facts, List, Subject, Superseded},
     id::Name,
@@ -115,11 +115,11 @@ fn supersede(document: &Name, terms: &Terms, facts: &Facts, next: Next) -> Resul
             else {
                 return Err(Refusal::DocumentUnknown);
             };
-            if superseded.is_some() || !seen.insert(replaced.clone()) {
+            let again = superseded.is_some() && (terms.reconsent.is_none() || terms.effective > next.time);
+            if again || !seen.insert(replaced.clone()) {
                 return Err(Refusal::DocumentSuperseded);
             }
-            let superseded =
-                Superseded { by: next.number, effective: terms.effective, reconsent: terms.reconsent.clone() };
+            let superseded = superseding(superseded.as_ref(), terms, next);
             let fact = Fact::Document {
                 content: *content,
                 approval: approval.clone(),
@@ -130,6 +130,25 @@ fn supersede(document: &Name, terms: &Terms, facts: &Facts, next: Next) -> Resul
             Ok((replaced, fact))
         })
         .collect()
+}
+
+/// The mark of a replaced version. One that was replaced before, without reaching those who agreed to it, may be marked
+/// again by a version in use that demands consent anew; of two demands the stricter counts.
+fn superseding(before: Option<&Superseded>, terms: &Terms, next: Next) -> Superseded {
+    let effective = before.map_or(terms.effective, |before| before.effective.min(terms.effective));
+    let demand = |new: &Reconsent| match before.and_then(|before| before.reconsent.as_ref()) {
+        None => new.clone(),
+        Some(old) => Reconsent {
+            by: old.by.min(new.by),
+            meanwhile: stricter(old.meanwhile, new.meanwhile),
+            then: stricter(old.then, new.then),
+        },
+    };
+    Superseded { by: next.number, effective, reconsent: terms.reconsent.as_ref().map(demand) }
+}
+
+fn stricter(one: ReconsentMode, other: ReconsentMode) -> ReconsentMode {
+    if one == ReconsentMode::Stop { one } else { other }
 }
 
 fn offers(offers: &[Offer]) -> Result<(), Refusal> {

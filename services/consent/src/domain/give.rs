@@ -64,6 +64,8 @@ impl Rule for GiveConsent {
             if matches!(manner.capacity, Capacity::Deferred { .. }) {
                 undecided(&provisions)?;
             }
+            not_against(&provisions, manner, next)?;
+            decline(&mut provisions, self, manner, terms, next);
             for offer in agreed(self, terms, manner)? {
                 let state =
                     Given { until: until(offer, manner, next), mandatory: offer.mandatory, ..state(self, next) };
@@ -98,6 +100,7 @@ fn state(consent: &GiveConsent, next: Next) -> Given {
         withdrawn: None,
         until: None,
         mandatory: false,
+        refused: false,
     }
 }
 
@@ -140,6 +143,45 @@ fn agreed<'a>(consent: &GiveConsent, terms: &'a Terms, manner: &Manner) -> Resul
         return Err(Refusal::NotAdmitted("a deferred consent to an optional provision"));
     }
     Ok(offers)
+}
+
+/// Checks that nobody consents for the participant against what the participant signed, or beyond their coming of age.
+fn not_against(provisions: &BTreeMap<Provision, Given>, manner: &Manner, next: Next) -> Result<(), Refusal> {
+    let majority = match &manner.capacity {
+        Capacity::Participant | Capacity::SiteDevice { .. } => return Ok(()),
+        Capacity::Minor { majority, .. } => Some(*majority),
+        Capacity::Representative { .. } | Capacity::Deferred { .. } => None,
+    };
+    let assents = matches!(&manner.capacity, Capacity::Minor { assent: Assent::Signed, .. });
+    if !assents && provisions.values().any(|state| state.refused) {
+        return Err(NotInForce::Withdrawn.into());
+    }
+    let ends = provisions.values().filter_map(|state| state.until).filter(|until| until.why == End::Majority);
+    match ends.map(|until| until.time).min() {
+        Some(of_age) if next.time >= of_age => Err(NotInForce::MajorityReached.into()),
+        Some(of_age) if majority.is_some_and(|stated| stated > of_age) => {
+            malformed("manner.capacity.minor.majority", "later than was stated before")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A signed form answers every question it asks: what stood under the same document and is not agreed to is withdrawn.
+fn decline(
+    provisions: &mut BTreeMap<Provision, Given>,
+    consent: &GiveConsent,
+    manner: &Manner,
+    terms: &Terms,
+    next: Next,
+) {
+    let asked = |provision: &Provision| terms.provisions.iter().any(|offer| offer.provision == *provision);
+    for (provision, state) in provisions.iter_mut() {
+        let declined = asked(provision) && !consent.provisions.contains(provision);
+        if declined && state.document == consent.document && state.withdrawn.is_none() {
+            state.withdrawn = Some(next.number);
+            state.refused = manner.capacity == Capacity::Participant;
+        }
+    }
 }
 
 /// Checks that consent was neither given, withdrawn nor deferred before: it is deferred once, or not at all.

@@ -49,6 +49,7 @@ impl Rule for WithdrawConsent {
         for provision in withdrawn(self, &provisions)? {
             if let Some(state) = provisions.get_mut(&provision) {
                 state.withdrawn = Some(next.number);
+                state.refused = rules > 1 && self.by == self.participant;
             }
         }
         changes.push((Subject::Consent(self.participant.clone()), Fact::Consent { provisions }));

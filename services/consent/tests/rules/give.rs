@@ -130,6 +130,7 @@ fn the_fact_says_what_was_agreed_to_until_when_and_what_was_mandatory() {
     study.next.number = 7;
     let changes = study.give(&["genetics", "data_collection"]).unwrap();
     let given = |until, mandatory| Given {
+        refused: false,
         given: 7,
         document: name("ICF"),
         version: name("1.0"),

@@ -12,6 +12,9 @@ use serde::Deserialize;
 use server::Problem;
 use tonic::metadata::MetadataMap;
 
+/// Tasks whose holders follow the participants of a site.
+const LISTS: [Task; 6] = [Task::Enrol, Task::Capture, Task::ObtainConsent, Task::Read, Task::Audit, Task::ManageStudy];
+
 impl Inner {
     pub(super) async fn list_participants(
         &self,
@@ -20,7 +23,7 @@ impl Inner {
     ) -> Result<pb::ListParticipantsResponse, Problem> {
         let (study, caller) = self.caller(metadata, &request.study).await?;
         let site = name("site", &request.site)?;
-        self.must_hold(&caller, study, &Task::ALL, &site).await?;
+        self.must_hold(&caller, study, &LISTS, &site).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
         let entries = self.store.list(study, List::Participants(site), page.after, page.size).await?;
         let mut participants = Vec::with_capacity(entries.len());
