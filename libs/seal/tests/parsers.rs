@@ -84,13 +84,17 @@ fn a_fact() -> impl Strategy<Value = Fact> {
         prop::sample::select(vec![ActorKind::Person, ActorKind::System, ActorKind::Participant, ActorKind::Device]);
     let given =
         (number(), a_name(), a_name(), a_name(), ended()).prop_map(|(given, document, version, language, ended)| {
-            Given { given, document, version, language, withdrawn: ended }
+            Given { given, document, version, language, withdrawn: ended, until: None, mandatory: false }
         });
-    let approval = (a_name(), a_name()).prop_map(|(reference, date)| Approval { reference, date });
+    let approval = (a_name(), a_name()).prop_map(|(reference, date)| Approval { reference, date, body: None });
     prop_oneof![
-        (a_name(), any::<u8>()).prop_map(|(name, seed)| Fact::Study { name, root_key: key(seed).public() }),
+        (a_name(), any::<u8>()).prop_map(|(name, seed)| Fact::Study {
+            name,
+            root_key: key(seed).public(),
+            rules: None
+        }),
         (hash(), number()).prop_map(|(hash, effective)| Fact::Protocol { document: hash.into(), effective }),
-        (any::<bool>(), number()).prop_map(|(open, changed)| Fact::Site { open, changed }),
+        (any::<bool>(), number()).prop_map(|(open, changed)| Fact::Site { open, changed, state: None }),
         (kind, number()).prop_map(|(kind, registered)| Fact::Actor { kind, registered }),
         (a_name(), any::<u8>(), number(), ended()).prop_map(|(actor, seed, registered, ended)| Fact::Key {
             actor,
@@ -107,12 +111,15 @@ fn a_fact() -> impl Strategy<Value = Fact> {
         (a_name(), number(), ended()).prop_map(|(site, enrolled, withdrawn)| Fact::Participant {
             site,
             enrolled,
-            withdrawn
+            withdrawn,
+            stage: None
         }),
         (hash(), approval, number()).prop_map(|(hash, approval, published)| Fact::Document {
             content: hash.into(),
             approval,
-            published
+            published,
+            terms: None,
+            superseded: None
         }),
         prop::option::of(given).prop_map(|given| Fact::Consent {
             provisions: given.into_iter().map(|given| (Provision::data_collection(), given)).collect()
@@ -122,7 +129,15 @@ fn a_fact() -> impl Strategy<Value = Fact> {
 
 fn create_study() -> CreateStudy {
     let (study, request) = (Uuid([1; 16]), Uuid([2; 16]));
-    CreateStudy { study, request, by: Name::root(), time: 5, name: name("STUDY-1"), root_key: key(1).public() }
+    CreateStudy {
+        study,
+        request,
+        by: Name::root(),
+        time: 5,
+        name: name("STUDY-1"),
+        root_key: key(1).public(),
+        rules: None,
+    }
 }
 
 fn sample_entry() -> Entry {
@@ -157,7 +172,7 @@ fn promised(receipt: &Receipt) -> Option<Promise> {
 
 /// Valid input of every parser.
 fn samples() -> Vec<Vec<u8>> {
-    let study = Fact::Study { name: name("STUDY-1"), root_key: key(1).public() };
+    let study = Fact::Study { name: name("STUDY-1"), root_key: key(1).public(), rules: None };
     let value = Datapoint {
         nonce: [5; 16],
         item: "SYSBP".to_owned(),

@@ -184,7 +184,8 @@ impl<'a> Evidence<'a> {
         Ok(number)
     }
 
-    /// The first of `subjects` whose fact, in the state after entry `number`, is as `wanted`.
+    /// The first of `subjects` whose fact, in the state after entry `number`, is as `wanted`. A fact that cannot be read
+    /// is not as wanted: what it says does not matter, as long as it is in the state.
     pub(super) fn fact<T>(
         &mut self,
         link: LinkName,
@@ -206,11 +207,9 @@ impl<'a> Evidence<'a> {
                 continue;
             };
             let part = &self.bundle.facts[place];
-            let Some(fact) = proven_fact(part, &root) else {
-                return broken(link, format!("a fact is not in the {service} state {number}"));
-            };
+            ensure(is_in(part, &root), link, format!("a fact is not in the {service} state {number}"))?;
             self.used_facts.insert(place);
-            if let Some(value) = wanted(subject, &fact) {
+            if let Some(value) = Fact::parse(&part.fact.0).and_then(|fact| wanted(subject, &fact)) {
                 return Ok(value);
             }
         }
@@ -235,10 +234,11 @@ impl<'a> Evidence<'a> {
     }
 }
 
-fn proven_fact(part: &FactPart, root: &Hash) -> Option<Fact> {
-    let salt: [u8; 16] = part.salt.0.as_slice().try_into().ok()?;
+/// Whether a fact's bytes are in the state with this root.
+fn is_in(part: &FactPart, root: &Hash) -> bool {
+    let Ok(salt) = <[u8; 16]>::try_from(part.salt.0.as_slice()) else { return false };
     let value = fact::value_hash(&salt, &part.fact.0);
     let siblings = part.siblings.iter().map(|hash| hash.0).collect();
     let path = Path { siblings, terminal: Terminal::Leaf { key: part.key.0, value } };
-    (path.proves(&part.key.0, root) == Some(Proven::Present(value))).then(|| Fact::parse(&part.fact.0)).flatten()
+    path.proves(&part.key.0, root) == Some(Proven::Present(value))
 }
