@@ -1,0 +1,376 @@
+//! False journals, every hash, proof and signature in order: the verifier refuses each by the name of the link it breaks.
+
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use seal::{
+    bundle::{Bundle, Withheld},
+    command::{ActorKind, Assent, Capacity, EraseParticipant, Reconsent, ReconsentMode, RedactValue, Relation, Terms},
+    dsse,
+    fact::{End, Fact, Subject, Superseded, Until},
+    id::Service,
+    key::SecretKey,
+    report::{LinkName, Report},
+    text::Hex,
+};
+use tlog::merkle::leaf_hash;
+use world::{
+    START_MS, World, key,
+    study::{
+        Consent, DEVICE, FATHER, GUARDIAN, INVESTIGATOR, MOTHER, OTHER, PARTICIPANT, SECOND, WITNESS, name, offer,
+        provision, terms, values,
+    },
+};
+
+const LATER: u64 = START_MS + 1_000_000_000;
+/// A moment between the start of the journals and everything captured.
+const EARLIER: u64 = START_MS + 10_000;
+
+fn link(report: &Report) -> Option<LinkName> {
+    assert_eq!(report.verified, report.failure.is_none());
+    report.failure.as_ref().map(|failure| failure.link)
+}
+
+/// What the verifier makes of a submission under this consent, to a document with these terms.
+fn under(world: World, consent: &Consent, of: &Terms) -> Option<LinkName> {
+    captured(world, consent, Some(of.clone()), None, None)
+}
+
+fn captured(
+    mut world: World,
+    consent: &Consent,
+    terms: Option<Terms>,
+    superseded: Option<Superseded>,
+    provision: Option<&str>,
+) -> Option<LinkName> {
+    world.publish_as(terms, superseded);
+    world.consent(consent);
+    let submission = world.submit(provision);
+    link(&world.verify(&world.bundle(submission, &values(), 0, None)))
+}
+
+fn own() -> Consent {
+    Consent::by(Capacity::Participant, &[PARTICIPANT])
+}
+
+fn minor(parents: &[&str], signers: &[&'static str]) -> Consent {
+    let parents = parents.iter().map(|parent| name(parent)).collect();
+    Consent::by(Capacity::Minor { parents, assent: Assent::Signed, majority: LATER }, signers)
+}
+
+fn guardian() -> Consent {
+    Consent::by(Capacity::Representative { actor: name(GUARDIAN) }, &[GUARDIAN])
+}
+
+fn on_device(device: &str, signers: &[&'static str]) -> Consent {
+    let evidence = Hex(seal::sha256(&[b"drawn"]));
+    Consent::by(Capacity::SiteDevice { device: name(device), evidence }, signers)
+}
+
+fn deferred(deadline: u64) -> Consent {
+    Consent::by(Capacity::Deferred { reason: name("unconscious"), deadline }, &[])
+}
+
+fn witnessed(signers: &[&'static str]) -> Consent {
+    let mut consent = Consent::by(Capacity::Participant, signers);
+    consent.manner.as_mut().unwrap().witness = Some(name(WITNESS));
+    consent
+}
+
+#[test]
+fn every_way_to_consent_verifies() {
+    assert_eq!(under(World::new(), &own(), &terms()), None);
+    assert_eq!(under(World::new(), &minor(&[MOTHER, FATHER], &[MOTHER, FATHER, PARTICIPANT]), &terms()), None);
+    assert_eq!(under(World::new(), &guardian(), &terms()), None);
+    assert_eq!(under(World::new(), &on_device(DEVICE, &[DEVICE]), &terms()), None);
+    assert_eq!(under(World::new(), &deferred(LATER), &terms()), None);
+    assert_eq!(under(World::new(), &witnessed(&[PARTICIPANT, WITNESS]), &terms()), None);
+    let first_rules = Consent { manner: None, ..own() };
+    assert_eq!(captured(World::new(), &first_rules, None, None, None), None);
+    let genetics = Consent { provisions: vec![provision("data_collection"), provision("genetics")], ..own() };
+    assert_eq!(captured(World::new(), &genetics, Some(terms()), None, Some("genetics")), None);
+    let able = Capacity::Minor {
+        parents: vec![name(MOTHER), name(FATHER)],
+        assent: Assent::NotAble(name("an infant")),
+        majority: LATER,
+    };
+    assert_eq!(under(World::new(), &Consent::by(able, &[MOTHER, FATHER]), &terms()), None);
+}
+
+#[test]
+fn whoever_had_to_sign_a_consent_signed_it() {
+    let refused = Some(LinkName::Consent);
+    assert_eq!(under(World::new(), &Consent::by(Capacity::Participant, &[MOTHER]), &terms()), refused);
+    assert_eq!(under(World::new(), &minor(&[MOTHER, FATHER], &[MOTHER, PARTICIPANT]), &terms()), refused);
+    assert_eq!(under(World::new(), &minor(&[MOTHER, FATHER], &[MOTHER, FATHER]), &terms()), refused, "assent");
+    assert_eq!(under(World::new(), &minor(&[MOTHER, GUARDIAN], &[MOTHER, GUARDIAN, PARTICIPANT]), &terms()), refused);
+    assert_eq!(under(World::new(), &minor(&[], &[PARTICIPANT]), &terms()), refused);
+    assert_eq!(
+        under(World::new(), &Consent::by(Capacity::Representative { actor: name(MOTHER) }, &[MOTHER]), &terms()),
+        refused
+    );
+    assert_eq!(
+        under(World::new(), &Consent::by(Capacity::Representative { actor: name(GUARDIAN) }, &[PARTICIPANT]), &terms()),
+        refused
+    );
+    assert_eq!(under(World::new(), &on_device(DEVICE, &[PARTICIPANT]), &terms()), refused);
+    assert_eq!(under(World::new(), &on_device(SECOND, &[SECOND]), &terms()), refused, "a person is no device");
+    assert_eq!(under(World::new(), &witnessed(&[PARTICIPANT]), &terms()), refused);
+}
+
+#[test]
+fn what_registered_who_signs_says_what_the_state_says() {
+    let late = "R-EEEEEEEEEEEEEEEE";
+    let witness = || {
+        let mut consent = Consent::by(Capacity::Participant, &[PARTICIPANT, "R-EEEEEEEEEEEEEEEE"]);
+        consent.manner.as_mut().unwrap().witness = Some(name(late));
+        consent
+    };
+    let registered = |of: &str, site: &str, relation| {
+        let mut world = World::new();
+        world.represent(late, of, site, relation);
+        under(world, &witness(), &terms())
+    };
+    let refused = Some(LinkName::Consent);
+    assert_eq!(registered(PARTICIPANT, "701", Relation::ImpartialWitness), None);
+    assert_eq!(registered(OTHER, "701", Relation::ImpartialWitness), refused, "of another participant");
+    assert_eq!(registered(PARTICIPANT, "702", Relation::ImpartialWitness), refused, "at another site");
+    let mut world = World::new();
+    world.register("dr-false", ActorKind::Person, ActorKind::Device);
+    assert_eq!(under(world, &on_device("dr-false", &["dr-false"]), &terms()), refused, "a person as a device");
+    // A second key of a representative, by who registers staff.
+    let mut world = World::new();
+    let number = world.next(Service::Enrollment);
+    let (actor, key) = (name(WITNESS), key("another key").public());
+    let fact = Fact::Key { actor: actor.clone(), key, registered: number, ended: None };
+    world.register_key(&actor, ActorKind::Person, key, vec![(Subject::Key(key.id()), fact)]);
+    assert_eq!(under(world, &witnessed(&[PARTICIPANT, "another key"]), &terms()), refused);
+}
+
+#[test]
+fn a_document_admits_the_way_consent_was_given() {
+    let refused = Some(LinkName::Document);
+    let both = minor(&[MOTHER, FATHER], &[MOTHER, FATHER, PARTICIPANT]);
+    let one = minor(&[MOTHER], &[MOTHER, PARTICIPANT]);
+    assert_eq!(under(World::new(), &one, &terms()), refused, "one parent where two are asked for");
+    assert_eq!(under(World::new(), &one, &Terms { parents: 1, ..terms() }), None);
+    assert_eq!(under(World::new(), &minor(&[MOTHER, MOTHER], &[MOTHER, PARTICIPANT]), &terms()), refused, "one twice");
+    assert_eq!(under(World::new(), &both, &Terms { parents: 0, ..terms() }), refused);
+    assert_eq!(under(World::new(), &guardian(), &Terms { representative: false, ..terms() }), refused);
+    assert_eq!(under(World::new(), &deferred(LATER), &Terms { deferral_ms: None, ..terms() }), refused);
+    assert_eq!(under(World::new(), &deferred(LATER), &Terms { deferral_ms: Some(1_000), ..terms() }), refused);
+    assert_eq!(under(World::new(), &own(), &Terms { sites: vec![name("702")], ..terms() }), refused);
+    assert_eq!(under(World::new(), &own(), &Terms { sites: vec![name("701")], ..terms() }), None);
+    assert_eq!(under(World::new(), &own(), &Terms { effective: LATER, ..terms() }), refused);
+    let optional = Consent { provisions: vec![provision("data_collection"), provision("genetics")], ..deferred(LATER) };
+    assert_eq!(captured(World::new(), &optional, Some(terms()), None, Some("genetics")), refused);
+    assert_eq!(captured(World::new(), &own(), None, None, None), refused, "no terms admit only what has no manner");
+    assert_eq!(under(World::new(), &Consent { manner: None, ..own() }, &terms()), refused);
+    let lacking = Terms { provisions: vec![offer("genetics", false)], ..terms() };
+    assert_eq!(under(World::new(), &own(), &lacking), refused);
+}
+
+#[test]
+fn consent_is_to_the_provision_the_submission_rests_on() {
+    let refused = Some(LinkName::Consent);
+    assert_eq!(captured(World::new(), &own(), Some(terms()), None, Some("genetics")), refused);
+    assert_eq!(captured(World::new(), &own(), Some(terms()), None, Some("data_collection:imaging")), refused);
+    // The state says more than was signed.
+    let stated = vec![provision("data_collection"), provision("genetics")];
+    let more = Consent { stated, ..own() };
+    assert_eq!(captured(World::new(), &more, Some(terms()), None, Some("genetics")), refused);
+    assert_eq!(captured(World::new(), &more, Some(terms()), None, None), None);
+}
+
+#[test]
+fn what_ends_by_itself_has_not_ended() {
+    let refused = Some(LinkName::Consent);
+    let ends = |time| Consent { until: Some(Until { time, why: End::Period }), ..own() };
+    assert_eq!(under(World::new(), &ends(LATER), &terms()), None);
+    assert_eq!(under(World::new(), &ends(EARLIER), &terms()), refused, "as the state says");
+    // As the signed commands say, whatever the state says.
+    let parents = vec![name(MOTHER), name(FATHER)];
+    let came_of_age = Capacity::Minor { parents, assent: Assent::Signed, majority: EARLIER };
+    let came_of_age = Consent::by(came_of_age, &[MOTHER, FATHER, PARTICIPANT]);
+    assert_eq!(under(World::new(), &came_of_age, &terms()), refused);
+    assert_eq!(under(World::new(), &deferred(EARLIER), &terms()), refused);
+    let mut days = terms();
+    days.provisions[0].days = Some(1);
+    let after = |ms: u64| {
+        let mut world = World::new();
+        world.publish(Some(days.clone()));
+        world.consent(&own());
+        world.time += ms;
+        let submission = world.submit(None);
+        link(&world.verify(&world.bundle(submission, &values(), 0, None)))
+    };
+    // The clock of the journals ticks a second for each entry.
+    assert_eq!(after(86_400_000 - 1_001), None);
+    assert_eq!(after(86_400_000 - 1_000), refused);
+}
+
+#[test]
+fn a_superseded_document_stops_capture_when_it_says_so() {
+    let superseded = |effective, by, meanwhile, then| {
+        let reconsent = Some(Reconsent { by, meanwhile, then });
+        captured(World::new(), &own(), Some(terms()), Some(Superseded { by: 9, effective, reconsent }), None)
+    };
+    use ReconsentMode::{Stop, Warn};
+    let refused = Some(LinkName::Consent);
+    assert_eq!(superseded(EARLIER, LATER, Warn, Stop), None);
+    assert_eq!(superseded(EARLIER, LATER, Stop, Stop), refused);
+    assert_eq!(superseded(EARLIER, EARLIER + 1, Warn, Stop), refused);
+    assert_eq!(superseded(EARLIER, EARLIER + 1, Warn, Warn), None);
+    assert_eq!(superseded(LATER, LATER + 1, Stop, Stop), None);
+    let silent = Some(Superseded { by: 9, effective: EARLIER, reconsent: None });
+    assert_eq!(captured(World::new(), &own(), Some(terms()), silent, None), None);
+}
+
+#[test]
+fn a_withdrawal_counts_from_when_it_was_recorded() {
+    let mut world = World::new();
+    world.publish(Some(terms()));
+    let given = world.consent(&own());
+    let before = world.submit(None);
+    world.withdraw(&[provision("data_collection")], given);
+    let after = world.submit(None);
+    assert_eq!(link(&world.verify(&world.bundle(before, &values(), 0, None))), None);
+    assert_eq!(link(&world.verify(&world.bundle(after, &values(), 0, None))), Some(LinkName::Consent));
+}
+
+#[test]
+fn a_fact_that_is_no_fact_of_its_subject_is_passed_over() {
+    let mut world = World::new();
+    world.publish(Some(terms()));
+    world.consent(&own());
+    // Another's key signs first; what the state holds under it is nothing a verifier reads.
+    let envelope = dsse::sign(&world.submission(None), &[&key("nobody"), &key(INVESTIGATOR)]);
+    let odd = vec![(Subject::Key(key("nobody").public().id()), b"{\"future\":{}}".to_vec())];
+    world.record_bytes(Service::Enrollment, "from-the-future", b"{}".to_vec(), odd);
+    let submission = world.record_bytes(Service::Capture, "submit-form", envelope, Vec::new());
+    assert_eq!(link(&world.verify(&world.bundle(submission, &values(), 0, None))), None);
+}
+
+/// A study with one submission.
+fn with_submission() -> (World, u64) {
+    let mut world = World::new();
+    world.publish(Some(terms()));
+    world.consent(&own());
+    let submission = world.submit(None);
+    (world, submission)
+}
+
+fn comment_leaf() -> Hex {
+    Hex(leaf_hash(&values()[1].to_bytes()))
+}
+
+/// What the verifier makes of a comment taken out by this redaction, signed by these.
+fn redacted(change: impl Fn(&mut RedactValue), signers: &[&str]) -> Option<LinkName> {
+    let (mut world, submission) = with_submission();
+    let mut redact = world.redaction(submission);
+    change(&mut redact);
+    let keys: Vec<SecretKey> = signers.iter().map(|signer| key(signer)).collect();
+    let entry = world.record(&redact, &keys.iter().collect::<Vec<_>>(), Vec::new());
+    let withheld = Withheld::Redacted { entry, leaf: comment_leaf() };
+    let report = world.verify(&world.bundle(submission, &values(), 1, Some(withheld)));
+    if let Some(claim) = &report.claim {
+        assert_eq!((claim.item.as_str(), claim.value.as_str()), ("COMMENT", ""));
+        assert_eq!(claim.redacted.as_ref().map(|redacted| redacted.second.as_str()), Some(SECOND));
+    }
+    link(&report)
+}
+
+#[test]
+fn a_value_is_taken_out_by_two_persons_entitled_to() {
+    let both = [INVESTIGATOR, SECOND];
+    let refused = Some(LinkName::Redaction);
+    assert_eq!(redacted(|_| (), &both), None);
+    assert_eq!(redacted(|redact| redact.second = redact.by.clone(), &both), refused, "one person twice");
+    assert_eq!(redacted(|_| (), &[INVESTIGATOR]), refused);
+    assert_eq!(redacted(|_| (), &[SECOND]), refused);
+    assert_eq!(redacted(|redact| redact.second = name(DEVICE), &[INVESTIGATOR, DEVICE]), refused, "without the task");
+    assert_eq!(redacted(|redact| redact.index = 0, &both), refused, "another value");
+    assert_eq!(redacted(|redact| redact.entry += 1, &both), refused, "another submission");
+    assert_eq!(redacted(|redact| redact.participant = name(OTHER), &both), refused);
+    assert_eq!(redacted(|redact| redact.site = name("702"), &both), refused);
+}
+
+#[test]
+fn a_redacted_bundle_holds_the_leaf_and_nothing_of_the_value() {
+    let (mut world, submission) = with_submission();
+    let entry = world.record(&world.redaction(submission), &[&key(INVESTIGATOR), &key(SECOND)], Vec::new());
+    let made = |withheld, change: fn(&mut Bundle)| {
+        let mut bundle = world.bundle(submission, &values(), 1, Some(withheld));
+        change(&mut bundle);
+        link(&world.verify(&bundle))
+    };
+    let good = || Withheld::Redacted { entry, leaf: comment_leaf() };
+    assert_eq!(made(good(), |_| ()), None);
+    let other = Hex(leaf_hash(b"another"));
+    assert_eq!(made(Withheld::Redacted { entry, leaf: other }, |_| ()), Some(LinkName::Datapoint));
+    assert_eq!(made(Withheld::Redacted { entry: submission, leaf: comment_leaf() }, |_| ()), Some(LinkName::Redaction));
+    assert_eq!(made(good(), |bundle| bundle.datapoint.0 = values()[1].to_bytes()), Some(LinkName::Redaction));
+    assert_eq!(made(good(), |bundle| bundle.withheld = None), Some(LinkName::Datapoint));
+    // Before the redaction the value was there, and still is for whoever kept it.
+    assert_eq!(link(&world.verify(&world.bundle(submission, &values(), 1, None))), None);
+}
+
+/// What the verifier makes of a submission erased by this command, signed by these.
+fn erased(change: impl Fn(&mut EraseParticipant), signer: &str) -> Option<LinkName> {
+    let (mut world, submission) = with_submission();
+    let mut erase = world.erasure(vec![submission]);
+    change(&mut erase);
+    let entry = world.record(&erase, &[&key(signer)], Vec::new());
+    let report = world.verify(&world.bundle(submission, &values(), 0, Some(Withheld::Erased { entry })));
+    if report.verified {
+        assert!(report.claim.is_none());
+        let erasure = report.erasure.as_ref().unwrap();
+        assert_eq!((erasure.entry, erasure.erased_in), (submission, entry));
+        assert!(erasure.checkpoint.is_some() && !erasure.delegations.is_empty());
+    }
+    link(&report)
+}
+
+#[test]
+fn an_erasure_lists_the_entry_and_is_signed_by_who_may() {
+    let refused = Some(LinkName::Erasure);
+    assert_eq!(erased(|_| (), INVESTIGATOR), None);
+    assert_eq!(erased(|erase| erase.entries = vec![7, 5, 3, 0], INVESTIGATOR), None, "in any order");
+    assert_eq!(erased(|erase| erase.entries = Vec::new(), INVESTIGATOR), refused);
+    assert_eq!(erased(|erase| erase.entries = vec![5], INVESTIGATOR), refused, "another entry");
+    assert_eq!(erased(|erase| erase.by = name(SECOND), SECOND), refused, "without the task");
+    assert_eq!(erased(|_| (), SECOND), refused, "signed by another");
+}
+
+#[test]
+fn an_erased_bundle_holds_nothing_of_the_submission() {
+    let (mut world, submission) = with_submission();
+    let entry = world.record(&world.erasure(vec![0, 1, 2]), &[&key(INVESTIGATOR)], Vec::new());
+    let made = |of: u64, change: fn(&mut Bundle)| {
+        let mut bundle = world.bundle(of, &values(), 0, Some(Withheld::Erased { entry }));
+        change(&mut bundle);
+        link(&world.verify(&bundle))
+    };
+    let refused = Some(LinkName::Erasure);
+    assert_eq!(made(submission, |_| ()), None);
+    assert_eq!(made(entry, |_| ()), refused, "an erasure is no submission, nor before itself");
+    assert_eq!(made(submission, |bundle| bundle.datapoint.0 = values()[0].to_bytes()), refused);
+    assert_eq!(made(submission, |bundle| bundle.index = 1), refused);
+    assert_eq!(made(submission, |bundle| bundle.path.push(comment_leaf())), refused);
+    let envelope = |bundle: &mut Bundle| {
+        let part = bundle.entries.iter_mut().find(|part| part.envelope.is_none() && part.service == Service::Capture);
+        part.unwrap().envelope = Some(seal::text::Base64(b"{}".to_vec()));
+    };
+    assert_eq!(made(submission, envelope), Some(LinkName::Leftovers));
+}
+
+#[test]
+fn a_new_key_is_vouched_for_by_the_older_one() {
+    let mut world = World::new();
+    world.publish(Some(terms()));
+    world.rotate(PARTICIPANT, "new key");
+    world.consent(&Consent::by(Capacity::Participant, &["new key"]));
+    let submission = world.submit(None);
+    assert_eq!(link(&world.verify(&world.bundle(submission, &values(), 0, None))), None);
+}
