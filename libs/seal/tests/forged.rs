@@ -13,7 +13,9 @@ use seal::{
     key::SecretKey,
     report::{LinkName, Report},
     text::Hex,
+    verify::verify,
 };
+use std::{collections::BTreeMap, fs, path::Path};
 use tlog::merkle::leaf_hash;
 use world::{
     START_MS, World, key,
@@ -38,16 +40,28 @@ fn under(world: World, consent: &Consent, of: &Terms) -> Option<LinkName> {
 }
 
 fn captured(
-    mut world: World,
+    world: World,
     consent: &Consent,
     terms: Option<Terms>,
     superseded: Option<Superseded>,
     provision: Option<&str>,
 ) -> Option<LinkName> {
+    let policy = world.policy();
+    link(&verify(&capture(world, consent, terms, superseded, provision).to_bytes(), &policy))
+}
+
+/// The bundle of a submission under this consent.
+fn capture(
+    mut world: World,
+    consent: &Consent,
+    terms: Option<Terms>,
+    superseded: Option<Superseded>,
+    provision: Option<&str>,
+) -> Bundle {
     world.publish_as(terms, superseded);
     world.consent(consent);
     let submission = world.submit(provision);
-    link(&world.verify(&world.bundle(submission, &values(), 0, None)))
+    world.bundle(submission, &values(), 0, None)
 }
 
 fn own() -> Consent {
@@ -119,33 +133,43 @@ fn whoever_had_to_sign_a_consent_signed_it() {
     assert_eq!(under(World::new(), &witnessed(&[PARTICIPANT]), &terms()), refused);
 }
 
-#[test]
-fn what_registered_who_signs_says_what_the_state_says() {
-    let late = "R-EEEEEEEEEEEEEEEE";
-    let witness = || {
-        let mut consent = Consent::by(Capacity::Participant, &[PARTICIPANT, "R-EEEEEEEEEEEEEEEE"]);
-        consent.manner.as_mut().unwrap().witness = Some(name(late));
-        consent
-    };
-    let registered = |of: &str, site: &str, relation| {
-        let mut world = World::new();
-        world.represent(late, of, site, relation);
-        under(world, &witness(), &terms())
-    };
-    let refused = Some(LinkName::Consent);
-    assert_eq!(registered(PARTICIPANT, "701", Relation::ImpartialWitness), None);
-    assert_eq!(registered(OTHER, "701", Relation::ImpartialWitness), refused, "of another participant");
-    assert_eq!(registered(PARTICIPANT, "702", Relation::ImpartialWitness), refused, "at another site");
+const LATE: &str = "R-EEEEEEEEEEEEEEEE";
+
+/// A witness whose registration names this participant, site and relation; the state says it is right.
+fn with_witness(of: &str, site: &str, relation: Relation) -> (World, Consent) {
+    let mut world = World::new();
+    world.represent(LATE, of, site, relation);
+    let mut consent = Consent::by(Capacity::Participant, &[PARTICIPANT, LATE]);
+    consent.manner.as_mut().unwrap().witness = Some(name(LATE));
+    (world, consent)
+}
+
+/// A person whom the state calls a device.
+fn with_false_device() -> (World, Consent) {
     let mut world = World::new();
     world.register("dr-false", ActorKind::Person, ActorKind::Device);
-    assert_eq!(under(world, &on_device("dr-false", &["dr-false"]), &terms()), refused, "a person as a device");
-    // A second key of a representative, by who registers staff.
+    (world, on_device("dr-false", &["dr-false"]))
+}
+
+/// A second key of the witness, registered by who registers staff.
+fn with_second_key() -> (World, Consent) {
     let mut world = World::new();
-    let number = world.next(Service::Enrollment);
-    let (actor, key) = (name(WITNESS), key("another key").public());
-    let fact = Fact::Key { actor: actor.clone(), key, registered: number, ended: None };
+    let (registered, actor, key) = (world.next(Service::Enrollment), name(WITNESS), key("another key").public());
+    let fact = Fact::Key { actor: actor.clone(), key, registered, ended: None };
     world.register_key(&actor, ActorKind::Person, key, vec![(Subject::Key(key.id()), fact)]);
-    assert_eq!(under(world, &witnessed(&[PARTICIPANT, "another key"]), &terms()), refused);
+    (world, witnessed(&[PARTICIPANT, "another key"]))
+}
+
+#[test]
+fn what_registered_who_signs_says_what_the_state_says() {
+    let judged = |(world, consent): (World, Consent)| under(world, &consent, &terms());
+    let refused = Some(LinkName::Consent);
+    assert_eq!(judged(with_witness(PARTICIPANT, "701", Relation::ImpartialWitness)), None);
+    assert_eq!(judged(with_witness(OTHER, "701", Relation::ImpartialWitness)), refused, "of another participant");
+    assert_eq!(judged(with_witness(PARTICIPANT, "702", Relation::ImpartialWitness)), refused, "at another site");
+    assert_eq!(judged(with_witness(PARTICIPANT, "701", Relation::Parent)), refused, "as another");
+    assert_eq!(judged(with_false_device()), refused);
+    assert_eq!(judged(with_second_key()), refused);
 }
 
 #[test]
@@ -239,17 +263,23 @@ fn a_withdrawal_counts_from_when_it_was_recorded() {
     assert_eq!(link(&world.verify(&world.bundle(after, &values(), 0, None))), Some(LinkName::Consent));
 }
 
-#[test]
-fn a_fact_that_is_no_fact_of_its_subject_is_passed_over() {
-    let mut world = World::new();
-    world.publish(Some(terms()));
-    world.consent(&own());
-    // Another's key signs first; what the state holds under it is nothing a verifier reads.
+/// A submission whose first signature is by a key of which the state holds what no verifier reads.
+fn with_odd_fact() -> Bundle {
+    let (mut world, _) = with_submission();
     let envelope = dsse::sign(&world.submission(None), &[&key("nobody"), &key(INVESTIGATOR)]);
     let odd = vec![(Subject::Key(key("nobody").public().id()), b"{\"future\":{}}".to_vec())];
     world.record_bytes(Service::Enrollment, "from-the-future", b"{}".to_vec(), odd);
     let submission = world.record_bytes(Service::Capture, "submit-form", envelope, Vec::new());
-    assert_eq!(link(&world.verify(&world.bundle(submission, &values(), 0, None))), None);
+    world.bundle(submission, &values(), 0, None)
+}
+
+#[test]
+fn a_fact_that_is_no_fact_of_its_subject_is_passed_over() {
+    let mut bundle = with_odd_fact();
+    assert_eq!(link(&World::new().verify(&bundle)), None);
+    let odd = bundle.facts.iter_mut().find(|part| part.fact.0.starts_with(b"{\"future\"")).unwrap();
+    odd.fact.0.push(b' ');
+    assert_eq!(link(&World::new().verify(&bundle)), Some(LinkName::Signer), "it is in the state all the same");
 }
 
 /// A study with one submission.
@@ -265,15 +295,20 @@ fn comment_leaf() -> Hex {
     Hex(leaf_hash(&values()[1].to_bytes()))
 }
 
-/// What the verifier makes of a comment taken out by this redaction, signed by these.
-fn redacted(change: impl Fn(&mut RedactValue), signers: &[&str]) -> Option<LinkName> {
+/// The bundle of a comment taken out by this redaction, signed by these.
+fn redaction(change: impl Fn(&mut RedactValue), signers: &[&str]) -> Bundle {
     let (mut world, submission) = with_submission();
     let mut redact = world.redaction(submission);
     change(&mut redact);
     let keys: Vec<SecretKey> = signers.iter().map(|signer| key(signer)).collect();
     let entry = world.record(&redact, &keys.iter().collect::<Vec<_>>(), Vec::new());
     let withheld = Withheld::Redacted { entry, leaf: comment_leaf() };
-    let report = world.verify(&world.bundle(submission, &values(), 1, Some(withheld)));
+    world.bundle(submission, &values(), 1, Some(withheld))
+}
+
+/// What the verifier makes of a comment taken out by this redaction, signed by these.
+fn redacted(change: impl Fn(&mut RedactValue), signers: &[&str]) -> Option<LinkName> {
+    let report = World::new().verify(&redaction(change, signers));
     if let Some(claim) = &report.claim {
         assert_eq!((claim.item.as_str(), claim.value.as_str()), ("COMMENT", ""));
         assert_eq!(claim.redacted.as_ref().map(|redacted| redacted.second.as_str()), Some(SECOND));
@@ -316,17 +351,22 @@ fn a_redacted_bundle_holds_the_leaf_and_nothing_of_the_value() {
     assert_eq!(link(&world.verify(&world.bundle(submission, &values(), 1, None))), None);
 }
 
-/// What the verifier makes of a submission erased by this command, signed by these.
-fn erased(change: impl Fn(&mut EraseParticipant), signer: &str) -> Option<LinkName> {
+/// The bundle of a submission erased by this command, signed by this person.
+fn erasure(change: impl Fn(&mut EraseParticipant), signer: &str) -> Bundle {
     let (mut world, submission) = with_submission();
     let mut erase = world.erasure(vec![submission]);
     change(&mut erase);
     let entry = world.record(&erase, &[&key(signer)], Vec::new());
-    let report = world.verify(&world.bundle(submission, &values(), 0, Some(Withheld::Erased { entry })));
+    world.bundle(submission, &values(), 0, Some(Withheld::Erased { entry }))
+}
+
+/// What the verifier makes of a submission erased by this command, signed by this person.
+fn erased(change: impl Fn(&mut EraseParticipant), signer: &str) -> Option<LinkName> {
+    let report = World::new().verify(&erasure(change, signer));
     if report.verified {
         assert!(report.claim.is_none());
         let erasure = report.erasure.as_ref().unwrap();
-        assert_eq!((erasure.entry, erasure.erased_in), (submission, entry));
+        assert_eq!((erasure.entry, erasure.erased_in), (0, 1));
         assert!(erasure.checkpoint.is_some() && !erasure.delegations.is_empty());
     }
     link(&report)
@@ -373,4 +413,102 @@ fn a_new_key_is_vouched_for_by_the_older_one() {
     world.consent(&Consent::by(Capacity::Participant, &["new key"]));
     let submission = world.submit(None);
     assert_eq!(link(&world.verify(&world.bundle(submission, &values(), 0, None))), None);
+}
+
+/// A vector: its name, the link that must fail, and the bundle.
+type Vector = (&'static str, Option<LinkName>, Bundle);
+
+fn consent_vectors() -> Vec<Vector> {
+    let under = |consent: &Consent, of: &Terms| capture(World::new(), consent, Some(of.clone()), None, None);
+    let false_world = |(world, consent): (World, Consent)| capture(world, &consent, Some(terms()), None, None);
+    let (consent, document) = (Some(LinkName::Consent), Some(LinkName::Document));
+    let parents = minor(&[MOTHER, FATHER], &[MOTHER, PARTICIPANT]);
+    let without_assent = minor(&[MOTHER, FATHER], &[MOTHER, FATHER]);
+    let parent_twice = minor(&[MOTHER, MOTHER], &[MOTHER, PARTICIPANT]);
+    let majority =
+        Capacity::Minor { parents: vec![name(MOTHER), name(FATHER)], assent: Assent::Signed, majority: EARLIER };
+    let majority = Consent::by(majority, &[MOTHER, FATHER, PARTICIPANT]);
+    let ended = Consent { until: Some(Until { time: EARLIER, why: End::Deferral }), ..own() };
+    let stated = vec![provision("data_collection"), provision("genetics")];
+    let more = Consent { stated: stated.clone(), ..own() };
+    let both = Consent { provisions: stated, ..own() };
+    let only = Terms { provisions: vec![offer("data_collection", true)], ..terms() };
+    let reconsent = Reconsent { by: EARLIER + 1, meanwhile: ReconsentMode::Warn, then: ReconsentMode::Stop };
+    let superseded = Superseded { by: 9, effective: EARLIER, reconsent: Some(reconsent) };
+    vec![
+        ("parent-did-not-sign", consent, under(&parents, &terms())),
+        ("minor-did-not-assent", consent, under(&without_assent, &terms())),
+        ("one-parent-of-two", document, under(&minor(&[MOTHER], &[MOTHER, PARTICIPANT]), &terms())),
+        ("one-parent-twice", document, under(&parent_twice, &terms())),
+        (
+            "minors-not-admitted",
+            document,
+            under(&minor(&[MOTHER], &[MOTHER, PARTICIPANT]), &Terms { parents: 0, ..terms() }),
+        ),
+        ("representative-not-admitted", document, under(&guardian(), &Terms { representative: false, ..terms() })),
+        ("deferral-not-admitted", document, under(&deferred(LATER), &Terms { deferral_ms: Some(1), ..terms() })),
+        ("document-for-another-site", document, under(&own(), &Terms { sites: vec![name("702")], ..terms() })),
+        ("document-not-yet-in-use", document, under(&own(), &Terms { effective: LATER, ..terms() })),
+        (
+            "witness-of-another-participant",
+            consent,
+            false_world(with_witness(OTHER, "701", Relation::ImpartialWitness)),
+        ),
+        ("witness-of-another-site", consent, false_world(with_witness(PARTICIPANT, "702", Relation::ImpartialWitness))),
+        ("parent-as-witness", consent, false_world(with_witness(PARTICIPANT, "701", Relation::Parent))),
+        ("person-as-device", consent, false_world(with_false_device())),
+        ("representative-with-a-key-of-staff", consent, false_world(with_second_key())),
+        ("period-over-as-the-state-says", consent, under(&ended, &terms())),
+        ("majority-reached-as-signed", consent, under(&majority, &terms())),
+        ("deferral-over-as-signed", consent, under(&deferred(EARLIER), &terms())),
+        ("reconsent-overdue", consent, capture(World::new(), &own(), Some(terms()), Some(superseded), None)),
+        ("provision-not-given", consent, capture(World::new(), &own(), Some(terms()), None, Some("genetics"))),
+        ("provision-not-signed", consent, capture(World::new(), &more, Some(terms()), None, Some("genetics"))),
+        ("provision-not-offered", document, capture(World::new(), &both, Some(only), None, Some("genetics"))),
+        ("manner-without-terms", document, capture(World::new(), &own(), None, None, None)),
+        ("first-rules", None, capture(World::new(), &Consent { manner: None, ..own() }, None, None, None)),
+    ]
+}
+
+fn withheld_vectors() -> Vec<Vector> {
+    let (redacted, erased) = (Some(LinkName::Redaction), Some(LinkName::Erasure));
+    let both = [INVESTIGATOR, SECOND];
+    vec![
+        ("redaction-by-one-person", redacted, redaction(|redact| redact.second = redact.by.clone(), &both)),
+        ("redaction-with-one-signature", redacted, redaction(|_| (), &both[..1])),
+        ("redaction-by-a-device", redacted, redaction(|redact| redact.second = name(DEVICE), &[INVESTIGATOR, DEVICE])),
+        ("redaction-of-another-value", redacted, redaction(|redact| redact.index = 0, &both)),
+        ("redaction-of-another-submission", redacted, redaction(|redact| redact.entry = 5, &both)),
+        ("redaction-of-another-participant", redacted, redaction(|redact| redact.participant = name(OTHER), &both)),
+        ("erasure-of-other-entries", erased, erasure(|erase| erase.entries = vec![5], INVESTIGATOR)),
+        ("erasure-without-the-task", erased, erasure(|erase| erase.by = name(SECOND), SECOND)),
+        ("erasure-in-any-order", None, erasure(|erase| erase.entries = vec![7, 5, 3, 0], INVESTIGATOR)),
+        ("fact-of-the-future", None, with_odd_fact()),
+    ]
+}
+
+/// The vectors of `docs/vectors/forged`, made by `TRIALSEAL_WRITE_VECTORS=1 cargo test -p seal --test forged vectors`.
+#[test]
+fn the_forged_vectors_are_these() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors/forged");
+    let vectors: Vec<Vector> = consent_vectors().into_iter().chain(withheld_vectors()).collect();
+    let expected: BTreeMap<String, Option<String>> = vectors
+        .iter()
+        .map(|(name, link, _)| (format!("{name}.trialseal"), link.map(|link| link.to_string())))
+        .collect();
+    let expected = serde_json::to_string_pretty(&expected).unwrap() + "\n";
+    let mut files = vec![("policy.txt".to_owned(), World::new().policy_text().into_bytes())];
+    files.push(("expected.json".to_owned(), expected.into_bytes()));
+    files.extend(vectors.iter().map(|(name, _, bundle)| (format!("{name}.trialseal"), bundle.to_bytes())));
+    if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some() {
+        fs::create_dir_all(&folder).unwrap();
+        files.iter().for_each(|(file, bytes)| fs::write(folder.join(file), bytes).unwrap());
+    }
+    for (file, bytes) in &files {
+        assert!(fs::read(folder.join(file)).unwrap() == *bytes, "{file} is not as it is made");
+    }
+    let policy = World::new().policy();
+    for (name, expected, bundle) in vectors {
+        assert_eq!(link(&verify(&bundle.to_bytes(), &policy)), expected, "{name}");
+    }
 }

@@ -123,9 +123,13 @@ impl World {
         self.journals[&service].entries.last().unwrap().head()
     }
 
-    pub fn policy(&self) -> Policy {
+    pub fn policy_text(&self) -> String {
         let (log, study, root) = (log().verifier(), self.study, self.root.public());
-        Policy::parse(&format!("log {log}\nquorum none\nstudy {study} {root}\n")).unwrap()
+        format!("log {log}\nquorum none\nstudy {study} {root}\n")
+    }
+
+    pub fn policy(&self) -> Policy {
+        Policy::parse(&self.policy_text()).unwrap()
     }
 
     /// The bundle of a value, as far as it can be made: what is missing is added until the walk ends or breaks.
