@@ -14,12 +14,12 @@ use seal::{
 use tlog::Hash;
 
 /// A forgery: its name, the link that must fail, the bundle it is made of, and how.
-pub type Forgery = (&'static str, LinkName, &'static str, fn(&mut Bundle, &Bundles));
+pub(crate) type Forgery = (&'static str, LinkName, &'static str, fn(&mut Bundle, &Bundles));
 
 /// A bundle between the oldest, `plain`, and the newest, `document-superseded`.
 const BETWEEN: &str = "consent-on-site-device";
 
-pub const FORGERIES: &[Forgery] = &[
+pub(crate) const FORGERIES: &[Forgery] = &[
     ("head-with-an-older-state-root", LinkName::Submission, BETWEEN, |bundle, all| {
         other_root(bundle, &of(all, "plain"));
     }),

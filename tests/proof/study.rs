@@ -18,10 +18,10 @@ use trialseal::setup::{Actor, Participant, name, offer, terms, text_item, value}
 const YEAR_MS: u64 = 365 * 86_400_000;
 
 /// Bundles by their names.
-pub type Bundles = BTreeMap<&'static str, Vec<u8>>;
+pub(crate) type Bundles = BTreeMap<&'static str, Vec<u8>>;
 
 /// Sets up what the scenes need beyond a [`World`], plays them, and fetches the bundle of each.
-pub async fn bundles(world: &World) -> Bundles {
+pub(crate) async fn bundles(world: &World) -> Bundles {
     let scene = Scene { world };
     scene.prepare().await;
     let mut entries = BTreeMap::from([("plain", (world.capture("BASELINE", "120").await, "SYSBP"))]);

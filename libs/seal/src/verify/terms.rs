@@ -30,8 +30,8 @@ fn capacity(terms: &Terms, offer: &Offer, capacity: &Capacity, recorded: u64) ->
         Capacity::Participant | Capacity::SiteDevice { .. } => true,
         Capacity::Representative { .. } => terms.representative,
         Capacity::Minor { parents, .. } => {
-            let different = parents.iter().collect::<HashSet<_>>().len();
-            terms.parents > 0 && different == parents.len() && different >= usize::from(terms.parents)
+            let different = parents.iter().collect::<HashSet<_>>();
+            terms.parents > 0 && different.len() >= usize::from(terms.parents)
         }
         Capacity::Deferred { deadline, .. } => {
             let longest = terms.deferral_ms.map(|longest| recorded.saturating_add(longest));
