@@ -138,7 +138,7 @@ const LATE: &str = "R-EEEEEEEEEEEEEEEE";
 /// A witness whose registration names this participant, site and relation; the state says it is right.
 fn with_witness(of: &str, site: &str, relation: Relation) -> (World, Consent) {
     let mut world = World::new();
-    world.represent(LATE, of, site, relation);
+    world.represent(LATE, of, site, relation, Relation::ImpartialWitness);
     let mut consent = Consent::by(Capacity::Participant, &[PARTICIPANT, LATE]);
     consent.manner.as_mut().unwrap().witness = Some(name(LATE));
     (world, consent)
@@ -384,6 +384,71 @@ fn an_erasure_lists_the_entry_and_is_signed_by_who_may() {
 }
 
 #[test]
+fn what_is_taken_out_was_recorded_before() {
+    let withheld = |of: u64, withheld: Withheld, world: &World, index| {
+        link(&world.verify(&world.bundle(of, &values(), index, Some(withheld))))
+    };
+    let (mut world, submission) = with_submission();
+    let later = world.next(Service::Capture) + 1;
+    let redaction = world.record(&world.redaction(later), &[&key(INVESTIGATOR), &key(SECOND)], Vec::new());
+    assert_eq!(world.submit(None), later);
+    let redacted = Withheld::Redacted { entry: redaction, leaf: comment_leaf() };
+    assert_eq!(withheld(later, redacted, &world, 1), Some(LinkName::Redaction), "a submission of the future");
+
+    let erasure =
+        world.record(&world.erasure(vec![submission, redaction, later, later + 2]), &[&key(INVESTIGATOR)], Vec::new());
+    let erased = || Withheld::Erased { entry: erasure };
+    assert_eq!(world.submit(None), later + 2);
+    assert_eq!(withheld(submission, erased(), &world, 0), None);
+    assert_eq!(withheld(redaction, erased(), &world, 0), Some(LinkName::Erasure), "no submission");
+    assert_eq!(withheld(later + 2, erased(), &world, 0), Some(LinkName::Erasure), "a submission of the future");
+}
+
+/// A submission whose payload or site fact is written otherwise.
+fn written(payload: fn(&str) -> String, site: &[u8]) -> Bundle {
+    let (mut world, _) = with_submission();
+    let site = vec![(Subject::Site(name("701")), site.to_vec())];
+    world.record_bytes(Service::Enrollment, "from-elsewhere", b"{}".to_vec(), site);
+    let json = payload(&serde_json::to_string(&world.submission(None)).unwrap());
+    let envelope = dsse::sign_bytes(&dsse::payload_type("submit-form"), json.into_bytes(), &[&key(INVESTIGATOR)]);
+    let submission = world.record_bytes(Service::Capture, "submit-form", envelope, Vec::new());
+    world.bundle(submission, &values(), 0, None)
+}
+
+const SITE: &[u8] = br#"{"site":{"open":true,"changed":0}}"#;
+
+/// The form instance as an array of its values.
+fn instance_as_array(payload: &str) -> String {
+    let (before, rest) = payload.split_once("\"instance\":{").unwrap();
+    let (_, after) = rest.split_once('}').unwrap();
+    format!("{before}\"instance\":[\"{PARTICIPANT}\",\"V1\",0,\"VS\",0]{after}")
+}
+
+/// A bundle's JSON, changed, behind its right digest.
+fn rewritten(bundle: &Bundle, from: &str, to: &str) -> Vec<u8> {
+    let json = serde_json::to_string(bundle).unwrap();
+    assert!(json.contains(from));
+    let json = json.replacen(from, to, 1);
+    format!("trialseal/bundle@v1 sha256 {}\n{json}", seal::sha256(&[json.as_bytes()]).to_hex()).into_bytes()
+}
+
+#[test]
+fn objects_are_written_as_objects_and_names_as_strings() {
+    let judged = |bundle: Bundle| link(&World::new().verify(&bundle));
+    assert_eq!(judged(written(str::to_owned, SITE)), None);
+    assert_eq!(judged(written(instance_as_array, SITE)), Some(LinkName::Submission));
+    assert_eq!(judged(written(str::to_owned, br#"{"site":[true,0,null]}"#)), Some(LinkName::Site));
+    assert_eq!(
+        judged(written(str::to_owned, br#"{"site":{"open":true,"changed":0,"state":{"open":null}}}"#)),
+        Some(LinkName::Site)
+    );
+    let (bundle, policy) = (written(str::to_owned, SITE), World::new().policy());
+    let judged = |from: &str, to: &str| link(&verify(&rewritten(&bundle, from, to), &policy));
+    assert_eq!(judged("\"service\":\"capture\"", "\"service\": \"capture\""), None);
+    assert_eq!(judged("\"service\":\"capture\"", "\"service\":{\"capture\":null}"), Some(LinkName::File));
+}
+
+#[test]
 fn an_erased_bundle_holds_nothing_of_the_submission() {
     let (mut world, submission) = with_submission();
     let entry = world.record(&world.erasure(vec![0, 1, 2]), &[&key(INVESTIGATOR)], Vec::new());
@@ -484,6 +549,12 @@ fn withheld_vectors() -> Vec<Vector> {
         ("erasure-without-the-task", erased, erasure(|erase| erase.by = name(SECOND), SECOND)),
         ("erasure-in-any-order", None, erasure(|erase| erase.entries = vec![7, 5, 3, 0], INVESTIGATOR)),
         ("fact-of-the-future", None, with_odd_fact()),
+        ("payload-with-an-array-for-an-object", Some(LinkName::Submission), written(instance_as_array, SITE)),
+        (
+            "fact-with-an-array-for-an-object",
+            Some(LinkName::Site),
+            written(str::to_owned, br#"{"site":[true,0,null]}"#),
+        ),
     ]
 }
 

@@ -445,3 +445,16 @@ fn payloads_facts_and_bundles_with_a_field_twice_or_unknown_are_refused() {
     }
     assert_eq!(Bundle::parse(&[BUNDLE, b" "].concat()), Err(BundleError::Damaged));
 }
+
+// RFC 8032 section 5.1.3 would refuse these keys; docs/PROOF.md section 3.2 says which are keys here.
+#[test]
+fn keys_with_an_unreduced_y_are_those_of_the_reduced_one() {
+    let text = |y: u8, prime: bool| {
+        let mut bytes = if prime { [0xff; 32] } else { [0; 32] };
+        (bytes[0], bytes[31]) = if prime { (0xed + y, 0x7f) } else { (y, 0) };
+        format!("ed25519:{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes))
+    };
+    let keys: Vec<u8> = (0..19).filter(|y| PublicKey::from_str(&text(*y, true)).is_ok()).collect();
+    assert_eq!(keys, (0..19).filter(|y| PublicKey::from_str(&text(*y, false)).is_ok()).collect::<Vec<_>>());
+    assert_eq!(keys, [3, 4, 5, 6, 9, 10, 14, 15, 16, 18]);
+}

@@ -1,7 +1,7 @@
 //! A bundle's entries and facts, each handed out only after its own check, and struck off as it is used.
 
 use crate::{
-    bundle::{Bundle, FactPart},
+    bundle::{Bundle, FactPart, is_as_written},
     command::Payload,
     dsse::Envelope,
     entry::{self, Entry, Head},
@@ -10,6 +10,7 @@ use crate::{
     map::{Path, Proven, Terminal},
     report::{Failure, LinkName},
 };
+use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use tlog::{Hash, sha256};
 
@@ -137,6 +138,8 @@ impl<'a> Evidence<'a> {
             Ok(command) => command,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
+        let written = is_as_written(envelope.payload_bytes(), &command);
+        ensure(written, link, format!("the payload of {service} entry {number} is not written with objects"))?;
         let agrees = entry.kind == P::KIND && command.study() == self.bundle.study;
         ensure(agrees, link, format!("{service} entry {number} is not a {} of this study", P::KIND))?;
         Ok(Recorded { entry, envelope, command })
@@ -155,7 +158,8 @@ impl<'a> Evidence<'a> {
         };
         self.used_envelopes.insert(place);
         match Envelope::parse(&bytes.0) {
-            Ok(envelope) => Ok((envelope, &bytes.0)),
+            Ok(envelope) if is_object(&bytes.0) => Ok((envelope, &bytes.0)),
+            Ok(_) => broken(link, format!("the envelope of {service} entry {number} is not written with objects")),
             Err(error) => broken(link, format!("{service} entry {number}: {error}")),
         }
     }
@@ -209,7 +213,8 @@ impl<'a> Evidence<'a> {
             let part = &self.bundle.facts[place];
             ensure(is_in(part, &root), link, format!("a fact is not in the {service} state {number}"))?;
             self.used_facts.insert(place);
-            if let Some(value) = Fact::parse(&part.fact.0).and_then(|fact| wanted(subject, &fact)) {
+            let fact = Fact::parse(&part.fact.0).filter(|fact| is_as_written(&part.fact.0, fact));
+            if let Some(value) = fact.and_then(|fact| wanted(subject, &fact)) {
                 return Ok(value);
             }
         }
@@ -232,6 +237,12 @@ impl<'a> Evidence<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether an envelope and its signatures are JSON objects, not arrays of the fields' values.
+fn is_object(envelope: &[u8]) -> bool {
+    let Ok(Value::Object(envelope)) = serde_json::from_slice(envelope) else { return false };
+    envelope.get("signatures").and_then(Value::as_array).is_some_and(|all| all.iter().all(Value::is_object))
 }
 
 /// Whether a fact's bytes are in the state with this root.

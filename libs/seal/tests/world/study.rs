@@ -5,7 +5,7 @@ use seal::{
     command::{
         ActorKind, Approval, Capacity, CreateStudy, Delegate, EnrolParticipant, EraseParticipant, FormInstance,
         GiveConsent, Manner, Offer, Provision, PublishDocument, RedactValue, RegisterActor, RegisterRepresentative,
-        Relation, RotateKey, Submission, Task, Terms, WithdrawConsent,
+        Relation, RotateKey, ScreenParticipant, Submission, Task, Terms, WithdrawConsent,
     },
     datapoint::Datapoint,
     fact::{Fact, Given, Subject, Superseded, Until},
@@ -98,7 +98,7 @@ macro_rules! command {
 
 impl World {
     /// A study with an investigator who holds every task, a second person who may redact, a device, an open site, two
-    /// participants and the first one's representatives.
+    /// participants, the first of them screened before, and the first one's representatives.
     pub fn new() -> Self {
         let mut world = Self::empty();
         let root_key = public("root");
@@ -123,7 +123,7 @@ impl World {
             (GUARDIAN, Relation::LegalRepresentative),
             (WITNESS, Relation::ImpartialWitness),
         ] {
-            world.represent(actor, PARTICIPANT, "701", relation);
+            world.represent(actor, PARTICIPANT, "701", relation, relation);
         }
         world
     }
@@ -160,12 +160,19 @@ impl World {
         let fact = Fact::Participant { site: site.clone(), enrolled, withdrawn: None, stage: None };
         facts.extend([self.keyed(participant, Service::Enrollment), (Subject::Participant(name(participant)), fact)]);
         let (key_of, participant) = (public(participant), name(participant));
-        let enrol = command!(self, INVESTIGATOR, EnrolParticipant { participant, site, key: key_of });
-        self.record(&enrol, &[&key(INVESTIGATOR)], facts);
+        let keys = [&key(INVESTIGATOR)];
+        if participant.as_str() == PARTICIPANT {
+            let screen =
+                command!(self, INVESTIGATOR, ScreenParticipant { participant, site, key: key_of, token: None });
+            self.record(&screen, &keys, facts);
+        } else {
+            let enrol = command!(self, INVESTIGATOR, EnrolParticipant { participant, site, key: key_of });
+            self.record(&enrol, &keys, facts);
+        }
     }
 
-    /// Registers a representative of `of`; the state is said to hold one of the first participant.
-    pub fn represent(&mut self, actor: &str, of: &str, site: &str, relation: Relation) -> u64 {
+    /// Registers a representative of `of`; the state is said to hold one of the first participant, and so related.
+    pub fn represent(&mut self, actor: &str, of: &str, site: &str, relation: Relation, stated: Relation) -> u64 {
         let registered = self.next(Service::Enrollment);
         let register = command!(
             self,
@@ -179,8 +186,10 @@ impl World {
             }
         );
         let subject = Subject::Representative(name(PARTICIPANT), name(actor));
-        let facts =
-            vec![self.keyed(actor, Service::Enrollment), (subject, Fact::Representative { relation, registered })];
+        let facts = vec![
+            self.keyed(actor, Service::Enrollment),
+            (subject, Fact::Representative { relation: stated, registered }),
+        ];
         self.record(&register, &[&key(INVESTIGATOR)], facts)
     }
 
