@@ -193,6 +193,23 @@ impl World {
         self.record(&register, &[&key(INVESTIGATOR)], facts)
     }
 
+    /// Registers a participant, or the witness, once more with one key; the state is said to hold another.
+    pub fn register_again(&mut self, actor: &str, named: &str, stated: &str) -> u64 {
+        let (registered, key_of) = (self.next(Service::Enrollment), public(named));
+        let fact = Fact::Key { actor: name(actor), key: public(stated), registered, ended: None };
+        let facts = vec![(Subject::Key(public(stated).id()), fact)];
+        let (participant, site) = (name(PARTICIPANT), name("701"));
+        if actor == PARTICIPANT {
+            let screen =
+                command!(self, INVESTIGATOR, ScreenParticipant { participant, site, key: key_of, token: None });
+            return self.record(&screen, &[&key(INVESTIGATOR)], facts);
+        }
+        let (actor, relation) = (name(actor), Relation::ImpartialWitness);
+        let register =
+            command!(self, INVESTIGATOR, RegisterRepresentative { participant, site, actor, relation, key: key_of });
+        self.record(&register, &[&key(INVESTIGATOR)], facts)
+    }
+
     pub fn publish(&mut self, terms: Option<Terms>) -> u64 {
         self.publish_as(terms, None)
     }
