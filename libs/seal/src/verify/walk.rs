@@ -31,7 +31,7 @@ enum Found {
     /// A datapoint, or what is left of it.
     Datapoint(Box<Proven>),
     /// An entry whose values were erased.
-    Erased(ErasureClaim),
+    Erased(Box<ErasureClaim>),
 }
 
 struct Proven {
@@ -54,7 +54,7 @@ impl Walked<'_> {
         let delegations = self.delegations;
         match self.found {
             Found::Datapoint(proven) => (Some(proven.claim(delegations, checkpoint)), None),
-            Found::Erased(claim) => (None, Some(ErasureClaim { delegations, checkpoint: Some(checkpoint), ..claim })),
+            Found::Erased(claim) => (None, Some(ErasureClaim { delegations, checkpoint: Some(checkpoint), ..*claim })),
         }
     }
 }
@@ -94,7 +94,9 @@ impl Proven {
 pub fn walk<'a>(bundle: &'a Bundle, root_key: &PublicKey, links: &mut Vec<Link>) -> Result<Walked<'a>, Fault> {
     let mut walk = Walk::new(Evidence::new(bundle), *root_key);
     let found = match &bundle.withheld {
-        Some(Withheld::Erased { entry }) => Found::Erased(withheld::erased(&mut walk, bundle, *entry, links)?),
+        Some(Withheld::Erased { entry }) => {
+            Found::Erased(Box::new(withheld::erased(&mut walk, bundle, *entry, links)?))
+        }
         _ => Found::Datapoint(Box::new(proven(&mut walk, bundle, links)?)),
     };
     let Walk { evidence, delegations, .. } = walk;
