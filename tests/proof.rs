@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "proof/forgeries.rs"]
+mod forgeries;
+#[path = "proof/study.rs"]
+mod study;
 mod support;
 
 use seal::{
@@ -15,61 +19,70 @@ use seal::{
     verify::verify,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs};
-use support::{World, repository};
+use std::{collections::BTreeMap, fs, path::Path};
+use study::{Bundles, bundles};
+use support::{World, python::python, repository};
 use tlog::Hash;
 
-/// What a report asserts, apart from how many witnesses beyond the quorum cosigned.
-fn asserted(report: &Report) -> (bool, Option<Value>) {
-    let claim = report.claim.as_ref().map(|claim| {
-        let mut claim = serde_json::to_value(claim).unwrap();
-        claim["checkpoint"]["cosigned_by"] = Value::Null;
-        claim
-    });
-    (report.verified, claim)
+/// What a report claims, and how many witnesses it names.
+fn claimed(report: &Report) -> (Value, usize) {
+    let mut claim = match (&report.claim, &report.erasure) {
+        (Some(claim), None) => serde_json::to_value(claim).unwrap(),
+        (None, Some(erasure)) => serde_json::to_value(erasure).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let cosigners = claim["checkpoint"]["cosigned_by"].take();
+    (claim, cosigners.as_array().unwrap().len())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flipping_any_byte_fails_or_changes_nothing_asserted() {
     let world = World::new().await;
-    let entry = world.capture("BASELINE", "120").await;
-    let (bytes, policy) = (world.bundle(entry, "SYSBP").await, world.policy());
+    let bundles = bundles(&world).await;
+    let policy = world.policy();
     world.deployment.stop().await;
-    let good = verify(&bytes, &policy);
-    assert!(good.verified, "{:?}", good.failure);
-    assert_eq!(good.claim.as_ref().unwrap().checkpoint.cosigned_by.len(), 3);
-
-    // As the file is: the digest in its first line finds every flip.
     use rayon::prelude::*;
-    (0..bytes.len()).into_par_iter().for_each(|place| {
-        let mut changed = bytes.clone();
-        changed[place] ^= 1;
-        assert!(!verify(&changed, &policy).verified, "byte {place}");
-    });
-
-    // As a forger would, with the digest made right again: now every other check is on its own.
-    let json = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    let survivors: Vec<usize> = (json..bytes.len())
-        .into_par_iter()
-        .filter(|place| {
-            let mut changed = bytes[json..].to_vec();
-            changed[place - json] ^= 1;
-            let digest = tlog::sha256(&[&changed]).to_hex();
-            let changed = [format!("trialseal/bundle@v1 sha256 {digest}\n").as_bytes(), &changed].concat();
-            let report = verify(&changed, &policy);
-            if !report.verified {
-                return false;
-            }
-            assert_eq!(asserted(&report), asserted(&good), "byte {place}");
-            assert!(report.claim.unwrap().checkpoint.cosigned_by.len() >= 2, "byte {place}");
-            true
-        })
-        .collect();
-    println!("{} bytes, {} flips change nothing that is asserted", bytes.len(), survivors.len());
-    // What survives lies in a cosignature's key id or name: that witness is unknown then, and two are left.
-    let checkpoint = bytes.windows(14).rposition(|part| part == b"\"checkpoint\":\"").unwrap();
-    assert!(survivors.iter().all(|place| *place > checkpoint), "{survivors:?}");
+    for name in ["plain", "value-redacted", "entry-erased"] {
+        let bytes = &bundles[name];
+        // As the file is: the digest in its first line finds every flip.
+        (0..bytes.len()).into_par_iter().for_each(|place| {
+            let mut changed = bytes.clone();
+            changed[place] ^= 1;
+            assert!(!verify(&changed, &policy).verified, "{name}, byte {place}");
+        });
+        let survivors = flipped_with_a_right_digest(name, bytes, &policy);
+        println!("{name}: {} bytes, {} flips change nothing that is asserted", bytes.len(), survivors.len());
+        // What survives lies in a cosignature's key id or name: that witness is unknown then, and two are left.
+        let checkpoint = bytes.windows(14).rposition(|part| part == b"\"checkpoint\":\"").unwrap();
+        assert!(survivors.iter().all(|place| *place > checkpoint), "{name}: {survivors:?}");
+    }
 }
+
+/// Flips as a forger would, with the digest made right again: now every other check is on its own. Gives the places
+/// where the bundle still verifies.
+fn flipped_with_a_right_digest(name: &str, bytes: &[u8], policy: &Policy) -> Vec<usize> {
+    use rayon::prelude::*;
+    let good = verify(bytes, policy);
+    assert!(good.verified, "{name}: {:?}", good.failure);
+    let (claim, cosigners) = claimed(&good);
+    assert_eq!(cosigners, 3);
+    let json = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let verifies = |place: &usize| {
+        let mut changed = bytes[json..].to_vec();
+        changed[place - json] ^= 1;
+        let digest = tlog::sha256(&[&changed]).to_hex();
+        let report = verify(&[format!("{MAGIC}{digest}\n").as_bytes(), &changed].concat(), policy);
+        if report.verified {
+            let (still, cosigners) = claimed(&report);
+            assert_eq!(still, claim, "{name}, byte {place}");
+            assert!(cosigners >= 2, "{name}, byte {place}");
+        }
+        report.verified
+    };
+    (json..bytes.len()).into_par_iter().filter(verifies).collect()
+}
+
+const MAGIC: &str = "trialseal/bundle@v1 sha256 ";
 
 /// A forgery: its name, the link that must fail, and how it is made.
 type Forgery = (&'static str, LinkName, fn(&mut Bundle));
@@ -146,28 +159,113 @@ async fn every_forgery_fails_at_the_link_it_breaks() {
     assert_eq!(verify(&bytes, &other).failure.map(|failure| failure.link), Some(LinkName::Signer));
 }
 
-/// The vectors are made once, by `TRIALSEAL_WRITE_VECTORS=1 cargo test --test proof vectors`, and never change: a bundle
-/// written by an old version must verify for good.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_published_vectors_give_their_stated_answers() {
+async fn every_way_to_consent_and_to_take_values_out_is_proven_and_every_forgery_of_it_refused() {
+    let world = World::new().await;
+    let bundles = bundles(&world).await;
+    let policy = world.policy();
+    world.deployment.stop().await;
+    for (name, bytes) in &bundles {
+        let report = verify(bytes, &policy);
+        assert!(report.verified, "{name}: {:?}", report.failure);
+    }
+    for (name, link, of, forge) in forgeries::FORGERIES {
+        let mut bundle = Bundle::parse(&bundles[of]).unwrap();
+        forge(&mut bundle, &bundles);
+        let report = verify(&bundle.to_bytes(), &policy);
+        assert_eq!(report.failure.map(|failure| failure.link), Some(*link), "{name}");
+    }
+}
+
+/// The vectors of the first version. They were made once and never change: what an old version wrote verifies for good.
+#[test]
+fn the_first_vectors_give_their_stated_answers() {
     let folder = repository().join("docs/vectors");
-    if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some() {
-        write_vectors().await;
-    }
-    let policy = Policy::parse(&fs::read_to_string(folder.join("policy.txt")).unwrap()).unwrap();
+    let policy = read_policy(&folder);
     let report = verify(&fs::read(folder.join("bundle.trialseal")).unwrap(), &policy);
-    let expected: Value = serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
-    assert_eq!(serde_json::to_value(&report).unwrap()["claim"], expected["claim"]);
     assert!(report.verified);
-    let expected: Value = serde_json::from_slice(&fs::read(folder.join("primitives.json")).unwrap()).unwrap();
-    assert_eq!(primitives(), expected);
-    let expected: BTreeMap<String, String> =
-        serde_json::from_slice(&fs::read(folder.join("bad/expected.json")).unwrap()).unwrap();
-    assert!(expected.len() >= FORGERIES.len());
-    for (file, link) in expected {
-        let report = verify(&fs::read(folder.join("bad").join(&file)).unwrap(), &policy);
-        assert_eq!(report.failure.map(|failure| failure.link.to_string()), Some(link), "{file}");
+    let mut claim = serde_json::to_value(&report).unwrap()["claim"].take();
+    // What reports did not state yet.
+    let consent = claim["consent"].as_object_mut().unwrap();
+    assert_eq!(consent.remove("provision"), Some(json!("data_collection")));
+    assert_eq!(consent.remove("given"), Some(json!("signed by")));
+    assert_eq!(claim, read(&folder.join("report.json"))["claim"]);
+    assert_eq!(primitives(), read(&folder.join("primitives.json")));
+    assert!(refused_as_expected(&folder.join("bad"), &policy) > FORGERIES.len());
+}
+
+/// Further vectors. They are made once too, by `TRIALSEAL_WRITE_VECTORS=1 cargo test --test proof vectors`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_further_vectors_give_their_stated_answers() {
+    let folder = repository().join("docs/vectors/rules-2");
+    if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some() {
+        write_vectors(&folder).await;
     }
+    let policy = read_policy(&folder);
+    let expected: BTreeMap<String, Value> = serde_json::from_value(read(&folder.join("good/expected.json"))).unwrap();
+    assert_eq!(expected.len(), files(&folder.join("good")).len());
+    for (file, expected) in expected {
+        let report = verify(&fs::read(folder.join("good").join(&file)).unwrap(), &policy);
+        assert_eq!(outcome(&report), expected, "{file}");
+        assert!(report.verified);
+    }
+    assert_eq!(refused_as_expected(&folder.join("bad"), &policy), forgeries::FORGERIES.len());
+}
+
+/// A verifier that shares no code with this one, on every vector there is.
+#[test]
+fn the_verifier_written_from_the_page_agrees_on_every_vector() {
+    let vectors = repository().join("docs/vectors");
+    let judge = |file: &Path, policy: &Path| -> Value {
+        let mut judge = python("verify_bundle.py");
+        let output = judge.arg(file).arg("--policy").arg(policy).arg("--json").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let bundle = vectors.join("bundle.trialseal");
+    let mine = outcome(&verify(&fs::read(&bundle).unwrap(), &read_policy(&vectors)));
+    assert_eq!(judge(&bundle, &vectors.join("policy.txt"))["claim"], mine["claim"]);
+    for (folder, policy) in [("bad", ""), ("rules-2/good", "rules-2"), ("rules-2/bad", "rules-2"), ("forged", "forged")]
+    {
+        let (folder, policy_file) = (vectors.join(folder), vectors.join(policy).join("policy.txt"));
+        let policy = read_policy(&vectors.join(policy));
+        for file in files(&folder) {
+            let (mine, judged) = (verify(&fs::read(&file).unwrap(), &policy), judge(&file, &policy_file));
+            let (outcome, link) = (outcome(&mine), mine.failure.map(|failure| failure.link.to_string()));
+            assert_eq!(judged["verified"], mine.verified, "{file:?}");
+            assert_eq!(judged["failed_link"], json!(link), "{file:?}");
+            assert_eq!((&judged["claim"], &judged["erasure"]), (&outcome["claim"], &outcome["erasure"]), "{file:?}");
+        }
+    }
+}
+
+fn read(file: &Path) -> Value {
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+fn read_policy(folder: &Path) -> Policy {
+    Policy::parse(&fs::read_to_string(folder.join("policy.txt")).unwrap()).unwrap()
+}
+
+/// The bundles of a folder.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|end| end == "trialseal")).collect()
+}
+
+/// The number of bundles of a folder, each refused at the link that its `expected.json` states.
+fn refused_as_expected(folder: &Path, policy: &Policy) -> usize {
+    let expected: BTreeMap<String, String> = serde_json::from_value(read(&folder.join("expected.json"))).unwrap();
+    assert_eq!(expected.len(), files(folder).len());
+    for (file, link) in &expected {
+        let report = verify(&fs::read(folder.join(file)).unwrap(), policy);
+        assert_eq!(report.failure.map(|failure| failure.link.to_string()).as_ref(), Some(link), "{file}");
+    }
+    expected.len()
+}
+
+/// What is proven, as vectors state it.
+fn outcome(report: &Report) -> Value {
+    json!({ "claim": report.claim, "erasure": report.erasure })
 }
 
 /// Results of the primitives for fixed inputs, as `docs/PROOF.md` defines them.
@@ -192,29 +290,30 @@ fn primitives() -> Value {
     })
 }
 
-async fn write_vectors() {
+async fn write_vectors(folder: &Path) {
     let world = World::new().await;
-    let entry = world.capture("BASELINE", "120").await;
-    let bytes = world.bundle(entry, "SYSBP").await;
-    let folder = repository().join("docs/vectors");
-    fs::create_dir_all(folder.join("bad")).unwrap();
-    fs::write(folder.join("bundle.trialseal"), &bytes).unwrap();
+    let bundles: Bundles = bundles(&world).await;
+    let policy = world.policy();
+    for folder in [folder.join("good"), folder.join("bad")] {
+        fs::create_dir_all(folder).unwrap();
+    }
     fs::write(folder.join("policy.txt"), world.policy_text()).unwrap();
-    let primitives = serde_json::to_string_pretty(&primitives()).unwrap();
-    fs::write(folder.join("primitives.json"), primitives + "\n").unwrap();
-    let report = serde_json::to_string_pretty(&verify(&bytes, &world.policy())).unwrap();
-    fs::write(folder.join("report.json"), report + "\n").unwrap();
     let mut expected = BTreeMap::new();
-    let mut damaged = bytes.clone();
-    damaged[100] ^= 1;
-    fs::write(folder.join("bad/damaged.trialseal"), damaged).unwrap();
-    expected.insert("damaged.trialseal".to_owned(), LinkName::File.to_string());
-    for (name, link, forge) in FORGERIES {
-        let mut bundle = Bundle::parse(&bytes).unwrap();
-        forge(&mut bundle);
+    for (name, bytes) in &bundles {
+        fs::write(folder.join(format!("good/{name}.trialseal")), bytes).unwrap();
+        expected.insert(format!("{name}.trialseal"), outcome(&verify(bytes, &policy)));
+    }
+    write(&folder.join("good/expected.json"), &json!(expected));
+    let mut expected = BTreeMap::new();
+    for (name, link, of, forge) in forgeries::FORGERIES {
+        let mut bundle = Bundle::parse(&bundles[of]).unwrap();
+        forge(&mut bundle, &bundles);
         fs::write(folder.join(format!("bad/{name}.trialseal")), bundle.to_bytes()).unwrap();
         expected.insert(format!("{name}.trialseal"), link.to_string());
     }
-    let expected = serde_json::to_string_pretty(&json!(expected)).unwrap();
-    fs::write(folder.join("bad/expected.json"), expected + "\n").unwrap();
+    write(&folder.join("bad/expected.json"), &json!(expected));
+}
+
+fn write(file: &Path, json: &Value) {
+    fs::write(file, serde_json::to_string_pretty(json).unwrap() + "\n").unwrap();
 }

@@ -4,7 +4,7 @@
     python3 verify_bundle.py BUNDLE --policy POLICY [--json]
     python3 verify_bundle.py --many DIR --policy POLICY
 
-Exit status 0 if everything asked for is verified, else 1. Needs Python 3.11 and this one package:
+Exit status 0 if everything asked for is verified, 2 if the policy or an argument is malformed, else 1. Needs Python 3.11 and this one package:
 
     cryptography==50.0.2    (Ed25519; ML-DSA-44 through hazmat.primitives.asymmetric.mldsa)
 """
@@ -100,8 +100,7 @@ def small_order(point):
 
 
 def ed25519_key(key):
-    """Refuses what is no usable public key. §3.2 does not say whether a y-coordinate of 2^255 - 19 or more decodes
-    (RFC 8032 says no). It is reduced here, since the table of §3.2 lists two such spellings as points."""
+    """Refuses what is no usable public key. As §3.2 says, y is reduced, unlike in RFC 8032."""
     need(len(key) == 32, "Ed25519 key of a wrong length")
     y2 = pow((int.from_bytes(key, "little") & (2**255 - 1)) % P, 2, P)
     x2 = (y2 - 1) * pow(D * y2 + 1, -1, P) % P  # D is no square and -1 is one, so the divisor is never 0
@@ -205,7 +204,14 @@ def list_of(reader):
 def optional(reader):
     def read(value):
         return None if value is None else reader(value)
-    read.optional = True
+    read.absent = None
+    return read
+
+
+def default(absent, reader):
+    def read(value):
+        return reader(value)
+    read.absent = absent
     return read
 
 
@@ -215,17 +221,41 @@ def record(**fields):
     def read(value):
         need(type(value) is dict and value.keys() <= fields.keys(), "not an object, or an unknown field in it")
         for key, reader in fields.items():
-            need(key in value or hasattr(reader, "optional"), "a field is missing")
-        return {key: reader(value.get(key)) for key, reader in fields.items()}
+            need(key in value or hasattr(reader, "absent"), "a field is missing")
+        return {key: reader(value[key]) if key in value else reader.absent for key, reader in fields.items()}
     return read
+
+
+def choice(*texts, **objects):
+    """Yields the name of what was chosen, and what the object holds."""
+    def read(value):
+        if type(value) is str:
+            need(value in texts, "not one of the listed values")
+            return value, None
+        need(type(value) is dict and len(value) == 1, "not a choice")
+        (key, content), = value.items()
+        need(key in objects, "not one of the listed fields")
+        return key, objects[key](content)
+    return read
+
+
+DETAILS = {"data_collection": (0, 1), "biosamples": (0, 1), "future_research": (0, 1), "data_sharing": (2,),
+           "genetics": (0,), "recontact": (0,), "remote_monitoring": (0,)}  # §4
+
+
+def provision(value):
+    kind, *details = name(value).split(":")
+    need(kind in DETAILS and len(details) in DETAILS[kind], "not a provision")
+    need(all(d and d[0] not in WHITE_SPACE and d[-1] not in WHITE_SPACE for d in details), "not a detail")
+    return value
 
 
 def provisions(value):
     need(type(value) is dict, "not an object")
-    return {one_of("data_collection")(key): GIVEN(given) for key, given in value.items()}
+    return {provision(key): GIVEN(given) for key, given in value.items()}
 
 
-u32, u64 = number(U32), number(U64)
+u8, u32, u64 = number(255), number(U32), number(U64)
 hash_ = pattern("[0-9a-f]{64}", bytes.fromhex)
 uuid = pattern("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 base64_ = lambda value: unbase64(string(value))
@@ -233,11 +263,34 @@ hashes = list_of(hash_)
 key_id_text = pattern("ed25519:[0-9a-f]{64}")
 key_text = pattern("ed25519:[A-Za-z0-9+/]{43}=", lambda text: ed25519_key(unbase64(text[8:])))
 service = one_of(*SERVICES)
+names = default([], list_of(name))
 task = one_of("manage_study", "register_actors", "publish_documents", "enrol", "obtain_consent", "define_forms",
-              "capture", "read", "audit")
-actor_kind = one_of("person", "system", "participant", "device")
-approval = record(reference=name, date=name)
-GIVEN = record(given=u64, document=name, version=name, language=name, withdrawn=optional(u64))
+              "capture", "read", "audit", "override_eligibility", "manage_allocation", "see_allocation", "unblind",
+              "redact", "erase")
+actor_kind = one_of("person", "system", "participant", "device", "organisation", "representative")
+relation = one_of("legal_representative", "parent", "impartial_witness")
+mode = one_of("warn", "stop")
+approval = record(reference=name, date=name, body=optional(name))
+reconsent = record(by=u64, meanwhile=mode, then=mode)
+TERMS = record(
+    title=name, sites=names, effective=u64,
+    provisions=list_of(record(provision=provision, mandatory=boolean, days=optional(u32))),
+    quiz=optional(record(
+        questions=list_of(record(question=name, text=string, choices=list_of(string), right=u8)), pass_=u32)),
+    supersedes=default([], list_of(record(version=name, language=name))), reconsent=optional(reconsent),
+    parents=default(0, u8), representative=default(False, boolean), remote=default(False, boolean),
+    deferral_ms=optional(u64),
+    notice=optional(record(controller=name, contact=optional(name), storage=names, retention=optional(name),
+                           jurisdiction=optional(name), lawful_basis=optional(name))))
+CAPACITY = choice(
+    "participant", site_device=record(device=name, evidence=hash_), representative=record(actor=name),
+    minor=record(parents=list_of(name), assent=choice("signed", not_able=name), majority=u64),
+    deferred=record(reason=name, deadline=u64))
+MANNER = record(capacity=CAPACITY, witness=optional(name), remote=optional(name),
+                answers=default([], list_of(record(question=name, choice=u8))))
+GIVEN = record(
+    given=u64, document=name, version=name, language=name, withdrawn=optional(u64),
+    until=optional(record(time=u64, why=one_of("period", "majority", "deferral"))), mandatory=default(False, boolean))
 
 
 def key_id(key):
@@ -256,25 +309,36 @@ ENVELOPE = record(payloadType=string, payload=base64_, signatures=list_of(record
 COMMANDS = {  # §7
     "register-actor": command(actor=name, kind=actor_kind, key=key_text),
     "rotate-key": command(key=key_text),
-    "delegate": command(actor=name, task=task, site=name, from_=u64, until=u64),
+    "delegate": command(
+        actor=name, task=task, site=name, from_=u64, until=u64,
+        training=optional(record(reference=name, completed=name, certificate=optional(hash_)))),
     "enrol-participant": command(participant=name, site=name, key=key_text),
-    "publish-document": command(document=name, version=name, language=name, content=hash_, approval=approval),
+    "screen-participant": command(participant=name, site=name, key=key_text, token=optional(hash_)),
+    "register-representative": command(participant=name, site=name, actor=name, relation=relation, key=key_text),
+    "publish-document": command(document=name, version=name, language=name, content=hash_, approval=approval,
+                                terms=optional(TERMS)),
     "give-consent": command(participant=name, site=name, document=name, version=name, language=name,
-                            provisions=list_of(one_of("data_collection")), synthetic=boolean),
+                            provisions=list_of(provision), synthetic=boolean, manner=optional(MANNER)),
+    "redact-value": command(participant=name, site=name, entry=u64, index=u32, item=name, repeat=default("", string),
+                            reason=name, second=name),
+    "erase-participant": command(participant=name, site=name, entries=list_of(u64), order=name, law=name),
     "submit-form": command(
         site=name, instance=record(participant=name, event=name, event_repeat=u32, form=name, form_repeat=u32),
         forms_version=name, root=hash_, count=u32, collected=optional(string), corrects=optional(u64),
-        reason=optional(string)),
+        reason=optional(string), provision=optional(provision)),
 }
 FACTS = {  # §8
-    "study": record(name=name, root_key=key_text),
-    "protocol": record(document=hash_, effective=u64),
-    "site": record(open=boolean, changed=u64),
+    "site": record(open=boolean, changed=u64, state=optional(one_of("planned", "open", "paused", "closed"))),
     "actor": record(kind=actor_kind, registered=u64),
     "key": record(actor=name, key=key_text, registered=u64, ended=optional(u64)),
     "delegation": record(granted=u64, from_=u64, until=u64, ended=optional(u64)),
-    "participant": record(site=name, enrolled=u64, withdrawn=optional(u64)),
-    "document": record(content=hash_, approval=approval, published=u64),
+    "participant": record(
+        site=name, enrolled=u64, withdrawn=optional(u64),
+        stage=optional(one_of("screened", "eligible", "screen_failed", "enrolled", "randomised", "active", "completed",
+                              "withdrawn", "lost_to_follow_up", "died"))),
+    "representative": record(relation=relation, registered=u64),
+    "document": record(content=hash_, approval=approval, published=u64, terms=optional(TERMS),
+                       superseded=optional(record(by=u64, effective=u64, reconsent=optional(reconsent)))),
     "consent": record(provisions=provisions),
 }
 BUNDLE = record(  # §13
@@ -282,7 +346,12 @@ BUNDLE = record(  # §13
     entries=list_of(record(service=service, number=u64, entry=base64_, envelope=optional(base64_), path=hashes)),
     facts=list_of(record(service=service, number=u64, key=hash_, fact=base64_, salt=base64_, siblings=hashes)),
     blocks=list_of(record(block=base64_, index=u64, path=hashes)),
-    checkpoint=string)
+    checkpoint=string,
+    withheld=optional(choice(redacted=record(entry=u64, leaf=hash_), erased=record(entry=u64))))
+GIVEN_BY = {  # §14.4
+    "participant": "signed by", "site_device": "signed on a device of the site by",
+    "representative": "signed by the legally authorised representative of", "minor": "signed by the parents of",
+    "deferred": "deferred in an emergency for"}
 
 
 # --- §5: binary records --------------------------------------------------------------------------------------------
@@ -564,13 +633,12 @@ class Verification:
                 right = key[depth // 8] >> (7 - depth % 8) & 1
                 h = sha256(b"\1", sibling, h) if right else sha256(b"\1", h, sibling)
             need(h == root, "a fact is not in the state")
-            fact = parse_json(part["fact"])
-            # The page does not say if kinds of the other journal are malformed here; they are read, but never wanted.
-            need(type(fact) is dict and len(fact) == 1 and fact.keys() <= FACTS.keys(), "not a fact")
-            (kind, value), = fact.items()
-            value = FACTS[kind](value)
             part["used"] = True
-            if kind == subject[0] and wanted(value, subject):
+            try:
+                value = record(**{subject[0]: FACTS[subject[0]]})(parse_json(part["fact"]))[subject[0]]
+            except Refused:
+                continue  # whatever these bytes are, they are not wanted
+            if wanted(value, subject):
                 return value, subject
         raise Refused(f"no fact of the kind {subjects[0][0]} is as wanted")
 
@@ -591,14 +659,18 @@ class Verification:
             return None
         self.registered.add((r, actor, key))
         kind = self.ENTRY(E, r).kind
-        need(kind in ("register-actor", "enrol-participant", "rotate-key"), "entry registers nobody")
+        fields = {"register-actor": "actor", "enrol-participant": "participant", "screen-participant": "participant",
+                  "register-representative": "actor", "rotate-key": "by"}
+        need(kind in fields, "entry registers nobody")
         command = self.COMMAND(kind, E, r)
         p = command.payload
-        pseudonym = re.fullmatch("P-[A-Z2-7]{16}", actor)
-        holder = p[{"register-actor": "actor", "enrol-participant": "participant", "rotate-key": "by"}[kind]]
-        need(holder == actor and p["key"] == key, "command registers another actor or key")
-        need(kind != "register-actor" or p["kind"] != "participant" and not pseudonym, "a participant is enrolled")
-        need(kind != "enrol-participant" or pseudonym, "participant without a pseudonym")
+        form = re.fullmatch("([PR])-[A-Z2-7]{16}", actor)
+        form = form[1] if form else None
+        need(p[fields[kind]] == actor and p["key"] == key, "command registers another actor or key")
+        if kind == "register-actor":
+            need(p["kind"] not in ("participant", "representative") and form is None, "not registered so")
+        elif kind != "rotate-key":
+            need(form == ("R" if kind == "register-representative" else "P"), "not a pseudonym")
         self.STEP()
         if kind == "rotate-key":
             self.SIGNED_BY(actor, command.envelope, self.BEFORE(command.entry))
@@ -636,70 +708,39 @@ class Verification:
         self.delegations.append({"actor": actor, "task": task, "site": scope, "delegated_by": p["by"],
                                  "recorded": command.entry.time})
 
+    def STANDS_FOR(self, actor, relation, consent, h):
+        p = consent.payload
+        fact, _ = self.FACT(E, h, [("representative", p["participant"], actor)], lambda f, _: f["relation"] == relation)
+        need(fact["registered"] <= h, "registered later than the state")
+        command = self.COMMAND("register-representative", E, fact["registered"])
+        q = command.payload
+        need((q["participant"], q["site"], q["actor"], q["relation"]) ==
+             (p["participant"], p["site"], actor, relation), "another registration")
+        self.STEP()
+        self.ENTITLED(command, "enrol", p["site"])
+        self.SIGNED_BY(actor, consent.envelope, h)
+
     def STEP(self):
         self.steps += 1
         need(self.steps <= 128, "too many registrations and delegations")
 
-    def run(self, bundle_data, policy_data):
-        """The steps of §14.2; returns the claim of §14.3. Both arguments are functions, so that what cannot be read fails
-        under its own link."""
+    def run(self, bundle_data, policy):
+        """The steps of §14.2; returns claim and erasure of §14.4. `bundle_data` is a function, so that what cannot be
+        read fails under its link."""
         self.bundle = b = read_bundle(bundle_data())
+        chosen, content = b["withheld"] or (None, None)
         self.study_bytes = bytes.fromhex(b["study"].replace("-", ""))
         self.entries = {(part["service"], part["number"]): part for part in b["entries"]}  # the last one is found
         self.facts = {(part["service"], part["number"], part["key"]): part for part in b["facts"]}
 
-        self.link = "policy"  # a malformed policy is reported here as well
-        policy = read_policy(policy_data())
+        self.link = "policy"
         need(b["study"] in policy.studies, "study is not in the policy")
         self.root_key = policy.studies[b["study"]]
 
-        self.link = "submission"
-        submission = self.COMMAND("submit-form", "capture", b["submission"])
-        capture, p = submission.entry, submission.payload
-        participant = p["instance"]["participant"]
-
-        self.link = "datapoint"
-        point = read_datapoint(b["datapoint"])
-        need(included(leaf(b["datapoint"]), b["index"], p["count"], b["path"], p["root"]), "not in the submission")
-
-        self.link = "submission"
-        e, c = self.HEAD(capture, E), self.HEAD(capture, C)
-
-        self.link = "signer"
-        key = self.SIGNED_BY(p["by"], submission.envelope, e)
-
-        self.link = "delegation"
-        self.AUTHORITY(p["by"], "capture", p["site"], e, capture.time)
-
-        self.link = "site"
-        self.FACT(E, e, [("site", p["site"])], lambda f, _: f["open"])
-
-        self.link = "participant"
-        self.FACT(E, e, [("participant", participant)], lambda f, _: (
-            f["site"] == p["site"] and f["withdrawn"] is None))
-
-        self.link = "consent"
-        fact, _ = self.FACT(C, c, [("consent", participant)], lambda f, _: (
-            "data_collection" in f["provisions"] and f["provisions"]["data_collection"]["withdrawn"] is None))
-        g = fact["provisions"]["data_collection"]
-        need(g["given"] <= c, "given later than the state")
-        consent = self.COMMAND("give-consent", C, g["given"])
-        wording = (g["document"], g["version"], g["language"])
-        q = consent.payload
-        need((q["participant"], q["site"]) == (participant, p["site"]), "consent of another participant or site")
-        need("data_collection" in q["provisions"], "consent to something else")
-        need((q["document"], q["version"], q["language"]) == wording, "consent to another document")
-        self.SIGNED_BY(participant, consent.envelope, self.HEAD(consent.entry, E))
-        self.ENTITLED(consent, "obtain_consent", p["site"])
-
-        self.link = "document"
-        fact, _ = self.FACT(C, c, [("document", *wording)], lambda f, _: True)
-        need(fact["published"] < consent.entry.number, "published after the consent")
-        published = self.COMMAND("publish-document", C, fact["published"])
-        d = published.payload
-        need((d["document"], d["version"], d["language"]) == wording, "another document was published")
-        need((d["content"], d["approval"]) == (fact["content"], fact["approval"]), "published otherwise")
-        self.ENTITLED(published, "publish_documents", "*")
+        if chosen == "erased":
+            found = self.erased(content["entry"])
+        else:
+            found = self.datapoint(content)
 
         self.link = "block"
         blocks = [read_block(part["block"]) for part in b["blocks"]]
@@ -728,18 +769,166 @@ class Verification:
         need(all("used" in part for part in b["entries"] + b["facts"]), "an entry or fact was not used")
         need(all(part["envelope"] is None or "envelope_used" in part for part in b["entries"]), "unused envelope")
 
+        found["delegations"] = self.delegations
+        found["checkpoint"] = {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex(),
+                               "cosigned_by": checkpoint.cosigned_by}
+        return (None, found) if chosen == "erased" else (found, None)
+
+    def erased(self, n):
+        """§14.3."""
+        self.link, b = "erasure", self.bundle
+        need(b["datapoint"] == b"" and b["path"] == [] and b["index"] == 0, "a value is there")
+        entry = self.ENTRY("capture", b["submission"])
+        need(entry.kind == "submit-form", "not a submission")
+        command = self.COMMAND("erase-participant", "capture", n)
+        p = command.payload
+        need(entry.number in p["entries"] and entry.number < n, "not erased by this")
+        self.ENTITLED(command, "erase", p["site"])
+        return {"study": b["study"], "entry": entry.number, "recorded": entry.time, "participant": p["participant"],
+                "erased": command.entry.time, "erased_in": n, "by": p["by"], "order": p["order"], "law": p["law"]}
+
+    def datapoint(self, redacted):
+        """Steps 3 to 11; `redacted` is what the bundle says of a redaction, or None."""
+        b = self.bundle
+        self.link = "submission"
+        submission = self.COMMAND("submit-form", "capture", b["submission"])
+        capture, p = submission.entry, submission.payload
+        participant, what = p["instance"]["participant"], p["provision"] or "data_collection"
+
+        if redacted:
+            self.link = "redaction"
+            need(b["datapoint"] == b"", "a value is there")
+            point, point_leaf = None, redacted["leaf"]
+        else:
+            self.link = "datapoint"
+            point, point_leaf = read_datapoint(b["datapoint"]), leaf(b["datapoint"])
+        self.link = "datapoint"
+        need(included(point_leaf, b["index"], p["count"], b["path"], p["root"]), "not in the submission")
+
+        self.link = "submission"
+        e, c = self.HEAD(capture, E), self.HEAD(capture, C)
+
+        self.link = "signer"
+        key = self.SIGNED_BY(p["by"], submission.envelope, e)
+
+        self.link = "delegation"
+        self.AUTHORITY(p["by"], "capture", p["site"], e, capture.time)
+
+        self.link = "site"
+        self.FACT(E, e, [("site", p["site"])], lambda f, _: f["open"])
+
+        self.link = "participant"
+        self.FACT(E, e, [("participant", participant)], lambda f, _: (
+            f["site"] == p["site"] and f["withdrawn"] is None))
+
+        self.link = "consent"
+        fact, _ = self.FACT(C, c, [("consent", participant)], lambda f, _: (
+            what in f["provisions"] and f["provisions"][what]["withdrawn"] is None))
+        g = fact["provisions"][what]
+        need(g["given"] <= c, "given later than the state")
+        consent = self.COMMAND("give-consent", C, g["given"])
+        wording = (g["document"], g["version"], g["language"])
+        q = consent.payload
+        need((q["participant"], q["site"]) == (participant, p["site"]), "consent of another participant or site")
+        need(what in q["provisions"], "consent to something else")
+        need((q["document"], q["version"], q["language"]) == wording, "consent to another document")
+        capacity, how = q["manner"]["capacity"] if q["manner"] else ("participant", None)
+        self.signed_for(consent, capacity, how, self.HEAD(consent.entry, E))
+        self.ENTITLED(consent, "obtain_consent", p["site"])
+
+        self.link = "document"
+        fact, _ = self.FACT(C, c, [("document", *wording)], lambda f, _: True)
+        self.link = "consent"
+        need(in_force(g, fact["superseded"], capture.time), "consent is not in force")
+        self.link = "document"
+        need(fact["published"] < consent.entry.number, "published after the consent")
+        published = self.COMMAND("publish-document", C, fact["published"])
+        d = published.payload
+        need((d["document"], d["version"], d["language"]) == wording, "another document was published")
+        need((d["content"], d["approval"]) == (fact["content"], fact["approval"]), "published otherwise")
+        ends = admitted(d["terms"], q, what, capacity, how, consent.entry.time)
+        self.link = "consent"
+        need(all(capture.time < end for end in ends), "consent had ended by itself")
+        self.link = "document"
+        self.ENTITLED(published, "publish_documents", "*")
+
+        gone = self.redaction(redacted["entry"], capture.number, p) if redacted else None
+        point = point or {"item": gone["item"], "repeat": gone["repeat"], "value": "", "unit": ""}
         return {
-            "study": p["study"], **p["instance"], "site": p["site"], **point,
+            "study": p["study"], **p["instance"], "site": p["site"], **point, **({"redacted": gone} if gone else {}),
             "collected": p["collected"], "corrects": p["corrects"], "reason": p["reason"],
             "signed_by": p["by"], "key": spell_key(key), "signed": p["time"],
             "entry": capture.number, "recorded": capture.time,
             "consent": {"document": g["document"], "version": g["version"], "language": g["language"],
                         "content": fact["content"].hex(), "approval": fact["approval"]["reference"],
+                        "provision": what, "given": GIVEN_BY[capacity],
                         "obtained_by": q["by"], "recorded": consent.entry.time, "synthetic": q["synthetic"]},
-            "delegations": self.delegations,
-            "checkpoint": {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex(),
-                           "cosigned_by": checkpoint.cosigned_by},
         }
+
+    def signed_for(self, consent, capacity, how, h):
+        """Step 10.3."""
+        participant = consent.payload["participant"]
+        if capacity == "participant":
+            self.SIGNED_BY(participant, consent.envelope, h)
+        elif capacity == "site_device":
+            fact, _ = self.FACT(E, h, [("actor", how["device"])], lambda f, _: f["kind"] == "device")
+            need(fact["registered"] <= h, "registered later than the state")
+            command = self.COMMAND("register-actor", E, fact["registered"])
+            need((command.payload["actor"], command.payload["kind"]) == (how["device"], "device"), "not a device")
+            self.STEP()
+            self.ENTITLED(command, "register_actors", "*")
+            self.SIGNED_BY(how["device"], consent.envelope, h)
+        elif capacity == "representative":
+            self.STANDS_FOR(how["actor"], "legal_representative", consent, h)
+        elif capacity == "minor":
+            need(how["parents"], "no parent")
+            for parent in how["parents"]:
+                self.STANDS_FOR(parent, "parent", consent, h)
+            if how["assent"][0] == "signed":
+                self.SIGNED_BY(participant, consent.envelope, h)
+        manner = consent.payload["manner"]
+        if manner and manner["witness"] is not None:
+            self.STANDS_FOR(manner["witness"], "impartial_witness", consent, h)
+
+    def redaction(self, n, number, submission):
+        self.link = "redaction"
+        command = self.COMMAND("redact-value", "capture", n)
+        p, entry = command.payload, command.entry
+        need(p["entry"] == number < n and p["index"] == self.bundle["index"], "another value")
+        need((p["participant"], p["site"]) == (submission["instance"]["participant"], submission["site"]),
+             "of another participant or site")
+        need(p["by"] != p["second"], "one person signed twice")
+        h = self.HEAD(entry, E)
+        for person in (p["by"], p["second"]):
+            self.SIGNED_BY(person, command.envelope, h)
+            self.AUTHORITY(person, "redact", p["site"], h, entry.time)
+        return {"entry": n, "recorded": entry.time, **{key: p[key] for key in ("by", "second", "reason", "item", "repeat")}}
+
+
+def in_force(given, superseded, t):
+    """Step 11.2."""
+    if given["until"] and given["until"]["time"] <= t:
+        return False
+    demand = superseded and superseded["reconsent"]
+    if not demand or t < superseded["effective"]:
+        return True
+    return demand["meanwhile" if t < demand["by"] else "then"] != "stop"
+
+
+def admitted(terms, consent, what, capacity, how, r):
+    """Step 11.5; yields the times of step 11.6."""
+    if terms is None and consent["manner"] is None:
+        return []
+    need(terms is not None and consent["manner"] is not None, "terms without a manner, or the other way round")
+    offer = next((offer for offer in terms["provisions"] if offer["provision"] == what), None)
+    need(offer, "not offered")
+    need((not terms["sites"] or consent["site"] in terms["sites"]) and terms["effective"] <= r, "not there, or not yet")
+    need(capacity != "representative" or terms["representative"], "representatives are not admitted")
+    need(capacity != "minor" or 0 < terms["parents"] <= len(set(how["parents"])), "not as many parents")
+    need(capacity != "deferred" or offer["mandatory"] and terms["deferral_ms"] is not None
+         and how["deadline"] <= min(r + terms["deferral_ms"], U64), "not to be deferred so")
+    ends = [] if offer["days"] is None else [min(r + offer["days"] * 86_400_000, U64)]
+    return ends + [how[end] for end in ("majority", "deadline") if how and end in how]
 
 
 def read_file(path, maximum):
@@ -752,16 +941,16 @@ def read_file(path, maximum):
     return read
 
 
-def verify(bundle_path, policy_path):
+def verify(bundle_path, policy):
     verification = Verification()
     try:
-        claim = verification.run(read_file(bundle_path, 8388608), read_file(policy_path, 65536))
-        return {"verified": True, "failed_link": None, "claim": claim}, None
+        claim, erasure = verification.run(read_file(bundle_path, 8388608), policy)
+        return {"verified": True, "failed_link": None, "claim": claim, "erasure": erasure}, None
     except Refused as refusal:
         reason = str(refusal)
     except Exception as error:  # a fault of this program must not look like anything but a refusal
         reason = f"internal error: {type(error).__name__}"
-    return {"verified": False, "failed_link": verification.link, "claim": None}, reason
+    return {"verified": False, "failed_link": verification.link, "claim": None, "erasure": None}, reason
 
 
 def main():
@@ -773,6 +962,10 @@ def main():
     args = parser.parse_args()
     if (args.bundle is None) == (args.many is None):
         parser.error("give either BUNDLE or --many DIR")
+    try:
+        policy = read_policy(read_file(args.policy, 65536)())
+    except Refused as refusal:
+        parser.error(f"the policy is malformed: {refusal}")
     if args.many is not None:
         good = True
         try:
@@ -780,15 +973,15 @@ def main():
         except OSError:
             parser.error("the folder cannot be read")
         for name in files:
-            report, _ = verify(os.path.join(args.many, name), args.policy)
+            report, _ = verify(os.path.join(args.many, name), policy)
             print(json.dumps({"file": name, "verified": report["verified"], "failed_link": report["failed_link"]}))
             good = good and report["verified"]
         return 0 if good else 1
-    report, reason = verify(args.bundle, args.policy)
+    report, reason = verify(args.bundle, policy)
     if args.json:
         print(json.dumps(report, indent=2))
     elif report["verified"]:
-        print("verified\n" + json.dumps(report["claim"], indent=2))
+        print("verified\n" + json.dumps(report["claim"] or report["erasure"], indent=2))
     else:
         print(f"NOT verified: {report['failed_link']}: {reason}")
     return 0 if report["verified"] else 1

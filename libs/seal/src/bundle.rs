@@ -8,6 +8,7 @@ use crate::{
     text::{Base64, Hex},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tlog::sha256;
 
 const MAGIC: &str = "trialseal/bundle@v1 sha256 ";
@@ -39,6 +40,9 @@ pub enum BundleError {
         /// Column of the JSON.
         column: usize,
     },
+    /// An array stands in the place of an object, or an object in that of a string.
+    #[error("the content has an array or object where it may not")]
+    Shape,
     /// More parts or longer paths than allowed.
     #[error("{0} holds more than is allowed")]
     Bounds(&'static str),
@@ -163,7 +167,7 @@ impl Bundle {
         let bundle: Bundle =
             serde_json::from_slice(json).map_err(|e| BundleError::Json { line: e.line(), column: e.column() })?;
         bundle.check_bounds()?;
-        Ok(bundle)
+        if is_as_written(json, &bundle) { Ok(bundle) } else { Err(BundleError::Shape) }
     }
 
     fn check_bounds(&self) -> Result<(), BundleError> {
@@ -176,5 +180,28 @@ impl Bundle {
             return Err(BundleError::Bounds(name));
         }
         if paths.any(|path| path.len() > MAX_PATH) { Err(BundleError::Bounds("a path")) } else { Ok(()) }
+    }
+}
+
+/// Whether JSON that was read as `read` has its objects and arrays where it would be written with them. The reader of
+/// JSON also takes an array of the values for an object, and an object for the name of a variant: another verifier
+/// would not, and one file must not be good to one and bad to the other.
+pub(crate) fn is_as_written<T: Serialize>(json: &[u8], read: &T) -> bool {
+    match (serde_json::from_slice(json), serde_json::to_value(read)) {
+        (Ok(written), Ok(read)) => same_shape(&written, &read),
+        _ => false,
+    }
+}
+
+fn same_shape(written: &Value, read: &Value) -> bool {
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            // What is not there when it is written is empty, and was read as such.
+            written.iter().all(|(field, value)| read.get(field).is_none_or(|read| same_shape(value, read)))
+        }
+        (Value::Array(written), Value::Array(read)) => {
+            written.len() == read.len() && written.iter().zip(read).all(|(written, read)| same_shape(written, read))
+        }
+        (written, read) => ![written, read].into_iter().any(|value| value.is_object() || value.is_array()),
     }
 }

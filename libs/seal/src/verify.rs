@@ -7,6 +7,7 @@ mod anchors;
 mod authority;
 mod consent;
 mod evidence;
+mod terms;
 mod walk;
 mod withheld;
 

@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
             RegisterActor::KIND => {
                 let done = self.evidence.command::<RegisterActor>(link, Service::Enrollment, number)?;
                 let others = [ActorKind::Participant, ActorKind::Representative];
-                let staff = !others.contains(&done.command.kind) && !is_pseudonym(actor);
+                let staff = !others.contains(&done.command.kind) && !is_pseudonym(actor) && !is_representative(actor);
                 ensure(staff && done.command.actor == *actor && done.command.key == *key, link, mismatch)?;
                 self.authorised(link, &done, Task::RegisterActors, &Name::all_sites())
             }

@@ -2,11 +2,13 @@
 
 use super::{
     authority::Walk,
-    evidence::{Fault, Recorded, ensure},
+    evidence::{Fault, Recorded, broken, ensure},
+    terms,
 };
 use crate::{
     command::{
-        ActorKind, Assent, Capacity, GiveConsent, Provision, PublishDocument, RegisterRepresentative, Relation, Task,
+        ActorKind, Assent, Capacity, GiveConsent, Provision, PublishDocument, RegisterActor, RegisterRepresentative,
+        Relation, Task, Terms,
     },
     consent,
     fact::{Fact, Given, Subject},
@@ -31,6 +33,15 @@ impl InForce {
             "consent entry {} to {}, {who} {participant} and {obtained}, was in force and not withdrawn",
             self.state.given, self.provision
         )
+    }
+
+    /// Checks that the document's terms admit it, and that by them it had not ended at `time`.
+    fn admitted(&self, terms: Option<&Terms>, time: u64) -> Result<(), Fault> {
+        let (given, recorded) = (&self.done.command, self.done.entry.time);
+        let Some(end) = terms::admitted(terms, given, &self.provision, recorded) else {
+            return broken(LinkName::Document, "the document does not admit consent to this, given so");
+        };
+        ensure(end.is_none_or(|end| time < end), LINK, "what was consented to had ended by itself")
     }
 }
 
@@ -76,12 +87,7 @@ impl Walk<'_> {
         match &manner.capacity {
             Capacity::Participant => self.signed_by(LINK, participant, envelope, enrollment).map(drop)?,
             Capacity::SiteDevice { device, .. } => {
-                let wanted = |_: &Subject, fact: &Fact| {
-                    matches!(fact, Fact::Actor { kind: ActorKind::Device, .. }).then_some(())
-                };
-                let subject = [Subject::Actor(device.clone())];
-                let otherwise = format!("{device} was not a device");
-                self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
+                self.is_device(device, enrollment)?;
                 self.signed_by(LINK, device, envelope, enrollment).map(drop)?;
             }
             Capacity::Representative { actor } => {
@@ -104,6 +110,22 @@ impl Walk<'_> {
         }
     }
 
+    /// Checks that `actor` was registered as a device.
+    fn is_device(&mut self, actor: &Name, enrollment: u64) -> Result<(), Fault> {
+        let wanted = |_: &Subject, fact: &Fact| match fact {
+            Fact::Actor { kind: ActorKind::Device, registered } => Some(*registered),
+            _ => None,
+        };
+        let subject = [Subject::Actor(actor.clone())];
+        let otherwise = format!("{actor} was not a device");
+        let number = self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
+        ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
+        let made = self.evidence.command::<RegisterActor>(LINK, Service::Enrollment, number)?;
+        let same = made.command.actor == *actor && made.command.kind == ActorKind::Device;
+        ensure(same, LINK, otherwise)?;
+        self.authorised(LINK, &made, Task::RegisterActors, &Name::all_sites())
+    }
+
     /// Checks that `actor` signed, and was registered as `relation` of the participant.
     fn signed_as(
         &mut self,
@@ -122,9 +144,10 @@ impl Walk<'_> {
         let number = self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
         ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
         let made = self.evidence.command::<RegisterRepresentative>(LINK, Service::Enrollment, number)?;
-        let same = made.command.participant == *participant && made.command.actor == *actor;
-        ensure(same && made.command.relation == relation, LINK, otherwise)?;
-        let site = made.command.site.clone();
+        let site = done.command.site.clone();
+        let whose = (&made.command.participant, &made.command.site) == (participant, &site);
+        let same = whose && made.command.actor == *actor && made.command.relation == relation;
+        ensure(same, LINK, otherwise)?;
         self.authorised(LINK, &made, Task::Enrol, &site)?;
         self.signed_by(LINK, actor, &done.envelope, enrollment).map(drop)
     }
@@ -149,13 +172,11 @@ impl Walk<'_> {
 
         let done = self.evidence.command::<PublishDocument>(link, Service::Consent, published)?;
         let made = &done.command;
-        let offers =
-            |terms: &crate::command::Terms| terms.provisions.iter().any(|offer| offer.provision == given.provision);
         let same = (&made.document, &made.version, &made.language) == (document, version, language)
             && made.content == content
-            && made.approval == approval
-            && made.terms.as_ref().is_none_or(offers);
+            && made.approval == approval;
         ensure(same, link, format!("consent entry {published} does not publish this document"))?;
+        given.admitted(made.terms.as_ref(), time)?;
         let basis = done.entry.basis_in(Service::Enrollment.stream(made.study));
         let enrollment = self.evidence.head(link, Service::Enrollment, basis)?;
         let everywhere = Name::all_sites();

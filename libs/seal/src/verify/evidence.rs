@@ -1,7 +1,7 @@
 //! A bundle's entries and facts, each handed out only after its own check, and struck off as it is used.
 
 use crate::{
-    bundle::{Bundle, FactPart},
+    bundle::{Bundle, FactPart, is_as_written},
     command::Payload,
     dsse::{self, Envelope},
     entry::{self, Entry, Head},
@@ -10,6 +10,7 @@ use crate::{
     map::{Path, Proven, Terminal},
     report::{Failure, LinkName},
 };
+use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use tlog::{Hash, sha256};
 
@@ -137,6 +138,8 @@ impl<'a> Evidence<'a> {
             Ok(command) => command,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
+        let written = is_as_written(envelope.payload_bytes(), &command);
+        ensure(written, link, format!("the payload of {service} entry {number} is not written with objects"))?;
         let agrees = entry.kind == P::KIND && command.study() == self.bundle.study;
         ensure(agrees, link, format!("{service} entry {number} is not a {} of this study", P::KIND))?;
         Ok(Recorded { entry, envelope, command })
@@ -183,7 +186,8 @@ impl<'a> Evidence<'a> {
         };
         self.used_envelopes.insert(place);
         match Envelope::parse(&bytes.0) {
-            Ok(envelope) => Ok((envelope, &bytes.0)),
+            Ok(envelope) if is_object(&bytes.0) => Ok((envelope, &bytes.0)),
+            Ok(_) => broken(link, format!("the envelope of {service} entry {number} is not written with objects")),
             Err(error) => broken(link, format!("{service} entry {number}: {error}")),
         }
     }
@@ -212,7 +216,8 @@ impl<'a> Evidence<'a> {
         Ok(number)
     }
 
-    /// The first of `subjects` whose fact, in the state after entry `number`, is as `wanted`.
+    /// The first of `subjects` whose fact, in the state after entry `number`, is as `wanted`. A fact that cannot be read
+    /// is not as wanted: what it says does not matter, as long as it is in the state.
     pub(super) fn fact<T>(
         &mut self,
         link: LinkName,
@@ -234,11 +239,10 @@ impl<'a> Evidence<'a> {
                 continue;
             };
             let part = &self.bundle.facts[place];
-            let Some(fact) = proven_fact(part, &root) else {
-                return broken(link, format!("a fact is not in the {service} state {number}"));
-            };
+            ensure(is_in(part, &root), link, format!("a fact is not in the {service} state {number}"))?;
             self.used_facts.insert(place);
-            if let Some(value) = wanted(subject, &fact) {
+            let fact = Fact::parse(&part.fact.0).filter(|fact| is_as_written(&part.fact.0, fact));
+            if let Some(value) = fact.and_then(|fact| wanted(subject, &fact)) {
                 return Ok(value);
             }
         }
@@ -263,10 +267,17 @@ impl<'a> Evidence<'a> {
     }
 }
 
-fn proven_fact(part: &FactPart, root: &Hash) -> Option<Fact> {
-    let salt: [u8; 16] = part.salt.0.as_slice().try_into().ok()?;
+/// Whether an envelope and its signatures are JSON objects, not arrays of the fields' values.
+fn is_object(envelope: &[u8]) -> bool {
+    let Ok(Value::Object(envelope)) = serde_json::from_slice(envelope) else { return false };
+    envelope.get("signatures").and_then(Value::as_array).is_some_and(|all| all.iter().all(Value::is_object))
+}
+
+/// Whether a fact's bytes are in the state with this root.
+fn is_in(part: &FactPart, root: &Hash) -> bool {
+    let Ok(salt) = <[u8; 16]>::try_from(part.salt.0.as_slice()) else { return false };
     let value = fact::value_hash(&salt, &part.fact.0);
     let siblings = part.siblings.iter().map(|hash| hash.0).collect();
     let path = Path { siblings, terminal: Terminal::Leaf { key: part.key.0, value } };
-    (path.proves(&part.key.0, root) == Some(Proven::Present(value))).then(|| Fact::parse(&part.fact.0)).flatten()
+    path.proves(&part.key.0, root) == Some(Proven::Present(value))
 }

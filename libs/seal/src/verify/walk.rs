@@ -32,9 +32,9 @@ enum Found {
     /// A datapoint, or what is left of it.
     Datapoint(Box<Proven>),
     /// An entry whose values were erased.
-    Erased(ErasureClaim),
+    Erased(Box<ErasureClaim>),
     /// A command.
-    Recorded(RecordClaim),
+    Recorded(Box<RecordClaim>),
 }
 
 struct Proven {
@@ -58,9 +58,9 @@ impl Walked<'_> {
         match self.found {
             Found::Datapoint(proven) => report.claim = Some(proven.claim(delegations, checkpoint)),
             Found::Erased(claim) => {
-                report.erasure = Some(ErasureClaim { delegations, checkpoint: Some(checkpoint), ..claim });
+                report.erasure = Some(ErasureClaim { delegations, checkpoint: Some(checkpoint), ..*claim });
             }
-            Found::Recorded(claim) => report.record = Some(RecordClaim { checkpoint: Some(checkpoint), ..claim }),
+            Found::Recorded(claim) => report.record = Some(RecordClaim { checkpoint: Some(checkpoint), ..*claim }),
         }
     }
 }
@@ -100,9 +100,11 @@ impl Proven {
 pub fn walk<'a>(bundle: &'a Bundle, root_key: &PublicKey, links: &mut Vec<Link>) -> Result<Walked<'a>, Fault> {
     let mut walk = Walk::new(Evidence::new(bundle), *root_key);
     let found = match (bundle.record, &bundle.withheld) {
-        (Some(service), None) => Found::Recorded(recorded(&mut walk, bundle, service, links)?),
+        (Some(service), None) => Found::Recorded(Box::new(recorded(&mut walk, bundle, service, links)?)),
         (Some(_), Some(_)) => return broken(LinkName::Submission, "a command as such has no value to withhold"),
-        (None, Some(Withheld::Erased { entry })) => Found::Erased(withheld::erased(&mut walk, bundle, *entry, links)?),
+        (None, Some(Withheld::Erased { entry })) => {
+            Found::Erased(Box::new(withheld::erased(&mut walk, bundle, *entry, links)?))
+        }
         (None, _) => Found::Datapoint(Box::new(proven(&mut walk, bundle, links)?)),
     };
     let Walk { evidence, delegations, .. } = walk;

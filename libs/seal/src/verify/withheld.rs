@@ -60,7 +60,7 @@ pub(super) fn erased(
     ensure(entry.kind == Submission::KIND, link, format!("capture entry {} holds no values", entry.number))?;
     let done = walk.evidence.command::<EraseParticipant>(link, Service::Capture, by)?;
     let EraseParticipant { site, entries, by: actor, participant, order, law, .. } = &done.command;
-    let listed = entries.binary_search(&entry.number).is_ok() && entry.number < by;
+    let listed = entries.contains(&entry.number) && entry.number < by;
     ensure(listed, link, format!("capture entry {by} does not erase entry {}", entry.number))?;
     let enrollment = decided_at(walk, link, &done)?;
     walk.entitled(link, &done.envelope, &done.command, Task::Erase, site, enrollment, &done.entry)?;

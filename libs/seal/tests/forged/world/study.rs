@@ -1,0 +1,355 @@
+//! A study in a [`World`]: who works on it, who takes part, and what they record.
+
+use super::{START_MS, World, key, public, root};
+use seal::{
+    command::{
+        ActorKind, Approval, Capacity, CreateStudy, Delegate, EnrolParticipant, EraseParticipant, FormInstance,
+        GiveConsent, Manner, Offer, Provision, PublishDocument, RedactValue, RegisterActor, RegisterRepresentative,
+        Relation, RotateKey, ScreenParticipant, Submission, Task, Terms, WithdrawConsent,
+    },
+    datapoint::Datapoint,
+    fact::{Fact, Given, Subject, Superseded, Until},
+    id::{Name, Service, Uuid},
+    key::{PublicKey, SecretKey},
+    sha256,
+};
+
+pub const PARTICIPANT: &str = "P-AAAAAAAAAAAAAAAA";
+pub const OTHER: &str = "P-BBBBBBBBBBBBBBBB";
+pub const MOTHER: &str = "R-AAAAAAAAAAAAAAAA";
+pub const FATHER: &str = "R-BBBBBBBBBBBBBBBB";
+pub const GUARDIAN: &str = "R-CCCCCCCCCCCCCCCC";
+pub const WITNESS: &str = "R-DDDDDDDDDDDDDDDD";
+pub const INVESTIGATOR: &str = "dr-imani";
+pub const SECOND: &str = "dr-okoye";
+pub const DEVICE: &str = "tablet-7";
+const REQUEST: Uuid = Uuid([1; 16]);
+const YEAR_MS: u64 = 365 * 86_400_000;
+
+pub fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+pub fn provision(text: &str) -> Provision {
+    text.parse().unwrap()
+}
+
+/// Two values.
+pub fn values() -> Vec<Datapoint> {
+    [("SYSBP", "120"), ("COMMENT", "told by Ms Example")]
+        .map(|(item, value)| Datapoint {
+            nonce: [5; 16],
+            item: item.to_owned(),
+            repeat: String::new(),
+            value: value.to_owned(),
+            unit: String::new(),
+        })
+        .to_vec()
+}
+
+pub fn offer(text: &str, mandatory: bool) -> Offer {
+    Offer { provision: provision(text), mandatory, days: None }
+}
+
+/// Terms that admit everybody.
+pub fn terms() -> Terms {
+    Terms {
+        title: name("ICF"),
+        sites: Vec::new(),
+        effective: START_MS,
+        provisions: vec![offer("data_collection", true), offer("genetics", false)],
+        quiz: None,
+        supersedes: Vec::new(),
+        reconsent: None,
+        parents: 2,
+        representative: true,
+        remote: true,
+        deferral_ms: Some(YEAR_MS),
+        notice: None,
+    }
+}
+
+pub fn manner(capacity: Capacity) -> Manner {
+    Manner { capacity, witness: None, remote: None, answers: Vec::new() }
+}
+
+/// A consent: what the command says, who signs it besides the investigator, and what the state is said to be.
+pub struct Consent {
+    pub provisions: Vec<Provision>,
+    pub manner: Option<Manner>,
+    pub signers: Vec<&'static str>,
+    pub until: Option<Until>,
+    /// The provisions the state holds; those of the command if empty.
+    pub stated: Vec<Provision>,
+}
+
+impl Consent {
+    pub fn by(capacity: Capacity, signers: &[&'static str]) -> Self {
+        let provisions = vec![provision("data_collection")];
+        Self { provisions, manner: Some(manner(capacity)), signers: signers.to_vec(), until: None, stated: Vec::new() }
+    }
+}
+
+macro_rules! command {
+    ($world:expr, $by:expr, $command:ident { $($rest:tt)* }) => {
+        $command { study: $world.study, request: REQUEST, by: name($by), time: $world.time, $($rest)* }
+    };
+}
+
+impl World {
+    /// A study with an investigator who holds every task, a second person who may redact, a device, an open site, two
+    /// participants, the first of them screened before, and the first one's representatives.
+    pub fn new() -> Self {
+        let mut world = Self::empty();
+        let root_key = public("root");
+        let create = command!(world, "root", CreateStudy { name: name("TEST"), root_key, rules: Some(2) });
+        let fact = Fact::Key { actor: name("root"), key: root_key, registered: 0, ended: None };
+        world.record(&create, &[&key("root")], vec![(Subject::Key(root_key.id()), fact)]);
+        for (actor, kind) in
+            [(INVESTIGATOR, ActorKind::Person), (SECOND, ActorKind::Person), (DEVICE, ActorKind::Device)]
+        {
+            world.register(actor, kind, kind);
+        }
+        for task in [Task::Enrol, Task::ObtainConsent, Task::Capture, Task::Redact, Task::Erase] {
+            world.delegate(INVESTIGATOR, task);
+        }
+        world.delegate(SECOND, Task::Redact);
+        world
+            .enrol(PARTICIPANT, vec![(Subject::Site(name("701")), Fact::Site { open: true, changed: 0, state: None })]);
+        world.enrol(OTHER, Vec::new());
+        for (actor, relation) in [
+            (MOTHER, Relation::Parent),
+            (FATHER, Relation::Parent),
+            (GUARDIAN, Relation::LegalRepresentative),
+            (WITNESS, Relation::ImpartialWitness),
+        ] {
+            world.represent(actor, PARTICIPANT, "701", relation, relation);
+        }
+        world
+    }
+
+    fn keyed(&self, actor: &str, service: Service) -> (Subject, Fact) {
+        let (key, registered) = (public(actor), self.next(service));
+        (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered, ended: None })
+    }
+
+    /// Registers an actor as one kind; the state is said to hold another.
+    pub fn register(&mut self, actor: &str, kind: ActorKind, stated: ActorKind) -> u64 {
+        let registered = self.next(Service::Enrollment);
+        let fact = (Subject::Actor(name(actor)), Fact::Actor { kind: stated, registered });
+        let facts = vec![self.keyed(actor, Service::Enrollment), fact];
+        self.register_key(&name(actor), kind, public(actor), facts)
+    }
+
+    /// Registers an actor, with what the state is said to hold then.
+    pub fn register_key(&mut self, actor: &Name, kind: ActorKind, new: PublicKey, facts: Vec<(Subject, Fact)>) -> u64 {
+        let register = command!(self, "root", RegisterActor { actor: actor.clone(), kind, key: new });
+        self.record(&register, &[&key("root")], facts)
+    }
+
+    pub fn delegate(&mut self, actor: &str, task: Task) -> u64 {
+        let (site, granted) = (Name::all_sites(), self.next(Service::Enrollment));
+        let (from, until) = (START_MS, START_MS + 10 * YEAR_MS);
+        let subject = Subject::Delegation(name(actor), task, site.clone());
+        let delegate = command!(self, "root", Delegate { actor: name(actor), task, site, from, until, training: None });
+        self.record(&delegate, &[&key("root")], vec![(subject, Fact::Delegation { granted, from, until, ended: None })])
+    }
+
+    fn enrol(&mut self, participant: &str, mut facts: Vec<(Subject, Fact)>) {
+        let (site, enrolled) = (name("701"), self.next(Service::Enrollment));
+        let fact = Fact::Participant { site: site.clone(), enrolled, withdrawn: None, stage: None };
+        facts.extend([self.keyed(participant, Service::Enrollment), (Subject::Participant(name(participant)), fact)]);
+        let (key_of, participant) = (public(participant), name(participant));
+        let keys = [&key(INVESTIGATOR)];
+        if participant.as_str() == PARTICIPANT {
+            let screen =
+                command!(self, INVESTIGATOR, ScreenParticipant { participant, site, key: key_of, token: None });
+            self.record(&screen, &keys, facts);
+        } else {
+            let enrol = command!(self, INVESTIGATOR, EnrolParticipant { participant, site, key: key_of });
+            self.record(&enrol, &keys, facts);
+        }
+    }
+
+    /// Registers a representative of `of`; the state is said to hold one of the first participant, and so related.
+    pub fn represent(&mut self, actor: &str, of: &str, site: &str, relation: Relation, stated: Relation) -> u64 {
+        let registered = self.next(Service::Enrollment);
+        let register = command!(
+            self,
+            INVESTIGATOR,
+            RegisterRepresentative {
+                participant: name(of),
+                site: name(site),
+                actor: name(actor),
+                relation,
+                key: public(actor),
+            }
+        );
+        let subject = Subject::Representative(name(PARTICIPANT), name(actor));
+        let facts = vec![
+            self.keyed(actor, Service::Enrollment),
+            (subject, Fact::Representative { relation: stated, registered }),
+        ];
+        self.record(&register, &[&key(INVESTIGATOR)], facts)
+    }
+
+    /// Registers a participant, or the witness, once more with one key; the state is said to hold another.
+    pub fn register_again(&mut self, actor: &str, named: &str, stated: &str) -> u64 {
+        let (registered, key_of) = (self.next(Service::Enrollment), public(named));
+        let fact = Fact::Key { actor: name(actor), key: public(stated), registered, ended: None };
+        let facts = vec![(Subject::Key(public(stated).id()), fact)];
+        let (participant, site) = (name(PARTICIPANT), name("701"));
+        if actor == PARTICIPANT {
+            let screen =
+                command!(self, INVESTIGATOR, ScreenParticipant { participant, site, key: key_of, token: None });
+            return self.record(&screen, &[&key(INVESTIGATOR)], facts);
+        }
+        let (actor, relation) = (name(actor), Relation::ImpartialWitness);
+        let register =
+            command!(self, INVESTIGATOR, RegisterRepresentative { participant, site, actor, relation, key: key_of });
+        self.record(&register, &[&key(INVESTIGATOR)], facts)
+    }
+
+    pub fn publish(&mut self, terms: Option<Terms>) -> u64 {
+        self.publish_as(terms, None)
+    }
+
+    /// Publishes the document; the state is said to hold it as superseded so.
+    pub fn publish_as(&mut self, terms: Option<Terms>, superseded: Option<Superseded>) -> u64 {
+        let approval = Approval { reference: name("IRB-1"), date: name("2026-01-15"), body: None };
+        let content = sha256(&[b"ICF"]).into();
+        let (document, version, language) = (name("ICF"), name("1"), name("en"));
+        let published = self.next(Service::Consent);
+        let subject = Subject::Document(document.clone(), version.clone(), language.clone());
+        let fact = Fact::Document {
+            content,
+            approval: approval.clone(),
+            published,
+            terms: terms.clone().map(Box::new),
+            superseded,
+        };
+        let publish = command!(self, "root", PublishDocument { document, version, language, content, approval, terms });
+        self.record(&publish, &[&key("root")], vec![(subject, fact)])
+    }
+
+    pub fn consent(&mut self, consent: &Consent) -> u64 {
+        let given = self.next(Service::Consent);
+        let state = Given {
+            refused: false,
+            given,
+            document: name("ICF"),
+            version: name("1"),
+            language: name("en"),
+            withdrawn: None,
+            until: consent.until,
+            mandatory: true,
+        };
+        let stated = if consent.stated.is_empty() { &consent.provisions } else { &consent.stated };
+        let provisions = stated.iter().map(|provision| (provision.clone(), state.clone())).collect();
+        let give = command!(
+            self,
+            INVESTIGATOR,
+            GiveConsent {
+                participant: name(PARTICIPANT),
+                site: name("701"),
+                document: name("ICF"),
+                version: name("1"),
+                language: name("en"),
+                provisions: consent.provisions.clone(),
+                synthetic: true,
+                manner: consent.manner.clone(),
+            }
+        );
+        let keys: Vec<SecretKey> = [INVESTIGATOR].iter().chain(&consent.signers).map(|signer| key(signer)).collect();
+        let subject = Subject::Consent(name(PARTICIPANT));
+        self.record(&give, &keys.iter().collect::<Vec<_>>(), vec![(subject, Fact::Consent { provisions })])
+    }
+
+    pub fn submit(&mut self, provision: Option<&str>) -> u64 {
+        let submission = self.submission(provision);
+        self.record(&submission, &[&key(INVESTIGATOR)], Vec::new())
+    }
+
+    pub fn submission(&self, of: Option<&str>) -> Submission {
+        let form = name("VS");
+        let instance =
+            FormInstance { participant: name(PARTICIPANT), event: name("V1"), event_repeat: 0, form, form_repeat: 0 };
+        command!(
+            self,
+            INVESTIGATOR,
+            Submission {
+                site: name("701"),
+                instance,
+                forms_version: name("1"),
+                root: root(&values()),
+                count: 2,
+                collected: None,
+                corrects: None,
+                reason: None,
+                provision: of.map(provision),
+            }
+        )
+    }
+
+    /// A redaction of the comment in the submission of this number.
+    pub fn redaction(&self, entry: u64) -> RedactValue {
+        command!(
+            self,
+            INVESTIGATOR,
+            RedactValue {
+                participant: name(PARTICIPANT),
+                site: name("701"),
+                entry,
+                index: 1,
+                item: name("COMMENT"),
+                repeat: String::new(),
+                reason: name("a name in a comment"),
+                second: name(SECOND),
+            }
+        )
+    }
+
+    pub fn erasure(&self, entries: Vec<u64>) -> EraseParticipant {
+        command!(
+            self,
+            INVESTIGATOR,
+            EraseParticipant {
+                participant: name(PARTICIPANT),
+                site: name("701"),
+                entries,
+                order: name("the participant's request"),
+                law: name("GDPR, Art. 17"),
+            }
+        )
+    }
+
+    /// Replaces the key of `actor` by the key of `new`.
+    pub fn rotate(&mut self, actor: &str, new: &str) -> u64 {
+        let registered = self.next(Service::Enrollment);
+        let rotate = command!(self, actor, RotateKey { key: public(new) });
+        let fact = Fact::Key { actor: name(actor), key: public(new), registered, ended: None };
+        self.record(&rotate, &[&key(actor), &key(new)], vec![(Subject::Key(public(new).id()), fact)])
+    }
+
+    /// Withdraws the consent to `provisions`, given in entry `given`.
+    pub fn withdraw(&mut self, provisions: &[Provision], given: u64) -> u64 {
+        let withdrawn = Some(self.next(Service::Consent));
+        let (document, version, language) = (name("ICF"), name("1"), name("en"));
+        let state =
+            Given { refused: false, given, document, version, language, withdrawn, until: None, mandatory: true };
+        let stated = provisions.iter().map(|provision| (provision.clone(), state.clone())).collect();
+        let withdraw = command!(
+            self,
+            PARTICIPANT,
+            WithdrawConsent {
+                participant: name(PARTICIPANT),
+                site: name("701"),
+                provisions: provisions.to_vec(),
+                scope: None,
+                collected: None,
+            }
+        );
+        let fact = Fact::Consent { provisions: stated };
+        self.record(&withdraw, &[&key(PARTICIPANT)], vec![(Subject::Consent(name(PARTICIPANT)), fact)])
+    }
+}
