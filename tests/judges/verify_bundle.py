@@ -290,7 +290,8 @@ MANNER = record(capacity=CAPACITY, witness=optional(name), remote=optional(name)
                 answers=default([], list_of(record(question=name, choice=u8))))
 GIVEN = record(
     given=u64, document=name, version=name, language=name, withdrawn=optional(u64),
-    until=optional(record(time=u64, why=one_of("period", "majority", "deferral"))), mandatory=default(False, boolean))
+    until=optional(record(time=u64, why=one_of("period", "majority", "deferral"))), mandatory=default(False, boolean),
+    refused=default(False, boolean))
 
 
 def key_id(key):
@@ -347,8 +348,9 @@ BUNDLE = record(  # §13
     facts=list_of(record(service=service, number=u64, key=hash_, fact=base64_, salt=base64_, siblings=hashes)),
     blocks=list_of(record(block=base64_, index=u64, path=hashes)),
     checkpoint=string,
+    record=optional(service),
     withheld=optional(choice(redacted=record(entry=u64, leaf=hash_), erased=record(entry=u64))))
-GIVEN_BY = {  # §14.4
+GIVEN_BY = {  # §14.5
     "participant": "signed by", "site_device": "signed on a device of the site by",
     "representative": "signed by the legally authorised representative of", "minor": "signed by the parents of",
     "deferred": "deferred in an emergency for"}
@@ -725,7 +727,7 @@ class Verification:
         need(self.steps <= 128, "too many registrations and delegations")
 
     def run(self, bundle_data, policy):
-        """The steps of §14.2; returns claim and erasure of §14.4. `bundle_data` is a function, so that what cannot be
+        """The steps of §14.2; returns claim, erasure and record of §14.5. `bundle_data` is a function, so that what cannot be
         read fails under its link."""
         self.bundle = b = read_bundle(bundle_data())
         chosen, content = b["withheld"] or (None, None)
@@ -737,7 +739,11 @@ class Verification:
         need(b["study"] in policy.studies, "study is not in the policy")
         self.root_key = policy.studies[b["study"]]
 
-        if chosen == "erased":
+        if b["record"] is not None:
+            self.link = "submission"
+            need(chosen is None, "a command has no value to withhold")
+            chosen, found = "record", self.recorded(b["record"])
+        elif chosen == "erased":
             found = self.erased(content["entry"])
         else:
             found = self.datapoint(content)
@@ -769,10 +775,32 @@ class Verification:
         need(all("used" in part for part in b["entries"] + b["facts"]), "an entry or fact was not used")
         need(all(part["envelope"] is None or "envelope_used" in part for part in b["entries"]), "unused envelope")
 
-        found["delegations"] = self.delegations
+        if chosen != "record":
+            found["delegations"] = self.delegations
         found["checkpoint"] = {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex(),
                                "cosigned_by": checkpoint.cosigned_by}
-        return (None, found) if chosen == "erased" else (found, None)
+        return {"record": (None, None, found), "erased": (None, found, None)}.get(chosen, (found, None, None))
+
+    def recorded(self, which):
+        """§14.4: a command as such."""
+        self.link, b = "datapoint", self.bundle
+        need(b["datapoint"] == b"" and b["path"] == [] and b["index"] == 0, "a value is there")
+        self.link = "submission"
+        entry = self.ENTRY(which, b["submission"])
+        data = entry.part["envelope"]
+        need(data is not None, "an envelope is missing")
+        entry.part["envelope_used"] = True
+        envelope = read_envelope(data)
+        need(sha256(data) == entry.envelope, "envelope is not that of the entry")
+        need(envelope["payloadType"] == f"application/vnd.trialseal.{entry.kind}.v1+json", "payload of another type")
+        payload = parse_json(envelope["payload"])
+        need(isinstance(payload, dict) and payload.get("study") == b["study"], "command of another study")
+        by = name(payload.get("by"))
+        h = self.BEFORE(entry) if which == E else self.HEAD(entry, E)
+        self.link = "signer"
+        key = self.SIGNED_BY(by, envelope, h)
+        return {"study": b["study"], "service": which, "entry": entry.number, "recorded": entry.time, "kind": entry.kind,
+                "by": by, "key": spell_key(key), "command": payload}
 
     def erased(self, n):
         """§14.3."""
@@ -944,13 +972,13 @@ def read_file(path, maximum):
 def verify(bundle_path, policy):
     verification = Verification()
     try:
-        claim, erasure = verification.run(read_file(bundle_path, 8388608), policy)
-        return {"verified": True, "failed_link": None, "claim": claim, "erasure": erasure}, None
+        claim, erasure, recorded = verification.run(read_file(bundle_path, 8388608), policy)
+        return {"verified": True, "failed_link": None, "claim": claim, "erasure": erasure, "record": recorded}, None
     except Refused as refusal:
         reason = str(refusal)
     except Exception as error:  # a fault of this program must not look like anything but a refusal
         reason = f"internal error: {type(error).__name__}"
-    return {"verified": False, "failed_link": verification.link, "claim": None, "erasure": None}, reason
+    return {"verified": False, "failed_link": verification.link, "claim": None, "erasure": None, "record": None}, reason
 
 
 def main():
@@ -981,7 +1009,7 @@ def main():
     if args.json:
         print(json.dumps(report, indent=2))
     elif report["verified"]:
-        print("verified\n" + json.dumps(report["claim"] or report["erasure"], indent=2))
+        print("verified\n" + json.dumps(report["claim"] or report["erasure"] or report["record"], indent=2))
     else:
         print(f"NOT verified: {report['failed_link']}: {reason}")
     return 0 if report["verified"] else 1

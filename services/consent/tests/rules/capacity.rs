@@ -218,3 +218,34 @@ fn an_impartial_witness_is_registered_and_signs() {
     // A witness does not consent.
     refuses(study.run(&witnessed(WITNESS, Capacity::Participant), &["ann", WITNESS]), unknown_key(PARTICIPANT));
 }
+
+#[test]
+fn what_a_participant_refused_nobody_else_gives_for_them() {
+    let mut study = Study::new();
+    study.give(&["data_collection"]).unwrap();
+    let everything = withdrawing(PARTICIPANT, &[], Some(WithdrawalScope::Everything));
+    study.run(&everything, &[PARTICIPANT]).unwrap();
+    let unable = minor(&[MOTHER], unable(), NOW + 5);
+    refuses(study.run(&unable, &["ann", MOTHER]), Refusal::NotInForce(NotInForce::Withdrawn));
+    refuses(study.run(&represented(LEGAL), &["ann", LEGAL]), Refusal::NotInForce(NotInForce::Withdrawn));
+    study.run(&minor(&[MOTHER], Assent::Signed, NOW + 5), &["ann", MOTHER, PARTICIPANT]).unwrap();
+    // On the word of the participant, but not with their key: it may be given for them again.
+    let mut study = Study::new();
+    study.give(&["data_collection"]).unwrap();
+    study.run(&withdrawing("ann", &[], Some(WithdrawalScope::Everything)), &["ann"]).unwrap();
+    study.run(&represented(LEGAL), &["ann", LEGAL]).unwrap();
+}
+
+#[test]
+fn coming_of_age_is_not_put_off() {
+    let mut study = Study::new();
+    study.run(&minor(&[MOTHER], unable(), NOW + 5), &["ann", MOTHER]).unwrap();
+    let later = study.run(&minor(&[MOTHER], unable(), NOW + 6), &["ann", MOTHER]);
+    malformed("manner.capacity.minor.majority", later);
+    study.run(&minor(&[MOTHER], unable(), NOW + 5), &["ann", MOTHER]).unwrap();
+    study.next.time = NOW + 5;
+    let again = study.run(&minor(&[MOTHER], unable(), NOW + 500), &["ann", MOTHER]);
+    refuses(again, Refusal::NotInForce(NotInForce::MajorityReached));
+    refuses(study.run(&represented(LEGAL), &["ann", LEGAL]), Refusal::NotInForce(NotInForce::MajorityReached));
+    study.give(&["data_collection"]).unwrap();
+}

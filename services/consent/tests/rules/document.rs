@@ -175,3 +175,26 @@ fn a_version_replaces_versions_that_are_there_and_in_use() {
     refuses(study.publish("3.0", replacing(&[version("1.0", "en")])), Refusal::DocumentSuperseded);
     study.publish("3.0", replacing(&[version("2.0", "en")])).unwrap();
 }
+
+#[test]
+fn a_later_version_reaches_those_whom_an_earlier_one_did_not_ask() {
+    let mut study = Study::new();
+    study.give(&["data_collection"]).unwrap();
+    let replacing = |texts: &[&str], reconsent| Terms {
+        supersedes: texts.iter().map(|text| version(text, "en")).collect(),
+        reconsent,
+        ..terms()
+    };
+    study.publish("2.0", replacing(&["1.0"], None)).unwrap();
+    assert!(study.holds("data_collection").is_ok());
+    let stop = |by| Some(Reconsent { by, meanwhile: ReconsentMode::Warn, then: ReconsentMode::Stop });
+    let later = Terms { effective: NOW + 1, ..replacing(&["1.0"], stop(NOW + 3)) };
+    refuses(study.publish("3.0", later), Refusal::DocumentSuperseded);
+    study.publish("3.0", replacing(&["2.0", "1.0"], stop(NOW + 3))).unwrap();
+    study.next.time = NOW + 3;
+    assert_eq!(study.holds("data_collection"), Err(NotInForce::ReconsentRequired));
+    // Of two demands the stricter counts: a later one puts nothing off.
+    let mild = Some(Reconsent { by: NOW + 50, meanwhile: ReconsentMode::Warn, then: ReconsentMode::Warn });
+    study.publish("4.0", replacing(&["3.0", "1.0"], mild)).unwrap();
+    assert_eq!(study.holds("data_collection"), Err(NotInForce::ReconsentRequired));
+}

@@ -166,3 +166,14 @@ fn a_request_from_elsewhere_gives_nothing() {
     refuses(study.run(&request("ann"), &["ann"]), Refusal::NotEnrolled);
     refuses(Study::none().run(&request("ann"), &["ann"]), Refusal::StudyUnknown);
 }
+
+#[test]
+fn a_form_answers_every_question_it_asks() {
+    let mut study = Study::new();
+    study.give(&["data_collection", "genetics"]).unwrap();
+    study.give(&["data_collection"]).unwrap();
+    assert_eq!(study.holds("genetics"), Err(NotInForce::Withdrawn));
+    assert_eq!(study.holds("data_collection"), Ok(InForce::default()));
+    study.give(&["data_collection", "genetics"]).unwrap();
+    assert!(study.holds("genetics").is_ok());
+}

@@ -98,6 +98,20 @@ impl Model {
         matches!(self.last(text), Some(Event::Given { .. }))
     }
 
+    /// The earliest coming of age that what was given last of each provision states.
+    fn of_age(&self) -> Option<u64> {
+        let given = |text: &&str| {
+            self.events.iter().rev().find_map(|(about, event)| match event {
+                Event::Given { ends: Some((time, NotInForce::MajorityReached)), .. } if about == text => {
+                    Some(Some(*time))
+                }
+                Event::Given { .. } if about == text => Some(None),
+                _ => None,
+            })
+        };
+        OFFERED.iter().filter_map(given).flatten().min()
+    }
+
     /// Whether a provision may be relied on at `time`, as things stand.
     fn relied_on(&self, text: &str, time: u64) -> Result<(), NotInForce> {
         let (version, ends) = match self.last(text) {
@@ -151,7 +165,11 @@ impl Model {
         let replaced = published.replaced.is_some_and(|new| self.versions[new].effective <= now);
         let (end, may) = match by {
             By::Participant => (None, true),
-            By::Parent { majority } => (Some((NOW + majority, NotInForce::MajorityReached)), NOW + majority > now),
+            By::Parent { majority } => {
+                // Of age once stated is of age; and no later day is stated afterwards.
+                let stated = self.of_age().is_none_or(|of_age| now < of_age && NOW + majority <= of_age);
+                (Some((NOW + majority, NotInForce::MajorityReached)), NOW + majority > now && stated)
+            }
             By::Nobody { deadline } => {
                 let ends = NOW + deadline;
                 (
@@ -162,6 +180,10 @@ impl Model {
         };
         let gives = may && published.effective <= now && !replaced;
         if gives {
+            // A form answers every question it asks.
+            let declined = OFFERED.into_iter().filter(|text| !picked(which).contains(text) && self.stands(text));
+            let declined: Vec<_> = declined.map(|text| (text, Event::Withdrawn)).collect();
+            self.events.extend(declined);
             for text in picked(which) {
                 let period = (text == "genetics").then_some((now + DAY, NotInForce::PeriodEnded));
                 let ends = [end, period].into_iter().flatten().min_by_key(|(time, _)| *time);
