@@ -5,11 +5,7 @@
 mod support;
 
 use proto::capture::{FormInstance, GetFormRequest};
-use seal::{
-    command::Task,
-    fact::Subject,
-    id::{Name, Service},
-};
+use seal::{command::Task, fact::Subject, id::Service};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::World;
 use trialseal::{
@@ -68,7 +64,7 @@ async fn every_kind_of_edit_is_found_and_placed() {
             Service::Consent,
             2,
         ),
-        ("enrollment.sqlite", format!("UPDATE entry SET bytes = {shifted} WHERE number = 5"), Service::Enrollment, 5),
+        ("enrollment.sqlite", format!("UPDATE entry SET bytes = {shifted} WHERE number = 4"), Service::Enrollment, 4),
         ("enrollment.sqlite", "DELETE FROM entry WHERE number = 7".to_owned(), Service::Enrollment, 7),
     ];
     for (file, statement, service, entry) in edits {
@@ -116,7 +112,7 @@ async fn a_fact_planted_in_the_database_gives_no_right() {
     let nurse = Actor { name: name("nurse").unwrap(), key: client::new_key().unwrap() };
     world.study.register(&world.client, &nurse).await.unwrap();
     let delegation = |actor: &Actor| {
-        let subject = Subject::Delegation(actor.name.clone(), Task::Capture, Name::all_sites());
+        let subject = Subject::Delegation(actor.name.clone(), Task::Capture, world.site.clone());
         subject.map_key(world.study.id).to_hex()
     };
     let (from, to) = (delegation(&world.study.coordinator), delegation(&nurse));

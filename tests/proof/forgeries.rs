@@ -62,7 +62,7 @@ pub(crate) const FORGERIES: &[Forgery] = &[
     }),
     ("witness-of-another-participant", LinkName::Consent, "consent-by-representative-with-witness", |bundle, _| {
         resign::<RegisterRepresentative>(bundle, |register| {
-            register.participant = "P-AAAAAAAAAAAAAAAA".parse().unwrap()
+            register.participant = "P-AAAAAAAAAAAAAAAA".parse().unwrap();
         });
     }),
     ("redaction-signed-by-one-person-twice", LinkName::Redaction, "value-redacted", |bundle, _| {

@@ -266,6 +266,9 @@ pub(crate) fn damaged() -> Problem {
 }
 
 pub(crate) fn vault_problem(error: &VaultError) -> Problem {
+    if matches!(error, VaultError::NoKey) {
+        return Refusal::Erased.into();
+    }
     tracing::error!(%error, "the vault failed");
     Problem::unavailable(
         "STORAGE_UNAVAILABLE",

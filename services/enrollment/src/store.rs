@@ -180,6 +180,9 @@ pub(crate) fn damaged() -> Problem {
 }
 
 pub(crate) fn vault_problem(error: &VaultError) -> Problem {
+    if matches!(error, VaultError::NoKey) {
+        return Problem::new(Code::FailedPrecondition, "ERASED", "the participant was erased");
+    }
     tracing::error!(%error, "the vault failed");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the keys cannot be read; nothing was recorded, try again")
 }
