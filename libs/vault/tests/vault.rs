@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
-use vault::{Content, Kept, MasterKey, SealedError, Vault, VaultError};
+use vault::{Content, Kept, MasterKey, Vault, VaultError};
 
 const REFERENCE: [u8; 32] = [0xa1; 32];
 const OTHER: [u8; 32] = [0xb2; 32];

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use seal::{
     Hash,
     authority::Unauthorised,
-    command::{DefineForms, FormDef, FormInstance, ItemDef, ItemType, Submission, Task},
+    command::{DefineForms, FormDef, FormInstance, ItemDef, ItemType, State, Submission, Task},
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
     dsse::{Envelope, sign},
     entry::Entry,
@@ -205,6 +205,9 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
 
     let site = Subject::Site(name("701"));
     assert_eq!(with(site, Fact::Site { state: None, open: false, changed: 5 }), Err(Refusal::SiteNotOpen));
+    for (state, outcome) in [(State::Paused, Ok(())), (State::Closed, Err(Refusal::StudyClosed))] {
+        assert_eq!(with(Subject::StudyState, Fact::StudyState { state, changed: 9 }), outcome);
+    }
     let participant = Subject::Participant(name(PARTICIPANT));
     for (site, withdrawn) in [("702", None), ("701", Some(6))] {
         let fact = Fact::Participant { stage: None, site: name(site), enrolled: 4, withdrawn };
