@@ -42,6 +42,10 @@ pub(crate) async fn screening(trial: &Trial) -> Participant {
     assert_eq!(trial.client.record_screening(signed).await.unwrap(), first, "a lost answer is asked for again");
     refused(trial.enter(&minor, Stage::Enrolled).await, "STAGE_NOT_PERMITTED");
 
+    let silent = trial.register(&trial.sites[0], None).await;
+    let without = trial.screening(coordinator, &silent, [Met, NotMet], None);
+    refused(trial.decide(without, answers("44", "false"), coordinator).await, "CONSENT_MISSING");
+
     let near = trial.screen(&trial.sites[0], None).await;
     let over = Some("eighteen next week; agreed with the sponsor");
     let by_coordinator = trial.screening(coordinator, &near, [NotMet, NotMet], over);

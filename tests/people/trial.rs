@@ -133,14 +133,21 @@ impl Trial {
     }
 
     /// Registers a participant for screening, who consents.
+    /// Registers somebody for screening who consents.
     pub(crate) async fn screen(&self, site: &Name, token: Option<Hex>) -> Participant {
+        let participant = self.register(site, token).await;
+        self.study.consent(&self.client, &participant).await.unwrap();
+        participant
+    }
+
+    /// Registers somebody for screening.
+    pub(crate) async fn register(&self, site: &Name, token: Option<Hex>) -> Participant {
         let (by, key) = (&self.study.coordinator, new_key().unwrap());
         let participant = Participant { name: new_pseudonym().unwrap(), site: site.clone(), key };
         let (site, key) = (site.clone(), participant.key.public());
         let screen =
             command!(self.study, by, ScreenParticipant { participant: participant.name.clone(), site, key, token });
         self.record(&screen, by).await.unwrap();
-        self.study.consent(&self.client, &participant).await.unwrap();
         participant
     }
 
