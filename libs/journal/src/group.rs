@@ -55,12 +55,13 @@ pub(crate) struct Group {
     facts: Vec<NewFact>,
     restored: Vec<(i64, u64, Vec<u8>)>,
     fresh: Fresh,
+    known: map::Known,
     latest: HashMap<(i64, Hash), Vec<u8>>,
     requests: HashMap<(i64, [u8; 16]), (Hash, usize)>,
 }
 
 impl Group {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(known: map::Known) -> Self {
         Self {
             tips: HashMap::new(),
             entries: Vec::new(),
@@ -68,6 +69,7 @@ impl Group {
             facts: Vec::new(),
             restored: Vec::new(),
             fresh: Fresh::new(),
+            known,
             latest: HashMap::new(),
             requests: HashMap::new(),
         }
@@ -150,7 +152,7 @@ impl Group {
         facts: &[(Hash, Vec<u8>)],
     ) -> Result<Hash, ReadError> {
         for (key, value) in facts {
-            let path = map::path(connection, &self.fresh, root, key).await?;
+            let path = map::path(connection, &self.known, &self.fresh, root, key).await?;
             let (next, made) = path.set(key, &fact::value_hash(&fact::salt(nonce, key), value));
             self.fresh.extend(made);
             root = next;

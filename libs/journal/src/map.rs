@@ -1,6 +1,7 @@
 //! The state map's nodes, kept for good under their hashes: a proof at any past entry is one walk from its root.
 
 use crate::ReadError;
+use moka::sync::Cache;
 use seal::{
     Hash,
     map::{EMPTY, Node, Path, Terminal, turns_right},
@@ -11,18 +12,39 @@ use std::collections::HashMap;
 /// Nodes made in the running transaction and not written yet.
 pub(crate) type Fresh = HashMap<Hash, Node>;
 
+/// Nodes read before and nonces of entries, in memory. Both never change: a node is found by its own hash.
+#[derive(Clone)]
+pub(crate) struct Known {
+    nodes: Cache<Hash, Node>,
+    pub(crate) nonces: Cache<(i64, u64), [u8; 16]>,
+}
+
+/// The most nodes, and the most nonces, in memory.
+const KNOWN: u64 = 200_000;
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { nodes: Cache::new(KNOWN), nonces: Cache::new(KNOWN) }
+    }
+}
+
 /// The way of `key` in the map with `root`.
 pub(crate) async fn path(
     connection: &mut SqliteConnection,
+    known: &Known,
     fresh: &Fresh,
     root: Hash,
     key: &Hash,
 ) -> Result<Path, ReadError> {
     let (mut siblings, mut at) = (Vec::new(), root);
     while at != EMPTY {
-        let node = match fresh.get(&at) {
-            Some(node) => *node,
-            None => load(connection, &at).await?,
+        let node = match fresh.get(&at).copied().or_else(|| known.nodes.get(&at)) {
+            Some(node) => node,
+            None => {
+                let node = load(connection, &at).await?;
+                known.nodes.insert(at, node);
+                node
+            }
         };
         match node {
             Node::Leaf(key, value) => return Ok(Path { siblings, terminal: Terminal::Leaf { key, value } }),

@@ -19,6 +19,7 @@ const READERS: u32 = 4;
 #[derive(Clone)]
 pub struct Reader {
     pool: SqlitePool,
+    known: map::Known,
 }
 
 /// An entry as stored.
@@ -53,9 +54,14 @@ pub struct FactProof {
 }
 
 impl Reader {
+    /// The nodes and nonces in memory.
+    pub(crate) fn known(&self) -> &map::Known {
+        &self.known
+    }
+
     pub(crate) fn new(file: &std::path::Path) -> Self {
         let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(store::options(file));
-        Self { pool }
+        Self { pool, known: map::Known::default() }
     }
 
     /// The pool, for the service's own tables in the same database.
@@ -177,7 +183,7 @@ impl Reader {
         };
         let facts = store::facts(&mut transaction, id, keys).await?;
         if let Some(root) = entry.state_root {
-            check_facts(&mut transaction, id, (root, entry.number), keys, &facts).await?;
+            check_facts(&mut transaction, &self.known, id, (root, entry.number), keys, &facts).await?;
         }
         Ok((Some(Head { stream, number: entry.number, hash }), facts))
     }
@@ -230,9 +236,9 @@ impl Reader {
         let root = parsed(&mut connection, id, number).await?.state_root.ok_or(ReadError::NotFound)?;
         let mut proofs = Vec::with_capacity(keys.len());
         for key in keys {
-            let path = map::path(&mut connection, &map::Fresh::new(), root, key).await?;
+            let path = map::path(&mut connection, &self.known, &map::Fresh::new(), root, key).await?;
             let present = matches!(path.terminal, Terminal::Leaf { key: found, .. } if found == *key);
-            let fact = if present { Some(fact_at(&mut connection, id, number, key).await?) } else { None };
+            let fact = if present { Some(fact_at(&mut connection, &self.known, id, number, key).await?) } else { None };
             proofs.push(FactProof { key: *key, fact, path });
         }
         Ok(proofs)
@@ -243,20 +249,21 @@ impl Reader {
 /// back gives nobody any right.
 pub(crate) async fn check_facts(
     connection: &mut SqliteConnection,
+    known: &map::Known,
     id: i64,
     (root, number): (Hash, u64),
     keys: &[Hash],
     facts: &[(Hash, Vec<u8>)],
 ) -> Result<(), ReadError> {
     for key in keys {
-        let proven = match map::path(connection, &map::Fresh::new(), root, key).await?.terminal {
+        let proven = match map::path(connection, known, &map::Fresh::new(), root, key).await?.terminal {
             Terminal::Leaf { key: found, value } if found == *key => Some(value),
             _ => None,
         };
         let stored = match facts.iter().find(|(found, _)| found == key) {
             None => None,
             Some((_, bytes)) => {
-                let fact = fact_at(connection, id, number, key).await?;
+                let fact = fact_at(connection, known, id, number, key).await?;
                 Some(fact::value_hash(&fact.salt, bytes)).filter(|_| fact.bytes == *bytes)
             }
         };
@@ -287,7 +294,13 @@ async fn parsed(connection: &mut SqliteConnection, id: i64, number: u64) -> Resu
     Entry::parse(&bytes).map_err(|_| ReadError::Broken)
 }
 
-async fn fact_at(connection: &mut SqliteConnection, id: i64, number: u64, key: &Hash) -> Result<FactAt, ReadError> {
+async fn fact_at(
+    connection: &mut SqliteConnection,
+    known: &map::Known,
+    id: i64,
+    number: u64,
+    key: &Hash,
+) -> Result<FactAt, ReadError> {
     let found = sqlx::query(
         "SELECT number, value FROM fact WHERE stream = ? AND key = ? AND number <= ? ORDER BY number DESC LIMIT 1",
     )
@@ -297,6 +310,14 @@ async fn fact_at(connection: &mut SqliteConnection, id: i64, number: u64, key: &
     .fetch_optional(&mut *connection)
     .await?
     .ok_or(ReadError::Broken)?;
-    let set_by = parsed(connection, id, store::number(found.get("number"))).await?;
-    Ok(FactAt { bytes: found.get("value"), salt: fact::salt(&set_by.nonce, key) })
+    let set_by = store::number(found.get("number"));
+    let nonce = match known.nonces.get(&(id, set_by)) {
+        Some(nonce) => nonce,
+        None => {
+            let nonce = parsed(connection, id, set_by).await?.nonce;
+            known.nonces.insert((id, set_by), nonce);
+            nonce
+        }
+    };
+    Ok(FactAt { bytes: found.get("value"), salt: fact::salt(&nonce, key) })
 }

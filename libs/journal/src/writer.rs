@@ -156,7 +156,7 @@ impl Writer {
         &mut self,
         batch: Vec<Waiting<E>>,
     ) -> Result<(Group, Vec<(Answer<E>, Outcome<E>)>), ReadError> {
-        let mut group = Group::new();
+        let mut group = Group::new(self.reader.known().clone());
         let (mut wanted, mut broken) = (HashMap::<StreamId, (Vec<Hash>, Vec<[u8; 16]>)>::new(), Vec::new());
         for (proposal, _) in &batch {
             let (keys, requests) = wanted.entry(proposal.stream).or_default();
@@ -180,7 +180,7 @@ impl Writer {
             let facts = store::facts(&mut self.connection, tip.row, &keys).await?;
             if let Some((number, _)) = tip.head.filter(|_| self.config.state_map) {
                 let state = (tip.root, number);
-                match check_facts(&mut self.connection, tip.row, state, &keys, &facts).await {
+                match check_facts(&mut self.connection, self.reader.known(), tip.row, state, &keys, &facts).await {
                     Err(ReadError::Broken) => {
                         tracing::error!(%stream, "stored facts contradict the state root: the journal is not extended");
                         broken.push(stream);

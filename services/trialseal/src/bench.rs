@@ -139,6 +139,8 @@ fn sign(
 /// Measures what the gate costs, on forms of the same size in the same deployment.
 async fn gate(client: &Client, study: &Study, site: &Name, few: &[Participant], items: &[String]) -> Result<Gate> {
     let strangers = enrolled(client, study, site, STRANGERS).await?;
+    // Everybody's first form also makes their data key: that is not the gate's cost.
+    submit(client, sign(study, &strangers, items, ("FIRST", STRANGERS))?).await?;
     let mut rates = [0.0; 2];
     for (rate, (participants, event)) in rates.iter_mut().zip([(&strangers[..], "ASKED"), (few, "KEPT")]) {
         let signed = sign(study, participants, items, (event, STRANGERS))?;
