@@ -260,9 +260,18 @@ async fn consent_is_given_in_every_capacity_and_each_is_provable() {
     let command = consent(&world, &unconscious, "3.0", manner(capacity));
     world.client.record(&command, &[investigator]).await.unwrap();
     holds(&unconscious, "deferred in an emergency for").await;
+    // Captured until it ends, and never when asked for after that.
     let refused = async |participant: &Participant, end: u64| {
-        tokio::time::sleep(std::time::Duration::from_millis(end.saturating_sub(now_ms()) + 1)).await; // until the clock is there
-        reason(submit(&world, participant, "AFTERWARDS", 0).await)
+        let mut repeat = 0;
+        loop {
+            let asked = now_ms();
+            match submit(&world, participant, "AFTERWARDS", repeat).await.map_err(|error| error.reason()) {
+                Ok(_) => assert!(asked < end, "captured {} ms after consent ended", asked - end),
+                Err(Some(reason)) if reason == "DEPENDENCY_UNAVAILABLE" => {} // it ended between decision and record
+                Err(reason) => return reason.unwrap_or_default(),
+            }
+            repeat += 1;
+        }
     };
     assert_eq!(refused(&unconscious, deadline).await, "CONSENT_DEFERRAL_ENDED");
     assert_eq!(refused(&minor, majority).await, "CONSENT_MAJORITY_REACHED");

@@ -1,74 +1,23 @@
 //! Facts: what the state maps of the enrollment and consent journals hold, and how they are hashed into them.
 
+mod given;
 mod subject;
 
+pub use given::{End, Given, Superseded, Until};
 pub use subject::{List, Subject};
 
 use crate::{
     allocation::Scheme,
-    command::{ActorKind, Approval, ItemDef, Provision, Reconsent, Relation, Stage, State, Terms},
+    command::{ActorKind, Approval, ItemDef, Provision, Relation, Stage, State, Terms},
     eligibility::Criterion,
     entry::Entry,
     id::Name,
     key::PublicKey,
     text::Hex,
 };
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, MapAccess, Visitor},
-};
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
 use tlog::{Hash, sha256};
-
-/// The state of one provision of a participant's consent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Given {
-    /// The number of the consent entry that gave it.
-    pub given: u64,
-    /// The document agreed to.
-    pub document: Name,
-    /// Its version.
-    pub version: Name,
-    /// The language it was read in.
-    pub language: Name,
-    /// The number of the consent entry that withdrew it, if one did.
-    pub withdrawn: Option<u64>,
-    /// When it ends by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Until>,
-    /// Whether nobody takes part without it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub mandatory: bool,
-    /// Whether the participant withdrew it with their own key: nobody else then gives it for them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub refused: bool,
-}
-
-/// When and why a provision ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Until {
-    /// When, Unix milliseconds.
-    pub time: u64,
-    /// Why.
-    pub why: End,
-}
-
-/// Why a provision ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// The period the document states is over.
-    Period,
-    /// The minor comes of age.
-    Majority,
-    /// The deadline of a deferred consent.
-    Deferral,
-}
 
 /// A participant who was registered with a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,18 +27,6 @@ pub struct Holder {
     pub participant: Name,
     /// Their site.
     pub site: Name,
-}
-
-/// What replaced a version of a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Superseded {
-    /// The entry that did.
-    pub by: u64,
-    /// From when the new version may be used, Unix milliseconds.
-    pub effective: u64,
-    /// What it demands of those who agreed to the old one.
-    pub reconsent: Option<Reconsent>,
 }
 
 /// One fact, in JSON. Numbers of entries refer to the journal whose state this is.
@@ -182,7 +119,7 @@ pub enum Fact {
     /// A participant's consent, by provision.
     Consent {
         /// What was given, and whether it still holds.
-        #[serde(deserialize_with = "each_once")]
+        #[serde(deserialize_with = "given::each_once")]
         provisions: BTreeMap<Provision, Given>,
     },
     /// Where the study stands.
@@ -333,29 +270,6 @@ impl Fact {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
-}
-
-/// Reads the provisions of a consent; one that is named twice is refused, or two readers might read different things.
-fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Provision, Given>, D::Error> {
-    struct EachOnce;
-    impl<'de> Visitor<'de> for EachOnce {
-        type Value = BTreeMap<Provision, Given>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of provisions")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut provisions = BTreeMap::new();
-            while let Some((provision, given)) = map.next_entry()? {
-                if provisions.insert(provision, given).is_some() {
-                    return Err(de::Error::custom("a provision is named twice"));
-                }
-            }
-            Ok(provisions)
-        }
-    }
-    deserializer.deserialize_map(EachOnce)
 }
 
 /// The salt of a fact: 16 bytes derived from the nonce of the entry that set it, so that an auditor can recompute it
