@@ -1,0 +1,1 @@
+//! How one service calls another: over several endpoints, with deadlines, and again only where that is safe.

@@ -1,0 +1,1 @@
+//! Opens the databases of services: SQLite files and PostgreSQL, one set of queries, explicit migrations.

@@ -1,0 +1,1 @@
+//! Files that never change under a name: tiles and documents, on disk or S3.

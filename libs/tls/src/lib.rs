@@ -1,0 +1,1 @@
+//! Certificates: loaded, replaced while in use, accepted, and made for development.
