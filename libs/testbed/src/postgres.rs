@@ -1,0 +1,1 @@
+//! PostgreSQL, from Debian's packages.

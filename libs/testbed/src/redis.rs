@@ -1,0 +1,1 @@
+//! Redis, alone, under Sentinel and as a Cluster, from Debian's packages.
