@@ -6,7 +6,10 @@ use crate::{
     audit, bench, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
-    key, prove, verify,
+    init::Init,
+    key,
+    process::{self, Process},
+    prove, verify,
 };
 use ask::Ask;
 
@@ -42,6 +45,10 @@ enum Command {
         #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
         port: u16,
     },
+    #[command(flatten)]
+    Process(Process),
+    /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
+    Init(Init),
     /// Tell the whole story on synthetic data, and fail if anything is not as told.
     Demo {
         /// The folder to make; a demo's folder is made anew.
@@ -202,6 +209,15 @@ impl Cli {
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Up { data, port } => up(data, port).await,
+            Command::Process(process) => {
+                log("info");
+                process::run(process).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Init(init) => {
+                let folder = init.run()?;
+                println!("keys, policy.txt and endpoints.json are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Demo { data } => {
                 log("error");
                 demo::run(&data).await.map(|()| ExitCode::SUCCESS)
