@@ -1,15 +1,12 @@
-//! How the services of one deployment know each other.
+//! How the services of a deployment that is one process know each other.
 
 use subtle::ConstantTimeEq;
-use tonic::{
-    Request,
-    metadata::{MetadataMap, MetadataValue},
-};
+use tonic::{Request, codegen::http::HeaderMap, metadata::MetadataValue};
 use zeroize::Zeroizing;
 
 const HEADER: &str = "x-trialseal-service";
 
-/// The secret shared by the services of a deployment.
+/// The secret shared by the services of a deployment. It counts only where a connection came without TLS from this machine.
 #[derive(Clone)]
 pub struct ServiceToken(Zeroizing<String>);
 
@@ -19,9 +16,9 @@ impl ServiceToken {
         Self(Zeroizing::new(hex::encode(secret)))
     }
 
-    /// Whether a call carries the token.
-    pub fn admits(&self, metadata: &MetadataMap) -> bool {
-        metadata.get(HEADER).is_some_and(|found| found.as_bytes().ct_eq(self.0.as_bytes()).into())
+    /// Whether a call carries the token; nothing if it carries none at all.
+    pub(crate) fn admits(&self, headers: &HeaderMap) -> Option<bool> {
+        headers.get(HEADER).map(|found| found.as_bytes().ct_eq(self.0.as_bytes()).into())
     }
 
     /// Adds the token to a call.
