@@ -78,7 +78,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
     start_witness(first, &folder.path().join("a.sqlite"), key_a, &chain).await;
 
     let endpoints = &world.deployment.endpoints;
-    let services = ServiceToken::new(&world.deployment.data().secret("service.token").unwrap());
+    let services = ServiceToken::new(&world.deployment.data().keys().secret("service.token").unwrap());
     let config = anchoring::Config {
         file: folder.path().join("anchoring.sqlite"),
         chain: folder.path().join("chain"),
