@@ -53,7 +53,7 @@ pub enum CredentialsError {
 
 /// How credentials are checked.
 pub(crate) struct Credentials {
-    pub(crate) services: Option<ServiceToken>,
+    pub(crate) services: ServiceToken,
     pub(crate) oidc: Option<Arc<Oidc>>,
 }
 
@@ -88,7 +88,7 @@ impl Credentials {
 
     /// Who calls from this machine, without TLS.
     fn neighbour(&self, headers: &HeaderMap) -> Result<Who, CredentialsError> {
-        match self.services.as_ref().and_then(|services| services.admits(headers)) {
+        match self.services.admits(headers) {
             None => Ok(Who::Anonymous),
             Some(true) => Ok(Who::Deployment),
             Some(false) => Err(CredentialsError::Service),

@@ -27,14 +27,14 @@ use tower::{Layer, Service};
 #[derive(Clone)]
 pub struct Gatekeeper {
     policies: Source,
-    services: Option<ServiceToken>,
+    services: ServiceToken,
     oidc: Option<Arc<Oidc>>,
 }
 
 impl Gatekeeper {
     /// A gatekeeper who goes by the built-in policies.
     pub fn new() -> Result<Self, PolicyError> {
-        Ok(Self { policies: Source::built_in()?, services: None, oidc: None })
+        Ok(Self { policies: Source::built_in()?, services: ServiceToken::absent(), oidc: None })
     }
 
     /// Goes by the policies in the directory `policies` instead, and reads them again when they change.
@@ -44,7 +44,7 @@ impl Gatekeeper {
 
     /// Accepts the token of a deployment that is one process, over plaintext loopback connections only.
     pub fn with_services(self, token: ServiceToken) -> Self {
-        Self { services: Some(token), ..self }
+        Self { services: token, ..self }
     }
 
     /// Accepts tokens of identity providers.
