@@ -45,9 +45,11 @@ impl Identity {
         Self::start(every, vec![ca.to_owned(), certificate.to_owned(), key.to_owned()])
     }
 
-    /// A client that presents no certificate and checks servers against the authority `ca`, in PEM.
-    pub fn anonymous(ca: &Path) -> Result<Self, TlsError> {
-        Self::start(POLL, vec![ca.to_owned()])
+    /// A client that checks servers against the authority `ca` and presents the certificate and key `own`, if it has any.
+    /// All in PEM, and looked at again like a service's.
+    pub fn client(ca: &Path, own: Option<(&Path, &Path)>) -> Result<Self, TlsError> {
+        let own = own.into_iter().flat_map(|(certificate, key)| [certificate, key]);
+        Self::start(POLL, std::iter::once(ca).chain(own).map(Path::to_owned).collect())
     }
 
     fn start(every: Duration, paths: Vec<PathBuf>) -> Result<Self, TlsError> {
