@@ -18,13 +18,23 @@ def main() -> None:
     case = Case.read(Path(root), Path(k8s), kustomize, trialseal)
     wrong = sorted({fault for judge in case.judges() for fault in judge()})
     missed = {}
-    for name, judge, expected, change in CHANGES:
-        broken = case.copy()
-        change(broken)
-        said = getattr(broken, judge)()
-        if not any(expected in fault for fault in said):
-            missed[name] = said
-    print(json.dumps({"rendered": len(case.manifests), "changes": len(CHANGES), "wrong": wrong, "missed": missed}))
+    for judge, changes in CHANGES.items():
+        for name, expected, change in changes:
+            broken = case.copy()
+            change(broken)
+            said = getattr(broken, judge)()
+            if not any(expected in fault for fault in said):
+                missed[name] = said
+    print(
+        json.dumps(
+            {
+                "rendered": len(case.manifests),
+                "changes": sum(map(len, CHANGES.values())),
+                "wrong": wrong,
+                "missed": missed,
+            }
+        )
+    )
 
 
 main()

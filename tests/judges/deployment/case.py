@@ -58,7 +58,9 @@ class Case:
         return wrong + objects.needless(self.manifests, self.page)
 
     def pods(self) -> list[str]:
-        judged = {name: manifests for name, manifests in self.manifests.items() if name not in ("migrations", "witness")}
+        judged = {
+            name: manifests for name, manifests in self.manifests.items() if name not in ("migrations", "witness")
+        }
         wrong = [f"{name}: {fault}" for name, manifests in judged.items() for fault in pods.judge(manifests)]
         return wrong + pods.production(self.manifests["overlays/prod"])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 from dockerfile_parse import DockerfileParser
+
 from manifests import Loader
 from pods import pinned
 from program import Process, Program, judge
@@ -69,7 +70,9 @@ def libraries(program: str, text: str) -> list[str]:
     wrong = []
     for library in re.findall(r"(/[^ ]+) \(", linked):
         names = {Path(library), Path(library).resolve(), Path("/usr" + library)}
-        owners = {line.partition(":")[0] for name in names for line in findings(["dpkg-query", "--search", name]).splitlines()}
+        owners = {
+            line.partition(":")[0] for name in names for line in findings(["dpkg-query", "--search", name]).splitlines()
+        }
         if not owners & noted:
             wrong.append(f"Dockerfile: {library} is of {owners}, whose version the image does not note")
     return wrong

@@ -64,7 +64,10 @@ def judge(manifests: list[Manifest], page: str, overlay: str) -> list[str]:
     public = {(called, port) for caller, called, port in wanted if caller == "anyone"}
     hears = {call for call in wanted if call[1] in inside and (call[0] == "anyone" or call[1:] not in public)}
     heard = {(other, subject, port) for subject, other, port in rules(manifests, "ingress", "from")}
-    sides = {"is heard": (heard, hears), "is called": (set(rules(manifests, "egress", "to")), {call for call in wanted if call[0] in inside})}
+    sides = {
+        "is heard": (heard, hears),
+        "is called": (set(rules(manifests, "egress", "to")), {call for call in wanted if call[0] in inside}),
+    }
     for side, (found, asked) in sides.items():
         for caller, called, port in sorted(found ^ asked, key=str):
             why = "is not in the table" if (caller, called, port) in found else "is in the table, and no policy lets it"

@@ -5,6 +5,7 @@ from collections import defaultdict
 from functools import cache
 
 import kubernetes_validate
+
 from manifests import Manifest, of_kind, table, workloads
 
 # The oldest version the manifests are for, and the newest that the schemas know.
@@ -85,7 +86,9 @@ def known(manifests: list[Manifest], page: str) -> list[str]:
 
 def needless(by_name: dict[str, list[Manifest]], page: str) -> list[str]:
     """The page lists nothing that nobody refers to, and `prod` makes no secret itself."""
-    used = {key for name in ("overlays/prod", "overlays/prod/migrations", "witness") for key in references(by_name[name])}
+    used = {
+        key for name in ("overlays/prod", "overlays/prod/migrations", "witness") for key in references(by_name[name])
+    }
     wrong = [f"{kind} {name}: on the page, and nobody refers to it" for kind, name in set(listed(page)) - used]
     made = of_kind(by_name["overlays/prod"], "Secret")
     return wrong + [f"Secret {one['metadata']['name']}: in the repository" for one in made]

@@ -51,7 +51,7 @@ def pod(work: Workload) -> list[str]:
 
 
 def probes(work: Workload, one: dict) -> list[str]:
-    """The kubelet speaks no TLS: only the port of the metrics answers it. What restarts a pod asks only whether it is alive."""
+    """The kubelet speaks no TLS: only the metrics' port answers it. What restarts a pod asks only whether it lives."""
     ports = {port["name"]: port["containerPort"] for port in one["ports"]}
     wanted = {"startupProbe": "live", "livenessProbe": "live", "readinessProbe": ""}
     wrong = [
@@ -116,11 +116,15 @@ def judge(manifests: list[Manifest]) -> list[str]:
 
 def production(manifests: list[Manifest]) -> list[str]:
     """Two replicas of everything, in a namespace that refuses pods with privileges."""
-    scaled = {one["metadata"]["name"]: one["spec"]["minReplicas"] for one in of_kind(manifests, "HorizontalPodAutoscaler")}
+    scaled = {
+        one["metadata"]["name"]: one["spec"]["minReplicas"] for one in of_kind(manifests, "HorizontalPodAutoscaler")
+    }
     wrong = []
     for one in of_kind(manifests, "Deployment"):
         name = one["metadata"]["name"]
         if one["spec"].get("replicas", scaled.get(name, 1)) < 2:
             wrong.append(f"Deployment {name}: fewer than two")
-    levels = [one["metadata"]["labels"].get("pod-security.kubernetes.io/enforce") for one in of_kind(manifests, "Namespace")]
+    levels = [
+        one["metadata"]["labels"].get("pod-security.kubernetes.io/enforce") for one in of_kind(manifests, "Namespace")
+    ]
     return wrong + ([] if levels == ["restricted"] else ["Namespace: does not enforce the standard restricted"])

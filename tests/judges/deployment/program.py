@@ -156,7 +156,9 @@ def ports(manifests: list[Manifest]) -> list[str]:
     for service in of_kind(manifests, "Service"):
         selector, name = service["spec"]["selector"], service["metadata"]["name"]
         behind = [pod for pod in pods if selector.items() <= pod.labels.items()]
-        names = {port.get("name"): port["containerPort"] for pod in behind for port in pod.pod["containers"][0]["ports"]}
+        names = {
+            port.get("name"): port["containerPort"] for pod in behind for port in pod.pod["containers"][0]["ports"]
+        }
         for port in service["spec"]["ports"]:
             target = port.get("targetPort", port["port"])
             if len(behind) != 1 or port["port"] != names.get(target, target if target in names.values() else None):
