@@ -1,6 +1,7 @@
 //! Facts of a journal's present state, from wherever they are kept.
 
 use crate::ServiceToken;
+use channel::Channel;
 use proto::journal::{ReadFactsRequest, journal_service_client::JournalServiceClient};
 use seal::{
     Hash,
@@ -8,7 +9,7 @@ use seal::{
     fact::{Fact, Facts, Subject},
     id::{Service, StreamId, Uuid},
 };
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 /// Why facts cannot be had.
 #[derive(Debug, thiserror::Error)]

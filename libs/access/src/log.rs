@@ -1,5 +1,6 @@
 //! The access log: a read from outside the participant's site is recorded, signed by the reader, before it is answered.
 
+use channel::Channel;
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{
     MAX_CLOCK_AHEAD_MS,
@@ -7,7 +8,7 @@ use seal::{
     dsse::Envelope,
     id::{Name, Uuid},
 };
-use tonic::{Status, metadata::MetadataMap, transport::Channel};
+use tonic::{Status, metadata::MetadataMap};
 
 /// The metadata a reader from outside sends with a call: the envelope of a command `access-data`.
 pub const ACCESS_HEADER: &str = "trialseal-access-bin";

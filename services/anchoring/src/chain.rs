@@ -58,7 +58,7 @@ impl Chain {
             tiles,
             key: Arc::new(config.chain_key.with_algorithm(config.chain_key.verifier().algorithm())),
             policy: config.policy.clone(),
-            witnesses: Witnesses::new(&config.policy),
+            witnesses: Witnesses::new(&config.policy, config.http.clone()),
             published: last.map_or(0, |(size, _)| size),
         })
     }

@@ -2,14 +2,10 @@
 
 use crate::tiles::TileDir;
 use axum::{
-    body::Body,
+    body::Bytes,
     http::{Method, Request, StatusCode, header},
 };
-use http_body_util::{BodyExt, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use channel::http::Http;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -47,15 +43,15 @@ enum CosignError {
 pub(crate) struct Witnesses {
     urls: Vec<String>,
     believed: Arc<Mutex<HashMap<String, u64>>>,
-    client: Client<HttpConnector, Body>,
+    http: Http,
 }
 
 impl Witnesses {
-    pub(crate) fn new(policy: &Policy) -> Self {
+    pub(crate) fn new(policy: &Policy, http: Http) -> Self {
         let mut urls: Vec<String> = policy.witnesses().iter().filter_map(|witness| witness.url.clone()).collect();
         urls.sort();
         urls.dedup();
-        Self { urls, believed: Arc::default(), client: Client::builder(TokioExecutor::new()).build_http() }
+        Self { urls, believed: Arc::default(), http }
     }
 
     /// The cosignatures of all witnesses that answer in time, on a signed checkpoint of `size` blocks.
@@ -67,7 +63,7 @@ impl Witnesses {
                 checkpoint: checkpoint.to_owned(),
                 size,
                 tiles: tiles.clone(),
-                client: self.client.clone(),
+                http: self.http.clone(),
             };
             let believed = self.believed.clone();
             asked.spawn(async move {
@@ -85,7 +81,7 @@ struct Ask {
     checkpoint: String,
     size: u64,
     tiles: TileDir,
-    client: Client<HttpConnector, Body>,
+    http: Http,
 }
 
 impl Ask {
@@ -121,14 +117,13 @@ impl Ask {
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}/add-checkpoint", self.url.trim_end_matches('/')))
-            .body(Body::from(body))
+            .body(Bytes::from(body))
             .map_err(|_| CosignError::Unreachable)?;
-        let answer = self.client.request(request).await.map_err(|_| CosignError::Unreachable)?;
+        let answer = self.http.send(request, MAX_ANSWER).await.map_err(|_| CosignError::Unreachable)?;
         let status = answer.status();
         let content_type = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_size = content_type == Some(SIZE_CONTENT_TYPE);
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|_| CosignError::Nonsense)?;
-        let body = String::from_utf8(body.to_bytes().to_vec()).map_err(|_| CosignError::Nonsense)?;
+        let body = String::from_utf8(answer.into_body().into()).map_err(|_| CosignError::Nonsense)?;
         Ok((status, is_size, body))
     }
 }

@@ -51,6 +51,7 @@ impl Deployment {
             capture: url(&capture)?,
             anchoring: url(&anchoring)?,
             witnesses: witnesses.iter().map(url).collect::<Result<_>>()?,
+            tls: None,
         };
         let keys = Keys::load(data.keys())?;
         let policy = keys.policy(&endpoints);
@@ -73,7 +74,7 @@ impl Deployment {
         let vault = Vault::open(&data.file("vault.sqlite"), master).await?;
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
-        let wiring = Wiring { peers, services };
+        let wiring = Wiring { peers, services, identity: None };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let file = |service: Service| data.file(&format!("{service}.sqlite"));
         start(enrollment, wiring.enrollment(file(Service::Enrollment), for_enrollment, vault.clone()).await?);

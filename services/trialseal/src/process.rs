@@ -16,6 +16,7 @@ use std::{
     sync::Arc,
 };
 use tlog::key::SignerKey;
+use tls::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 use vault::{MasterKey, Vault};
 
@@ -55,7 +56,20 @@ async fn open(process: &Process) -> Result<Parts> {
 }
 
 fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
-    Ok(Wiring { peers: process.peers(), services: ServiceToken::new(&*keys.secret("service.token")?) })
+    Ok(Wiring {
+        peers: process.peers(),
+        services: ServiceToken::new(&*keys.secret("service.token")?),
+        identity: identity(process)?,
+    })
+}
+
+/// The certificates of the process, if it is given any.
+fn identity(process: &Process) -> Result<Option<Identity>> {
+    let common = process.common();
+    match (&common.tls_cert, &common.tls_key, &common.tls_ca) {
+        (Some(certificate), Some(key), Some(ca)) => Ok(Some(Identity::watch(certificate, key, ca)?)),
+        _ => Ok(None),
+    }
 }
 
 fn receipt_key(keys: &KeyDir, service: Service) -> Result<Arc<SignerKey>> {
