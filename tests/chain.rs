@@ -96,7 +96,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
             capture: channel(&endpoints.capture),
             services,
         },
-        http: Http::new(None),
+        http: Http::new(None).unwrap(),
     };
     let listener = free_port().await;
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -115,7 +115,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
     }
     let status = client.get_checkpoint(GetCheckpointRequest { at_most: 0 }).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
-    let error = Http::new(None).fetch(&format!("{url}/checkpoint"), 1 << 20).await.unwrap_err();
+    let error = Http::new(None).unwrap().fetch(&format!("{url}/checkpoint"), 1 << 20).await.unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");
 
     let second = bind(second_address).await.unwrap();

@@ -9,6 +9,7 @@ use crate::{
     settings::part_of,
 };
 use std::{
+    error::Error,
     future::Future,
     pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -16,7 +17,7 @@ use std::{
 };
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
-    Status,
+    Status, TimeoutExpired,
     body::Body,
     codegen::http::{Request, Response},
     transport,
@@ -116,10 +117,15 @@ impl Attempts {
         let Some(sent) = self.in_time(&running, sent).await else {
             return Err(Miss::Late);
         };
-        let Ok(answer) = sent.inspect_err(|error| tracing::debug!(?error, "a call broke off")) else {
-            running.broke();
-            self.shared.balance.doubt();
-            return Err(Miss::Sent(Err(away()), Duration::ZERO));
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(error) if is_late(&error) => return Err(Miss::Late),
+            Err(error) => {
+                tracing::debug!(?error, "a call broke off");
+                running.broke();
+                self.shared.balance.doubt();
+                return Err(Miss::Sent(Err(away()), Duration::ZERO));
+            }
         };
         match ended(&answer).as_ref().map(verdict) {
             Some(Verdict::Again(delay, blame)) => {
@@ -175,6 +181,11 @@ impl Attempts {
             Miss::Sent(told, _) => told,
         }
     }
+}
+
+/// Whether it ended because the time it was given did: the transport counts that too, and may be the first.
+fn is_late(error: &transport::Error) -> bool {
+    std::iter::successors(error.source(), |&cause| cause.source()).any(<dyn Error>::is::<TimeoutExpired>)
 }
 
 fn away() -> Status {

@@ -10,12 +10,11 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::{ClientConfig, RootCertStore};
 use std::{
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tls::Identity;
+use tls::{Identity, TlsError};
 use tokio::time::timeout;
 
 /// How long connecting, and how long an exchange may take.
@@ -56,9 +55,13 @@ pub struct Http {
 impl Http {
     /// A client that trusts the authorities of `identity` and shows its certificate to who asks for it; without one, it
     /// trusts those the system does. Certificates that are replaced are taken into use.
-    pub fn new(identity: Option<Identity>) -> Self {
-        let current = Arc::new(Mutex::new((version(identity.as_ref()), exchange(identity.as_ref()))));
-        Self { identity, current }
+    ///
+    /// # Errors
+    ///
+    /// The certificates cannot be used.
+    pub fn new(identity: Option<Identity>) -> Result<Self, TlsError> {
+        let current = Arc::new(Mutex::new((version(identity.as_ref()), exchange(identity.as_ref())?)));
+        Ok(Self { identity, current })
     }
 
     /// What is at `url`, at most `limit` bytes.
@@ -124,8 +127,10 @@ impl Http {
     fn current(&self) -> Exchange {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = version(self.identity.as_ref());
-        if current.0 != latest {
-            *current = (latest, exchange(self.identity.as_ref()));
+        if current.0 != latest
+            && let Ok(exchange) = exchange(self.identity.as_ref())
+        {
+            *current = (latest, exchange);
         }
         current.1.clone()
     }
@@ -135,20 +140,12 @@ fn version(identity: Option<&Identity>) -> u64 {
     identity.map_or(0, |identity| *identity.changed().borrow())
 }
 
-fn exchange(identity: Option<&Identity>) -> Exchange {
+fn exchange(identity: Option<&Identity>) -> Result<Exchange, TlsError> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT));
     connector.enforce_http(false);
-    let tls = identity.map_or_else(|| PUBLIC.clone(), Identity::rustls_client);
+    let tls = identity.map_or_else(|| tls::web(None), |identity| Ok(identity.rustls_client()))?;
     let tls = HttpsConnectorBuilder::new().with_tls_config(Arc::unwrap_or_clone(tls)).https_or_http().enable_http1();
-    Client::builder(TokioExecutor::new()).build(tls.wrap_connector(connector))
+    Ok(Client::builder(TokioExecutor::new()).build(tls.wrap_connector(connector)))
 }
-
-/// Trusts the authorities the system trusts.
-static PUBLIC: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    tls::provider();
-    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-});

@@ -75,7 +75,7 @@ async fn a_spent_budget_ends_it() {
     for _ in 0..100 {
         check(&channel).await.unwrap_err();
     }
-    assert_eq!(server.calls(), 100 + 5 + 100 / 5);
+    assert_eq!(server.calls(), 100 + 5 + 99 / 5); // the first call finds the reserve full
 }
 
 #[tokio::test]
@@ -96,10 +96,8 @@ async fn a_request_still_being_made_is_sent_once() {
     let request = axum::http::Request::post("/grpc.health.v1.Health/Check").header("content-type", "application/grpc");
     let call = channel.call(request.body(body).unwrap());
     let call = tokio::spawn(call);
-    while channel.counts().calls == 0 {
-        tokio::task::yield_now().await;
-    }
-    pieces.send(Ok(&[0, 0, 0, 0, 0])).await.unwrap(); // an empty message
+    pieces.send(Ok(&[0, 0])).await.unwrap();
+    pieces.reserve().await.unwrap().send(Ok(&[0, 0, 0])); // once the first piece is taken; together an empty message
     drop(pieces);
     let answer = call.await.unwrap().unwrap();
     assert_eq!(answer.headers().get("grpc-status").unwrap(), "14");
@@ -135,5 +133,5 @@ async fn waits_before_trying_again_are_random() {
     let times = times.lock().unwrap();
     let waits: Vec<Duration> = times.chunks(2).map(|pair| pair[1] - pair[0]).collect();
     let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-    assert!(*most - *least > Duration::from_millis(40), "{waits:?}"); // all within a fifth: once in a hundred million
+    assert!(*most - *least > Duration::from_millis(40), "{waits:?}"); // all within a fifth: less than once in a million runs
 }

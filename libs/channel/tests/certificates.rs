@@ -4,7 +4,7 @@
 
 mod support;
 
-use axum::{Router, routing::get};
+use axum::{Router, http::StatusCode, routing::get};
 use channel::{
     Channel, Settings,
     http::{Http, HttpError},
@@ -32,6 +32,7 @@ async fn serve(address: SocketAddr, dir: &Path) -> JoinHandle<()> {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let file = Router::new().route("/file", get(|| async { "content" }));
+    let file = file.route("/other", get(|| async { StatusCode::NOT_FOUND }));
     let router = Routes::new(health).prepare().into_axum_router().merge(file);
     let service = router.into_make_service_with_connect_info::<Peer>();
     tokio::spawn(async move { axum::serve(listener, service).await.unwrap() })
@@ -74,7 +75,7 @@ async fn replaced_certificates_are_taken_into_use() {
     let address = free();
     let url = format!("https://{address}");
     let own = identity(client_dir.path(), "client");
-    let (channel, http) = (channel(&url, own.clone()), Http::new(Some(own)));
+    let (channel, http) = (channel(&url, own.clone()), Http::new(Some(own)).unwrap());
     let _first = serve(address, old.path()).await;
     check(&channel).await.unwrap();
     assert_eq!(http.fetch(&format!("{url}/file"), 100).await.unwrap(), b"content");
@@ -105,13 +106,13 @@ async fn what_is_fetched_is_bounded_and_its_failures_are_told_apart() {
     pki::make(dir.path(), &[]).unwrap();
     let address = free();
     let _server = serve(address, dir.path()).await;
-    let http = Http::new(Some(identity(dir.path(), "client")));
+    let http = Http::new(Some(identity(dir.path(), "client"))).unwrap();
     let fetch = async |path: &str, limit| http.fetch(&format!("https://{address}/{path}"), limit).await;
     assert_eq!(fetch("file", 7).await.unwrap(), b"content");
     assert!(matches!(fetch("file", 6).await.unwrap_err(), HttpError::TooLarge(_)));
     assert!(matches!(fetch("other", 100).await.unwrap_err(), HttpError::Status { status: 404, .. }));
     assert!(matches!(http.fetch("no url", 1).await.unwrap_err(), HttpError::Address(_)));
     assert!(matches!(http.fetch(&format!("http://{}", free()), 1).await.unwrap_err(), HttpError::Unreachable(_)));
-    let stranger = Http::new(None).fetch(&format!("https://{address}/file"), 100).await;
+    let stranger = Http::new(None).unwrap().fetch(&format!("https://{address}/file"), 100).await;
     assert!(matches!(stranger.unwrap_err(), HttpError::Unreachable(_)));
 }

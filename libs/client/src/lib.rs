@@ -119,7 +119,7 @@ impl Client {
             consent: ConsentServiceClient::new(consent.clone()),
             capture: CaptureServiceClient::new(capture.clone()),
             anchoring: AnchoringServiceClient::new(anchoring.clone()),
-            http: Http::new(identity),
+            http: Http::new(identity)?,
             channels: [enrollment, consent, capture, anchoring],
         })
     }

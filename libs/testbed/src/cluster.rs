@@ -20,16 +20,8 @@ const WITNESSES: [&str; 3] = ["sponsor", "cro", "regulator"];
 /// The services with two replicas each.
 const REPLICATED: [&str; 4] = ["enrollment", "consent", "capture", "anchoring"];
 /// The databases to migrate, and with which part's tables.
-const DATABASES: [&str; 8] = [
-    "enrollment",
-    "consent",
-    "capture",
-    "vault",
-    "anchoring",
-    "witness_sponsor",
-    "witness_cro",
-    "witness_regulator",
-];
+const DATABASES: [&str; 8] =
+    ["enrollment", "consent", "capture", "vault", "anchoring", "witness_sponsor", "witness_cro", "witness_regulator"];
 
 /// A running cluster; everything is stopped when it is dropped.
 pub struct Cluster {
@@ -102,7 +94,12 @@ impl Plan<'_> {
     /// Certificates, keys, policy, databases.
     fn prepare(&self) {
         let certificates = self.folder.join("pki");
-        run(Command::new(self.binary).arg("pki").arg(&certificates).args(["--host", "127.0.0.1", "--host", "localhost"]));
+        run(Command::new(self.binary).arg("pki").arg(&certificates).args([
+            "--host",
+            "127.0.0.1",
+            "--host",
+            "localhost",
+        ]));
         let mut init = Command::new(self.binary);
         init.arg("init").arg(self.folder);
         for service in REPLICATED {

@@ -12,6 +12,7 @@ mod name;
 pub mod pki;
 mod stream;
 mod watched;
+mod web;
 
 pub use error::TlsError;
 pub use identity::Identity;
@@ -19,6 +20,7 @@ pub use listener::{Listener, Peer, Transport};
 pub use name::{CertifiedName, Presented};
 pub use stream::Stream;
 pub use watched::{Contents, POLL, Watched};
+pub use web::web;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use std::{net::SocketAddr, sync::Arc};

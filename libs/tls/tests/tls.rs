@@ -38,9 +38,9 @@ async fn a_caller_is_whom_its_certificate_names() {
         ("actor-dr-lee", CertifiedName::Actor("dr-lee".to_owned())),
     ] {
         let said = ask(port.address, watch(dir.path(), file).unwrap().rustls_client()).await.unwrap();
-        assert_eq!(said, format!("tls {name:?} {}", matches!(name, CertifiedName::Actor(name) if name == "dr-lee")));
+        assert_eq!(said, format!("tls {name:?} {}", name == CertifiedName::Actor("dr-lee".to_owned())));
     }
-    let nobody = Identity::anonymous(&dir.path().join("ca.pem")).unwrap();
+    let nobody = Identity::client(&dir.path().join("ca.pem"), None).unwrap();
     assert_eq!(ask(port.address, nobody.rustls_client()).await.unwrap(), "tls nobody");
 }
 
@@ -117,7 +117,7 @@ async fn callers_who_never_finish_a_handshake_hold_nobody_up_and_are_dropped() {
     for _ in 0..100 {
         slow.push(TcpStream::connect(port.address).await.unwrap());
     }
-    let nobody = Identity::anonymous(&dir.path().join("ca.pem")).unwrap();
+    let nobody = Identity::client(&dir.path().join("ca.pem"), None).unwrap();
     assert_eq!(ask(port.address, nobody.rustls_client()).await.unwrap(), "tls nobody");
     let mut byte = [0];
     let ended = tokio::time::timeout(Duration::from_secs(60), slow[0].read(&mut byte)).await.unwrap();
@@ -144,14 +144,15 @@ async fn a_mounted_secret_is_followed_through_its_links() {
         fs::copy(next.path().join(name), dir.path().join(format!("new-{name}"))).unwrap();
     }
     // As Kubernetes mounts secrets: files link into `..data`, a link to a directory that is swapped as a whole.
-    let (mount, link) = (tempfile::tempdir().unwrap(), std::os::unix::fs::symlink::<&Path, &Path>);
-    link(dir.path(), &mount.path().join("..data")).unwrap();
+    let mount = tempfile::tempdir().unwrap();
+    let link = |to: &Path, at: &str| std::os::unix::fs::symlink(to, mount.path().join(at)).unwrap();
+    link(dir.path(), "..data");
     for name in ["ca.pem", "capture.pem", "capture.key"] {
-        link(&Path::new("..data").join(name), &mount.path().join(name)).unwrap();
+        link(&Path::new("..data").join(name), name);
     }
     let identity = watch(mount.path(), "capture").unwrap();
     let mut changes = identity.changed();
-    link(next.path(), &mount.path().join("..next")).unwrap();
+    link(next.path(), "..next");
     fs::rename(mount.path().join("..next"), mount.path().join("..data")).unwrap();
     changes.changed().await.unwrap();
     let port = Port::open(identity).await;
@@ -186,7 +187,7 @@ async fn what_cannot_be_used_is_said_at_the_start() {
     fs::write(dir.path().join("capture.key"), vec![0; (1 << 20) + 1]).unwrap();
     assert!(matches!(watch(dir.path(), "capture"), Err(TlsError::TooLarge(_))));
     assert!(matches!(watch(dir.path(), "nobody"), Err(TlsError::File { .. })));
-    let nobody = Identity::anonymous(&dir.path().join("ca.pem")).unwrap();
+    let nobody = Identity::client(&dir.path().join("ca.pem"), None).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     assert!(matches!(Listener::tls(listener, nobody), Err(TlsError::NoCertificate)));
 }
@@ -204,7 +205,7 @@ async fn the_authority_stays_and_keys_are_their_owners_alone() {
         assert_eq!(key.permissions().mode() & 0o777, 0o600, "{name}");
     }
     let port = Port::open(watch(dir.path(), "capture").unwrap()).await;
-    let connector = TlsConnector::from(Identity::anonymous(&dir.path().join("ca.pem")).unwrap().rustls_client());
+    let connector = TlsConnector::from(Identity::client(&dir.path().join("ca.pem"), None).unwrap().rustls_client());
     for (name, good) in [
         ("example.org", true),
         ("capture.trialseal.svc", true),

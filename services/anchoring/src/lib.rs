@@ -13,6 +13,7 @@ mod tiles;
 pub use config::{Config, Journals};
 pub use store::OpenError;
 
+use access::Member;
 use server::Parts;
 use std::sync::Arc;
 
@@ -24,5 +25,5 @@ pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let prover = prove::Prover::new(store.clone(), tiles.clone(), config.journals.clone());
     sequencer::start(chain, store.clone(), config.journals, config.interval);
     let api = api::service(store, tiles.clone(), Arc::new(prover));
-    Ok(Parts::default().grpc(api).http(tiles::router(tiles)))
+    Ok(Parts::of(Member::Anchoring).grpc(api).http(tiles::router(tiles)))
 }

@@ -1,6 +1,6 @@
 //! How the services are put together, in one process or in many.
 
-use access::{AccessLog, Consents, RemoteFacts, ServiceToken};
+use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use channel::{Channel, Settings, http::Http};
 use seal::{id::Service, policy::Policy};
@@ -34,6 +34,8 @@ pub struct Wiring {
     pub services: ServiceToken,
     /// By which certificates.
     pub identity: Option<Identity>,
+    /// Who lets callers in.
+    pub gatekeeper: Gatekeeper,
 }
 
 impl Wiring {
@@ -58,12 +60,11 @@ impl Wiring {
             file,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            services: self.services.clone(),
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
         };
-        Ok(enrollment::open(config).await?)
+        Ok(enrollment::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The consent service.
@@ -73,10 +74,9 @@ impl Wiring {
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            services: self.services.clone(),
             enrollment: self.facts(self.channel(Service::Enrollment)?),
         };
-        Ok(consent::open(config).await?)
+        Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The capture service.
@@ -92,7 +92,7 @@ impl Wiring {
             consent_channel: self.channel(Service::Consent)?,
             vault,
         };
-        Ok(capture::open(config).await?)
+        Ok(capture::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The anchoring service.
@@ -109,8 +109,8 @@ impl Wiring {
                 capture: self.channel(Service::Capture)?,
                 services: self.services.clone(),
             },
-            http: Http::new(self.identity.clone()),
+            http: Http::new(self.identity.clone())?,
         };
-        Ok(anchoring::open(config).await?)
+        Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 }
