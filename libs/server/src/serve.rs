@@ -3,12 +3,13 @@
 use access::{Gatekeeper, Member};
 use std::{future::Future, io, net::SocketAddr};
 use tls::{Identity, Listener, Peer};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tonic::{
     body::Body,
     server::NamedService,
     service::{Routes, RoutesBuilder},
 };
+use tonic_health::ServingStatus;
 use tower::Service;
 
 /// Why a service does not run.
@@ -44,6 +45,7 @@ pub enum ServeError {
 pub struct Parts {
     routes: RoutesBuilder,
     names: Vec<&'static str>,
+    watched: Vec<(&'static str, watch::Receiver<bool>)>,
     http: axum::Router,
     of: Member,
     gatekeeper: Option<Gatekeeper>,
@@ -52,7 +54,14 @@ pub struct Parts {
 impl Parts {
     /// Nothing yet, of the service `of`.
     pub fn of(of: Member) -> Self {
-        Self { routes: Routes::builder(), names: Vec::new(), http: axum::Router::new(), of, gatekeeper: None }
+        Self {
+            routes: Routes::builder(),
+            names: Vec::new(),
+            watched: Vec::new(),
+            http: axum::Router::new(),
+            of,
+            gatekeeper: None,
+        }
     }
 
     /// Has callers pass `gatekeeper`. Without one the built-in policies hold, and no token of services is accepted.
@@ -77,6 +86,12 @@ impl Parts {
         self
     }
 
+    /// Adds a name that health checks may ask for: serving as long as `well` says so.
+    pub fn health(mut self, name: &'static str, well: watch::Receiver<bool>) -> Self {
+        self.watched.push((name, well));
+        self
+    }
+
     /// Adds plain HTTP routes.
     pub fn http(mut self, router: axum::Router) -> Self {
         self.http = self.http.merge(router);
@@ -86,7 +101,10 @@ impl Parts {
     async fn into_router(mut self) -> Result<axum::Router, ServeError> {
         let (health, health_service) = tonic_health::server::health_reporter();
         for name in self.names {
-            health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+            health.set_service_status(name, ServingStatus::Serving).await;
+        }
+        for (name, well) in self.watched {
+            tokio::spawn(report(health.clone(), name, well));
         }
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -101,6 +119,17 @@ impl Parts {
         };
         let router = self.routes.routes().prepare().into_axum_router().merge(self.http);
         Ok(router.layer(gatekeeper.layer(self.of)))
+    }
+}
+
+/// Tells health checks what `well` says, until nobody says anything any more.
+async fn report(health: tonic_health::server::HealthReporter, name: &'static str, mut well: watch::Receiver<bool>) {
+    loop {
+        let serving = if *well.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status(name, serving).await;
+        if well.changed().await.is_err() {
+            return;
+        }
     }
 }
 

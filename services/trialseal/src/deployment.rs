@@ -11,6 +11,7 @@ use crate::{
 use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
 use client::Endpoints;
+use objects::Objects;
 use seal::id::Service;
 use server::{bind, serve};
 use std::{
@@ -79,9 +80,10 @@ impl Deployment {
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let file = |service: Service| data.file(&format!("{service}.sqlite"));
         start(enrollment, wiring.enrollment(file(Service::Enrollment), for_enrollment, vault.clone()).await?);
-        start(consent, wiring.consent(file(Service::Consent), data.file("documents"), for_consent).await?);
+        let documents = Objects::folder(&data.file("documents"))?;
+        start(consent, wiring.consent(file(Service::Consent), documents, for_consent).await?);
         start(capture, wiring.capture(file(Service::Capture), for_capture, vault).await?);
-        let (blocks, chain) = (data.file("anchoring.sqlite"), data.file("chain"));
+        let (blocks, chain) = (data.file("anchoring.sqlite"), Objects::folder(&data.file("chain"))?);
         start(anchoring, wiring.anchoring(blocks, chain, keys.chain, &policy).await?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;

@@ -7,6 +7,7 @@ pub use args::Process;
 use crate::{keys::KeyDir, wiring::Wiring};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result, bail};
+use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Parts, bind, serve, serve_tls};
 use std::{
@@ -37,7 +38,7 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
             wiring()?.enrollment(database, receipt_key(&keys, Service::Enrollment)?, vault).await
         }
         Process::Consent(it) => {
-            let objects = local(&it.objects, "file:", "--objects")?;
+            let objects = Objects::open(&it.objects).context("--objects")?;
             wiring()?.consent(database, objects, receipt_key(&keys, Service::Consent)?).await
         }
         Process::Capture(it) => {
@@ -45,7 +46,7 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
             wiring()?.capture(database, receipt_key(&keys, Service::Capture)?, vault).await
         }
         Process::Anchoring(it) => {
-            let objects = local(&it.objects, "file:", "--objects")?;
+            let objects = Objects::open(&it.objects).context("--objects")?;
             wiring()?.anchoring(database, objects, keys.signer("chain")?, &read(&it.policy)?).await
         }
         Process::Witness(it) => {

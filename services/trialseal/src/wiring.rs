@@ -3,6 +3,7 @@
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use channel::{Channel, Settings, http::Http};
+use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::Parts;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -68,7 +69,7 @@ impl Wiring {
     }
 
     /// The consent service.
-    pub async fn consent(&self, file: PathBuf, documents: PathBuf, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+    pub async fn consent(&self, file: PathBuf, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
         let config = consent::Config {
             file,
             documents,
@@ -96,7 +97,7 @@ impl Wiring {
     }
 
     /// The anchoring service.
-    pub async fn anchoring(&self, file: PathBuf, chain: PathBuf, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub async fn anchoring(&self, file: PathBuf, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
         let config = anchoring::Config {
             file,
             chain,
