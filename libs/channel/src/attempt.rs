@@ -7,6 +7,7 @@ use crate::{
     deadline,
     peer::{Peer, Running},
     settings::part_of,
+    trace,
 };
 use std::{
     error::Error,
@@ -121,8 +122,7 @@ impl Attempts {
             Ok(answer) => answer,
             Err(error) if is_late(&error) => return Err(Miss::Late),
             Err(error) => {
-                tracing::debug!(?error, "a call broke off");
-                running.broke();
+                running.broke(&error);
                 self.shared.balance.doubt();
                 return Err(Miss::Sent(Err(away()), Duration::ZERO));
             }
@@ -130,7 +130,7 @@ impl Attempts {
         match ended(&answer).as_ref().map(verdict) {
             Some(Verdict::Again(delay, blame)) => {
                 if blame == Blame::Address {
-                    running.failed();
+                    running.failed(&"it cannot serve now");
                 }
                 Err(Miss::Sent(Ok(answer), delay))
             }
@@ -150,7 +150,7 @@ impl Attempts {
             if let Ok(sent) = timeout_at(attempt, &mut sent).await {
                 return Some(sent);
             }
-            running.failed();
+            running.failed(&"no answer in time");
             let has_other = self.retries + 1 < self.most && self.shared.balance.has_other(&self.tried);
             if has_other && self.shared.budget.withdraw() {
                 return None;
@@ -169,6 +169,7 @@ impl Attempts {
         }
         self.retries += 1;
         self.shared.retries.fetch_add(1, Relaxed);
+        trace::retried();
         sleep(delay).await;
         true
     }

@@ -1,8 +1,8 @@
 //! The channel: what a generated client calls through.
 
 use crate::{
-    Settings, attempt::Attempts, balance::Balance, body::Replay, budget::Budget, deadline, target::AddressError,
-    target::Target, trace,
+    Settings, again::ended, attempt::Attempts, balance::Balance, body::Replay, budget::Budget, deadline,
+    target::AddressError, target::Target, trace,
 };
 use futures_util::future::{BoxFuture, FutureExt};
 use std::{
@@ -15,7 +15,7 @@ use std::{
 use tls::Identity;
 use tokio::time::Instant;
 use tonic::{
-    Status,
+    Code, Status,
     body::Body,
     codegen::http::{Request, Response},
 };
@@ -90,7 +90,11 @@ impl Service<Request<Body>> for Channel {
             let body = Replay::of(body, shared.settings.replay).await;
             let attempts = Attempts::new(shared, Request::from_parts(head, ()), body, deadline);
             let (answer, retries) = attempts.run(asked_once).await;
-            Span::current().record("retries", retries);
+            let code = match &answer {
+                Ok(answer) => ended(answer).map_or(Code::Ok, |status| status.code()),
+                Err(status) => status.code(),
+            };
+            Span::current().record("retries", retries).record("rpc.grpc.status_code", code as i32);
             answer
         };
         call.instrument(span).boxed()

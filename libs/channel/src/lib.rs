@@ -22,4 +22,4 @@ pub use call::{Channel, Counts, Once};
 pub use deadline::{remaining, timeout, with_deadline};
 pub use settings::Settings;
 pub use target::AddressError;
-pub use trace::propagate;
+pub use trace::{on_retry, propagate};

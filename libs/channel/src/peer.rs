@@ -6,6 +6,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use std::{
+    fmt::Debug,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,13 +14,20 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, timeout};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{self, Channel, Endpoint};
 
 /// How long an address that failed once is left alone, and one that fails again and again.
 const AWAY: Duration = Duration::from_millis(100);
 const AWAY_MOST: Duration = Duration::from_secs(10);
 
-type Connection = Shared<BoxFuture<'static, Option<Channel>>>;
+type Connection = Shared<BoxFuture<'static, Result<Channel, Arc<Unconnected>>>>;
+
+/// Why there is no connection.
+#[derive(Debug)]
+enum Unconnected {
+    Late,
+    Failed(transport::Error),
+}
 
 /// An address.
 pub(crate) struct Peer {
@@ -88,33 +96,39 @@ impl Running {
         let connect = || connect(&self.peer.endpoint, self.peer.patience);
         let connection = self.peer.state().connection.get_or_insert_with(connect).clone();
         let connected = connection.clone().await;
-        if connected.is_none() {
-            self.failed();
+        if let Err(why) = &connected {
+            self.failed(why);
             let mut state = self.peer.state();
             state.connection.take_if(|current| current.ptr_eq(&connection));
         }
-        connected
+        connected.ok()
     }
 
     /// The address answered.
     pub(crate) fn answered(&self) {
         let mut state = self.peer.state();
-        (state.failures, state.away_until) = (0, None);
+        if state.failures > 0 {
+            tracing::info!(address = %self.peer.endpoint.uri(), "answers again");
+            (state.failures, state.away_until) = (0, None);
+        }
     }
 
     /// The address broke off or gave no answer: the next call connects anew.
-    pub(crate) fn broke(&self) {
-        if self.failed() {
+    pub(crate) fn broke(&self, why: &dyn Debug) {
+        if self.failed(why) {
             self.peer.state().connection = None;
         }
     }
 
     /// The address could not serve and is left alone for a while. Calls that fail together fail once: this says whether it
     /// was the first.
-    pub(crate) fn failed(&self) -> bool {
+    pub(crate) fn failed(&self, why: &dyn Debug) -> bool {
         let mut state = self.peer.state();
         let is_news = state.failed.is_none_or(|failed| self.began > failed);
         if is_news {
+            if state.failures == 0 {
+                tracing::warn!(address = %self.peer.endpoint.uri(), ?why, "does not answer: others are asked");
+            }
             (state.failures, state.failed) = (state.failures.saturating_add(1), Some(Instant::now()));
             state.stay_away();
         }
@@ -131,12 +145,8 @@ impl Drop for Running {
 fn connect(endpoint: &Endpoint, patience: Duration) -> Connection {
     let endpoint = endpoint.clone();
     let connecting = async move {
-        match timeout(patience, endpoint.connect()).await {
-            Ok(Ok(channel)) => return Some(channel),
-            Ok(Err(error)) => tracing::warn!(address = %endpoint.uri(), ?error, "a service cannot be connected to"),
-            Err(_) => tracing::warn!(address = %endpoint.uri(), "a service cannot be connected to in time"),
-        }
-        None
+        let connected = timeout(patience, endpoint.connect()).await.map_err(|_| Unconnected::Late)?;
+        Ok(connected.map_err(Unconnected::Failed)?)
     };
     connecting.boxed().shared()
 }
