@@ -1,14 +1,23 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
-use axum::serve::ListenerExt;
-use std::{future::Future, io, net::SocketAddr};
-use tokio::net::TcpListener;
-use tonic::{
-    body::Body,
-    server::NamedService,
-    service::{Routes, RoutesBuilder},
+use crate::{
+    Door, Limits, Parts,
+    door::{Entered, Peer},
+    stopping::Stopping,
 };
-use tower::Service;
+use axum::{Router, serve::Listener};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc};
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 /// Why a service does not run.
 #[derive(Debug, thiserror::Error)]
@@ -25,62 +34,6 @@ pub enum ServeError {
     /// Reflection cannot be built from the descriptors.
     #[error("the service descriptors cannot be read")]
     Descriptors,
-    /// Serving ended with an error.
-    #[error("serving ended")]
-    Serve(#[source] io::Error),
-}
-
-/// What a port serves.
-pub struct Parts {
-    routes: RoutesBuilder,
-    names: Vec<&'static str>,
-    http: axum::Router,
-}
-
-impl Default for Parts {
-    fn default() -> Self {
-        Self { routes: Routes::builder(), names: Vec::new(), http: axum::Router::new() }
-    }
-}
-
-impl Parts {
-    /// Adds a gRPC service.
-    pub fn grpc<S>(mut self, service: S) -> Self
-    where
-        S: Service<axum::http::Request<Body>, Error = std::convert::Infallible>
-            + NamedService
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Response: axum::response::IntoResponse,
-        S::Future: Send + 'static,
-    {
-        self.routes.add_service(service);
-        self.names.push(S::NAME);
-        self
-    }
-
-    /// Adds plain HTTP routes.
-    pub fn http(mut self, router: axum::Router) -> Self {
-        self.http = self.http.merge(router);
-        self
-    }
-
-    async fn into_router(mut self) -> Result<axum::Router, ServeError> {
-        let (health, health_service) = tonic_health::server::health_reporter();
-        for name in self.names {
-            health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
-        }
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .map_err(|_| ServeError::Descriptors)?;
-        self.routes.add_service(health_service);
-        self.routes.add_service(reflection);
-        Ok(self.routes.routes().prepare().into_axum_router().merge(self.http))
-    }
 }
 
 /// Binds a port; port 0 takes any that is free.
@@ -88,14 +41,96 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves `parts` until `stop` completes, then lets running calls finish.
+/// Serves `parts` until `stop` completes. Then health turns to not serving, new calls are taken for the time of notice,
+/// running calls finish within the bound of [`Limits`], and what still runs is cut off.
 pub async fn serve(
-    listener: TcpListener,
+    door: impl Door,
     parts: Parts,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let router = parts.into_router().await?;
-    // Small answers must not wait for the peer's delayed acknowledgement (Nagle).
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    axum::serve(listener, router).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
+    let limits = parts.limits.clone();
+    let (now_stop, stopping) = Stopping::new();
+    let (router, health) = parts.assemble(stopping.clone())?;
+    health.check().await;
+    let mut listener = door.open();
+    let mut port = Port { router, builder: builder(&limits), stopping, open: JoinSet::new() };
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let until_noticed = async {
+        tokio::select! {
+            () = stop => {}
+            () = health.keep_checking(limits.check) => {}
+        }
+        health.stop().await;
+        sleep(limits.notice).await;
+    };
+    let mut until_noticed = pin!(until_noticed);
+    loop {
+        tokio::select! {
+            () = &mut until_noticed => break,
+            Some((connection, peer, place)) = next(&mut listener, &room) => port.take(connection, peer, place),
+        }
+    }
+    drop(listener);
+    let _nobody_waits = now_stop.send(true);
+    let finished = timeout(limits.drain, async { while port.open.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!(connections = port.open.len(), "calls that still run are cut off");
+        port.open.shutdown().await;
+    }
+    Ok(())
+}
+
+/// The next connection, once there is room for it.
+async fn next<L: Listener>(listener: &mut L, room: &Arc<Semaphore>) -> Option<(L::Io, L::Addr, OwnedSemaphorePermit)> {
+    let place = room.clone().acquire_owned().await.ok()?;
+    let (connection, peer) = listener.accept().await;
+    Some((connection, peer, place))
+}
+
+struct Port {
+    router: Router,
+    builder: Builder<TokioExecutor>,
+    stopping: Stopping,
+    open: JoinSet<()>,
+}
+
+impl Port {
+    fn take<I>(&mut self, connection: I, peer: impl Peer, place: OwnedSemaphorePermit)
+    where
+        I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        while self.open.try_join_next().is_some() {}
+        let service = TowerToHyperService::new(Entered { router: self.router.clone(), peer });
+        let (builder, stopping) = (self.builder.clone(), self.stopping.clone());
+        self.open.spawn(async move {
+            let _until_closed = place;
+            let connection = builder.serve_connection(TokioIo::new(connection), service);
+            let mut connection = pin!(connection);
+            tokio::select! {
+                _how_it_ended = connection.as_mut() => return,
+                () = stopping.wait() => connection.as_mut().graceful_shutdown(),
+            }
+            let _how_it_ended = connection.await;
+        });
+    }
+}
+
+/// How much of a connection's requests is held in memory, and how one notices that nobody is there any more.
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .max_header_list_size(limits.header_bytes)
+        .keep_alive_interval(limits.keep_alive)
+        .keep_alive_timeout(limits.keep_alive_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.keep_alive_timeout)
+        .max_buf_size((limits.header_bytes as usize).max(8 << 10)); // hyper takes no less
+    builder
 }

@@ -18,7 +18,9 @@ mod trace;
 mod waiting;
 
 pub use expose::{expose, prometheus_text};
-pub use meters::{Count, CountBy, Figure, Kind, Level, Meters, Rpc, Size, Span as Duration, State, StateBy, meters, watch};
+pub use meters::{
+    Count, CountBy, Figure, Kind, Level, Meters, Rpc, Size, Span as Duration, State, StateBy, meters, watch,
+};
 pub use start::{Guard, Service, StartError, start};
 pub use trace::{adopt, continued, inject, link, trace_id, traceparent};
 pub use waiting::Waiting;

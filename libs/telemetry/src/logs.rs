@@ -6,9 +6,32 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: at `DEBUG` an HTTP library tells headers, and a header may hold a token.
 pub(crate) const OURS: [&str; 26] = [
-    "access", "allocation", "anchoring", "bus", "capture", "channel", "client", "consent", "database", "eligibility",
-    "enrollment", "exchange", "identity", "journal", "objects", "proto", "seal", "server", "telemetry", "testbed", "tls",
-    "tlog", "trialseal", "vault", "witness", "call",
+    "access",
+    "allocation",
+    "anchoring",
+    "bus",
+    "capture",
+    "channel",
+    "client",
+    "consent",
+    "database",
+    "eligibility",
+    "enrollment",
+    "exchange",
+    "identity",
+    "journal",
+    "objects",
+    "proto",
+    "seal",
+    "server",
+    "telemetry",
+    "testbed",
+    "tls",
+    "tlog",
+    "trialseal",
+    "vault",
+    "witness",
+    "call",
 ];
 
 /// Whether a target is of this repository.

@@ -170,7 +170,10 @@ impl Meters {
             shed: Count(count(meter, "trialseal.server.shed", "{call}", "Calls refused because the process is busy")),
             limited: Count(count(meter, "trialseal.server.limited", "{call}", "Calls refused to one caller")),
             panics: Count(count(meter, "trialseal.server.panics", "{panic}", "Panics")),
-            ready: StateBy(gauge(meter, "trialseal.server.ready", "{state}", "Checks: 0 fails, 1, 2 degraded"), "check"),
+            ready: StateBy(
+                gauge(meter, "trialseal.server.ready", "{state}", "Checks: 0 fails, 1, 2 degraded"),
+                "check",
+            ),
             submissions: Count(count(meter, "trialseal.submissions", "{submission}", "Submissions recorded")),
             decisions: by(count(meter, "trialseal.decisions", "{decision}", "Decisions, kept or asked for"), "cache"),
             queue: level(meter, "trialseal.journal.queue", "{proposal}", "Proposals waiting for a writer"),

@@ -2,9 +2,7 @@
 
 use crate::StartError;
 use opentelemetry_otlp::{ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithTonicConfig};
-use opentelemetry_sdk::{
-    Resource, logs::SdkLoggerProvider, metrics::PeriodicReader, trace::SdkTracerProvider,
-};
+use opentelemetry_sdk::{Resource, logs::SdkLoggerProvider, metrics::PeriodicReader, trace::SdkTracerProvider};
 use std::{env, fs};
 use tonic::transport::{Certificate, ClientTlsConfig};
 

@@ -89,7 +89,8 @@ fn resource(service: &Service) -> Resource {
         builder = builder.with_service_name(service.name);
     }
     let instance = service.instance.clone().map(|instance| ("service.instance.id", instance));
-    let ours = [("service.namespace", "trialseal".to_owned()), ("service.version", env!("CARGO_PKG_VERSION").to_owned())];
+    let ours =
+        [("service.namespace", "trialseal".to_owned()), ("service.version", env!("CARGO_PKG_VERSION").to_owned())];
     let ours = ours.into_iter().chain(instance).filter(|(key, _)| !told.contains(&format!("{key}=")));
     builder.with_attributes(ours.map(|(key, value)| KeyValue::new(key, value))).build()
 }

@@ -58,7 +58,8 @@ pub fn trace_id(span: &Span) -> Option<String> {
 }
 
 fn parsed(traceparent: &str) -> Option<Context> {
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(Some(traceparent.into())));
+    let context =
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(Some(traceparent.into())));
     context.has_active_span().then_some(context)
 }
 
