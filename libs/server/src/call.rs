@@ -1,8 +1,15 @@
 //! The call being handled, for those who handle it.
 
 use crate::Problem;
+use access::Kind;
 use seal::{key::KeyId, sha256};
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::time::Instant;
 use tonic::Code;
 use tracing::{Instrument, Span};
@@ -13,11 +20,23 @@ pub trait Allowance: Send + Sync + 'static {
     fn take(&self, key: [u8; 32]) -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + '_>>;
 }
 
+/// Whose allowance a call is taken from.
+pub(crate) enum Who<'a> {
+    /// Who has proven it.
+    Proven(&'a [u8]),
+    /// Who only says so, as long as nobody has looked.
+    Said(&'a [u8]),
+    /// Whoever calls from that address.
+    Nobody,
+}
+
 /// What is known of a call.
 #[derive(Clone, Default)]
 pub(crate) struct Call {
     pub(crate) address: Option<IpAddr>,
     pub(crate) allowance: Option<Arc<dyn Allowance>>,
+    /// What the caller is, once that is known.
+    pub(crate) kind: Arc<OnceLock<Kind>>,
     /// Until when the caller has use for the rest of a streamed answer.
     pub(crate) deadline: Option<Instant>,
 }
@@ -44,15 +63,16 @@ impl Call {
 
     /// Takes one call of what the caller is allowed. What a caller says about themselves and has not proven counts only
     /// together with where they call from: nobody uses up what somebody else is allowed.
-    pub(crate) async fn charge(&self, said: Option<&[u8]>) -> Result<(), Problem> {
+    pub(crate) async fn charge(&self, who: Who<'_>) -> Result<(), Problem> {
         let Some(allowance) = &self.allowance else { return Ok(()) };
         let from = self.address.map_or_else(String::new, |address| address.to_canonical().to_string());
-        let key = sha256(&[b"trialseal/caller@v1\0", from.as_bytes(), b"\0", said.unwrap_or_default()]);
-        self.charge_as(allowance.as_ref(), key.0).await
-    }
-
-    async fn charge_as(&self, allowance: &dyn Allowance, key: [u8; 32]) -> Result<(), Problem> {
-        let Err(wait) = allowance.take(key).await else { return Ok(()) };
+        let (kind, from, who) = match who {
+            Who::Proven(who) => (b"\x01", String::new(), who),
+            Who::Said(who) => (b"\x02", from, who),
+            Who::Nobody => (b"\x03", from, &b""[..]),
+        };
+        let key = sha256(&[b"trialseal/caller@v1\0", kind, from.as_bytes(), b"\0", who]);
+        let Err(wait) = allowance.take(key.0).await else { return Ok(()) };
         telemetry::meters().limited.add(1);
         let what = "this caller makes too many calls: wait as long as RetryInfo says";
         Err(Problem::new(Code::ResourceExhausted, "RATE_LIMITED", what).retry_after(wait))
@@ -61,7 +81,11 @@ impl Call {
 
 /// Takes one call of what the signer is allowed.
 pub(crate) async fn charge_signer(key: Option<KeyId>) -> Result<(), Problem> {
-    Call::current().charge(key.map(|key| key.to_string()).as_deref().map(str::as_bytes)).await
+    let call = Call::current();
+    match key {
+        Some(KeyId(hash)) => call.charge(Who::Said(&hash.0)).await,
+        None => Ok(()), // an envelope without a signature is refused at once
+    }
 }
 
 /// Makes a task that is spawned while a call is handled part of that call: its trace, its deadline, its allowance.

@@ -1,65 +1,27 @@
-//! Where connections come in.
+//! Where requests come from.
 
-use crate::observe::From;
 use axum::{
     BoxError, Router,
     body::{Body, Bytes, HttpBody},
-    http::{Extensions, Request},
+    http::Request,
     response::Response,
     routing::future::RouteFuture,
-    serve::{Listener, ListenerExt, TapIo},
 };
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     task::{Context, Poll},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tls::Peer;
 use tower::Service;
-
-/// What is known of the other end of a connection.
-pub trait Peer: Clone + Send + Sync + 'static {
-    /// Where it is.
-    fn address(&self) -> SocketAddr;
-
-    /// Tells a request of that connection what layers and handlers want to know.
-    fn tell(&self, extensions: &mut Extensions);
-}
-
-impl Peer for SocketAddr {
-    fn address(&self) -> SocketAddr {
-        *self
-    }
-
-    fn tell(&self, _: &mut Extensions) {}
-}
-
-/// What accepts connections.
-pub trait Door {
-    /// It, as it is served.
-    type Listener: Listener<Addr: Peer>;
-
-    /// Opens it.
-    fn open(self) -> Self::Listener;
-}
-
-impl Door for TcpListener {
-    type Listener = TapIo<TcpListener, fn(&mut TcpStream)>;
-
-    fn open(self) -> Self::Listener {
-        // Small answers must not wait for the peer's delayed acknowledgement (Nagle).
-        self.tap_io(|connection| drop(connection.set_nodelay(true)))
-    }
-}
 
 /// What a connection leads to: requests are told where they come from.
 #[derive(Clone)]
-pub(crate) struct Entered<P> {
+pub(crate) struct Entered {
     pub(crate) router: Router,
-    pub(crate) peer: P,
+    pub(crate) peer: Peer,
 }
 
-impl<P: Peer, B> Service<Request<B>> for Entered<P>
+impl<B> Service<Request<B>> for Entered
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -74,8 +36,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(From(self.peer.address().ip()));
-        self.peer.tell(request.extensions_mut());
+        request.extensions_mut().insert(self.peer.clone());
         self.router.call(request)
     }
 }

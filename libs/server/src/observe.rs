@@ -8,6 +8,7 @@ use crate::{
     methods::{self, Method},
     stack::Stack,
 };
+use access::Kind;
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -15,8 +16,12 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 use telemetry::meters;
+use tls::Peer;
 use tokio::time::sleep_until;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -26,23 +31,18 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 /// that nobody's name gets into a log by it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where a request comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct From(pub(crate) IpAddr);
-
 pub(crate) async fn observe(State(stack): State<Arc<Stack>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let method = methods::method(request.uri().path());
     let span = span(method, &id);
     telemetry::adopt(&span, request.headers());
-    let caller = caller(request.headers());
     let protocol = Protocol::of(&request);
-    let address = request.extensions().get::<From>().map(|from| from.0);
-    let mut call = Call { address, allowance: stack.allowance.clone(), deadline: None };
+    let address = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    let mut call = Call { address, allowance: stack.allowance.clone(), ..Call::default() };
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(REQUEST_ID, value);
     }
-    let mut ended = Ended::new(method, protocol, span.clone(), (id, caller));
+    let mut ended = Ended::new(method, protocol, span.clone(), (id, call.kind.clone()));
     let answer = call.clone().scope(next.run(request)).instrument(span).await;
     ended.headers(&answer);
     call.deadline = answer.extensions().get::<Until>().map(|until| until.0);
@@ -89,17 +89,6 @@ fn is_request_id(text: &str) -> bool {
     }
 }
 
-/// As what a caller presents themselves; whether it is true is decided elsewhere.
-fn caller(headers: &HeaderMap) -> &'static str {
-    if headers.contains_key("x-trialseal-service") {
-        "service"
-    } else if headers.contains_key("authorization") {
-        "actor"
-    } else {
-        "unnamed"
-    }
-}
-
 /// How a call ended, as far as it is known; told when the answer is over or nobody reads it any more.
 pub(crate) struct Ended {
     method: Method,
@@ -107,13 +96,18 @@ pub(crate) struct Ended {
     span: Span,
     start: Instant,
     request_id: String,
-    caller: &'static str,
+    caller: Arc<OnceLock<Kind>>,
     code: Option<Code>,
     reason: Option<String>,
 }
 
 impl Ended {
-    fn new(method: Method, protocol: Protocol, span: Span, (request_id, caller): (String, &'static str)) -> Self {
+    fn new(
+        method: Method,
+        protocol: Protocol,
+        span: Span,
+        (request_id, caller): (String, Arc<OnceLock<Kind>>),
+    ) -> Self {
         meters().running.change(1);
         Self { method, protocol, span, start: Instant::now(), request_id, caller, code: None, reason: None }
     }
@@ -164,11 +158,12 @@ impl Drop for Ended {
         if methods::is_health(self.method) {
             return;
         }
+        let caller = self.caller.get().copied().unwrap_or(Kind::Anonymous).name();
         let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::info!(
             target: "call",
             parent: &self.span,
-            service, method, code = code as i32, reason, micros, caller = self.caller, request_id = self.request_id,
+            service, method, code = code as i32, reason, micros, caller, request_id = self.request_id,
             trace_id = telemetry::trace_id(&self.span),
             "call"
         );

@@ -4,17 +4,19 @@ use crate::{
     Limits, ServeError,
     call::Allowance,
     health::{Check, Checked, Health},
-    stack::{Gate, Stack},
+    stack::Stack,
     stopping::Stopping,
 };
-use axum::{Router, extract::Request, response::IntoResponse, routing::Route};
+use access::{Gatekeeper, Member};
+use axum::{Router, response::IntoResponse};
 use std::{convert::Infallible, future::Future, sync::Arc};
+use tokio::sync::watch;
 use tonic::{
     body::Body,
     server::NamedService,
     service::{Routes, RoutesBuilder},
 };
-use tower::{Layer, Service};
+use tower::Service;
 
 /// What a port serves, and within which limits.
 pub struct Parts {
@@ -22,26 +24,32 @@ pub struct Parts {
     names: Vec<&'static str>,
     http: Router,
     checks: Vec<Check>,
-    gate: Option<Gate>,
+    of: Member,
+    gatekeeper: Option<Gatekeeper>,
     allowance: Option<Arc<dyn Allowance>>,
     pub(crate) limits: Limits,
 }
 
-impl Default for Parts {
-    fn default() -> Self {
+impl Parts {
+    /// Nothing yet, of the service `of`.
+    pub fn of(of: Member) -> Self {
         Self {
             routes: Routes::builder(),
             names: Vec::new(),
             http: Router::new(),
             checks: Vec::new(),
-            gate: None,
+            of,
+            gatekeeper: None,
             allowance: None,
             limits: Limits::default(),
         }
     }
-}
 
-impl Parts {
+    /// Has callers pass `gatekeeper`. Without one the built-in policies hold, and no token of services is accepted.
+    pub fn guarded(self, gatekeeper: Gatekeeper) -> Self {
+        Self { gatekeeper: Some(gatekeeper), ..self }
+    }
+
     /// Adds a gRPC service.
     pub fn grpc<S>(mut self, service: S) -> Self
     where
@@ -70,16 +78,13 @@ impl Parts {
         self
     }
 
-    /// Has a layer decide who is calling, before anything is done for them.
-    pub fn gate<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<Route> + Clone + Send + Sync + 'static,
-        L::Service: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
-        <L::Service as Service<Request>>::Future: Send + 'static,
-    {
-        self.gate = Some(Box::new(move |router| router.layer(layer)));
-        self
+    /// Adds something that health checks may ask for, and that does not keep the port from serving: it is well as long as
+    /// `well` says so.
+    pub fn health(self, name: &'static str, well: watch::Receiver<bool>) -> Self {
+        self.check(name, move || {
+            let well = *well.borrow();
+            async move { if well { Checked::Ready } else { Checked::Degraded } }
+        })
     }
 
     /// Limits how often each caller may call.
@@ -105,7 +110,14 @@ impl Parts {
         self.routes.add_service(health_service);
         self.routes.add_service(reflection);
         let router = self.routes.routes().prepare().into_axum_router().merge(self.http);
+        let gatekeeper = match self.gatekeeper {
+            Some(gatekeeper) => gatekeeper,
+            None => Gatekeeper::new().map_err(ServeError::Policies)?,
+        };
         let stack = Stack::new(self.limits, self.allowance, stopping);
-        Ok((stack.around(router, self.gate), Health { reporter, names: self.names, checks: self.checks }))
+        Ok((
+            stack.around(router, gatekeeper.layer(self.of)),
+            Health { reporter, names: self.names, checks: self.checks },
+        ))
     }
 }

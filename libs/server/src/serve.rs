@@ -1,17 +1,14 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
-use crate::{
-    Door, Limits, Parts,
-    door::{Entered, Peer},
-    stopping::Stopping,
-};
-use axum::{Router, serve::Listener};
+use crate::{Limits, Parts, door::Entered, stopping::Stopping};
+use axum::{Router, serve::Listener as Accept};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc};
+use tls::{Identity, Listener, Peer, Stream};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -34,6 +31,18 @@ pub enum ServeError {
     /// Reflection cannot be built from the descriptors.
     #[error("the service descriptors cannot be read")]
     Descriptors,
+    /// The built-in policies cannot be used.
+    #[error("the built-in policies cannot be used")]
+    Policies(#[source] access::policy::PolicyError),
+    /// The certificate cannot be used.
+    #[error("the certificate cannot be used")]
+    Tls(#[from] tls::TlsError),
+    /// A port is open to others and has no TLS.
+    #[error("{0} is not a loopback address: there, TLS is needed (--tls-cert, --tls-key, --tls-ca)")]
+    Plain(SocketAddr),
+    /// The port is gone.
+    #[error("the port is gone")]
+    Serve(#[source] io::Error),
 }
 
 /// Binds a port; port 0 takes any that is free.
@@ -42,9 +51,32 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Serves `parts` until `stop` completes. Then health turns to not serving, new calls are taken for the time of notice,
-/// running calls finish within the bound of [`Limits`], and what still runs is cut off.
+/// running calls finish within the bound of [`Limits`], and what still runs is cut off. Without TLS, which only a loopback
+/// port may be.
 pub async fn serve(
-    door: impl Door,
+    listener: TcpListener,
+    parts: Parts,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Serve)?;
+    if !tls::may_be_plain(address) {
+        return Err(ServeError::Plain(address));
+    }
+    accept(Listener::plain(listener).map_err(ServeError::Serve)?, parts, stop).await
+}
+
+/// The same, with TLS.
+pub async fn serve_tls(
+    listener: TcpListener,
+    identity: Identity,
+    parts: Parts,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    accept(Listener::tls(listener, identity)?, parts, stop).await
+}
+
+async fn accept(
+    mut listener: Listener,
     parts: Parts,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
@@ -52,7 +84,6 @@ pub async fn serve(
     let (now_stop, stopping) = Stopping::new();
     let (router, health) = parts.assemble(stopping.clone())?;
     health.check().await;
-    let mut listener = door.open();
     let mut port = Port { router, builder: builder(&limits), stopping, open: JoinSet::new() };
     let room = Arc::new(Semaphore::new(limits.connections));
     let until_noticed = async {
@@ -81,9 +112,9 @@ pub async fn serve(
 }
 
 /// The next connection, once there is room for it.
-async fn next<L: Listener>(listener: &mut L, room: &Arc<Semaphore>) -> Option<(L::Io, L::Addr, OwnedSemaphorePermit)> {
+async fn next(listener: &mut Listener, room: &Arc<Semaphore>) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
     let place = room.clone().acquire_owned().await.ok()?;
-    let (connection, peer) = listener.accept().await;
+    let (connection, peer) = Accept::accept(listener).await;
     Some((connection, peer, place))
 }
 
@@ -95,10 +126,7 @@ struct Port {
 }
 
 impl Port {
-    fn take<I>(&mut self, connection: I, peer: impl Peer, place: OwnedSemaphorePermit)
-    where
-        I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    {
+    fn take(&mut self, connection: Stream, peer: Peer, place: OwnedSemaphorePermit) {
         while self.open.try_join_next().is_some() {}
         let service = TowerToHyperService::new(Entered { router: self.router.clone(), peer });
         let (builder, stopping) = (self.builder.clone(), self.stopping.clone());

@@ -1,10 +1,11 @@
-//! The layers every request passes, from the outside in: number, span and log; panics; deadline; who is calling (where
-//! that is decided before the method); how often they may; room. Assembled here and nowhere else.
+//! The layers every request passes, from the outside in: number, span and log; panics; deadline; who is calling and
+//! whether they may; how often they may; room. Assembled here and nowhere else.
 
 use crate::{
     Limits, allow::allow, call::Allowance, contain::contain, deadline::deadline, observe::observe, shed::Room,
     shed::shed, stopping::Stopping,
 };
+use access::GateLayer;
 use axum::{Router, middleware::from_fn, middleware::from_fn_with_state};
 use std::sync::Arc;
 
@@ -16,9 +17,6 @@ pub(crate) struct Stack {
     pub(crate) stopping: Stopping,
 }
 
-/// A layer that decides who is calling, around a router.
-pub(crate) type Gate = Box<dyn FnOnce(Router) -> Router + Send>;
-
 impl Stack {
     pub(crate) fn new(limits: Limits, allowance: Option<Arc<dyn Allowance>>, stopping: Stopping) -> Arc<Self> {
         let room = Room::new(limits.calls);
@@ -26,14 +24,10 @@ impl Stack {
     }
 
     /// Puts the layers around `router`.
-    pub(crate) fn around(self: &Arc<Self>, router: Router, gate: Option<Gate>) -> Router {
+    pub(crate) fn around(self: &Arc<Self>, router: Router, gate: GateLayer) -> Router {
         let router = router.layer(from_fn_with_state(self.clone(), shed));
         let router = router.layer(from_fn_with_state(self.clone(), allow));
-        let router = match gate {
-            Some(gate) => gate(router),
-            None => router,
-        };
-        let router = router.layer(from_fn_with_state(self.clone(), deadline));
+        let router = router.layer(gate).layer(from_fn_with_state(self.clone(), deadline));
         router.layer(from_fn(contain)).layer(from_fn_with_state(self.clone(), observe))
     }
 }
