@@ -7,6 +7,7 @@ mod support;
 use access::ServiceToken;
 use anchoring::Journals;
 use client::channel;
+use objects::Objects;
 use proto::{
     anchoring::{GetCheckpointRequest, ListBlocksRequest, anchoring_service_client::AnchoringServiceClient},
     consent::DecideRequest,
@@ -78,10 +79,10 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
     start_witness(first, &folder.path().join("a.sqlite"), key_a, &chain).await;
 
     let endpoints = &world.deployment.endpoints;
-    let services = ServiceToken::new(&world.deployment.data().secret("service.token").unwrap());
+    let services = ServiceToken::new(&world.deployment.data().keys().secret("service.token").unwrap());
     let config = anchoring::Config {
         file: folder.path().join("anchoring.sqlite"),
-        chain: folder.path().join("chain"),
+        chain: Objects::folder(&folder.path().join("chain")).unwrap(),
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
         policy: Policy::parse(&text).unwrap(),
         interval: Duration::from_millis(20),

@@ -9,8 +9,8 @@ use tonic::transport::Channel;
 pub struct Config {
     /// The database file of blocks and checkpoints.
     pub file: PathBuf,
-    /// The directory of the chain: `checkpoint` and `tile/`.
-    pub chain: PathBuf,
+    /// Where the chain's files are kept: `checkpoint` and `tile/`.
+    pub chain: objects::Objects,
     /// Signs checkpoints; its name is the chain's origin.
     pub chain_key: tlog::key::SignerKey,
     /// Witnesses, their addresses and the quorum a checkpoint needs.

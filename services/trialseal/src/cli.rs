@@ -6,7 +6,10 @@ use crate::{
     audit, bench, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
-    key, prove, verify,
+    init::Init,
+    key,
+    process::{self, Process},
+    prove, verify,
 };
 use ask::Ask;
 
@@ -41,6 +44,21 @@ enum Command {
         /// The first of seven ports; 0 takes any that are free.
         #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
         port: u16,
+    },
+    #[command(flatten)]
+    Process(Process),
+    /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
+    Init(Init),
+    /// Make a certificate authority for development, and certificates for the services. Running it again renews these.
+    Pki {
+        /// The folder.
+        folder: PathBuf,
+        /// A DNS name or IP address the services are reached at; repeat it. `.suffix` is appended to each service's name.
+        #[arg(long = "host")]
+        hosts: Vec<String>,
+        /// An actor to make a certificate for; repeat it.
+        #[arg(long = "actor")]
+        actors: Vec<Name>,
     },
     /// Tell the whole story on synthetic data, and fail if anything is not as told.
     Demo {
@@ -202,6 +220,21 @@ impl Cli {
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Up { data, port } => up(data, port).await,
+            Command::Process(process) => {
+                log("info");
+                process::run(process).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Init(init) => {
+                let folder = init.run()?;
+                println!("keys, policy.txt and endpoints.json are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Pki { folder, hosts, actors } => {
+                tls::pki::make(&folder, &hosts)?;
+                actors.iter().try_for_each(|actor| tls::pki::make_actor(&folder, actor.as_str()))?;
+                println!("certificates for development are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Demo { data } => {
                 log("error");
                 demo::run(&data).await.map(|()| ExitCode::SUCCESS)

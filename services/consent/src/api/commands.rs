@@ -1,11 +1,12 @@
 //! Commands: each asks enrollment for the facts it needs, and is recorded.
 
-use super::{Inner, MAX_FILE_BYTES};
+use super::Inner;
 use crate::{
     copy,
     domain::{Next, Refusal, Rule, may_read, reader_needs},
+    store::MAX_FILE_BYTES,
 };
-use access::FactSource;
+use access::{Caller, FactSource};
 use journal::{Decision, Proposal, api::receipt_message};
 use proto::{consent as pb, types::Receipt};
 use seal::{
@@ -16,7 +17,7 @@ use seal::{
     sha256,
 };
 use server::{Problem, Received, now_ms, receive};
-use tonic::{Code, metadata::MetadataMap};
+use tonic::Code;
 
 impl Inner {
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
@@ -34,7 +35,7 @@ impl Inner {
 
     pub(super) async fn publish_document(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::PublishDocumentRequest,
     ) -> Result<pb::PublishDocumentResponse, Problem> {
         let received = receive::<PublishDocument>(request.envelope)?;
@@ -64,25 +65,23 @@ impl Inner {
 
     /// Makes the document's file durable.
     async fn keep(&self, command: &PublishDocument, file: Vec<u8>) -> Result<(), Problem> {
-        let (files, hash) = (self.files.clone(), command.content.0);
+        let hash = command.content.0;
         if file.len() > MAX_FILE_BYTES || (!file.is_empty() && sha256(&[&file]) != hash) {
             return Err(Problem::field("MALFORMED", "file", "larger than 8 MiB, or of another SHA-256 than signed"));
         }
-        let kept = tokio::task::spawn_blocking(move || {
-            if file.is_empty() {
-                files.get(&hash).map(|found| found.is_some())
-            } else {
-                files.keep(&hash, &file).map(|()| true)
-            }
-        });
-        match kept.await.map_err(std::io::Error::other).flatten() {
+        let kept = if file.is_empty() {
+            self.files.get(&hash).await.map(|found| found.is_some())
+        } else {
+            self.files.keep(&hash, file).await.map(|()| true)
+        };
+        match kept {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let what = "send the document's file with the command: it is not kept here yet";
                 Err(Problem::new(Code::FailedPrecondition, "DOCUMENT_FILE_MISSING", what))
             }
             Err(error) => {
-                tracing::error!(%error, "the folder of documents failed");
+                tracing::error!(%error, "the documents' files cannot be written or read");
                 Err(Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be kept now: try again"))
             }
         }
@@ -90,7 +89,7 @@ impl Inner {
 
     pub(super) async fn give_consent(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::GiveConsentRequest,
     ) -> Result<pb::GiveConsentResponse, Problem> {
         let received = receive::<GiveConsent>(request.envelope)?;
@@ -110,7 +109,7 @@ impl Inner {
 
     pub(super) async fn access_data(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::AccessDataRequest,
     ) -> Result<pb::AccessDataResponse, Problem> {
         let received = receive::<AccessData>(request.envelope)?;
@@ -135,7 +134,7 @@ impl Inner {
 
     pub(super) async fn request_consent(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::RequestConsentRequest,
     ) -> Result<pb::RequestConsentResponse, Problem> {
         let received = receive::<RequestConsent>(request.envelope)?;

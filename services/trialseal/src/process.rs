@@ -1,0 +1,115 @@
+//! One service as a process of its own: the same code as in `trialseal up`, with its surroundings told by flags.
+
+mod args;
+
+pub use args::Process;
+
+use crate::{keys::KeyDir, wiring::Wiring};
+use access::{Gatekeeper, ServiceToken, oidc::Oidc};
+use anyhow::{Context, Result, bail};
+use objects::Objects;
+use seal::{id::Service, policy::Policy};
+use server::{Parts, bind, serve, serve_tls};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tlog::key::SignerKey;
+use tls::Identity;
+use tokio::signal::unix::{SignalKind, signal};
+use vault::{MasterKey, Vault};
+
+/// Runs the service until it is told to stop.
+pub async fn run(process: Process) -> Result<()> {
+    let parts = open(&process).await?;
+    serve_until_told(process.listen(), process.common().identity()?, parts).await
+}
+
+async fn open(process: &Process) -> Result<Parts> {
+    let keys = KeyDir::existing(process.common().keys.clone());
+    let wiring = || wiring(process, &keys);
+    let database = local(&process.common().database, "sqlite:", "--database")?;
+    match process {
+        Process::Enrollment(it) => {
+            let vault = vault(&keys, &it.vault_database).await?;
+            wiring()?.enrollment(database, receipt_key(&keys, Service::Enrollment)?, vault).await
+        }
+        Process::Consent(it) => {
+            let objects = Objects::open(&it.objects).context("--objects")?;
+            wiring()?.consent(database, objects, receipt_key(&keys, Service::Consent)?).await
+        }
+        Process::Capture(it) => {
+            let vault = vault(&keys, &it.vault_database).await?;
+            wiring()?.capture(database, receipt_key(&keys, Service::Capture)?, vault).await
+        }
+        Process::Anchoring(it) => {
+            let objects = Objects::open(&it.objects).context("--objects")?;
+            wiring()?.anchoring(database, objects, keys.signer("chain")?, &read(&it.policy)?).await
+        }
+        Process::Witness(it) => {
+            let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;
+            let chains = policy.tlog.logs().iter().map(|log| log.key.clone()).collect();
+            Ok(witness::open(witness::Config { file: database, key: keys.signer("witness")?, chains }).await?)
+        }
+    }
+}
+
+fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
+    // Services know each other by certificates; where there are none, on one machine, by a token they share.
+    let services = match process.common().tls_cert {
+        Some(_) => ServiceToken::absent(),
+        None => ServiceToken::new(&*keys.secret("service.token")?),
+    };
+    let gatekeeper = gatekeeper(process)?.with_services(services.clone());
+    Ok(Wiring { peers: process.peers(), services, gatekeeper })
+}
+
+fn gatekeeper(process: &Process) -> Result<Gatekeeper> {
+    let mut gatekeeper = Gatekeeper::new()?;
+    let Some(admission) = process.admission() else { return Ok(gatekeeper) };
+    if let Some(policies) = &admission.policies {
+        gatekeeper = gatekeeper.with_policies(policies)?;
+    }
+    if let Some(oidc) = &admission.oidc {
+        gatekeeper = gatekeeper.with_oidc(Oidc::open(oidc)?);
+    }
+    Ok(gatekeeper)
+}
+
+fn receipt_key(keys: &KeyDir, service: Service) -> Result<Arc<SignerKey>> {
+    keys.signer(&format!("receipts-{service}")).map(Arc::new)
+}
+
+async fn vault(keys: &KeyDir, url: &str) -> Result<Vault> {
+    let file = local(url, "sqlite:", "--vault-database")?;
+    Ok(Vault::open(&file, MasterKey::new(*keys.secret("master.key")?)).await?)
+}
+
+fn local(url: &str, scheme: &str, flag: &str) -> Result<PathBuf> {
+    match url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("//")) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => bail!("{flag}: not a URL that begins with {scheme}//"),
+    }
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("{}", file.display()))
+}
+
+async fn serve_until_told(address: SocketAddr, identity: Option<Identity>, parts: Parts) -> Result<()> {
+    let listener = bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    match identity {
+        Some(identity) => Ok(serve_tls(listener, identity, parts, told).await?),
+        None => Ok(serve(listener, parts, told).await?),
+    }
+}

@@ -1,0 +1,112 @@
+//! How the services are put together, in one process or in many.
+
+use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
+use anyhow::{Context, Result};
+use client::channel;
+use objects::Objects;
+use seal::{id::Service, policy::Policy};
+use server::Parts;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tlog::key::SignerKey;
+use tonic::transport::Channel;
+use vault::Vault;
+
+/// The shortest time between two rounds of anchoring.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// What receipts promise: on the chain within this time.
+const ANCHORED_WITHIN_MS: u64 = 10_000;
+
+/// Where the recording services are reached: URLs. A service names those it asks; the others may be empty.
+#[derive(Debug, Clone, Default)]
+pub struct Peers {
+    /// The enrollment service.
+    pub enrollment: String,
+    /// The consent service.
+    pub consent: String,
+    /// The capture service.
+    pub capture: String,
+}
+
+/// How the services of a deployment reach each other.
+pub struct Wiring {
+    /// Where they are.
+    pub peers: Peers,
+    /// How they know each other.
+    pub services: ServiceToken,
+    /// Who lets callers in.
+    pub gatekeeper: Gatekeeper,
+}
+
+impl Wiring {
+    fn channel(&self, service: Service) -> Result<Channel> {
+        let url = match service {
+            Service::Enrollment => &self.peers.enrollment,
+            Service::Consent => &self.peers.consent,
+            Service::Capture => &self.peers.capture,
+        };
+        channel(url).with_context(|| format!("where is the {service} service? Say so with --{service}"))
+    }
+
+    fn enrollment_facts(&self) -> Result<RemoteFacts> {
+        Ok(RemoteFacts::new(Service::Enrollment, self.channel(Service::Enrollment)?, self.services.clone()))
+    }
+
+    /// The enrollment service.
+    pub async fn enrollment(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+        let consent = self.channel(Service::Consent)?;
+        let config = enrollment::Config {
+            file,
+            receipt_key,
+            anchored_within_ms: ANCHORED_WITHIN_MS,
+            vault,
+            accesses: AccessLog::new(consent.clone()),
+            consents: Consents::new(consent, self.services.clone()),
+        };
+        Ok(enrollment::open(config).await?.guarded(self.gatekeeper.clone()))
+    }
+
+    /// The consent service.
+    pub async fn consent(&self, file: PathBuf, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+        let config = consent::Config {
+            file,
+            documents,
+            receipt_key,
+            anchored_within_ms: ANCHORED_WITHIN_MS,
+            enrollment: self.enrollment_facts()?,
+        };
+        Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
+    }
+
+    /// The capture service.
+    pub async fn capture(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+        let config = capture::Config {
+            file,
+            receipt_key,
+            anchored_within_ms: ANCHORED_WITHIN_MS,
+            services: self.services.clone(),
+            enrollment: self.enrollment_facts()?,
+            enrollment_channel: self.channel(Service::Enrollment)?,
+            consent_channel: self.channel(Service::Consent)?,
+            vault,
+        };
+        Ok(capture::open(config).await?.guarded(self.gatekeeper.clone()))
+    }
+
+    /// The anchoring service.
+    pub async fn anchoring(&self, file: PathBuf, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+        let config = anchoring::Config {
+            file,
+            chain,
+            chain_key,
+            policy: Policy::parse(policy).context("the policy")?.tlog,
+            interval: INTERVAL,
+            journals: anchoring::Journals {
+                enrollment: self.channel(Service::Enrollment)?,
+                consent: self.channel(Service::Consent)?,
+                capture: self.channel(Service::Capture)?,
+                services: self.services.clone(),
+            },
+        };
+        Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
+    }
+}
