@@ -1,6 +1,7 @@
 //! What the service must be told.
 
 use access::ServiceToken;
+use bus::Bus;
 use seal::id::Service;
 use std::{path::PathBuf, time::Duration};
 use tonic::transport::Channel;
@@ -19,6 +20,8 @@ pub struct Config {
     pub interval: Duration,
     /// Where the journals are.
     pub journals: Journals,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }
 
 /// Where the journals of the recording services are read.

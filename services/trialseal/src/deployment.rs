@@ -10,6 +10,7 @@ use crate::{
 };
 use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
+use bus::Bus;
 use client::Endpoints;
 use objects::Objects;
 use seal::id::Service;
@@ -75,7 +76,7 @@ impl Deployment {
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
-        let wiring = Wiring { peers, services, gatekeeper };
+        let wiring = Wiring { peers, services, gatekeeper, bus: Bus::in_process() };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let file = |service: Service| data.file(&format!("{service}.sqlite"));
         start(enrollment, wiring.enrollment(file(Service::Enrollment), for_enrollment, vault.clone()).await?);

@@ -7,6 +7,7 @@ pub use args::Process;
 use crate::{keys::KeyDir, wiring::Wiring};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result, bail};
+use bus::{Bus, Trust};
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Parts, bind, serve, serve_tls};
@@ -63,7 +64,16 @@ fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, gatekeeper })
+    Ok(Wiring { peers: process.peers(), services, gatekeeper, bus: bus(process)? })
+}
+
+/// Without Redis a process hears of itself alone, and finds the rest out by asking.
+fn bus(process: &Process) -> Result<Bus> {
+    let (common, news) = (process.common(), process.news());
+    let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::in_process()) };
+    let ca = common.tls_ca.as_deref().map(read_bytes).transpose()?;
+    let trust = ca.map(|ca| Trust { ca: Some(ca), identity: None });
+    Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {
@@ -96,6 +106,10 @@ fn local(url: &str, scheme: &str, flag: &str) -> Result<PathBuf> {
 
 fn read(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("{}", file.display()))
+}
+
+fn read_bytes(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("{}", file.display()))
 }
 
 async fn serve_until_told(address: SocketAddr, identity: Option<Identity>, parts: Parts) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
+use bus::Bus;
 use client::channel;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
@@ -35,6 +36,8 @@ pub struct Wiring {
     pub services: ServiceToken,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }
 
 impl Wiring {
@@ -61,6 +64,7 @@ impl Wiring {
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
+            bus: self.bus.clone(),
         };
         Ok(enrollment::open(config).await?.guarded(self.gatekeeper.clone()))
     }
@@ -73,6 +77,7 @@ impl Wiring {
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             enrollment: self.enrollment_facts()?,
+            bus: self.bus.clone(),
         };
         Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
     }
@@ -85,9 +90,9 @@ impl Wiring {
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
             enrollment: self.enrollment_facts()?,
-            enrollment_channel: self.channel(Service::Enrollment)?,
             consent_channel: self.channel(Service::Consent)?,
             vault,
+            bus: self.bus.clone(),
         };
         Ok(capture::open(config).await?.guarded(self.gatekeeper.clone()))
     }
@@ -106,6 +111,7 @@ impl Wiring {
                 capture: self.channel(Service::Capture)?,
                 services: self.services.clone(),
             },
+            bus: self.bus.clone(),
         };
         Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
     }
