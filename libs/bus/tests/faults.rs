@@ -217,6 +217,18 @@ async fn a_slow_group_in_the_process_is_asked_to_sweep() {
     .await;
 }
 
+#[tokio::test]
+async fn without_a_bus_everybody_knows_it_and_workers_sweep_again_and_again() {
+    let bus = Bus::absent();
+    let mut following = bus.follow(Service::Consent);
+    away(&mut following).await;
+    let mut work = bus.work(Service::Consent, GROUP);
+    bus.publish(moved(1, 1));
+    for _ in 0..3 {
+        assert_eq!(soon(work.next()).await, Job::Sweep);
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Publish(u8),

@@ -67,10 +67,10 @@ fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
     Ok(Wiring { peers: process.peers(), services, gatekeeper, bus: bus(process)? })
 }
 
-/// Without Redis a process hears of itself alone, and finds the rest out by asking.
+/// Without Redis the processes ask each other, again and again.
 fn bus(process: &Process) -> Result<Bus> {
     let (common, news) = (process.common(), process.news());
-    let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::in_process()) };
+    let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::absent()) };
     let ca = common.tls_ca.as_deref().map(read_bytes).transpose()?;
     let trust = ca.map(|ca| Trust { ca: Some(ca), identity: None });
     Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
