@@ -2,9 +2,9 @@
 
 use access::ServiceToken;
 use bus::Bus;
+use channel::{Channel, http::Http};
 use seal::id::Service;
 use std::{path::PathBuf, time::Duration};
-use tonic::transport::Channel;
 
 /// The configuration of the anchoring service.
 pub struct Config {
@@ -22,6 +22,8 @@ pub struct Config {
     pub journals: Journals,
     /// Where it is told that journals moved.
     pub bus: Bus,
+    /// By which witnesses are reached.
+    pub http: Http,
 }
 
 /// Where the journals of the recording services are read.

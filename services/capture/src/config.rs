@@ -2,8 +2,8 @@
 
 use access::{RemoteFacts, ServiceToken};
 use bus::Bus;
+use channel::Channel;
 use std::{path::PathBuf, sync::Arc};
-use tonic::transport::Channel;
 use vault::Vault;
 
 /// The configuration of the capture service.

@@ -24,13 +24,14 @@ use vault::{MasterKey, Vault};
 
 /// Runs the service until it is told to stop.
 pub async fn run(process: Process) -> Result<()> {
-    let parts = open(&process).await?;
-    serve_until_told(process.listen(), process.common().identity()?, parts).await
+    let identity = process.common().identity()?;
+    let parts = open(&process, identity.clone()).await?;
+    serve_until_told(process.listen(), identity, parts).await
 }
 
-async fn open(process: &Process) -> Result<Parts> {
+async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     let keys = KeyDir::existing(process.common().keys.clone());
-    let wiring = || wiring(process, &keys);
+    let wiring = || wiring(process, identity, &keys);
     let database = local(&process.common().database, "sqlite:", "--database")?;
     match process {
         Process::Enrollment(it) => {
@@ -57,22 +58,22 @@ async fn open(process: &Process) -> Result<Parts> {
     }
 }
 
-fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
+fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Result<Wiring> {
     // Services know each other by certificates; where there are none, on one machine, by a token they share.
     let services = match process.common().tls_cert {
         Some(_) => ServiceToken::absent(),
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, gatekeeper, bus: bus(process)? })
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus: bus(process)? })
 }
 
 /// Without Redis the processes ask each other, again and again.
 fn bus(process: &Process) -> Result<Bus> {
     let (common, news) = (process.common(), process.news());
     let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::absent()) };
-    let ca = common.tls_ca.as_deref().map(read_bytes).transpose()?;
-    let trust = ca.map(|ca| Trust { ca: Some(ca), identity: None });
+    let ca = common.tls_ca.as_deref().map(read).transpose()?;
+    let trust = ca.map(|ca| Trust { ca: Some(ca.into_bytes()), identity: None });
     Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
 }
 
@@ -106,10 +107,6 @@ fn local(url: &str, scheme: &str, flag: &str) -> Result<PathBuf> {
 
 fn read(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("{}", file.display()))
-}
-
-fn read_bytes(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).with_context(|| format!("{}", file.display()))
 }
 
 async fn serve_until_told(address: SocketAddr, identity: Option<Identity>, parts: Parts) -> Result<()> {

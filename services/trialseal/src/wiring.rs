@@ -3,13 +3,13 @@
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use bus::Bus;
-use client::channel;
+use channel::{Channel, Settings, http::Http};
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::Parts;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tlog::key::SignerKey;
-use tonic::transport::Channel;
+use tls::Identity;
 use vault::Vault;
 
 /// The shortest time between two rounds of anchoring.
@@ -34,6 +34,8 @@ pub struct Wiring {
     pub peers: Peers,
     /// How they know each other.
     pub services: ServiceToken,
+    /// By which certificates.
+    pub identity: Option<Identity>,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
     /// Where it is told that journals moved.
@@ -47,7 +49,8 @@ impl Wiring {
             Service::Consent => &self.peers.consent,
             Service::Capture => &self.peers.capture,
         };
-        channel(url).with_context(|| format!("where is the {service} service? Say so with --{service}"))
+        let channel = Channel::new(url, self.identity.clone(), Settings::default());
+        channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
     }
 
     fn enrollment_facts(&self) -> Result<RemoteFacts> {
@@ -111,6 +114,7 @@ impl Wiring {
                 capture: self.channel(Service::Capture)?,
                 services: self.services.clone(),
             },
+            http: Http::new(self.identity.clone())?,
             bus: self.bus.clone(),
         };
         Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
