@@ -110,9 +110,12 @@ async fn a_bus_can_be_begun_while_redis_is_away() {
     works(&bus, &mut following, &mut work, 2).await;
 }
 
-/// Heads come and go between two reads.
+/// Between two reads a head comes and goes, and another stays.
 fn trim(redis: &Redis) {
-    redis.ask(&format!("MULTI\r\nXADD {STREAM} * lost 1\r\nXTRIM {STREAM} MAXLEN 0\r\nEXEC")).unwrap();
+    let bytes = "x".repeat(32);
+    let lost = format!("XADD {STREAM} * lost 1\r\nXTRIM {STREAM} MAXLEN 0");
+    let stays = format!("XADD {STREAM} * stream {bytes} number 1 hash {bytes}");
+    redis.ask(&format!("MULTI\r\n{lost}\r\n{stays}\r\nEXEC")).unwrap();
 }
 
 #[tokio::test]

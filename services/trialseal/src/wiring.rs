@@ -4,10 +4,11 @@ use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use bus::Bus;
 use channel::{Channel, Settings, http::Http};
+use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::Parts;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tlog::key::SignerKey;
 use tls::Identity;
 use vault::Vault;
@@ -58,10 +59,10 @@ impl Wiring {
     }
 
     /// The enrollment service.
-    pub async fn enrollment(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+    pub fn enrollment(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let consent = self.channel(Service::Consent)?;
         let config = enrollment::Config {
-            file,
+            database,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             vault,
@@ -69,26 +70,26 @@ impl Wiring {
             consents: Consents::new(consent, self.services.clone()),
             bus: self.bus.clone(),
         };
-        Ok(enrollment::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(enrollment::open(config).guarded(self.gatekeeper.clone()))
     }
 
     /// The consent service.
-    pub async fn consent(&self, file: PathBuf, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+    pub fn consent(&self, database: Database, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
         let config = consent::Config {
-            file,
+            database,
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             enrollment: self.enrollment_facts()?,
             bus: self.bus.clone(),
         };
-        Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(consent::open(config).guarded(self.gatekeeper.clone()))
     }
 
     /// The capture service.
-    pub async fn capture(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+    pub fn capture(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let config = capture::Config {
-            file,
+            database,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
@@ -97,13 +98,13 @@ impl Wiring {
             vault,
             bus: self.bus.clone(),
         };
-        Ok(capture::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(capture::open(config).guarded(self.gatekeeper.clone()))
     }
 
     /// The anchoring service.
-    pub async fn anchoring(&self, file: PathBuf, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
         let config = anchoring::Config {
-            file,
+            database,
             chain,
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
@@ -117,6 +118,6 @@ impl Wiring {
             http: Http::new(self.identity.clone())?,
             bus: self.bus.clone(),
         };
-        Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(anchoring::open(config).guarded(self.gatekeeper.clone()))
     }
 }
