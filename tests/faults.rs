@@ -6,9 +6,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "faults/cluster.rs"]
+mod cluster;
 mod support;
 
 use client::{Client, random};
+use cluster::{Many, in_own_network};
 use seal::policy::Policy;
 use std::{
     env, fs,
@@ -19,7 +22,7 @@ use std::{
 use support::{
     faults::{Fault, Kind, Target, storm},
     load::{Figures, Load, Plan},
-    process::Up,
+    process::{TRIALSEAL, Up},
     python::python,
     seeded::Seeded,
 };
@@ -36,6 +39,15 @@ fn seconds(unless_set: u64) -> Duration {
 
 fn seed() -> u64 {
     from_environment("TRIALSEAL_FAULT_SEED").unwrap_or_else(|| u64::from_be_bytes(random().unwrap()))
+}
+
+/// Where everything of a run is: a temporary folder, unless `TRIALSEAL_FAULT_FOLDER` names one that is kept.
+fn folder() -> (PathBuf, Option<tempfile::TempDir>) {
+    if let Some(kept) = env::var_os("TRIALSEAL_FAULT_FOLDER") {
+        return (kept.into(), None);
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    (temporary.path().to_owned(), Some(temporary))
 }
 
 /// `trialseal up`: one process, killed and stopped.
@@ -132,11 +144,12 @@ fn only_rules(figures: &Figures) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_keeps_its_word_when_it_is_killed_and_stopped() {
-    let (folder, seed, lasting) = (tempfile::tempdir().unwrap(), seed(), seconds(60).min(Duration::from_secs(600)));
-    let data = folder.path().join("data");
+    let ((folder, _kept), seed) = (folder(), seed());
+    let lasting = seconds(60).min(Duration::from_secs(600));
+    let data = folder.join("data");
     let mut alone = Alone::start(&data);
     let client = Client::new(&alone.up.as_ref().unwrap().endpoints).unwrap();
-    let told = folder.path().join("told");
+    let told = folder.join("told");
     let plan = Plan { seed, studies: 3, participants: 4, clients: 8, rate: 4.0, lasting };
     let load = Load::set_up(&client, plan, &told).await;
     let storming = tokio::task::spawn_blocking(move || {
@@ -151,8 +164,37 @@ async fn one_process_keeps_its_word_when_it_is_killed_and_stopped() {
     assert!(struck.values().sum::<u64>() > lasting.as_secs() / 15 && figures.acknowledged > lasting.as_secs() * 2);
     let (endpoints, policy) = (data.join("endpoints.json"), data.join("policy.txt"));
     let judged =
-        Judged { told: &told, endpoints: &endpoints, policy: &policy, snapshot: &folder.path().join("snapshot") };
+        Judged { told: &told, endpoints: &endpoints, policy: &policy, snapshot: &folder.join("snapshot") };
     judged.check();
     judged.audit(&client, &load).await;
     drop(alone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_keeps_its_word_whatever_is_struck() {
+    if !in_own_network("a_cluster_keeps_its_word_whatever_is_struck") {
+        return; // the run in a network of its own has judged
+    }
+    let ((folder, _kept), seed, lasting) = (folder(), seed(), seconds(300));
+    let (place, told) = (folder.join("cluster"), folder.join("told"));
+    let mut many = Many::start(Path::new(TRIALSEAL), &place);
+    let (endpoints, policy) = (place.join("endpoints.json"), place.join("policy.txt"));
+    let client = Client::new(&trialseal::prove::endpoints(&endpoints).unwrap()).unwrap();
+    let plan = Plan { seed, studies: 4, participants: 5, clients: 12, rate: 3.0, lasting };
+    let load = Load::set_up(&client, plan, &told).await;
+    let storming = tokio::task::spawn_blocking(move || {
+        let struck = storm(&mut many, seed, lasting);
+        many.calm();
+        (many, struck)
+    });
+    let figures = load.run(&client).await;
+    let (many, struck) = storming.await.unwrap();
+    println!("struck {struck:?}; ended by themselves {:?}", many.ended);
+    println!("{figures}");
+    let judged = Judged { told: &told, endpoints: &endpoints, policy: &policy, snapshot: &folder.join("snapshot") };
+    judged.check();
+    judged.audit(&client, &load).await;
+    only_rules(&figures);
+    assert!(struck.values().sum::<u64>() > lasting.as_secs() / 20 && figures.acknowledged > lasting.as_secs() * 2);
+    drop(many);
 }

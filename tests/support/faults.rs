@@ -57,6 +57,9 @@ pub trait Target {
 
     /// Undoes it.
     fn mend(&mut self, fault: &Fault);
+
+    /// Looks after what nobody struck.
+    fn tend(&mut self) {}
 }
 
 /// Strikes a target until the time is over, undoes everything, and counts what it did.
@@ -68,6 +71,7 @@ pub fn storm(target: &mut impl Target, seed: u64, lasting: Duration) -> BTreeMap
     while begun.elapsed() < lasting {
         sleep(LOOK); // the faults have a rhythm of their own; nothing is waited for
         mend_due(target, &mut ongoing, Instant::now());
+        target.tend();
         if Instant::now() < next || ongoing.len() >= AT_ONCE {
             continue;
         }
