@@ -6,7 +6,10 @@ mod support;
 
 use access::ServiceToken;
 use anchoring::Journals;
-use client::channel;
+use bus::Bus;
+use channel::{Channel, Settings, http::Http};
+use database::Database;
+use objects::Objects;
 use proto::{
     anchoring::{GetCheckpointRequest, ListBlocksRequest, anchoring_service_client::AnchoringServiceClient},
     consent::DecideRequest,
@@ -38,9 +41,15 @@ fn key(name: &str, algorithm: Algorithm) -> SignerKey {
     SignerKey::from_seed(name, algorithm, client::random().unwrap()).unwrap()
 }
 
+/// A channel to a service.
+fn channel(url: &str) -> Channel {
+    Channel::new(url, None, Settings::default()).unwrap()
+}
+
 async fn start_witness(listener: TcpListener, file: &FilePath, key: SignerKey, chain: &SignerKey) {
-    let config = witness::Config { file: file.to_owned(), key, chains: vec![chain.verifier()] };
-    tokio::spawn(serve(listener, witness::open(config).await.unwrap(), pending()));
+    let database = Database::open_file(file, &witness::PART).await.unwrap();
+    let config = witness::Config { database, key, chains: vec![chain.verifier()] };
+    tokio::spawn(serve(listener, witness::open(config), pending()));
 }
 
 async fn free_port() -> TcpListener {
@@ -78,24 +87,26 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
     start_witness(first, &folder.path().join("a.sqlite"), key_a, &chain).await;
 
     let endpoints = &world.deployment.endpoints;
-    let services = ServiceToken::new(&world.deployment.data().secret("service.token").unwrap());
+    let services = ServiceToken::new(&world.deployment.data().keys().secret("service.token").unwrap());
     let config = anchoring::Config {
-        file: folder.path().join("anchoring.sqlite"),
-        chain: folder.path().join("chain"),
+        database: Database::open_file(&folder.path().join("anchoring.sqlite"), &anchoring::PART).await.unwrap(),
+        chain: Objects::folder(&folder.path().join("chain")).unwrap(),
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
         policy: Policy::parse(&text).unwrap(),
         interval: Duration::from_millis(20),
         journals: Journals {
-            enrollment: channel(&endpoints.enrollment).unwrap(),
-            consent: channel(&endpoints.consent).unwrap(),
-            capture: channel(&endpoints.capture).unwrap(),
+            enrollment: channel(&endpoints.enrollment),
+            consent: channel(&endpoints.consent),
+            capture: channel(&endpoints.capture),
             services,
         },
+        http: Http::new(None).unwrap(),
+        bus: Bus::absent(),
     };
     let listener = free_port().await;
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(listener, anchoring::open(config).await.unwrap(), pending()));
-    let mut client = AnchoringServiceClient::new(channel(&url).unwrap());
+    tokio::spawn(serve(listener, anchoring::open(config), pending()));
+    let mut client = AnchoringServiceClient::new(channel(&url));
 
     let stream = Service::Capture.stream(world.study.id).0.0.to_vec();
     let blocks = async |client: &mut AnchoringServiceClient<_>| {
@@ -109,7 +120,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
     }
     let status = client.get_checkpoint(GetCheckpointRequest { at_most: 0 }).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
-    let error = server::fetch(&format!("{url}/checkpoint"), 1 << 20).await.unwrap_err();
+    let error = Http::new(None).unwrap().fetch(&format!("{url}/checkpoint"), 1 << 20).await.unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");
 
     let second = bind(second_address).await.unwrap();

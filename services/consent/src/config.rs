@@ -1,20 +1,21 @@
 //! What the service must be told.
 
-use access::{RemoteFacts, ServiceToken};
-use std::{path::PathBuf, sync::Arc};
+use access::RemoteFacts;
+use bus::Bus;
+use std::sync::Arc;
 
 /// The configuration of the consent service.
 pub struct Config {
-    /// The journal's database file.
-    pub file: PathBuf,
-    /// The folder of the documents' files, each named by its SHA-256.
-    pub documents: PathBuf,
+    /// The journal's database, opened with [`crate::PART`].
+    pub database: database::Database,
+    /// Where the documents' files are kept, each named by its SHA-256.
+    pub documents: objects::Objects,
     /// Signs receipts.
     pub receipt_key: Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.
     pub anchored_within_ms: u64,
-    /// How the deployment's services know each other.
-    pub services: ServiceToken,
     /// The enrollment service's facts.
     pub enrollment: RemoteFacts,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }

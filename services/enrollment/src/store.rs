@@ -1,6 +1,8 @@
 //! The enrollment journal, its facts as a source for decisions, and what is sealed in it.
 
-use crate::{Config, domain::Refusal, secrets};
+mod keys;
+
+use crate::{Config, domain::Refusal};
 use access::{FactError, FactSource};
 use journal::{Journal, Reader, Stored};
 use seal::{
@@ -10,6 +12,7 @@ use seal::{
     entry::{Entry, Head},
     fact::{Fact, Facts, List, Subject},
     id::{Name, Service, Uuid},
+    key::KeyId,
     sha256,
 };
 use server::Problem;
@@ -25,10 +28,12 @@ const PAGE: u32 = 500;
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
     journal::Config {
-        file: config.file.clone(),
+        database: config.database.clone(),
         receipt_key: config.receipt_key.clone(),
         anchored_within_ms: config.anchored_within_ms,
         state_map: true,
+        bus: config.bus.clone(),
+        service: Service::Enrollment,
     }
 }
 
@@ -49,6 +54,11 @@ impl FactSource for LocalFacts {
         });
         Ok((head, facts.collect()))
     }
+
+    async fn key_of(&self, study: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError> {
+        let unavailable = |_| FactError::Unavailable(Service::Enrollment);
+        keys::of(&self.0, study, actor).await.map_err(unavailable)
+    }
 }
 
 /// Reads and opens what was recorded. Cheap to clone.
@@ -59,11 +69,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens this service's own tables in the journal's database.
-    pub(crate) async fn open(journal: &Enrollment, vault: Vault) -> Result<Self, sqlx::Error> {
-        let reader = journal.reader().clone();
-        sqlx::raw_sql(secrets::SCHEMA).execute(reader.pool()).await?;
-        Ok(Self { reader, vault })
+    pub(crate) fn new(reader: Reader, vault: Vault) -> Self {
+        Self { reader, vault }
     }
 
     /// The facts of the journal.

@@ -1,16 +1,21 @@
 //! The command line.
 
 mod ask;
+mod bench;
 
 use crate::{
-    audit, bench, demo,
+    audit, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
-    key, prove, verify,
+    init::Init,
+    key,
+    process::{self, Process},
+    prove, verify,
 };
 use ask::Ask;
+use bench::Bench;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use client::{Access, Client, Reader};
 use seal::id::{Name, Uuid};
@@ -41,6 +46,21 @@ enum Command {
         /// The first of seven ports; 0 takes any that are free.
         #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
         port: u16,
+    },
+    #[command(flatten)]
+    Process(Process),
+    /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
+    Init(Init),
+    /// Make a certificate authority for development, and certificates for the services. Running it again renews these.
+    Pki {
+        /// The folder.
+        folder: PathBuf,
+        /// A DNS name or IP address the services are reached at; repeat it. `.suffix` is appended to each service's name.
+        #[arg(long = "host")]
+        hosts: Vec<String>,
+        /// An actor to make a certificate for; repeat it.
+        #[arg(long = "actor")]
+        actors: Vec<Name>,
     },
     /// Tell the whole story on synthetic data, and fail if anything is not as told.
     Demo {
@@ -109,20 +129,7 @@ enum Command {
     #[command(subcommand)]
     Import(ImportCommand),
     /// Measure how fast this machine captures, with everything on.
-    Bench {
-        /// How many forms.
-        #[arg(long, default_value_t = 20_000)]
-        forms: usize,
-        /// How many items each.
-        #[arg(long, default_value_t = 20)]
-        items: usize,
-        /// A new folder on the disk to measure; it is removed afterwards.
-        #[arg(long, default_value = "trialseal-bench")]
-        data: PathBuf,
-        /// Print the figures as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Bench(Bench),
     /// Print a shell completion script.
     Completions {
         /// The shell.
@@ -202,6 +209,21 @@ impl Cli {
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Up { data, port } => up(data, port).await,
+            Command::Process(process) => {
+                log("info");
+                process::run(process).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Init(init) => {
+                let folder = init.run()?;
+                println!("keys, policy.txt and endpoints.json are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Pki { folder, hosts, actors } => {
+                tls::pki::make(&folder, &hosts)?;
+                actors.iter().try_for_each(|actor| tls::pki::make_actor(&folder, actor.as_str()))?;
+                println!("certificates for development are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Demo { data } => {
                 log("error");
                 demo::run(&data).await.map(|()| ExitCode::SUCCESS)
@@ -227,15 +249,9 @@ impl Cli {
             Command::Import(ImportCommand::Csv { file, actor, mapping, subjects, json }) => {
                 run_import(file, actor, mapping, subjects, json).await
             }
-            Command::Bench { forms, items, data, json } => {
+            Command::Bench(bench) => {
                 log("error");
-                if data.exists() {
-                    bail!("{}: exists already; choose a new folder with --data", data.display());
-                }
-                let figures = bench::run(&data, forms.max(1), items.clamp(1, 4_096)).await;
-                fs::remove_dir_all(&data).with_context(|| format!("{}", data.display()))?;
-                print(json, &figures?, bench::readable)?;
-                Ok(ExitCode::SUCCESS)
+                bench.run().await.map(|()| ExitCode::SUCCESS)
             }
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "trialseal", &mut io::stdout());

@@ -2,37 +2,31 @@
 
 mod data;
 
-pub use data::{DataDir, write_secret};
+pub use data::DataDir;
 
-use access::{AccessLog, Consents, RemoteFacts, ServiceToken};
+use crate::{
+    keys::{self, KeyDir, WITNESSES},
+    wiring::{Peers, Wiring},
+};
+use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
-use client::{Endpoints, channel};
-use seal::{id::Service, policy::Policy};
-use server::{Parts, bind, serve};
+use bus::Bus;
+use client::Endpoints;
+use objects::Objects;
+use seal::id::Service;
+use server::{bind, serve};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     sync::Arc,
     time::Duration,
 };
-use tlog::key::{Algorithm, SignerKey};
+use tlog::key::SignerKey;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use vault::{MasterKey, Vault};
 
 /// The first of the ports that `up` takes unless told otherwise.
 pub const DEFAULT_PORTS: u16 = 7401;
-/// The name of the chain.
-pub const ORIGIN: &str = "trialseal.example/chain";
-/// The witnesses: who runs each, and by which algorithm it cosigns. Two of them are needed.
-pub const WITNESSES: [(&str, Algorithm); 3] = [
-    ("sponsor", Algorithm::CosignatureMlDsa44),
-    ("cro", Algorithm::CosignatureEd25519),
-    ("regulator", Algorithm::CosignatureMlDsa44),
-];
-/// The shortest time between two rounds of anchoring.
-const INTERVAL: Duration = Duration::from_millis(200);
-/// What receipts promise: on the chain within this time.
-const ANCHORED_WITHIN_MS: u64 = 10_000;
 /// How long running calls may take to finish when the deployment stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -59,8 +53,9 @@ impl Deployment {
             capture: url(&capture)?,
             anchoring: url(&anchoring)?,
             witnesses: witnesses.iter().map(url).collect::<Result<_>>()?,
+            tls: None,
         };
-        let keys = Keys::load(&data)?;
+        let keys = Keys::load(data.keys())?;
         let policy = keys.policy(&endpoints);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -72,18 +67,27 @@ impl Deployment {
             });
         };
         for ((listener, (name, _)), key) in witnesses.into_iter().zip(WITNESSES).zip(keys.witnesses) {
-            let file = data.file(&format!("witness-{name}.sqlite"));
+            let database = data.database(&format!("witness-{name}"), &witness::PART).await?;
             let chains = vec![keys.chain.verifier()];
-            start(listener, witness::open(witness::Config { file, key, chains }).await?);
+            start(listener, witness::open(witness::Config { database, key, chains }));
         }
-        let services = ServiceToken::new(&*data.secret("service.token")?);
-        let vault = Vault::open(&data.file("vault.sqlite"), MasterKey::new(*data.secret("master.key")?)).await?;
-        let channels = Channels::new(&endpoints, services)?;
-        let [receipt_enrollment, receipt_consent, receipt_capture] = keys.receipts;
-        start(enrollment, channels.enrollment(&data, receipt_enrollment, vault.clone()).await?);
-        start(consent, channels.consent(&data, receipt_consent).await?);
-        start(capture, channels.capture(&data, receipt_capture, vault).await?);
-        start(anchoring, channels.anchoring(&data, keys.chain, &policy).await?);
+        let services = ServiceToken::new(&*data.keys().secret_or_new("service.token")?);
+        let master = MasterKey::new(*data.keys().secret_or_new("master.key")?);
+        let vault = Vault::open(data.database("vault", &vault::PART).await?, master);
+        let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
+        let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
+        let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
+        let wiring = Wiring { peers, services, identity: None, gatekeeper, bus: Bus::in_process() };
+        let [for_enrollment, for_consent, for_capture] = keys.receipts;
+        let database = data.database("enrollment", &enrollment::PART).await?;
+        start(enrollment, wiring.enrollment(database, for_enrollment, vault.clone())?);
+        let documents = Objects::folder(&data.file("documents"))?;
+        let database = data.database("consent", &consent::PART).await?;
+        start(consent, wiring.consent(database, documents, for_consent)?);
+        let database = data.database("capture", &capture::PART).await?;
+        start(capture, wiring.capture(database, for_capture, vault)?);
+        let database = data.database("anchoring", &anchoring::PART).await?;
+        start(anchoring, wiring.anchoring(database, Objects::folder(&data.file("chain"))?, keys.chain, &policy)?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;
         Ok(Self { endpoints, policy, data, stop, tasks })
@@ -128,114 +132,19 @@ struct Keys {
 }
 
 impl Keys {
-    fn load(data: &DataDir) -> Result<Self> {
-        let chain = data.signer("chain", ORIGIN, Algorithm::Ed25519)?;
-        let witnesses = WITNESSES
-            .iter()
-            .map(|(name, algorithm)| {
-                data.signer(&format!("witness-{name}"), &format!("trialseal.example/witness/{name}"), *algorithm)
-            })
-            .collect::<Result<_>>()?;
-        let receipt = |service: Service| {
-            let name = format!("trialseal.example/receipts/{service}");
-            data.signer(&format!("receipts-{service}"), &name, Algorithm::Ed25519).map(Arc::new)
-        };
-        let receipts = [receipt(Service::Enrollment)?, receipt(Service::Consent)?, receipt(Service::Capture)?];
-        Ok(Self { chain, witnesses, receipts })
-    }
-
-    fn policy(&self, endpoints: &Endpoints) -> String {
-        let mut text = "# The chain, its witnesses and how many of them must agree (C2SP tlog-policy).\n".to_owned();
-        text += &format!("log {} {}\n", self.chain.verifier(), endpoints.anchoring);
-        let names: Vec<&str> = WITNESSES.iter().map(|(name, _)| *name).collect();
-        for ((name, key), url) in names.iter().zip(&self.witnesses).zip(&endpoints.witnesses) {
-            text += &format!("witness {name} {} {url}\n", key.verifier());
-        }
-        text += &format!("group witnesses 2 {}\nquorum witnesses\n", names.join(" "));
-        text += "# Who signs receipts.\n";
-        for key in &self.receipts {
-            text += &format!("receipt {}\n", key.verifier());
-        }
-        text += "# Studies and their root keys: study <uuid> ed25519:<base64>\n";
-        text
-    }
-}
-
-/// How the services of this process reach each other.
-struct Channels {
-    enrollment: tonic::transport::Channel,
-    consent: tonic::transport::Channel,
-    capture: tonic::transport::Channel,
-    services: ServiceToken,
-}
-
-impl Channels {
-    fn new(endpoints: &Endpoints, services: ServiceToken) -> Result<Self> {
+    fn load(keys: &KeyDir) -> Result<Self> {
+        let witness = |(name, algorithm): &(&str, _)| keys.witness(&format!("witness-{name}"), name, *algorithm);
+        let receipts = |service| keys.receipts(service).map(Arc::new);
         Ok(Self {
-            enrollment: channel(&endpoints.enrollment)?,
-            consent: channel(&endpoints.consent)?,
-            capture: channel(&endpoints.capture)?,
-            services,
+            chain: keys.chain()?,
+            witnesses: WITNESSES.iter().map(witness).collect::<Result<_>>()?,
+            receipts: [receipts(Service::Enrollment)?, receipts(Service::Consent)?, receipts(Service::Capture)?],
         })
     }
 
-    fn enrollment_facts(&self) -> RemoteFacts {
-        RemoteFacts::new(Service::Enrollment, self.enrollment.clone(), self.services.clone())
-    }
-
-    async fn enrollment(&self, data: &DataDir, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
-        let config = enrollment::Config {
-            file: data.file("enrollment.sqlite"),
-            receipt_key,
-            anchored_within_ms: ANCHORED_WITHIN_MS,
-            services: self.services.clone(),
-            vault,
-            accesses: AccessLog::new(self.consent.clone()),
-            consents: Consents::new(self.consent.clone(), self.services.clone()),
-        };
-        Ok(enrollment::open(config).await?)
-    }
-
-    async fn consent(&self, data: &DataDir, receipt_key: Arc<SignerKey>) -> Result<Parts> {
-        let config = consent::Config {
-            file: data.file("consent.sqlite"),
-            documents: data.file("documents"),
-            receipt_key,
-            anchored_within_ms: ANCHORED_WITHIN_MS,
-            services: self.services.clone(),
-            enrollment: self.enrollment_facts(),
-        };
-        Ok(consent::open(config).await?)
-    }
-
-    async fn capture(&self, data: &DataDir, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
-        let config = capture::Config {
-            file: data.file("capture.sqlite"),
-            receipt_key,
-            anchored_within_ms: ANCHORED_WITHIN_MS,
-            services: self.services.clone(),
-            enrollment: self.enrollment_facts(),
-            enrollment_channel: self.enrollment.clone(),
-            consent_channel: self.consent.clone(),
-            vault,
-        };
-        Ok(capture::open(config).await?)
-    }
-
-    async fn anchoring(&self, data: &DataDir, chain_key: SignerKey, policy: &str) -> Result<Parts> {
-        let config = anchoring::Config {
-            file: data.file("anchoring.sqlite"),
-            chain: data.file("chain"),
-            chain_key,
-            policy: Policy::parse(policy).context("the deployment's own policy")?.tlog,
-            interval: INTERVAL,
-            journals: anchoring::Journals {
-                enrollment: self.enrollment.clone(),
-                consent: self.consent.clone(),
-                capture: self.capture.clone(),
-                services: self.services.clone(),
-            },
-        };
-        Ok(anchoring::open(config).await?)
+    fn policy(&self, endpoints: &Endpoints) -> String {
+        let witnesses: Vec<_> = self.witnesses.iter().map(SignerKey::verifier).collect();
+        let receipts: Vec<_> = self.receipts.iter().map(|key| key.verifier()).collect();
+        keys::policy(&self.chain.verifier(), &witnesses, &receipts, endpoints)
     }
 }

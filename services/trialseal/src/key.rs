@@ -1,6 +1,6 @@
 //! `trialseal key`: making and showing actors' keys.
 
-use crate::deployment::write_secret;
+use crate::keys::write_secret;
 use anyhow::{Context, Result};
 use seal::key::SecretKey;
 use std::{fs, path::Path};

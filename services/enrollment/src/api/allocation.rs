@@ -2,6 +2,7 @@
 
 use super::{Inner, name, not_found, record::Foreseen};
 use crate::store::damaged;
+use access::Caller;
 use allocation::{CheckError, List, check, replay};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
@@ -12,7 +13,7 @@ use seal::{
     id::{Name, Uuid},
 };
 use server::{Problem, receive};
-use tonic::{Code, metadata::MetadataMap};
+use tonic::Code;
 use zeroize::Zeroizing;
 
 /// The largest secret, in bytes.
@@ -31,7 +32,7 @@ struct Allocated {
 
 impl Inner {
     pub(super) async fn commit_allocation(&self, request: pb::CommitAllocationRequest) -> Result<Receipt, Problem> {
-        let received = receive::<CommitAllocation>(request.envelope)?;
+        let received = receive::<CommitAllocation>(request.envelope).await?;
         let bytes = Zeroizing::new(request.secret);
         let secret: Option<Secret> = Some(&bytes)
             .filter(|bytes| bytes.len() <= MAX_SECRET_BYTES)
@@ -49,10 +50,10 @@ impl Inner {
 
     pub(super) async fn get_allocation(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetAllocationRequest,
     ) -> Result<pb::GetAllocationResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         let participant = name("participant", &request.participant)?;
         // Who may not see it must not learn whether it exists: every way out gives the same answer.
         if !self.sees_allocation(&caller, study, &participant).await? {

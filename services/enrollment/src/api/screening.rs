@@ -2,6 +2,7 @@
 
 use super::{Inner, name, record::Foreseen};
 use crate::domain::Refusal;
+use access::Caller;
 use eligibility::{Criteria, Fault};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
@@ -12,11 +13,10 @@ use seal::{
     id::Name,
 };
 use server::{Problem, receive};
-use tonic::metadata::MetadataMap;
 
 impl Inner {
     pub(super) async fn define_criteria(&self, request: pb::DefineCriteriaRequest) -> Result<Receipt, Problem> {
-        let received = receive::<DefineCriteria>(request.envelope)?;
+        let received = receive::<DefineCriteria>(request.envelope).await?;
         self.foresee(&received).await?; // by who may: compiling is work
         let DefineCriteria { items, criteria, .. } = received.command.clone();
         let compiled = tokio::task::spawn_blocking(move || Criteria::compile(&items, &criteria).map(drop));
@@ -26,7 +26,7 @@ impl Inner {
 
     pub(super) async fn record_screening(&self, request: pb::RecordScreeningRequest) -> Result<Receipt, Problem> {
         let pb::RecordScreeningRequest { envelope, answers } = request;
-        let received = receive::<RecordScreening>(envelope)?;
+        let received = receive::<RecordScreening>(envelope).await?;
         let command = &received.command;
         if command.count as usize != answers.len() || answers.is_empty() {
             return Err(differs("answers"));
@@ -54,10 +54,10 @@ impl Inner {
 
     pub(super) async fn evaluate_eligibility(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::EvaluateEligibilityRequest,
     ) -> Result<pb::EvaluateEligibilityResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
         let answers = parse(&request.answers)?;
         let in_force = self.find(study, &[Subject::CriteriaInForce]).await?;
@@ -75,10 +75,10 @@ impl Inner {
 
     pub(super) async fn get_matching_key(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetMatchingKeyRequest,
     ) -> Result<pb::GetMatchingKeyResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
         Ok(pb::GetMatchingKeyResponse { key: self.store.matching_key(study).await?.to_vec() })
     }

@@ -1,0 +1,84 @@
+//! `trialseal init`: the keys of a deployment of many processes, one folder for each service, and its policy.
+
+use crate::keys::{self, KeyDir, WITNESSES};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use client::Endpoints;
+use seal::id::Service;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use tlog::key::SignerKey;
+
+/// Flags of `trialseal init`.
+#[derive(Args)]
+pub struct Init {
+    /// The folder to make. What it holds already is kept.
+    folder: PathBuf,
+    /// Where clients reach the enrollment service: URLs, comma separated.
+    #[arg(long)]
+    enrollment: String,
+    /// Where clients reach the consent service: URLs, comma separated.
+    #[arg(long)]
+    consent: String,
+    /// Where clients reach the capture service: URLs, comma separated.
+    #[arg(long)]
+    capture: String,
+    /// Where clients reach the anchoring service and the chain's files: URLs, comma separated.
+    #[arg(long)]
+    anchoring: String,
+    /// Where the witnesses of sponsor, CRO and regulator are reached, in this order: three times.
+    #[arg(long = "witness", required = true)]
+    witnesses: Vec<String>,
+}
+
+impl Init {
+    /// Makes what is missing and gives the folder.
+    pub fn run(self) -> Result<PathBuf> {
+        let wanted = WITNESSES.len();
+        ensure!(self.witnesses.len() == wanted, "--witness: wanted {wanted} times, given {}", self.witnesses.len());
+        let endpoints = Endpoints {
+            enrollment: self.enrollment,
+            consent: self.consent,
+            capture: self.capture,
+            anchoring: self.anchoring,
+            witnesses: self.witnesses,
+            tls: None,
+        };
+        make(&self.folder, &endpoints)?;
+        Ok(self.folder)
+    }
+}
+
+/// Makes the keys that are missing below `folder`/keys, and writes policy.txt and endpoints.json.
+pub fn make(folder: &Path, endpoints: &Endpoints) -> Result<()> {
+    let of = |name: &str| KeyDir::open(folder.join("keys").join(name));
+    let (enrollment, consent, capture) = (of("enrollment")?, of("consent")?, of("capture")?);
+    let anchoring = of("anchoring")?;
+    let receipts = [
+        enrollment.receipts(Service::Enrollment)?,
+        consent.receipts(Service::Consent)?,
+        capture.receipts(Service::Capture)?,
+    ];
+    share(&enrollment, "master.key", &[&capture])?;
+    share(&enrollment, "service.token", &[&consent, &capture, &anchoring])?;
+    let witnesses = WITNESSES
+        .iter()
+        .map(|(name, algorithm)| Ok(of(&format!("witness-{name}"))?.witness("witness", name, *algorithm)?.verifier()));
+    let witnesses = witnesses.collect::<Result<Vec<_>>>()?;
+    let receipts: Vec<_> = receipts.iter().map(SignerKey::verifier).collect();
+    let policy = keys::policy(&anchoring.chain()?.verifier(), &witnesses, &receipts, endpoints);
+    write(&folder.join("policy.txt"), policy.as_bytes())?;
+    write(&folder.join("endpoints.json"), serde_json::to_string_pretty(endpoints)?.as_bytes())
+}
+
+/// Gives others the secret that the first has, made if need be.
+fn share(first: &KeyDir, name: &str, others: &[&KeyDir]) -> Result<()> {
+    let secret = first.secret_or_new(name)?;
+    others.iter().try_for_each(|other| other.put_secret(name, &secret))
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("{}", path.display()))
+}

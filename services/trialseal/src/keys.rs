@@ -1,0 +1,135 @@
+//! The keys of a deployment's services, and the policy that follows from them.
+
+use anyhow::{Context, Result};
+use client::Endpoints;
+use seal::id::Service;
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+use tlog::key::{Algorithm, SignerKey, VerifierKey};
+use zeroize::Zeroizing;
+
+/// The name of the chain, unless told otherwise.
+pub const ORIGIN: &str = "trialseal.example/chain";
+/// The witnesses: who runs each, and by which algorithm it cosigns. Two of them are needed.
+pub const WITNESSES: [(&str, Algorithm); 3] = [
+    ("sponsor", Algorithm::CosignatureMlDsa44),
+    ("cro", Algorithm::CosignatureEd25519),
+    ("regulator", Algorithm::CosignatureMlDsa44),
+];
+
+/// A folder of keys, each a file that only its owner reads.
+pub struct KeyDir(PathBuf);
+
+impl KeyDir {
+    /// The folder, made if it does not exist.
+    pub fn open(folder: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        Ok(Self(folder))
+    }
+
+    /// The folder as it is.
+    pub fn existing(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// Whether it holds `name`.
+    pub fn holds(&self, name: &str) -> bool {
+        self.0.join(name).exists()
+    }
+
+    /// A secret of 32 bytes.
+    pub fn secret(&self, name: &str) -> Result<Zeroizing<[u8; 32]>> {
+        let path = self.0.join(name);
+        let bytes = Zeroizing::new(fs::read(&path).with_context(|| format!("{}", path.display()))?);
+        let bytes = bytes.as_slice().try_into().with_context(|| format!("{}: not 32 bytes", path.display()))?;
+        Ok(Zeroizing::new(bytes))
+    }
+
+    /// A secret of 32 bytes, made if it is not there yet.
+    pub fn secret_or_new(&self, name: &str) -> Result<Zeroizing<[u8; 32]>> {
+        if !self.holds(name) {
+            write_secret(&self.0.join(name), &*Zeroizing::new(client::random::<32>()?))?;
+        }
+        self.secret(name)
+    }
+
+    /// Keeps a secret that another folder holds too.
+    pub fn put_secret(&self, name: &str, secret: &[u8; 32]) -> Result<()> {
+        if self.holds(name) {
+            return Ok(());
+        }
+        write_secret(&self.0.join(name), secret)
+    }
+
+    /// A key that signs notes, from the file `name`.key.
+    pub fn signer(&self, name: &str) -> Result<SignerKey> {
+        let path = self.0.join(format!("{name}.key"));
+        let text = Zeroizing::new(fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?);
+        text.trim_end().parse().with_context(|| format!("{}: not a signer key", path.display()))
+    }
+
+    /// A key that signs notes as `signs_as`, made if it is not there yet.
+    pub fn signer_or_new(&self, name: &str, signs_as: &str, algorithm: Algorithm) -> Result<SignerKey> {
+        let file = format!("{name}.key");
+        if !self.holds(&file) {
+            let key = SignerKey::from_seed(signs_as, algorithm, *Zeroizing::new(client::random::<32>()?))?;
+            write_secret(&self.0.join(file), format!("{}\n", key.to_secret_text().as_str()).as_bytes())?;
+        }
+        self.signer(name)
+    }
+
+    /// The chain's key, made if it is not there yet.
+    pub fn chain(&self) -> Result<SignerKey> {
+        self.signer_or_new("chain", ORIGIN, Algorithm::Ed25519)
+    }
+
+    /// A service's receipt key, made if it is not there yet.
+    pub fn receipts(&self, service: Service) -> Result<SignerKey> {
+        let signs_as = format!("trialseal.example/receipts/{service}");
+        self.signer_or_new(&format!("receipts-{service}"), &signs_as, Algorithm::Ed25519)
+    }
+
+    /// A witness's key in the file `file`.key, made if it is not there yet.
+    pub fn witness(&self, file: &str, name: &str, algorithm: Algorithm) -> Result<SignerKey> {
+        self.signer_or_new(file, &format!("trialseal.example/witness/{name}"), algorithm)
+    }
+}
+
+/// Writes a new file that only its owner reads; never replaces one.
+pub fn write_secret(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("{}: cannot make the file", path.display()))?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// The policy of a deployment, without any study: two of the three witnesses must agree.
+pub fn policy(
+    chain: &VerifierKey,
+    witnesses: &[VerifierKey],
+    receipts: &[VerifierKey],
+    endpoints: &Endpoints,
+) -> String {
+    let mut text = "# The chain, its witnesses and how many of them must agree (C2SP tlog-policy).\n".to_owned();
+    text += &format!("log {chain} {}\n", endpoints.anchoring.split(',').next().unwrap_or_default());
+    let names: Vec<&str> = WITNESSES.iter().map(|(name, _)| *name).collect();
+    for ((name, key), url) in names.iter().zip(witnesses).zip(&endpoints.witnesses) {
+        text += &format!("witness {name} {key} {url}\n");
+    }
+    text += &format!("group witnesses 2 {}\nquorum witnesses\n", names.join(" "));
+    text += "# Who signs receipts.\n";
+    for key in receipts {
+        text += &format!("receipt {key}\n");
+    }
+    text += "# Studies and their root keys: study <uuid> ed25519:<base64>\n";
+    text
+}

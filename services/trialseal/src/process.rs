@@ -1,0 +1,116 @@
+//! One service as a process of its own: the same code as in `trialseal up`, with its surroundings told by flags.
+
+mod args;
+
+pub use args::Process;
+
+use crate::{keys::KeyDir, wiring::Wiring};
+use access::{Gatekeeper, ServiceToken, oidc::Oidc};
+use anyhow::{Context, Result};
+use bus::{Bus, Trust};
+use database::Database;
+use objects::Objects;
+use seal::{id::Service, policy::Policy};
+use server::{Parts, bind, serve, serve_tls};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use tlog::key::SignerKey;
+use tls::Identity;
+use tokio::signal::unix::{SignalKind, signal};
+use vault::{MasterKey, Vault};
+
+/// Runs the service until it is told to stop.
+pub async fn run(process: Process) -> Result<()> {
+    let identity = process.common().identity()?;
+    let parts = open(&process, identity.clone()).await?;
+    serve_until_told(process.listen(), identity, parts).await
+}
+
+async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
+    let keys = KeyDir::existing(process.common().keys.clone());
+    let wiring = || wiring(process, identity, &keys);
+    let open = async |part| Database::open(&process.common().database, part).await.context("--database");
+    match process {
+        Process::Enrollment(it) => {
+            let vault = vault(&keys, &it.vault_database).await?;
+            wiring()?.enrollment(open(&enrollment::PART).await?, receipt_key(&keys, Service::Enrollment)?, vault)
+        }
+        Process::Consent(it) => {
+            let objects = Objects::open(&it.objects).context("--objects")?;
+            wiring()?.consent(open(&consent::PART).await?, objects, receipt_key(&keys, Service::Consent)?)
+        }
+        Process::Capture(it) => {
+            let vault = vault(&keys, &it.vault_database).await?;
+            wiring()?.capture(open(&capture::PART).await?, receipt_key(&keys, Service::Capture)?, vault)
+        }
+        Process::Anchoring(it) => {
+            let objects = Objects::open(&it.objects).context("--objects")?;
+            wiring()?.anchoring(open(&anchoring::PART).await?, objects, keys.signer("chain")?, &read(&it.policy)?)
+        }
+        Process::Witness(it) => {
+            let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;
+            let chains = policy.tlog.logs().iter().map(|log| log.key.clone()).collect();
+            let database = open(&witness::PART).await?;
+            Ok(witness::open(witness::Config { database, key: keys.signer("witness")?, chains }))
+        }
+    }
+}
+
+fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Result<Wiring> {
+    // Services know each other by certificates; where there are none, on one machine, by a token they share.
+    let services = match process.common().tls_cert {
+        Some(_) => ServiceToken::absent(),
+        None => ServiceToken::new(&*keys.secret("service.token")?),
+    };
+    let gatekeeper = gatekeeper(process)?.with_services(services.clone());
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus: bus(process)? })
+}
+
+/// Without Redis the processes ask each other, again and again.
+fn bus(process: &Process) -> Result<Bus> {
+    let (common, news) = (process.common(), process.news());
+    let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::absent()) };
+    let ca = common.tls_ca.as_deref().map(read).transpose()?;
+    let trust = ca.map(|ca| Trust { ca: Some(ca.into_bytes()), identity: None });
+    Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
+}
+
+fn gatekeeper(process: &Process) -> Result<Gatekeeper> {
+    let mut gatekeeper = Gatekeeper::new()?;
+    let Some(admission) = process.admission() else { return Ok(gatekeeper) };
+    if let Some(policies) = &admission.policies {
+        gatekeeper = gatekeeper.with_policies(policies)?;
+    }
+    if let Some(oidc) = &admission.oidc {
+        gatekeeper = gatekeeper.with_oidc(Oidc::open(oidc)?);
+    }
+    Ok(gatekeeper)
+}
+
+fn receipt_key(keys: &KeyDir, service: Service) -> Result<Arc<SignerKey>> {
+    keys.signer(&format!("receipts-{service}")).map(Arc::new)
+}
+
+async fn vault(keys: &KeyDir, url: &str) -> Result<Vault> {
+    let database = Database::open(url, &vault::PART).await.context("--vault-database")?;
+    Ok(Vault::open(database, MasterKey::new(*keys.secret("master.key")?)))
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("{}", file.display()))
+}
+
+async fn serve_until_told(address: SocketAddr, identity: Option<Identity>, parts: Parts) -> Result<()> {
+    let listener = bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    match identity {
+        Some(identity) => Ok(serve_tls(listener, identity, parts, told).await?),
+        None => Ok(serve(listener, parts, told).await?),
+    }
+}

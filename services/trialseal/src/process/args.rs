@@ -1,0 +1,241 @@
+//! The flags of the processes. Each can be said by an environment variable instead.
+
+use crate::{deployment::DEFAULT_PORTS, wiring::Peers};
+use clap::{Args, Subcommand};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+use tls::{Identity, TlsError};
+
+/// A service as a process of its own.
+#[derive(Subcommand)]
+pub enum Process {
+    /// Run the enrollment service: studies, sites, people, participants, allocation.
+    Enrollment(Enrollment),
+    /// Run the consent service: documents, consents, withdrawals, the access log.
+    Consent(Consent),
+    /// Run the capture service: forms, corrections, reads.
+    Capture(Capture),
+    /// Run the anchoring service: blocks, the chain, proofs. One of several is active, the others stand by.
+    Anchoring(Anchoring),
+    /// Run a witness: one organisation's memory of the chain.
+    Witness(Witness),
+}
+
+/// What every service is told.
+#[derive(Args)]
+pub(super) struct Common {
+    /// Where to listen: gRPC, and plain HTTP beside it. Port 0 takes any that is free. Loopback, and the service's port as
+    /// in `trialseal up`, unless given.
+    #[arg(long, env = "TRIALSEAL_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where Prometheus finds the metrics, as plain HTTP under /metrics. Nowhere unless given.
+    #[arg(long, env = "TRIALSEAL_METRICS")]
+    pub(super) metrics: Option<SocketAddr>,
+    /// The service's certificate chain (PEM), reloaded when it changes. Without certificates only loopback is served.
+    #[arg(long, env = "TRIALSEAL_TLS_CERT", requires = "tls_key", requires = "tls_ca")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long, env = "TRIALSEAL_TLS_KEY", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// The authority whose certificates are believed (PEM).
+    #[arg(long, env = "TRIALSEAL_TLS_CA", requires = "tls_cert")]
+    pub(super) tls_ca: Option<PathBuf>,
+    /// The folder of the service's keys, as `trialseal init` makes it.
+    #[arg(long, env = "TRIALSEAL_KEYS")]
+    pub(super) keys: PathBuf,
+    /// The service's database: sqlite:///path or postgres://user:password@host/name.
+    #[arg(long, env = "TRIALSEAL_DATABASE", hide_env_values = true)]
+    pub(super) database: String,
+    /// This process among the replicas of its service.
+    #[arg(long, env = "TRIALSEAL_INSTANCE", default_value_t = instance())]
+    pub(super) instance: String,
+}
+
+/// The name of the machine or pod.
+fn instance() -> String {
+    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "trialseal".to_owned())
+}
+
+/// Where news between processes travel.
+#[derive(Args)]
+pub(super) struct News {
+    /// Redis: redis://, rediss://, redis+sentinel://host,host/name or redis+cluster://host,host. Losing it loses nothing.
+    #[arg(long, env = "TRIALSEAL_REDIS", hide_env_values = true)]
+    pub(super) redis: Option<String>,
+}
+
+/// Who may do what.
+#[derive(Args)]
+pub(super) struct Admission {
+    /// A folder of Cedar policies to use in place of the built-in ones.
+    #[arg(long, env = "TRIALSEAL_POLICIES")]
+    pub(super) policies: Option<PathBuf>,
+    /// The OpenID Connect issuers whose tokens are believed (TOML).
+    #[arg(long, env = "TRIALSEAL_OIDC")]
+    pub(super) oidc: Option<PathBuf>,
+}
+
+/// Flags of `trialseal enrollment`.
+#[derive(Args)]
+pub struct Enrollment {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) news: News,
+    #[command(flatten)]
+    pub(super) admission: Admission,
+    /// The database of the participants' keys; capture shares it.
+    #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
+    pub(super) vault_database: String,
+    /// Where the consent service is reached: URLs, comma separated.
+    #[arg(long, env = "TRIALSEAL_CONSENT")]
+    pub(super) consent: String,
+}
+
+/// Flags of `trialseal consent`.
+#[derive(Args)]
+pub struct Consent {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) news: News,
+    #[command(flatten)]
+    pub(super) admission: Admission,
+    /// Where the documents' files are: file:///folder or s3://bucket/prefix.
+    #[arg(long, env = "TRIALSEAL_OBJECTS")]
+    pub(super) objects: String,
+    /// Where the enrollment service is reached: URLs, comma separated.
+    #[arg(long, env = "TRIALSEAL_ENROLLMENT")]
+    pub(super) enrollment: String,
+}
+
+/// Flags of `trialseal capture`.
+#[derive(Args)]
+pub struct Capture {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) news: News,
+    #[command(flatten)]
+    pub(super) admission: Admission,
+    /// The database of the participants' keys; enrollment shares it.
+    #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
+    pub(super) vault_database: String,
+    /// Where the enrollment service is reached: URLs, comma separated.
+    #[arg(long, env = "TRIALSEAL_ENROLLMENT")]
+    pub(super) enrollment: String,
+    /// Where the consent service is reached: URLs, comma separated.
+    #[arg(long, env = "TRIALSEAL_CONSENT")]
+    pub(super) consent: String,
+}
+
+/// Flags of `trialseal anchoring`.
+#[derive(Args)]
+pub struct Anchoring {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) news: News,
+    #[command(flatten)]
+    pub(super) admission: Admission,
+    /// Where the chain's files are: file:///folder or s3://bucket/prefix.
+    #[arg(long, env = "TRIALSEAL_OBJECTS")]
+    pub(super) objects: String,
+    /// The policy: the chain, its witnesses with their addresses, and the quorum.
+    #[arg(long, env = "TRIALSEAL_POLICY")]
+    pub(super) policy: PathBuf,
+    /// Where the enrollment service is reached: URLs, comma separated.
+    #[arg(long, env = "TRIALSEAL_ENROLLMENT")]
+    pub(super) enrollment: String,
+    /// Where the consent service is reached: URLs, comma separated.
+    #[arg(long, env = "TRIALSEAL_CONSENT")]
+    pub(super) consent: String,
+    /// Where the capture service is reached: URLs, comma separated.
+    #[arg(long, env = "TRIALSEAL_CAPTURE")]
+    pub(super) capture: String,
+}
+
+/// Flags of `trialseal witness`.
+#[derive(Args)]
+pub struct Witness {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The policy: the chains it cosigns.
+    #[arg(long, env = "TRIALSEAL_POLICY")]
+    pub(super) policy: PathBuf,
+}
+
+impl Common {
+    /// The service's certificate, if it has one.
+    pub(super) fn identity(&self) -> Result<Option<Identity>, TlsError> {
+        match (&self.tls_cert, &self.tls_key, &self.tls_ca) {
+            (Some(certificate), Some(key), Some(ca)) => Identity::watch(certificate, key, ca).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Process {
+    /// Who may do what; a witness asks nobody who they are.
+    pub(super) fn admission(&self) -> Option<&Admission> {
+        match self {
+            Process::Enrollment(it) => Some(&it.admission),
+            Process::Consent(it) => Some(&it.admission),
+            Process::Capture(it) => Some(&it.admission),
+            Process::Anchoring(it) => Some(&it.admission),
+            Process::Witness(_) => None,
+        }
+    }
+
+    /// Where news between processes travel; a witness needs none.
+    pub(super) fn news(&self) -> Option<&News> {
+        match self {
+            Process::Enrollment(it) => Some(&it.news),
+            Process::Consent(it) => Some(&it.news),
+            Process::Capture(it) => Some(&it.news),
+            Process::Anchoring(it) => Some(&it.news),
+            Process::Witness(_) => None,
+        }
+    }
+
+    /// What every service is told.
+    pub(super) fn common(&self) -> &Common {
+        match self {
+            Process::Enrollment(it) => &it.common,
+            Process::Consent(it) => &it.common,
+            Process::Capture(it) => &it.common,
+            Process::Anchoring(it) => &it.common,
+            Process::Witness(it) => &it.common,
+        }
+    }
+
+    /// Where it listens.
+    pub(super) fn listen(&self) -> SocketAddr {
+        let port = DEFAULT_PORTS
+            + match self {
+                Process::Enrollment(_) => 0,
+                Process::Consent(_) => 1,
+                Process::Capture(_) => 2,
+                Process::Anchoring(_) => 3,
+                Process::Witness(_) => 4,
+            };
+        self.common().listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    }
+
+    /// The recording services it asks.
+    pub(super) fn peers(&self) -> Peers {
+        match self {
+            Process::Enrollment(it) => Peers { consent: it.consent.clone(), ..Peers::default() },
+            Process::Consent(it) => Peers { enrollment: it.enrollment.clone(), ..Peers::default() },
+            Process::Capture(it) => {
+                Peers { enrollment: it.enrollment.clone(), consent: it.consent.clone(), ..Peers::default() }
+            }
+            Process::Anchoring(it) => {
+                Peers { enrollment: it.enrollment.clone(), consent: it.consent.clone(), capture: it.capture.clone() }
+            }
+            Process::Witness(_) => Peers::default(),
+        }
+    }
+}

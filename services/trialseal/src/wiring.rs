@@ -1,0 +1,123 @@
+//! How the services are put together, in one process or in many.
+
+use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
+use anyhow::{Context, Result};
+use bus::Bus;
+use channel::{Channel, Settings, http::Http};
+use database::Database;
+use objects::Objects;
+use seal::{id::Service, policy::Policy};
+use server::Parts;
+use std::{sync::Arc, time::Duration};
+use tlog::key::SignerKey;
+use tls::Identity;
+use vault::Vault;
+
+/// The shortest time between two rounds of anchoring.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// What receipts promise: on the chain within this time.
+const ANCHORED_WITHIN_MS: u64 = 10_000;
+
+/// Where the recording services are reached: URLs. A service names those it asks; the others may be empty.
+#[derive(Debug, Clone, Default)]
+pub struct Peers {
+    /// The enrollment service.
+    pub enrollment: String,
+    /// The consent service.
+    pub consent: String,
+    /// The capture service.
+    pub capture: String,
+}
+
+/// How the services of a deployment reach each other.
+pub struct Wiring {
+    /// Where they are.
+    pub peers: Peers,
+    /// How they know each other.
+    pub services: ServiceToken,
+    /// By which certificates.
+    pub identity: Option<Identity>,
+    /// Who lets callers in.
+    pub gatekeeper: Gatekeeper,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
+}
+
+impl Wiring {
+    fn channel(&self, service: Service) -> Result<Channel> {
+        let url = match service {
+            Service::Enrollment => &self.peers.enrollment,
+            Service::Consent => &self.peers.consent,
+            Service::Capture => &self.peers.capture,
+        };
+        let channel = Channel::new(url, self.identity.clone(), Settings::default());
+        channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
+    }
+
+    fn enrollment_facts(&self) -> Result<RemoteFacts> {
+        Ok(RemoteFacts::new(Service::Enrollment, self.channel(Service::Enrollment)?, self.services.clone()))
+    }
+
+    /// The enrollment service.
+    pub fn enrollment(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+        let consent = self.channel(Service::Consent)?;
+        let config = enrollment::Config {
+            database,
+            receipt_key,
+            anchored_within_ms: ANCHORED_WITHIN_MS,
+            vault,
+            accesses: AccessLog::new(consent.clone()),
+            consents: Consents::new(consent, self.services.clone()),
+            bus: self.bus.clone(),
+        };
+        Ok(enrollment::open(config).guarded(self.gatekeeper.clone()))
+    }
+
+    /// The consent service.
+    pub fn consent(&self, database: Database, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+        let config = consent::Config {
+            database,
+            documents,
+            receipt_key,
+            anchored_within_ms: ANCHORED_WITHIN_MS,
+            enrollment: self.enrollment_facts()?,
+            bus: self.bus.clone(),
+        };
+        Ok(consent::open(config).guarded(self.gatekeeper.clone()))
+    }
+
+    /// The capture service.
+    pub fn capture(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+        let config = capture::Config {
+            database,
+            receipt_key,
+            anchored_within_ms: ANCHORED_WITHIN_MS,
+            services: self.services.clone(),
+            enrollment: self.enrollment_facts()?,
+            consent_channel: self.channel(Service::Consent)?,
+            vault,
+            bus: self.bus.clone(),
+        };
+        Ok(capture::open(config).guarded(self.gatekeeper.clone()))
+    }
+
+    /// The anchoring service.
+    pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+        let config = anchoring::Config {
+            database,
+            chain,
+            chain_key,
+            policy: Policy::parse(policy).context("the policy")?.tlog,
+            interval: INTERVAL,
+            journals: anchoring::Journals {
+                enrollment: self.channel(Service::Enrollment)?,
+                consent: self.channel(Service::Consent)?,
+                capture: self.channel(Service::Capture)?,
+                services: self.services.clone(),
+            },
+            http: Http::new(self.identity.clone())?,
+            bus: self.bus.clone(),
+        };
+        Ok(anchoring::open(config).guarded(self.gatekeeper.clone()))
+    }
+}
