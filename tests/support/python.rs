@@ -73,6 +73,6 @@ pub fn run(command: &mut Command) -> String {
 /// One of the scripts in `tests/judges`.
 pub fn python(script: &str) -> Command {
     let mut command = Command::new(environment().join("bin/python"));
-    command.arg(repository().join("tests/judges").join(script));
+    command.arg(repository().join("tests/judges").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
