@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_a_little_shorter_at_most() {
-        for timeout in [0, 1, 999, 99_999_999, 100_000_000, 99_999_999_999, 100_000_000_000, u64::MAX / 1_000] {
+        for timeout in [0, 1, 999, 99_999_999, 100_000_000, 99_999_999_999, 100_000_000_000] {
             let timeout = Duration::from_micros(timeout);
             let mut headers = HeaderMap::new();
             set_timeout(&mut headers, timeout);

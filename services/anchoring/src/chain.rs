@@ -93,7 +93,7 @@ impl Chain {
             },
             _ => (Tree::empty(), Some(Halted::Contradicted)),
         };
-        let (policy, witnesses) = (config.policy.clone(), Witnesses::new(&config.policy));
+        let (policy, witnesses) = (config.policy.clone(), Witnesses::new(&config.policy, config.http.clone()));
         Ok(Self { store, tiles, key, policy, witnesses, published, introduction, held, halted })
     }
 
