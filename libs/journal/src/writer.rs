@@ -1,12 +1,13 @@
 //! The writers of a journal: each takes proposals from a queue, commits them in groups, then answers.
 
 use crate::{
-    AppendError, Config, OpenError, Proposal, ReadError, Reader,
+    AppendError, Config, Proposal, ReadError, Reader,
     group::{Group, Tip},
     heads::Heads,
     read::{self, check_facts},
     store::{self, Locked},
 };
+use bus::{Moved, Traceparent};
 use database::Transaction;
 use seal::{
     Hash,
@@ -25,6 +26,7 @@ use tokio::{
     sync::{broadcast, mpsc, oneshot},
     time::timeout,
 };
+use tracing::Span;
 
 /// The most proposals of one commit group.
 const MAX_GROUP: usize = 512;
@@ -53,12 +55,12 @@ impl<E> Clone for Journal<E> {
 }
 
 impl<E: Send + 'static> Journal<E> {
-    /// Starts the journal's writers.
-    pub async fn open(config: Config) -> Result<Self, OpenError> {
+    /// Starts the journal's writers, in the runtime this is called in.
+    pub fn open(config: Config) -> Self {
         let (reader, heads) = (Reader::new(config.database.clone()), Heads::new());
         let shared = config.database.dialect().is_shared();
         if shared {
-            heads.sweep(reader.clone());
+            heads.sweep(reader.clone(), config.bus.follow(config.service));
         }
         let config = Arc::new(config);
         let queues = (0..if shared { WRITERS } else { 1 }).map(|_| {
@@ -66,7 +68,7 @@ impl<E: Send + 'static> Journal<E> {
             tokio::spawn(Writer::new(config.clone(), heads.clone(), reader.clone()).run(waiting));
             queue
         });
-        Ok(Self { queues: queues.collect(), heads, reader })
+        Self { queues: queues.collect(), heads, reader }
     }
 
     /// Records a proposal. Returns after the entry is durable.
@@ -308,10 +310,12 @@ impl Writer {
     }
 
     fn publish(&mut self, tips: HashMap<StreamId, Tip>) {
+        let trace: Option<Traceparent> = telemetry::traceparent(&Span::current()).and_then(|trace| trace.parse().ok());
         for (stream, tip) in tips {
             if let Some(head) = tip.as_head(stream) {
                 self.reader.known().rows.insert(stream, tip.row);
                 self.heads.learn(head);
+                self.config.bus.publish(Moved { service: self.config.service, head, trace: trace.clone() });
             }
             self.tips.insert(stream, tip);
         }

@@ -25,6 +25,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{Instant, sleep},
 };
 use tonic::{Code, Request};
@@ -47,33 +48,24 @@ enum ReadError {
     Database(#[from] sqlx::Error),
 }
 
-/// Starts following and sequencing. Both end with the runtime.
+/// Starts sequencing, which ends with the runtime.
 pub(crate) fn start(store: Store, tiles: Tiles, state: State, config: Config) {
-    let known = Arc::new(Known::default());
-    for service in Service::ALL {
-        tokio::spawn(follow(service, config.journals.clone(), known.clone()));
-    }
     let (publishing, published) = watch::channel(None);
     tokio::spawn(mirror::run(store.clone(), tiles.clone(), published));
-    tokio::spawn(sequence(store, tiles, state, config, known, publishing));
+    tokio::spawn(sequence(store, tiles, state, config, publishing));
 }
 
-async fn sequence(
-    store: Store,
-    tiles: Tiles,
-    state: State,
-    config: Config,
-    known: Arc<Known>,
-    publishing: watch::Sender<Option<u64>>,
-) {
+async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publishing: watch::Sender<Option<u64>>) {
     loop {
         match Chain::open(store.clone(), tiles.clone(), &config).await {
             Ok(chain) => {
+                let known = Arc::new(Known::default());
                 let term = Term {
+                    _following: follow(&config, &known),
                     chain,
                     store: store.clone(),
                     journals: config.journals.clone(),
-                    known: known.clone(),
+                    known,
                     state: state.clone(),
                     publishing: publishing.clone(),
                     tips: HashMap::new(),
@@ -109,6 +101,8 @@ struct Term {
     store: Store,
     journals: Journals,
     known: Arc<Known>,
+    /// Ends with the term: news are for whoever makes blocks.
+    _following: JoinSet<()>,
     state: State,
     publishing: watch::Sender<Option<u64>>,
     tips: HashMap<StreamId, Tip>,

@@ -189,6 +189,17 @@ impl Process {
         }
     }
 
+    /// Where news between processes travel; a witness needs none.
+    pub(super) fn news(&self) -> Option<&News> {
+        match self {
+            Process::Enrollment(it) => Some(&it.news),
+            Process::Consent(it) => Some(&it.news),
+            Process::Capture(it) => Some(&it.news),
+            Process::Anchoring(it) => Some(&it.news),
+            Process::Witness(_) => None,
+        }
+    }
+
     /// What every service is told.
     pub(super) fn common(&self) -> &Common {
         match self {
