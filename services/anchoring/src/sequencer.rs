@@ -9,6 +9,7 @@ use crate::{
     state::State,
     store::Store,
     tiles::Tiles,
+    trace,
 };
 use proto::journal::{EntryView, ReadEntriesRequest, journal_service_client::JournalServiceClient};
 use seal::{
@@ -23,12 +24,14 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use telemetry::meters;
 use tokio::{
     sync::watch,
     task::JoinSet,
     time::{Instant, sleep},
 };
 use tonic::{Code, Request};
+use tracing::Instrument;
 
 /// After this time without news the chain is tried again, for witnesses that were away.
 const IDLE: Duration = Duration::from_secs(1);
@@ -71,8 +74,11 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
                     tips: HashMap::new(),
                     checked: Checked::default(),
                     stopped: HashSet::new(),
+                    traces: Vec::new(),
                 };
+                meters().lease.set(1);
                 term.run(config.interval).await;
+                meters().lease.set(0);
             }
             Err(error) => tracing::warn!(%error, "the chain cannot be taken up"),
         }
@@ -108,6 +114,8 @@ struct Term {
     tips: HashMap<StreamId, Tip>,
     checked: Checked,
     stopped: HashSet<StreamId>,
+    /// The traces of blocks that no checkpoint covers.
+    traces: Vec<String>,
 }
 
 impl Term {
@@ -129,9 +137,15 @@ impl Term {
     async fn round(&mut self) -> bool {
         // A chain that must not grow gets no blocks either: they would have to be taken out again.
         let more = self.chain.halted().is_none() && self.make_blocks().await;
-        match self.chain.publish().await {
-            Ok(size) => drop(self.publishing.send_replace(Some(size))),
+        match self.chain.publish().instrument(trace::checkpoint(&self.traces)).await {
+            Ok(size) => {
+                self.publishing.send_replace(Some(size));
+                self.traces.clear();
+                meters().checkpoint.end("");
+                meters().chain.set(size);
+            }
             Err(error) => {
+                meters().checkpoint.begin("");
                 self.publishing.send_replace(Some(self.chain.size()));
                 tracing::warn!(%error, "no new checkpoint");
             }
@@ -143,7 +157,7 @@ impl Term {
         self.check_again_behind_new_connections();
         let (mut blocks, mut more, heads) = (Vec::new(), false, self.known.heads());
         self.find_lost(&heads).await;
-        for (stream, (service, head)) in heads {
+        for (stream, (service, head)) in heads.clone() {
             if self.stopped.contains(&stream) {
                 continue;
             }
@@ -156,7 +170,14 @@ impl Term {
                 Err(error) => self.not_read(stream, &error),
             }
         }
-        self.add(blocks).await && more
+        let added = self.add(blocks).await;
+        meters().lag.set(heads.iter().map(|(stream, (_, head))| self.behind(stream, *head)).sum());
+        added && more
+    }
+
+    /// How many entries of a journal are in no block.
+    fn behind(&self, stream: &StreamId, head: u64) -> u64 {
+        (head + 1).saturating_sub(self.tips.get(stream).map_or(0, |tip| tip.entry))
     }
 
     fn not_read(&mut self, stream: StreamId, error: &ReadError) {
@@ -236,7 +257,11 @@ impl Term {
         }
         let Some(count) = head.checked_sub(tip.entry).map(|more| more + 1) else { return Ok(None) };
         let count = count.min(BLOCK).min(u64::from(MAX_ENTRIES));
-        let entries = self.entries(stream, service, (tip.entry, count)).await?;
+        let span = trace::block(stream, (tip.entry, count), &self.known.traces(stream));
+        let entries = self.entries(stream, service, (tip.entry, count)).instrument(span.clone()).await?;
+        if self.traces.len() < trace::MOST {
+            self.traces.extend(telemetry::traceparent(&span));
+        }
         if entries.is_empty() {
             return Ok(None);
         }
