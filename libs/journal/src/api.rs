@@ -1,6 +1,6 @@
 //! The `Journal` gRPC service that every recording service serves.
 
-use crate::{FactProof, ReadError, Reader, Stored};
+use crate::{FactProof, ReadError, Reader, Stored, heads::Heads};
 use futures_util::Stream;
 use proto::{
     journal::{
@@ -56,7 +56,7 @@ pub struct Opened {
 /// The service over one journal database.
 pub struct Api<K> {
     reader: Reader,
-    heads: broadcast::Sender<Head>,
+    heads: Heads,
     keeper: Arc<K>,
 }
 
@@ -65,7 +65,7 @@ impl<E: Send + 'static> crate::Journal<E> {
     pub fn service<K: Keeper>(&self, keeper: K) -> JournalServiceServer<Api<K>> {
         JournalServiceServer::new(Api {
             reader: self.reader().clone(),
-            heads: self.heads_sender(),
+            heads: self.heads().clone(),
             keeper: Arc::new(keeper),
         })
     }
@@ -191,7 +191,7 @@ impl<K: Keeper> JournalService for Api<K> {
         request: Request<FollowHeadsRequest>,
     ) -> Result<Response<Self::FollowHeadsStream>, Status> {
         self.keeper.admit_service(call(&request))?;
-        let (reader, mut moved) = (self.reader.clone(), self.heads.subscribe());
+        let (reader, mut moved) = (self.reader.clone(), self.heads.follow());
         let (messages, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
             let mut behind = Some(0);

@@ -3,7 +3,7 @@
 use crate::{
     prove::{Prover, Wanted},
     store::Store,
-    tiles::TileDir,
+    tiles::{Known, Source, Tiles, TilesError},
 };
 use proto::anchoring::{
     AnchoredBlock, GetBundleRequest, GetBundleResponse, GetCheckpointRequest, GetCheckpointResponse,
@@ -21,13 +21,13 @@ use tlog::tile;
 use tonic::{Code, Request, Response, Status};
 
 /// The anchoring service.
-pub(crate) fn service(store: Store, tiles: TileDir, prover: Arc<Prover>) -> AnchoringServiceServer<Api> {
+pub(crate) fn service(store: Store, tiles: Tiles, prover: Arc<Prover>) -> AnchoringServiceServer<Api> {
     AnchoringServiceServer::new(Api { store, tiles, prover })
 }
 
 pub(crate) struct Api {
     store: Store,
-    tiles: TileDir,
+    tiles: Tiles,
     prover: Arc<Prover>,
 }
 
@@ -56,10 +56,9 @@ impl AnchoringService for Api {
         if first == 0 {
             return Ok(Response::new(GetConsistencyProofResponse { hashes: Vec::new() }));
         }
-        // Partial tiles exist for the sizes of published checkpoints, and those are the sizes that can be asked for.
-        let tiles = self.tiles.clone();
-        let proof = tokio::task::spawn_blocking(move || tile::consistency_proof(&tiles, first, second));
-        let proof = proof.await.map_err(|_| size_unknown())?.map_err(|_| size_unknown())?;
+        let wanted = tile::tiles_for_consistency(first, second);
+        let tiles = self.tiles.fetch(wanted, Known::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
+        let proof = tile::consistency_proof(&tiles, first, second).map_err(|_| size_unknown())?;
         let hashes = proof.iter().map(|hash| hash.0.to_vec()).collect();
         Ok(Response::new(GetConsistencyProofResponse { hashes }))
     }
@@ -97,6 +96,11 @@ impl AnchoringService for Api {
 
 fn size_unknown() -> Status {
     Problem::new(Code::NotFound, "SIZE_UNKNOWN", "not the size of a published checkpoint").into()
+}
+
+fn lacking(error: &TilesError) -> Status {
+    tracing::error!(%error, "a tile cannot be had");
+    Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 
 fn unavailable(error: &sqlx::Error) -> Status {

@@ -1,16 +1,16 @@
 //! What the service must be told.
 
 use access::ServiceToken;
+use channel::{Channel, http::Http};
 use seal::id::Service;
 use std::{path::PathBuf, time::Duration};
-use tonic::transport::Channel;
 
 /// The configuration of the anchoring service.
 pub struct Config {
     /// The database file of blocks and checkpoints.
     pub file: PathBuf,
-    /// The directory of the chain: `checkpoint` and `tile/`.
-    pub chain: PathBuf,
+    /// Where the chain's files are kept: `checkpoint` and `tile/`.
+    pub chain: objects::Objects,
     /// Signs checkpoints; its name is the chain's origin.
     pub chain_key: tlog::key::SignerKey,
     /// Witnesses, their addresses and the quorum a checkpoint needs.
@@ -19,6 +19,8 @@ pub struct Config {
     pub interval: Duration,
     /// Where the journals are.
     pub journals: Journals,
+    /// By which witnesses are reached.
+    pub http: Http,
 }
 
 /// Where the journals of the recording services are read.

@@ -1,34 +1,36 @@
 //! Asking witnesses for cosignatures (C2SP tlog-witness).
 
-use crate::tiles::TileDir;
+use crate::{
+    chain::checkpoint_in,
+    store::Store,
+    tiles::{Known, Source, Tiles},
+};
 use axum::{
-    body::Body,
+    body::Bytes,
     http::{Method, Request, StatusCode, header},
 };
-use http_body_util::{BodyExt, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use channel::http::Http;
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use tlog::{
+    Hash, merkle,
     note::{NoteSignature, parse_signatures},
     policy::Policy,
     tile,
     witness::{AddCheckpoint, SIZE_CONTENT_TYPE},
 };
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 const MAX_ANSWER: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// After this time a witness that was not met is tried again.
+const MEET_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a witness did not cosign.
 #[derive(Debug, thiserror::Error)]
-enum CosignError {
+pub(crate) enum CosignError {
     #[error("it cannot be reached")]
     Unreachable,
     #[error("it did not answer in time")]
@@ -39,96 +41,185 @@ enum CosignError {
     Nonsense,
     #[error("it has cosigned {0} blocks, more than the chain holds: the chain was rolled back")]
     RolledBack(u64),
+    #[error("it has cosigned another chain: the chain was rolled back and went on")]
+    Forked,
+    #[error("it has cosigned {0} blocks already")]
+    Ahead(u64),
     #[error("no proof can be made")]
     Proof,
 }
 
-/// The witnesses of a chain and what each is believed to have cosigned last.
+/// What witnesses answered.
+pub(crate) struct Answers {
+    pub(crate) cosignatures: Vec<NoteSignature>,
+    pub(crate) refusals: Vec<CosignError>,
+}
+
+/// The chain as it grows: what its proofs are made of.
+#[derive(Clone)]
+pub(crate) struct Growth {
+    pub(crate) store: Store,
+    pub(crate) tiles: Tiles,
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    /// Tiles that are at hand.
+    pub(crate) edge: Known,
+}
+
+impl Growth {
+    /// The proof that the chain of `old` blocks grew into this one.
+    ///
+    /// A witness keeps a wrong proof as evidence of a fork, so a damaged copy of a tile must not get into one.
+    async fn proof(&self, old: u64) -> Option<Vec<Hash>> {
+        let before = self.store.checkpoint(old).await.ok().flatten().and_then(|(_, note)| checkpoint_in(&note));
+        if let Some(before) = before.filter(|before| before.size == old) {
+            let proof = self.proof_from(old, Source::Copies).await?;
+            if merkle::verify_consistency(old, self.size, &before.root, &self.root, &proof).is_ok() {
+                return Some(proof);
+            }
+        }
+        self.proof_from(old, Source::Blocks).await
+    }
+
+    async fn proof_from(&self, old: u64, from: Source) -> Option<Vec<Hash>> {
+        let wanted = tile::tiles_for_consistency(old, self.size);
+        let tiles = self.tiles.fetch(wanted, self.edge.clone(), from).await.ok()?;
+        tile::consistency_proof(&tiles, old, self.size).ok()
+    }
+}
+
+/// The witnesses of a chain and what each is known to have cosigned last.
 pub(crate) struct Witnesses {
     urls: Vec<String>,
-    believed: Arc<Mutex<HashMap<String, u64>>>,
-    client: Client<HttpConnector, Body>,
+    met: HashMap<String, u64>,
+    tried: Option<Instant>,
+    http: Http,
 }
 
 impl Witnesses {
-    pub(crate) fn new(policy: &Policy) -> Self {
+    pub(crate) fn new(policy: &Policy, http: Http) -> Self {
         let mut urls: Vec<String> = policy.witnesses().iter().filter_map(|witness| witness.url.clone()).collect();
         urls.sort();
         urls.dedup();
-        Self { urls, believed: Arc::default(), client: Client::builder(TokioExecutor::new()).build_http() }
+        Self { urls, met: HashMap::new(), tried: None, http }
     }
 
-    /// The cosignatures of all witnesses that answer in time, on a signed checkpoint of `size` blocks.
-    pub(crate) async fn cosign(&self, checkpoint: &str, size: u64, tiles: &TileDir) -> Vec<NoteSignature> {
-        let mut asked = JoinSet::new();
-        for url in &self.urls {
-            let ask = Ask {
-                url: url.clone(),
-                checkpoint: checkpoint.to_owned(),
-                size,
-                tiles: tiles.clone(),
-                client: self.client.clone(),
-            };
-            let believed = self.believed.clone();
-            asked.spawn(async move {
-                let url = ask.url.clone();
-                let answer = timeout(PATIENCE, ask.cosign(&believed)).await.unwrap_or(Err(CosignError::Slow));
-                answer.inspect_err(|error| tracing::warn!(%url, %error, "a witness did not cosign")).unwrap_or_default()
-            });
+    /// Shows those not met yet a checkpoint of `size` blocks that was published before, and learns what each cosigned
+    /// last. `held` is how many blocks there were when nothing new had been made.
+    pub(crate) async fn meet(&mut self, introduction: &str, size: u64, held: u64) -> Vec<CosignError> {
+        if self.tried.is_some_and(|tried| tried.elapsed() < MEET_AGAIN) {
+            return Vec::new();
         }
-        asked.join_all().await.into_iter().flatten().collect()
+        self.tried = Some(Instant::now());
+        let mut asked = JoinSet::new();
+        for url in self.urls.iter().filter(|url| !self.met.contains_key(*url)) {
+            let ask = Ask { url: url.clone(), http: self.http.clone() };
+            let introduction = introduction.to_owned();
+            asked.spawn(async move { (ask.url.clone(), patiently(ask.meet(&introduction, size, held)).await) });
+        }
+        let mut refusals = Vec::new();
+        for (url, answer) in asked.join_all().await {
+            match answer {
+                Ok(last) => drop(self.met.insert(url, last)),
+                Err(error) => refusals.push(warned(&url, error)),
+            }
+        }
+        refusals
     }
+
+    /// The cosignatures of all witnesses that were met and answer in time, on a signed checkpoint of what has grown.
+    pub(crate) async fn cosign(&mut self, checkpoint: &str, growth: Growth) -> Answers {
+        let (growth, mut asked) = (Arc::new(growth), JoinSet::new());
+        for (url, last) in &self.met {
+            let ask = Ask { url: url.clone(), http: self.http.clone() };
+            let (checkpoint, growth, last) = (checkpoint.to_owned(), growth.clone(), *last);
+            asked.spawn(async move { (ask.url.clone(), patiently(ask.cosign(&checkpoint, &growth, last)).await) });
+        }
+        let mut answers = Answers { cosignatures: Vec::new(), refusals: Vec::new() };
+        for (url, answer) in asked.join_all().await {
+            match answer {
+                Ok(signatures) => {
+                    self.met.insert(url, growth.size);
+                    answers.cosignatures.extend(signatures);
+                }
+                Err(error) => answers.refusals.push(warned(&url, error)),
+            }
+        }
+        answers
+    }
+}
+
+async fn patiently<T>(answer: impl Future<Output = Result<T, CosignError>>) -> Result<T, CosignError> {
+    timeout(PATIENCE, answer).await.unwrap_or(Err(CosignError::Slow))
+}
+
+fn warned(url: &str, error: CosignError) -> CosignError {
+    tracing::warn!(%url, %error, "a witness did not cosign");
+    error
 }
 
 struct Ask {
     url: String,
-    checkpoint: String,
-    size: u64,
-    tiles: TileDir,
-    client: Client<HttpConnector, Body>,
+    http: Http,
+}
+
+/// What a witness answered to one request.
+enum Answer {
+    Cosigned(String),
+    /// It cosigned another size last.
+    Last(u64),
 }
 
 impl Ask {
-    async fn cosign(self, believed: &Mutex<HashMap<String, u64>>) -> Result<Vec<NoteSignature>, CosignError> {
-        let mut old = believed.lock().map_or(0, |sizes| sizes.get(&self.url).copied().unwrap_or_default());
-        old = old.min(self.size);
-        let (mut status, mut is_size, mut body) = self.post(old).await?;
-        if status == StatusCode::CONFLICT && is_size {
-            old = body.trim_end().parse().map_err(|_| CosignError::Nonsense)?;
-            if old > self.size {
-                return Err(CosignError::RolledBack(old));
-            }
-            (status, is_size, body) = self.post(old).await?;
-        }
-        if status != StatusCode::OK || is_size {
-            return Err(CosignError::Status(status));
-        }
-        let signatures = parse_signatures(body.as_bytes()).map_err(|_| CosignError::Nonsense)?;
-        if let Ok(mut sizes) = believed.lock() {
-            sizes.insert(self.url.clone(), self.size);
-        }
-        Ok(signatures)
+    async fn meet(self, introduction: &str, size: u64, held: u64) -> Result<u64, CosignError> {
+        let last = match self.post(0, Vec::new(), introduction).await? {
+            Answer::Cosigned(_) => size,
+            Answer::Last(last) => last,
+        };
+        if last > held { Err(CosignError::RolledBack(last)) } else { Ok(last) }
     }
 
-    async fn post(&self, old: u64) -> Result<(StatusCode, bool, String), CosignError> {
-        let (tiles, size) = (self.tiles.clone(), self.size);
-        let proof = tokio::task::spawn_blocking(move || match old {
-            0 => Ok(Vec::new()),
-            old => tile::consistency_proof(&tiles, old, size),
-        });
-        let proof = proof.await.map_err(|_| CosignError::Proof)?.map_err(|_| CosignError::Proof)?;
-        let body = AddCheckpoint { old, proof, checkpoint: self.checkpoint.clone() }.to_string();
+    async fn cosign(self, checkpoint: &str, growth: &Growth, last: u64) -> Result<Vec<NoteSignature>, CosignError> {
+        let mut answer = self.prove(checkpoint, growth, last).await?;
+        if let Answer::Last(last) = answer {
+            answer = self.prove(checkpoint, growth, last).await?;
+        }
+        match answer {
+            Answer::Cosigned(body) => parse_signatures(body.as_bytes()).map_err(|_| CosignError::Nonsense),
+            Answer::Last(_) => Err(CosignError::Nonsense),
+        }
+    }
+
+    async fn prove(&self, checkpoint: &str, growth: &Growth, old: u64) -> Result<Answer, CosignError> {
+        if old > growth.size {
+            return Err(CosignError::Ahead(old));
+        }
+        let proof = match old {
+            0 => Vec::new(),
+            old => growth.proof(old).await.ok_or(CosignError::Proof)?,
+        };
+        self.post(old, proof, checkpoint).await
+    }
+
+    async fn post(&self, old: u64, proof: Vec<Hash>, checkpoint: &str) -> Result<Answer, CosignError> {
+        let body = AddCheckpoint { old, proof, checkpoint: checkpoint.to_owned() }.to_string();
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}/add-checkpoint", self.url.trim_end_matches('/')))
-            .body(Body::from(body))
+            .body(Bytes::from(body))
             .map_err(|_| CosignError::Unreachable)?;
-        let answer = self.client.request(request).await.map_err(|_| CosignError::Unreachable)?;
+        let answer = self.http.send(request, MAX_ANSWER).await.map_err(|_| CosignError::Unreachable)?;
         let status = answer.status();
         let content_type = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_size = content_type == Some(SIZE_CONTENT_TYPE);
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|_| CosignError::Nonsense)?;
-        let body = String::from_utf8(body.to_bytes().to_vec()).map_err(|_| CosignError::Nonsense)?;
-        Ok((status, is_size, body))
+        let body = String::from_utf8(answer.into_body().into()).map_err(|_| CosignError::Nonsense)?;
+        match status {
+            StatusCode::OK => Ok(Answer::Cosigned(body)),
+            StatusCode::CONFLICT if is_size => {
+                body.trim_end().parse().map(Answer::Last).map_err(|_| CosignError::Nonsense)
+            }
+            StatusCode::UNPROCESSABLE_ENTITY => Err(CosignError::Forked),
+            status => Err(CosignError::Status(status)),
+        }
     }
 }

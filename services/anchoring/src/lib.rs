@@ -5,12 +5,17 @@ mod chain;
 mod config;
 mod cosign;
 pub mod domain;
+mod files;
+mod follow;
+mod mirror;
 mod prove;
 mod sequencer;
+mod state;
 mod store;
 mod tiles;
 
 pub use config::{Config, Journals};
+pub use state::{CHAIN, JOURNALS};
 pub use store::OpenError;
 
 use access::Member;
@@ -20,10 +25,15 @@ use std::sync::Arc;
 /// Opens the service and starts its sequencer: what its port serves.
 pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let store = store::Store::open(&config.file).await?;
-    let tiles = tiles::TileDir::open(&config.chain).await.map_err(OpenError::Tiles)?;
-    let chain = chain::Chain::open(store.clone(), tiles.clone(), &config).await?;
+    let tiles = tiles::Tiles::new(config.chain.clone(), store.clone());
     let prover = prove::Prover::new(store.clone(), tiles.clone(), config.journals.clone());
-    sequencer::start(chain, store.clone(), config.journals, config.interval);
-    let api = api::service(store, tiles.clone(), Arc::new(prover));
-    Ok(Parts::of(Member::Anchoring).grpc(api).http(tiles::router(tiles)))
+    let api = api::service(store.clone(), tiles.clone(), Arc::new(prover));
+    let files = files::router(store.clone(), tiles.clone());
+    let state = state::State::new();
+    let mut parts = Parts::of(Member::Anchoring).grpc(api).http(files);
+    for (name, well) in state.watch() {
+        parts = parts.health(name, well);
+    }
+    sequencer::start(store, tiles, state, config);
+    Ok(parts)
 }

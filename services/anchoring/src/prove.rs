@@ -1,6 +1,10 @@
 //! Assembling proof bundles: the verifier's own walk says what is lacking, and just that is fetched.
 
-use crate::{Journals, store::Store, tiles::TileDir};
+use crate::{
+    Journals,
+    store::Store,
+    tiles::{Known, Source, Tiles, TilesError},
+};
 use access::ACCESS_HEADER;
 use proto::{
     capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient},
@@ -39,12 +43,12 @@ pub(crate) struct Wanted {
 /// Builds bundles.
 pub(crate) struct Prover {
     store: Store,
-    tiles: TileDir,
+    tiles: Tiles,
     journals: Journals,
 }
 
 impl Prover {
-    pub(crate) fn new(store: Store, tiles: TileDir, journals: Journals) -> Self {
+    pub(crate) fn new(store: Store, tiles: Tiles, journals: Journals) -> Self {
         Self { store, tiles, journals }
     }
 
@@ -229,9 +233,9 @@ impl Prover {
     }
 
     async fn chain_path(&self, place: u64, size: u64) -> Result<Vec<Hex>, Status> {
-        let tiles = self.tiles.clone();
-        let path = tokio::task::spawn_blocking(move || tile::inclusion_path(&tiles, place, size)).await;
-        path.map_err(|_| damaged())?.map(|path| hex(&path)).map_err(|_| damaged())
+        let wanted = tile::tiles_for_inclusion(place, size);
+        let tiles = self.tiles.fetch(wanted, Known::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
+        tile::inclusion_path(&tiles, place, size).map(|path| hex(&path)).map_err(|_| damaged())
     }
 }
 
@@ -265,6 +269,11 @@ fn not_found() -> Status {
 
 fn not_yet() -> Status {
     Problem::unavailable("NOT_ANCHORED_YET", "the entry is not under a published checkpoint yet: try again").into()
+}
+
+fn lacking(error: &TilesError) -> Status {
+    tracing::error!(%error, "a tile cannot be had");
+    Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 
 fn database(error: &sqlx::Error) -> Status {

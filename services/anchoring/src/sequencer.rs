@@ -1,39 +1,40 @@
-//! The sequencer: follows the journals, makes blocks of what is new, and has the chain grow.
+//! The sequencer: makes blocks of what is new in the journals, and has the chain grow.
 
 use crate::{
-    Journals,
+    Config, Journals,
     chain::Chain,
     domain::{Broken, Tip, next_block},
+    follow::{Known, follow},
+    mirror,
+    state::State,
     store::Store,
+    tiles::Tiles,
 };
-use journal::api::parse_head;
-use proto::journal::{EntryView, FollowHeadsRequest, ReadEntriesRequest, journal_service_client::JournalServiceClient};
+use proto::journal::{EntryView, ReadEntriesRequest, journal_service_client::JournalServiceClient};
 use seal::{
     Hash,
     block::{Block, MAX_ENTRIES},
+    entry,
     id::{Service, StreamId},
 };
 use server::now_ms;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
-use tokio::{sync::Notify, time::sleep};
-use tonic::Request;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tonic::{Code, Request};
 
-const RECONNECT: Duration = Duration::from_millis(200);
 /// After this time without news the chain is tried again, for witnesses that were away.
 const IDLE: Duration = Duration::from_secs(1);
 /// The most entries read for one block, so that a long import is anchored while it runs.
 const BLOCK: u64 = 16_384;
-
-/// Where the journals are known to stand.
-#[derive(Default)]
-struct Known {
-    heads: Mutex<HashMap<StreamId, (Service, u64)>>,
-    moved: Notify,
-}
+/// After this time every journal of a service that was connected to has been heard of.
+const HEARD: Duration = Duration::from_secs(10);
 
 /// Why a stream was not read.
 #[derive(Debug, thiserror::Error)]
@@ -47,49 +48,82 @@ enum ReadError {
 }
 
 /// Starts following and sequencing. Both end with the runtime.
-pub(crate) fn start(chain: Chain, store: Store, journals: Journals, interval: Duration) {
+pub(crate) fn start(store: Store, tiles: Tiles, state: State, config: Config) {
     let known = Arc::new(Known::default());
     for service in Service::ALL {
-        tokio::spawn(follow(service, journals.clone(), known.clone()));
+        tokio::spawn(follow(service, config.journals.clone(), known.clone()));
     }
-    tokio::spawn(
-        Sequencer { chain, store, journals, known, tips: HashMap::new(), stopped: HashSet::new() }.run(interval),
-    );
+    let (publishing, published) = watch::channel(None);
+    tokio::spawn(mirror::run(store.clone(), tiles.clone(), published));
+    tokio::spawn(sequence(store, tiles, state, config, known, publishing));
 }
 
-async fn follow(service: Service, journals: Journals, known: Arc<Known>) {
-    let mut client = JournalServiceClient::new(journals.channel(service));
+async fn sequence(
+    store: Store,
+    tiles: Tiles,
+    state: State,
+    config: Config,
+    known: Arc<Known>,
+    publishing: watch::Sender<Option<u64>>,
+) {
     loop {
-        let request = journals.services.attach(Request::new(FollowHeadsRequest {}));
-        if let Ok(heads) = client.follow_heads(request).await {
-            let mut heads = heads.into_inner();
-            while let Ok(Some(message)) = heads.message().await {
-                if let (Some(head), Ok(mut all)) = (message.head.as_ref().and_then(parse_head), known.heads.lock()) {
-                    all.insert(head.stream, (service, head.number));
-                    known.moved.notify_one();
-                }
+        match Chain::open(store.clone(), tiles.clone(), &config).await {
+            Ok(chain) => {
+                let term = Term {
+                    chain,
+                    store: store.clone(),
+                    journals: config.journals.clone(),
+                    known: known.clone(),
+                    state: state.clone(),
+                    publishing: publishing.clone(),
+                    tips: HashMap::new(),
+                    checked: Checked::default(),
+                    stopped: HashSet::new(),
+                };
+                term.run(config.interval).await;
             }
+            Err(error) => tracing::warn!(%error, "the chain cannot be taken up"),
         }
-        sleep(RECONNECT).await;
+        publishing.send_replace(None);
+        sleep(IDLE).await;
     }
 }
 
-struct Sequencer {
+/// Which journals were seen to hold what the chain holds of them, since the services were last connected to.
+struct Checked {
+    connections: u64,
+    since: Instant,
+    streams: HashSet<StreamId>,
+    lost: bool,
+}
+
+impl Default for Checked {
+    fn default() -> Self {
+        Self { connections: 0, since: Instant::now(), streams: HashSet::new(), lost: true }
+    }
+}
+
+/// The time in which this process is the one that makes blocks.
+struct Term {
     chain: Chain,
     store: Store,
     journals: Journals,
     known: Arc<Known>,
+    state: State,
+    publishing: watch::Sender<Option<u64>>,
     tips: HashMap<StreamId, Tip>,
+    checked: Checked,
     stopped: HashSet<StreamId>,
 }
 
-impl Sequencer {
+impl Term {
     async fn run(mut self, interval: Duration) {
         loop {
             let more = self.round().await;
+            self.state.tell(self.chain.halted().is_some(), self.stopped.len());
             if !more {
                 tokio::select! {
-                    () = self.known.moved.notified() => {}
+                    () = self.known.moved() => {}
                     () = sleep(IDLE) => {}
                 }
             }
@@ -99,13 +133,22 @@ impl Sequencer {
 
     /// Makes the blocks that can be made now and publishes. Says whether there is more to do at once.
     async fn round(&mut self) -> bool {
-        let (mut blocks, mut more) = (Vec::new(), false);
-        let heads: Vec<(StreamId, (Service, u64))> = self
-            .known
-            .heads
-            .lock()
-            .map(|heads| heads.iter().map(|(id, head)| (*id, *head)).collect())
-            .unwrap_or_default();
+        // A chain that must not grow gets no blocks either: they would have to be taken out again.
+        let more = self.chain.halted().is_none() && self.make_blocks().await;
+        match self.chain.publish().await {
+            Ok(size) => drop(self.publishing.send_replace(Some(size))),
+            Err(error) => {
+                self.publishing.send_replace(Some(self.chain.size()));
+                tracing::warn!(%error, "no new checkpoint");
+            }
+        }
+        more
+    }
+
+    async fn make_blocks(&mut self) -> bool {
+        self.check_again_behind_new_connections();
+        let (mut blocks, mut more, heads) = (Vec::new(), false, self.known.heads());
+        self.find_lost(&heads).await;
         for (stream, (service, head)) in heads {
             if self.stopped.contains(&stream) {
                 continue;
@@ -116,27 +159,69 @@ impl Sequencer {
                     blocks.push(block);
                 }
                 Ok(None) => {}
-                Err(ReadError::Broken(broken)) => {
-                    tracing::error!(error = %broken, "a journal is damaged and is not put on the chain any more");
-                    self.stopped.insert(stream);
-                }
-                Err(error) => tracing::warn!(%stream, %error, "a journal was not read"),
+                Err(error) => self.not_read(stream, &error),
             }
         }
-        if !blocks.is_empty() {
-            if let Err(error) = self.store.add(&blocks).await {
-                tracing::warn!(%error, "blocks were not written");
-                self.tips.clear();
-                return false;
+        self.add(blocks).await && more
+    }
+
+    fn not_read(&mut self, stream: StreamId, error: &ReadError) {
+        match error {
+            ReadError::Broken(broken) => {
+                tracing::error!(error = %broken, "a journal is damaged and is not put on the chain any more");
+                self.stopped.insert(stream);
             }
-            for (block, hashes) in &blocks {
-                self.tips.insert(block.stream, tip_after(block, hashes));
+            error => tracing::warn!(%stream, %error, "a journal was not read"),
+        }
+    }
+
+    async fn add(&mut self, blocks: Vec<(Block, Vec<Hash>)>) -> bool {
+        if blocks.is_empty() {
+            return true;
+        }
+        if let Err(error) = self.store.add(&blocks).await {
+            tracing::warn!(%error, "blocks were not written");
+            self.tips.clear();
+            return false;
+        }
+        for (block, hashes) in &blocks {
+            self.tips.insert(block.stream, tip_after(block, hashes));
+        }
+        true
+    }
+
+    fn check_again_behind_new_connections(&mut self) {
+        let connections = self.known.connections();
+        if connections != self.checked.connections {
+            self.checked = Checked { connections, since: Instant::now(), streams: HashSet::new(), lost: false };
+            self.stopped.clear();
+        }
+    }
+
+    /// Looks for journals that are on the chain and that no service has any more.
+    async fn find_lost(&mut self, heads: &HashMap<StreamId, (Service, u64)>) {
+        if self.checked.lost || self.checked.since.elapsed() < HEARD {
+            return;
+        }
+        let Ok(streams) = self.store.streams().await else { return };
+        for stream in streams.into_iter().filter(|stream| !heads.contains_key(stream)) {
+            let lost = Broken { stream, number: 0, what: "is on the chain and in no journal: the journal was lost" };
+            match self.is_anywhere(stream).await {
+                Ok(true) => {}
+                Ok(false) => self.not_read(stream, &lost.into()),
+                Err(_) => return, // a service is away: asked again in the next round
             }
         }
-        if let Err(error) = self.chain.publish().await {
-            tracing::warn!(%error, "no new checkpoint");
+        self.checked.lost = true;
+    }
+
+    async fn is_anywhere(&self, stream: StreamId) -> Result<bool, ReadError> {
+        for service in Service::ALL {
+            if !self.entries(stream, service, (0, 1)).await?.is_empty() {
+                return Ok(true);
+            }
         }
-        more
+        Ok(false)
     }
 
     /// The next block of a stream, if it has entries that are in none.
@@ -151,25 +236,62 @@ impl Sequencer {
             None => self.store.tip(stream).await?.unwrap_or(Tip::START),
         };
         self.tips.insert(stream, tip);
-        let Some(count) = head.checked_sub(tip.entry).map(|more| more + 1) else { return Ok(None) };
-        let request = ReadEntriesRequest {
-            stream: stream.0.0.to_vec(),
-            from: tip.entry,
-            limit: count.min(BLOCK).min(u64::from(MAX_ENTRIES)),
-            view: EntryView::Bare.into(),
-            study: String::new(),
-        };
-        let mut client = JournalServiceClient::new(self.journals.channel(service));
-        let request = self.journals.services.attach(Request::new(request));
-        let mut messages = client.read_entries(request).await.map_err(Box::new)?.into_inner();
-        let mut entries = Vec::new();
-        while let Some(message) = messages.message().await.map_err(Box::new)? {
-            entries.push(message.entry);
+        // News may come late, so a head below the tip is no proof of anything: the journal itself is asked.
+        if !self.checked.streams.contains(&stream) || head + 1 < tip.entry {
+            self.check(stream, service, &tip).await?;
         }
+        let Some(count) = head.checked_sub(tip.entry).map(|more| more + 1) else { return Ok(None) };
+        let count = count.min(BLOCK).min(u64::from(MAX_ENTRIES));
+        let entries = self.entries(stream, service, (tip.entry, count)).await?;
         if entries.is_empty() {
             return Ok(None);
         }
         Ok(Some(next_block(stream, &tip, &entries, now_ms())?))
+    }
+
+    /// Checks that a journal still holds the last entry that the chain holds of it: a database restored to an earlier state
+    /// does not, or holds another in its place.
+    async fn check(&mut self, stream: StreamId, service: Service, tip: &Tip) -> Result<(), Broken> {
+        let Some(number) = tip.entry.checked_sub(1) else { return Ok(()) };
+        let broken = |what| Broken { stream, number, what };
+        let Ok(found) = self.entries(stream, service, (number, 1)).await else { return Ok(()) };
+        match found.first() {
+            None => Err(broken("is on the chain and not in the journal: the journal was restored to an earlier state")),
+            Some(bytes) if entry::hash(bytes) != tip.entry_hash => {
+                Err(broken("is another than on the chain: the journal was restored to an earlier state and went on"))
+            }
+            Some(_) => {
+                self.checked.streams.insert(stream);
+                Ok(())
+            }
+        }
+    }
+
+    /// The bytes of up to `count` entries from number `from` on; none if there is no such journal or entry.
+    async fn entries(
+        &self,
+        stream: StreamId,
+        service: Service,
+        (from, limit): (u64, u64),
+    ) -> Result<Vec<Vec<u8>>, ReadError> {
+        let view = EntryView::Bare.into();
+        let request = ReadEntriesRequest { stream: stream.0.0.to_vec(), from, limit, view, study: String::new() };
+        let mut client = JournalServiceClient::new(self.journals.channel(service));
+        let request = self.journals.services.attach(Request::new(request));
+        let mut messages = match client.read_entries(request).await {
+            Ok(messages) => messages.into_inner(),
+            Err(status) if status.code() == Code::NotFound => return Ok(Vec::new()),
+            Err(status) => return Err(Box::new(status).into()),
+        };
+        let mut entries = Vec::new();
+        loop {
+            match messages.message().await {
+                Ok(Some(message)) => entries.push(message.entry),
+                Ok(None) => return Ok(entries),
+                Err(status) if status.code() == Code::NotFound => return Ok(entries),
+                Err(status) => return Err(Box::new(status).into()),
+            }
+        }
     }
 }
 
@@ -177,7 +299,7 @@ fn tip_after(block: &Block, hashes: &[Hash]) -> Tip {
     Tip {
         block: block.number + 1,
         entry: block.first + u64::from(block.count),
-        block_hash: seal::entry::hash(&block.to_bytes()),
+        block_hash: entry::hash(&block.to_bytes()),
         entry_hash: hashes.last().copied().unwrap_or(Hash::ZERO),
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{
     Row as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
-use std::{io, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 const FORMAT: i64 = 1;
 
@@ -36,12 +36,6 @@ pub enum OpenError {
     /// The database was written by a newer version.
     #[error("the anchoring database has format {0}, this program knows up to {FORMAT}: use the newer program")]
     Newer(i64),
-    /// The chain's directory cannot be used.
-    #[error("the chain's directory cannot be used")]
-    Tiles(#[source] io::Error),
-    /// What is stored contradicts itself.
-    #[error("the chain on disk contradicts itself: {0}")]
-    Broken(&'static str),
 }
 
 /// A block on the chain.
@@ -101,6 +95,13 @@ impl Store {
                 entry_hash: *last.hashes.last()?,
             })
         }))
+    }
+
+    /// The streams that are on the chain, or about to be.
+    pub(crate) async fn streams(&self) -> Result<Vec<StreamId>, sqlx::Error> {
+        let names: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT stream FROM block WHERE number = 0").fetch_all(&self.pool).await?;
+        Ok(names.iter().filter_map(|name| Hash::from_slice(name)).map(StreamId).collect())
     }
 
     /// Adds blocks after the last, all or none.

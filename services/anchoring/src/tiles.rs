@@ -1,90 +1,181 @@
-//! The chain's files: `checkpoint`, `tile/...`, on disk and over HTTP (C2SP tlog-tiles).
+//! The chain's files: tiles of hashes and bundles of entries (C2SP tlog-tiles).
+//!
+//! The blocks in the database are the truth; a file is a copy that can always be made again from them. So nothing waits for
+//! the object store: where it is away, or lacks a file or part of one, the blocks answer, and a whole tile is put back.
 
-use axum::{
-    Router,
-    extract::{Path as UrlPath, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use crate::store::{Anchored, Store};
+use objects::Objects;
+use seal::entry;
+use std::{collections::HashMap, future::Future, pin::Pin, time::Duration};
 use tlog::{
-    Hash,
-    tile::{EntriesId, TileId, TileSource},
+    Hash, merkle,
+    tile::{self, EntriesId, TILE_WIDTH, TileId, parse_entry_bundle},
 };
+use tokio::time::timeout;
 
-/// The directory of a chain. Cheap to clone.
+/// The largest file of a chain: 256 entries of 65,535 bytes, each with its length.
+const MAX_FILE: usize = TILE_WIDTH * (tile::MAX_ENTRY_BYTES + 2);
+/// After this time the blocks are asked instead of the object store.
+const PATIENCE: Duration = Duration::from_secs(2);
+const WIDTH: u64 = TILE_WIDTH as u64;
+
+/// Tiles by their names.
+pub(crate) type Known = HashMap<TileId, Vec<Hash>>;
+
+/// Why a file cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TilesError {
+    #[error("the database of blocks failed")]
+    Database(#[from] sqlx::Error),
+    #[error("the chain has fewer blocks than the file")]
+    PastTheEnd,
+    #[error("a block is too large for a bundle")]
+    TooLarge,
+}
+
+/// What tiles are made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The object store's copies, and the blocks for what it lacks. Proofs made of them are checked by who gets them.
+    Copies,
+    /// The blocks alone.
+    Blocks,
+}
+
+/// The chain's files. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct TileDir {
-    root: PathBuf,
+pub(crate) struct Tiles {
+    objects: Objects,
+    store: Store,
 }
 
-impl TileDir {
-    /// Opens the directory, making it if it does not exist.
-    pub(crate) async fn open(root: &Path) -> io::Result<Self> {
-        tokio::fs::create_dir_all(root).await?;
-        Ok(Self { root: root.to_owned() })
+impl Tiles {
+    pub(crate) fn new(objects: Objects, store: Store) -> Self {
+        Self { objects, store }
     }
 
-    /// Writes a file whole or not at all; durable when this returns.
-    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.root.join(name);
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder)?;
-        let part = path.with_extension("part");
-        let mut file = File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, &path)?;
-        File::open(folder)?.sync_all()
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
     }
 
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.root.join(name))
-    }
-}
-
-impl TileSource for TileDir {
-    type Error = io::Error;
-
-    fn hashes(&self, tile: TileId) -> Result<Vec<Hash>, io::Error> {
-        let bytes = self.read(&tile.path())?;
-        let hashes: Vec<Hash> = bytes.chunks_exact(32).filter_map(Hash::from_slice).collect();
-        if hashes.len() == usize::from(tile.width) && bytes.len() == hashes.len() * 32 {
-            return Ok(hashes);
+    /// The tiles named, beside those `known` already.
+    pub(crate) async fn fetch(&self, wanted: Vec<TileId>, mut known: Known, from: Source) -> Result<Known, TilesError> {
+        for id in wanted {
+            if !known.contains_key(&id) {
+                known.insert(id, self.tile(id, from).await?);
+            }
         }
-        Err(io::Error::new(io::ErrorKind::InvalidData, "a tile is of the wrong size"))
+        Ok(known)
+    }
+
+    /// The hashes of a tile.
+    pub(crate) fn tile(
+        &self,
+        id: TileId,
+        from: Source,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Hash>, TilesError>> + Send + '_>> {
+        Box::pin(async move {
+            if from == Source::Copies
+                && let Some(hashes) = self.copy(&id.path()).await.and_then(|bytes| hashes(&bytes, id.width))
+            {
+                return Ok(hashes);
+            }
+            let made = self.made(id, from).await?;
+            if from == Source::Copies && usize::from(id.width) == TILE_WIDTH {
+                self.put_back(&id.path(), bytes(&made)).await;
+            }
+            Ok(made)
+        })
+    }
+
+    /// The hashes of a tile, made from the blocks or from the tiles below it.
+    pub(crate) async fn made(&self, id: TileId, from: Source) -> Result<Vec<Hash>, TilesError> {
+        let Some(below) = id.level.checked_sub(1) else {
+            let blocks = self.blocks(id.index, id.width).await?;
+            return Ok(blocks.iter().map(|block| entry::hash(&block.bytes)).collect());
+        };
+        let first = id.index.checked_mul(WIDTH).ok_or(TilesError::PastTheEnd)?;
+        let mut hashes = Vec::with_capacity(usize::from(id.width));
+        for index in first..first.saturating_add(id.width.into()) {
+            let full = TileId { level: below, index, width: tile_width() };
+            hashes.push(merkle::root(&self.tile(full, from).await?));
+        }
+        Ok(hashes)
+    }
+
+    /// The bytes of an entry bundle, made from the blocks; with the leaf hashes, which are the tile beside it.
+    pub(crate) async fn made_bundle(&self, id: EntriesId) -> Result<(Vec<u8>, Vec<Hash>), TilesError> {
+        let blocks = self.blocks(id.index, id.width).await?;
+        let entries: Vec<&[u8]> = blocks.iter().map(|block| block.bytes.as_slice()).collect();
+        let leaves = entries.iter().map(|bytes| entry::hash(bytes)).collect();
+        Ok((tile::entry_bundle(&entries).ok_or(TilesError::TooLarge)?, leaves))
+    }
+
+    /// A file of a chain of `size` blocks, if it has one of that name. Only names of tiles and bundles are.
+    pub(crate) async fn file(&self, name: &str, size: u64) -> Result<Vec<u8>, TilesError> {
+        if let Some(id) = EntriesId::parse(name) {
+            within(0, id.index, id.width, size)?;
+            if let Some(copy) = self.copy(name).await.filter(|copy| parse_entry_bundle(copy, id.width).is_ok()) {
+                return Ok(copy);
+            }
+            let (bundle, _) = self.made_bundle(id).await?;
+            if usize::from(id.width) == TILE_WIDTH {
+                self.put_back(name, bundle.clone()).await;
+            }
+            return Ok(bundle);
+        }
+        let id = TileId::parse(name).ok_or(TilesError::PastTheEnd)?;
+        within(id.level, id.index, id.width, size)?;
+        Ok(bytes(&self.tile(id, Source::Copies).await?))
+    }
+
+    async fn copy(&self, name: &str) -> Option<Vec<u8>> {
+        match timeout(PATIENCE, self.objects.get(name, MAX_FILE)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, name, "a file of the chain cannot be read: it is made from the blocks");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Whole tiles never change, so any replica may put one back.
+    async fn put_back(&self, name: &str, bytes: Vec<u8>) {
+        match timeout(PATIENCE, self.objects.put(name, bytes)).await {
+            Ok(Ok(())) => tracing::info!(name, "a file of the chain was lacking and was made again from the blocks"),
+            Ok(Err(error)) => tracing::warn!(%error, name, "a file of the chain is lacking and cannot be written"),
+            Err(_) => {}
+        }
+    }
+
+    async fn blocks(&self, index: u64, width: u16) -> Result<Vec<Anchored>, TilesError> {
+        let first = index.checked_mul(WIDTH).ok_or(TilesError::PastTheEnd)?;
+        let blocks = self.store.blocks(first, first.saturating_add(width.into())).await?;
+        let whole =
+            blocks.len() == usize::from(width) && blocks.iter().zip(first..).all(|(block, at)| block.place == at);
+        if whole { Ok(blocks) } else { Err(TilesError::PastTheEnd) }
     }
 }
 
-/// The routes of the chain's files.
-pub(crate) fn router(tiles: TileDir) -> Router {
-    Router::new().route("/checkpoint", get(checkpoint)).route("/tile/{*path}", get(tile)).with_state(tiles)
+/// The bytes of a tile.
+pub(crate) fn bytes(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
 }
 
-async fn checkpoint(State(tiles): State<TileDir>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "max-age=1")];
-    match tokio::fs::read(tiles.root.join("checkpoint")).await {
-        Ok(bytes) => (headers, bytes).into_response(),
-        Err(_) => (StatusCode::NOT_FOUND, "no checkpoint has been published yet\n").into_response(),
-    }
+/// The inverse of [`bytes`], for a tile of `width` hashes.
+fn hashes(bytes: &[u8], width: u16) -> Option<Vec<Hash>> {
+    let hashes: Vec<Hash> = bytes.chunks_exact(32).filter_map(Hash::from_slice).collect();
+    (hashes.len() == usize::from(width) && bytes.len() == hashes.len() * 32).then_some(hashes)
 }
 
-async fn tile(State(tiles): State<TileDir>, UrlPath(path): UrlPath<String>) -> Response {
-    let name = format!("tile/{path}");
-    if TileId::parse(&name).is_none() && EntriesId::parse(&name).is_none() {
-        return (StatusCode::BAD_REQUEST, "not a tile path: tile/<level>/<index>[.p/<width>]\n").into_response();
-    }
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    match tokio::fs::read(tiles.root.join(name)).await {
-        Ok(bytes) => (headers, bytes).into_response(),
-        Err(_) => (StatusCode::NOT_FOUND, "there is no such tile: it is past the end of the chain\n").into_response(),
-    }
+/// Whether the tree of `size` leaves holds the first `width` hashes of a tile.
+fn within(level: u8, index: u64, width: u16, size: u64) -> Result<(), TilesError> {
+    let end = index.checked_mul(WIDTH).and_then(|first| first.checked_add(width.into()));
+    let hashes = size.checked_shr(u32::from(level) * 8).unwrap_or_default();
+    if end.is_some_and(|end| end <= hashes) { Ok(()) } else { Err(TilesError::PastTheEnd) }
+}
+
+fn tile_width() -> u16 {
+    u16::try_from(TILE_WIDTH).unwrap_or(u16::MAX)
 }

@@ -7,7 +7,7 @@ mod read;
 
 use crate::{
     Config,
-    store::{Consent, Files},
+    store::{Consent, Files, MAX_FILE_BYTES},
 };
 use access::{Caller, RemoteFacts};
 use journal::{
@@ -27,7 +27,6 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// The largest file of a document, in bytes.
-const MAX_FILE_BYTES: usize = 8 << 20;
 
 /// The consent service over its journal.
 pub(crate) fn service(journal: Consent, files: Files, config: Config) -> ConsentServiceServer<Api> {

@@ -7,8 +7,8 @@ use std::{path::PathBuf, sync::Arc};
 pub struct Config {
     /// The journal's database file.
     pub file: PathBuf,
-    /// The folder of the documents' files, each named by its SHA-256.
-    pub documents: PathBuf,
+    /// Where the documents' files are kept, each named by its SHA-256.
+    pub documents: objects::Objects,
     /// Signs receipts.
     pub receipt_key: Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.

@@ -14,7 +14,7 @@ use server::Parts;
 
 /// Opens the service: what its port serves.
 pub async fn open(config: Config) -> Result<Parts, OpenError> {
-    let files = store::Files::open(config.documents.clone()).map_err(OpenError::Folder)?;
+    let files = store::Files(config.documents.clone());
     let journal = Journal::open(store::journal(&config)).await?;
     let keeper = api::Keeper { enrollment: config.enrollment.clone() };
     let journals = journal.service(keeper);

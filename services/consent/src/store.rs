@@ -2,12 +2,11 @@
 
 use crate::{Config, domain::Refusal};
 use journal::Journal;
+use objects::{ObjectError, Objects};
 use seal::{Hash, sha256};
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::PathBuf,
-};
+
+/// The largest file of a document.
+pub(crate) const MAX_FILE_BYTES: usize = 8 << 20;
 
 /// The journal as this service keeps it.
 pub(crate) type Consent = Journal<Refusal>;
@@ -22,40 +21,26 @@ pub(crate) fn journal(config: &Config) -> journal::Config {
     }
 }
 
-/// The documents' files: content-addressed, each durable before the command that names it is recorded.
+/// The documents' files: content-addressed, each durable before the command that names it is recorded. A crash in between
+/// leaves a file that nothing names, and that the same command sent again names.
 #[derive(Clone)]
-pub(crate) struct Files(PathBuf);
+pub(crate) struct Files(pub(crate) Objects);
 
 impl Files {
-    /// The files in a folder, which is made if it does not exist.
-    pub(crate) fn open(folder: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
-        Ok(Self(folder))
-    }
-
-    /// Keeps a file; keeping it again changes nothing.
-    pub(crate) fn keep(&self, hash: &Hash, bytes: &[u8]) -> io::Result<()> {
-        let (path, part) = (self.path(hash), self.0.join(format!("{}.part", hash.to_hex())));
-        if self.get(hash)?.is_some() {
+    /// Keeps a file; keeping it again changes nothing, or mends a damaged copy.
+    pub(crate) async fn keep(&self, hash: &Hash, bytes: Vec<u8>) -> Result<(), ObjectError> {
+        if matches!(self.get(hash).await, Ok(Some(_))) {
             return Ok(());
         }
-        let mut file = File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, &path)?;
-        File::open(&self.0)?.sync_all()
+        self.0.put(&hash.to_hex(), bytes).await
     }
 
     /// A file, if it is kept and undamaged.
-    pub(crate) fn get(&self, hash: &Hash) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.path(hash)) {
-            Ok(bytes) => Ok(Some(bytes).filter(|bytes| sha256(&[bytes]) == *hash)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+    pub(crate) async fn get(&self, hash: &Hash) -> Result<Option<Vec<u8>>, ObjectError> {
+        match self.0.get(&hash.to_hex(), MAX_FILE_BYTES).await {
+            Ok(found) => Ok(found.filter(|bytes| sha256(&[bytes]) == *hash)),
+            Err(ObjectError::TooLarge) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    fn path(&self, hash: &Hash) -> PathBuf {
-        self.0.join(hash.to_hex())
     }
 }

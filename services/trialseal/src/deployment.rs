@@ -11,6 +11,7 @@ use crate::{
 use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
 use client::Endpoints;
+use objects::Objects;
 use seal::id::Service;
 use server::{bind, serve};
 use std::{
@@ -51,6 +52,7 @@ impl Deployment {
             capture: url(&capture)?,
             anchoring: url(&anchoring)?,
             witnesses: witnesses.iter().map(url).collect::<Result<_>>()?,
+            tls: None,
         };
         let keys = Keys::load(data.keys())?;
         let policy = keys.policy(&endpoints);
@@ -74,13 +76,14 @@ impl Deployment {
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
-        let wiring = Wiring { peers, services, gatekeeper };
+        let wiring = Wiring { peers, services, identity: None, gatekeeper };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let file = |service: Service| data.file(&format!("{service}.sqlite"));
         start(enrollment, wiring.enrollment(file(Service::Enrollment), for_enrollment, vault.clone()).await?);
-        start(consent, wiring.consent(file(Service::Consent), data.file("documents"), for_consent).await?);
+        let documents = Objects::folder(&data.file("documents"))?;
+        start(consent, wiring.consent(file(Service::Consent), documents, for_consent).await?);
         start(capture, wiring.capture(file(Service::Capture), for_capture, vault).await?);
-        let (blocks, chain) = (data.file("anchoring.sqlite"), data.file("chain"));
+        let (blocks, chain) = (data.file("anchoring.sqlite"), Objects::folder(&data.file("chain"))?);
         start(anchoring, wiring.anchoring(blocks, chain, keys.chain, &policy).await?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;

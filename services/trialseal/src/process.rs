@@ -7,6 +7,7 @@ pub use args::Process;
 use crate::{keys::KeyDir, wiring::Wiring};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result, bail};
+use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Parts, bind, serve, serve_tls};
 use std::{
@@ -22,13 +23,14 @@ use vault::{MasterKey, Vault};
 
 /// Runs the service until it is told to stop.
 pub async fn run(process: Process) -> Result<()> {
-    let parts = open(&process).await?;
-    serve_until_told(process.listen(), process.common().identity()?, parts).await
+    let identity = process.common().identity()?;
+    let parts = open(&process, identity.clone()).await?;
+    serve_until_told(process.listen(), identity, parts).await
 }
 
-async fn open(process: &Process) -> Result<Parts> {
+async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     let keys = KeyDir::existing(process.common().keys.clone());
-    let wiring = || wiring(process, &keys);
+    let wiring = || wiring(process, identity, &keys);
     let database = local(&process.common().database, "sqlite:", "--database")?;
     match process {
         Process::Enrollment(it) => {
@@ -36,7 +38,7 @@ async fn open(process: &Process) -> Result<Parts> {
             wiring()?.enrollment(database, receipt_key(&keys, Service::Enrollment)?, vault).await
         }
         Process::Consent(it) => {
-            let objects = local(&it.objects, "file:", "--objects")?;
+            let objects = Objects::open(&it.objects).context("--objects")?;
             wiring()?.consent(database, objects, receipt_key(&keys, Service::Consent)?).await
         }
         Process::Capture(it) => {
@@ -44,7 +46,7 @@ async fn open(process: &Process) -> Result<Parts> {
             wiring()?.capture(database, receipt_key(&keys, Service::Capture)?, vault).await
         }
         Process::Anchoring(it) => {
-            let objects = local(&it.objects, "file:", "--objects")?;
+            let objects = Objects::open(&it.objects).context("--objects")?;
             wiring()?.anchoring(database, objects, keys.signer("chain")?, &read(&it.policy)?).await
         }
         Process::Witness(it) => {
@@ -55,14 +57,14 @@ async fn open(process: &Process) -> Result<Parts> {
     }
 }
 
-fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
+fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Result<Wiring> {
     // Services know each other by certificates; where there are none, on one machine, by a token they share.
     let services = match process.common().tls_cert {
         Some(_) => ServiceToken::absent(),
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, gatekeeper })
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper })
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {

@@ -2,12 +2,13 @@
 
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
-use client::channel;
+use channel::{Channel, Settings, http::Http};
+use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::Parts;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tlog::key::SignerKey;
-use tonic::transport::Channel;
+use tls::Identity;
 use vault::Vault;
 
 /// The shortest time between two rounds of anchoring.
@@ -32,6 +33,8 @@ pub struct Wiring {
     pub peers: Peers,
     /// How they know each other.
     pub services: ServiceToken,
+    /// By which certificates.
+    pub identity: Option<Identity>,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
 }
@@ -43,11 +46,12 @@ impl Wiring {
             Service::Consent => &self.peers.consent,
             Service::Capture => &self.peers.capture,
         };
-        channel(url).with_context(|| format!("where is the {service} service? Say so with --{service}"))
+        let channel = Channel::new(url, self.identity.clone(), Settings::default());
+        channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
     }
 
-    fn enrollment_facts(&self) -> Result<RemoteFacts> {
-        Ok(RemoteFacts::new(Service::Enrollment, self.channel(Service::Enrollment)?, self.services.clone()))
+    fn facts(&self, enrollment: Channel) -> RemoteFacts {
+        RemoteFacts::new(Service::Enrollment, enrollment, self.services.clone())
     }
 
     /// The enrollment service.
@@ -65,26 +69,27 @@ impl Wiring {
     }
 
     /// The consent service.
-    pub async fn consent(&self, file: PathBuf, documents: PathBuf, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+    pub async fn consent(&self, file: PathBuf, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
         let config = consent::Config {
             file,
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            enrollment: self.enrollment_facts()?,
+            enrollment: self.facts(self.channel(Service::Enrollment)?),
         };
         Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The capture service.
     pub async fn capture(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+        let enrollment = self.channel(Service::Enrollment)?;
         let config = capture::Config {
             file,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
-            enrollment: self.enrollment_facts()?,
-            enrollment_channel: self.channel(Service::Enrollment)?,
+            enrollment: self.facts(enrollment.clone()),
+            enrollment_channel: enrollment,
             consent_channel: self.channel(Service::Consent)?,
             vault,
         };
@@ -92,7 +97,7 @@ impl Wiring {
     }
 
     /// The anchoring service.
-    pub async fn anchoring(&self, file: PathBuf, chain: PathBuf, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub async fn anchoring(&self, file: PathBuf, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
         let config = anchoring::Config {
             file,
             chain,
@@ -105,6 +110,7 @@ impl Wiring {
                 capture: self.channel(Service::Capture)?,
                 services: self.services.clone(),
             },
+            http: Http::new(self.identity.clone())?,
         };
         Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
     }

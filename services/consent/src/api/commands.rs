@@ -1,9 +1,10 @@
 //! Commands: each asks enrollment for the facts it needs, and is recorded.
 
-use super::{Inner, MAX_FILE_BYTES};
+use super::Inner;
 use crate::{
     copy,
     domain::{Next, Refusal, Rule, may_read, reader_needs},
+    store::MAX_FILE_BYTES,
 };
 use access::{Caller, FactSource};
 use journal::{Decision, Proposal, api::receipt_message};
@@ -20,7 +21,7 @@ use tonic::Code;
 
 impl Inner {
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        self.recorded(receive::<P>(envelope)?).await
+        self.recorded(receive::<P>(envelope).await?).await
     }
 
     async fn recorded<P: Rule + Send + Sync + 'static>(&self, received: Received<P>) -> Result<Receipt, Problem> {
@@ -37,7 +38,7 @@ impl Inner {
         _: &Caller,
         request: pb::PublishDocumentRequest,
     ) -> Result<pb::PublishDocumentResponse, Problem> {
-        let received = receive::<PublishDocument>(request.envelope)?;
+        let received = receive::<PublishDocument>(request.envelope).await?;
         if received.command.terms.is_some() {
             self.foresee(&received).await?;
             self.keep(&received.command, request.file).await?;
@@ -64,25 +65,23 @@ impl Inner {
 
     /// Makes the document's file durable.
     async fn keep(&self, command: &PublishDocument, file: Vec<u8>) -> Result<(), Problem> {
-        let (files, hash) = (self.files.clone(), command.content.0);
+        let hash = command.content.0;
         if file.len() > MAX_FILE_BYTES || (!file.is_empty() && sha256(&[&file]) != hash) {
             return Err(Problem::field("MALFORMED", "file", "larger than 8 MiB, or of another SHA-256 than signed"));
         }
-        let kept = tokio::task::spawn_blocking(move || {
-            if file.is_empty() {
-                files.get(&hash).map(|found| found.is_some())
-            } else {
-                files.keep(&hash, &file).map(|()| true)
-            }
-        });
-        match kept.await.map_err(std::io::Error::other).flatten() {
+        let kept = if file.is_empty() {
+            self.files.get(&hash).await.map(|found| found.is_some())
+        } else {
+            self.files.keep(&hash, file).await.map(|()| true)
+        };
+        match kept {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let what = "send the document's file with the command: it is not kept here yet";
                 Err(Problem::new(Code::FailedPrecondition, "DOCUMENT_FILE_MISSING", what))
             }
             Err(error) => {
-                tracing::error!(%error, "the folder of documents failed");
+                tracing::error!(%error, "the documents' files cannot be written or read");
                 Err(Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be kept now: try again"))
             }
         }
@@ -93,7 +92,7 @@ impl Inner {
         _: &Caller,
         request: pb::GiveConsentRequest,
     ) -> Result<pb::GiveConsentResponse, Problem> {
-        let received = receive::<GiveConsent>(request.envelope)?;
+        let received = receive::<GiveConsent>(request.envelope).await?;
         let (study, manner) = (received.command.study, received.command.manner.is_some());
         let receipt = self.recorded(received).await?;
         if !manner {
@@ -113,7 +112,7 @@ impl Inner {
         _: &Caller,
         request: pb::AccessDataRequest,
     ) -> Result<pb::AccessDataResponse, Problem> {
-        let received = receive::<AccessData>(request.envelope)?;
+        let received = receive::<AccessData>(request.envelope).await?;
         let (access, stream) = (&received.command, received.stream(Service::Consent));
         if !self.journal.reader().recorded(stream, &[access.request.0]).await?.is_empty() {
             self.still_may_read(access).await?;
@@ -138,7 +137,7 @@ impl Inner {
         _: &Caller,
         request: pb::RequestConsentRequest,
     ) -> Result<pb::RequestConsentResponse, Problem> {
-        let received = receive::<RequestConsent>(request.envelope)?;
+        let received = receive::<RequestConsent>(request.envelope).await?;
         let read = copy::read_fhir(&request.resource)?;
         let said = &received.command;
         if said.source.as_str() != copy::FHIR_R4 || read.content != said.content.0 || read.provisions != said.provisions

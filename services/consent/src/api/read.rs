@@ -52,10 +52,9 @@ impl Inner {
         );
         let (_, facts) = self.own_facts_of(study, &subject).await?;
         let Some(fact @ Fact::Document { content, .. }) = facts else { return Err(not_found()) };
-        let (files, hash) = (self.files.clone(), content.0);
-        let file = tokio::task::spawn_blocking(move || files.get(&hash)).await.map_err(std::io::Error::other).flatten();
+        let file = self.files.get(&content.0).await;
         let file = file.map_err(|error| {
-            tracing::error!(%error, "the folder of documents failed");
+            tracing::error!(%error, "a document's file cannot be read");
             Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be read now: try again")
         })?;
         let json = String::from_utf8(fact.to_bytes()).unwrap_or_default();

@@ -7,7 +7,6 @@ use indicatif::ProgressBar;
 use proto::anchoring::GetCheckpointRequest;
 use rayon::prelude::*;
 use seal::{block::Block, entry, id::StreamId, policy::Policy};
-use server::fetch;
 use std::collections::HashMap;
 use tlog::{
     Hash, merkle,
@@ -42,7 +41,7 @@ pub(super) async fn check(
     bar.set_length(latest.size);
     let mut leaves = Vec::new();
     let mut blocks = Vec::new();
-    for bytes in entries(tiles, latest.size, bar).await? {
+    for bytes in entries(client, tiles, latest.size, bar).await? {
         leaves.push(entry::hash(&bytes));
         blocks.push(bytes);
     }
@@ -91,7 +90,7 @@ async fn checkpoints(client: &Client) -> Result<Vec<String>> {
 }
 
 /// The chain's entries, from its entry bundles.
-async fn entries(tiles: &str, size: u64, bar: &ProgressBar) -> Result<Vec<Vec<u8>>> {
+async fn entries(client: &Client, tiles: &str, size: u64, bar: &ProgressBar) -> Result<Vec<Vec<u8>>> {
     let mut entries = Vec::new();
     let full = size / TILE_WIDTH as u64;
     for index in 0..=full {
@@ -100,7 +99,7 @@ async fn entries(tiles: &str, size: u64, bar: &ProgressBar) -> Result<Vec<Vec<u8
             continue;
         }
         let id = EntriesId { index, width: u16::try_from(width)? };
-        let bytes = fetch(&format!("{tiles}/{}", id.path()), MAX_BUNDLE).await.with_context(|| id.path())?;
+        let bytes = client.http.fetch_from(tiles, &id.path(), MAX_BUNDLE).await.with_context(|| id.path())?;
         entries.extend(parse_entry_bundle(&bytes, id.width).with_context(|| id.path())?);
         bar.inc(width);
     }
