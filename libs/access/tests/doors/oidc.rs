@@ -213,7 +213,7 @@ async fn a_file_of_providers_that_is_not_right_is_refused_at_the_start() {
         ("twice the same", twice),
         ("both kinds of accounts", written(good, "[provider.actors]\n[provider.studies]")),
         ("an empty claim", written(good, "claim = \"\"")),
-        ("a name that is none", written(good, "[provider.actors]\nx = \"a b\"")),
+        ("a name that is none", written(good, "[provider.actors]\nx = \" a\"")),
     ] {
         assert!(oidc(&text).is_err(), "{why}");
     }

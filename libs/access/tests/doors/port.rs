@@ -168,8 +168,9 @@ async fn talk(
         .collect();
     match Status::from_header_map(&fields) {
         Some(status) => {
-            let info = status.get_details_error_info().unwrap_or_default();
-            Err(Some((status.code(), info.reason, info.metadata)))
+            let info = status.get_details_error_info().map(|info| (info.reason, info.metadata));
+            let (reason, metadata) = info.unwrap_or_default();
+            Err(Some((status.code(), reason, metadata)))
         }
         None if head.starts_with("HTTP/1.1 200") => Ok(body.to_owned()),
         None => Err(None),
