@@ -1,12 +1,16 @@
 //! Facts of a journal's present state, from wherever they are kept.
 
 use crate::ServiceToken;
-use proto::journal::{ReadFactsRequest, journal_service_client::JournalServiceClient};
+use proto::{
+    enrollment::{FindKeyRequest, enrollment_service_client::EnrollmentServiceClient},
+    journal::{ReadFactsRequest, journal_service_client::JournalServiceClient},
+};
 use seal::{
     Hash,
     entry::Head,
     fact::{Fact, Facts, Subject},
-    id::{Service, StreamId, Uuid},
+    id::{Name, Service, StreamId, Uuid},
+    key::KeyId,
 };
 use tonic::{Request, transport::Channel};
 
@@ -26,20 +30,25 @@ pub enum FactError {
 pub trait FactSource: Send + Sync {
     /// The facts about `subjects` and the head of the journal they hold at, from one moment.
     async fn facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError>;
+
+    /// The key by which `actor`, an actor or a participant, signs in `study` now; nothing if they have no valid one.
+    async fn key_of(&self, study: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError>;
 }
 
 /// The journal of another service, asked over gRPC.
 #[derive(Clone)]
 pub struct RemoteFacts {
     service: Service,
-    client: JournalServiceClient<Channel>,
+    journal: JournalServiceClient<Channel>,
+    enrollment: EnrollmentServiceClient<Channel>,
     token: ServiceToken,
 }
 
 impl RemoteFacts {
     /// Facts kept by `service` behind `channel`.
     pub fn new(service: Service, channel: Channel, token: ServiceToken) -> Self {
-        Self { service, client: JournalServiceClient::new(channel), token }
+        let enrollment = EnrollmentServiceClient::new(channel.clone());
+        Self { service, journal: JournalServiceClient::new(channel), enrollment, token }
     }
 }
 
@@ -50,7 +59,7 @@ impl FactSource for RemoteFacts {
         let keys: Vec<Hash> = subjects.iter().map(|subject| subject.map_key(study)).collect();
         let request =
             ReadFactsRequest { stream: stream.0.0.to_vec(), keys: keys.iter().map(|key| key.0.to_vec()).collect() };
-        let answer = self.client.clone().read_facts(self.token.attach(Request::new(request))).await;
+        let answer = self.journal.clone().read_facts(self.token.attach(Request::new(request))).await;
         let answer = answer.map_err(|_| FactError::Unavailable(self.service))?.into_inner();
         let nonsense = || FactError::Nonsense(self.service);
         let head = match answer.head {
@@ -63,6 +72,14 @@ impl FactSource for RemoteFacts {
             facts.set(subjects[place].clone(), Fact::parse(&found.fact).ok_or_else(nonsense)?);
         }
         Ok((head, facts))
+    }
+
+    async fn key_of(&self, study: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError> {
+        let request = FindKeyRequest { study: study.to_string(), actor: actor.to_string() };
+        let answer = self.enrollment.clone().find_key(self.token.attach(Request::new(request))).await;
+        let key = answer.map_err(|_| FactError::Unavailable(self.service))?.into_inner().key;
+        let parse = |key: String| key.parse().map_err(|_| FactError::Nonsense(self.service));
+        Some(key).filter(|key| !key.is_empty()).map(parse).transpose()
     }
 }
 

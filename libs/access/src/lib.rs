@@ -1,34 +1,50 @@
-//! Who is calling, and where the facts come from that decide what they may do.
+//! Who is calling, what they may call, and where the facts come from that decide what they may do in a study.
 //!
-//! An actor proves a registered key with a short-lived JWT (RFC 7519) signed with EdDSA (RFC 8037), the only algorithm
-//! accepted. The deployment's own services present a secret they share.
+//! A caller is known by one of these, in this order:
+//! - a token: a short-lived JWT (RFC 7519) that an actor signed with EdDSA (RFC 8037) by a key registered in the study, or a
+//!   token of an identity provider (OpenID Connect Core 1.0);
+//! - the secret that the services of a one-process deployment share, where no network lies between;
+//! - a certificate, of a service or an actor.
+//!
+//! The [`Gatekeeper`] finds out which, and asks the policies whether such a caller may call that RPC at all. What an actor
+//! may do in a study is decided there, by the facts of its journals, after it.
 
+mod caller;
 mod consents;
+mod credentials;
 mod facts;
+mod gatekeeper;
 mod log;
+pub mod oidc;
+pub mod policy;
+mod refusal;
 mod service;
 mod token;
 
+pub use caller::{ACCESS_HEADER, Caller, Kind, Member};
 pub use consents::{Consents, Decided};
+pub use credentials::CredentialsError;
 pub use facts::{FactError, FactSource, RemoteFacts};
-pub use log::{ACCESS_HEADER, AccessDenied, AccessLog};
+pub use gatekeeper::{Gate, GateLayer, Gatekeeper};
+pub use log::{AccessDenied, AccessLog};
 pub use service::ServiceToken;
-pub use token::{MAX_TOKEN_SECONDS, Token, TokenError, issue};
+pub use token::{MAX_TOKEN_SECONDS, issue};
 
+use caller::Who;
 use seal::{
     authority,
     command::Task,
     fact::{Fact, Subject},
     id::{Name, Uuid},
 };
-use tonic::metadata::MetadataMap;
+use token::Token;
 
 /// Why a caller is not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
-    /// No token, or a bad one.
-    #[error("the caller's token is missing or not valid: {0}")]
-    Credentials(#[from] TokenError),
+    /// No credentials, or bad ones.
+    #[error("the caller's credentials are missing or not valid: {0}")]
+    Credentials(#[from] CredentialsError),
     /// The actor holds no delegation that covers it.
     #[error("the caller holds no delegation that covers this")]
     Authority(#[from] authority::Unauthorised),
@@ -37,17 +53,37 @@ pub enum Denied {
     Facts(#[from] FactError),
 }
 
-/// The actor behind the token in `metadata`, with a valid key in `study`.
-pub async fn actor(metadata: &MetadataMap, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
-    let token = Token::parse(metadata, study, now_ms)?;
+/// The actor that `from` is in `study`: one with a valid key there, however they showed who they are.
+pub async fn actor(from: &Caller, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
+    match &from.who {
+        Who::Token(token) => keyholder(token, study, facts, now_ms).await,
+        Who::Certified(name) => registered(name, study, facts).await,
+        Who::Oidc(login) => {
+            let name = login.actor(study, now_ms).ok_or(CredentialsError::Elsewhere)?;
+            registered(&name, study, facts).await
+        }
+        Who::Anonymous | Who::Client | Who::Service(_) | Who::Deployment => Err(CredentialsError::Missing.into()),
+    }
+}
+
+async fn keyholder(token: &Token, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
+    token.holds(study, now_ms)?;
     let key = Subject::Key(token.key);
     let (_, found) = facts.facts(study, std::slice::from_ref(&key)).await?;
     match found.find(&key) {
         Some(Fact::Key { actor, key, ended: None, .. }) if *actor == token.actor => {
             token.verify(key)?;
-            Ok(token.actor)
+            Ok(token.actor.clone())
         }
-        _ => Err(Denied::Credentials(TokenError::Key)),
+        _ => Err(CredentialsError::Key.into()),
+    }
+}
+
+/// Who is known by other means than their key still needs one: revoking it shuts them out however they come.
+async fn registered(name: &Name, study: Uuid, facts: &dyn FactSource) -> Result<Name, Denied> {
+    match facts.key_of(study, name).await? {
+        Some(_) => Ok(name.clone()),
+        None => Err(CredentialsError::Key.into()),
     }
 }
 
@@ -69,5 +105,5 @@ pub async fn holds_any(
             Err(error) => denied = denied.or(Some(error)),
         }
     }
-    Err(denied.map_or(Denied::Credentials(TokenError::Key), Denied::Authority))
+    Err(denied.map_or(Denied::Credentials(CredentialsError::Key), Denied::Authority))
 }

@@ -1,5 +1,6 @@
 //! The access log: a read from outside the participant's site is recorded, signed by the reader, before it is answered.
 
+use crate::caller::{ACCESS_HEADER, Caller};
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{
     MAX_CLOCK_AHEAD_MS,
@@ -7,10 +8,7 @@ use seal::{
     dsse::Envelope,
     id::{Name, Uuid},
 };
-use tonic::{Status, metadata::MetadataMap, transport::Channel};
-
-/// The metadata a reader from outside sends with a call: the envelope of a command `access-data`.
-pub const ACCESS_HEADER: &str = "trialseal-access-bin";
+use tonic::{Status, transport::Channel};
 
 /// Why a read is not answered.
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +43,13 @@ impl AccessLog {
     /// which it was captured, nothing for everything.
     pub async fn record(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         (study, reader, participant): (Uuid, &Name, &Name),
         now_ms: u64,
     ) -> Result<Option<Vec<Provision>>, AccessDenied> {
-        let envelope = metadata.get_bin(ACCESS_HEADER).and_then(|value| value.to_bytes().ok());
-        let envelope = envelope.ok_or(AccessDenied::Unsigned)?;
+        let envelope = from.access().ok_or(AccessDenied::Unsigned)?;
         let access: AccessData =
-            Envelope::parse(&envelope).and_then(|e| e.payload()).map_err(|_| AccessDenied::Mismatch)?;
+            Envelope::parse(envelope).and_then(|e| e.payload()).map_err(|_| AccessDenied::Mismatch)?;
         let everybody = access.participant.as_str() == Name::ALL_SITES;
         if access.study != study || access.by != *reader || !(everybody || access.participant == *participant) {
             return Err(AccessDenied::Mismatch);

@@ -1,12 +1,12 @@
-//! Actors' tokens.
+//! Actors' own tokens.
 
+use crate::CredentialsError;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use seal::{
     id::{Name, Uuid},
     key::{KeyId, PublicKey, SecretKey},
 };
 use serde::{Deserialize, Serialize};
-use tonic::metadata::MetadataMap;
 
 /// The longest life of a token, in seconds.
 pub const MAX_TOKEN_SECONDS: u64 = 300;
@@ -14,26 +14,6 @@ pub const MAX_TOKEN_SECONDS: u64 = 300;
 const LEEWAY_SECONDS: u64 = 30;
 const MAX_TOKEN_BYTES: usize = 4_096;
 const AUDIENCE: &str = "trialseal";
-
-/// Why a token is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// There is none.
-    #[error("no `authorization: Bearer` token")]
-    Missing,
-    /// It is not a JWT of the kind accepted.
-    #[error("not an EdDSA JWT with the claims sub, aud, study, iat, exp")]
-    Malformed,
-    /// It is for another audience or study.
-    #[error("for another audience or study")]
-    Audience,
-    /// It is not valid now, or longer than allowed.
-    #[error("expired, not yet valid, or valid for longer than {MAX_TOKEN_SECONDS} seconds")]
-    Time,
-    /// Its key is not a valid key of the actor.
-    #[error("not signed by a valid key of the actor")]
-    Key,
-}
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -52,47 +32,56 @@ struct Claims {
 }
 
 /// A token whose claims hold, and whose signature is still to be verified.
-#[derive(Debug)]
-pub struct Token {
+pub(crate) struct Token {
     /// Who it speaks for.
-    pub actor: Name,
+    pub(crate) actor: Name,
     /// The key it names.
-    pub key: KeyId,
+    pub(crate) key: KeyId,
+    study: Uuid,
+    expires: u64,
     message: String,
     signature: Vec<u8>,
 }
 
 impl Token {
-    /// Reads the token of a call and checks its claims.
-    pub fn parse(metadata: &MetadataMap, study: Uuid, now_ms: u64) -> Result<Self, TokenError> {
-        let value = metadata.get("authorization").and_then(|value| value.to_str().ok());
-        let text = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(TokenError::Missing)?;
+    /// Reads a token and checks its claims, all but the study.
+    pub(crate) fn parse(text: &str, now_ms: u64) -> Result<Self, CredentialsError> {
         if text.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::Malformed);
+            return Err(CredentialsError::Malformed);
         }
-        let (message, signature) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, claims) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        let (message, signature) = text.rsplit_once('.').ok_or(CredentialsError::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(CredentialsError::Malformed)?;
         let header: Header = decode(header)?;
         let claims: Claims = decode(claims)?;
         if header.alg != "EdDSA" || header.typ != "JWT" {
-            return Err(TokenError::Malformed);
+            return Err(CredentialsError::Malformed);
         }
-        if claims.aud != AUDIENCE || claims.study != study {
-            return Err(TokenError::Audience);
+        if claims.aud != AUDIENCE {
+            return Err(CredentialsError::Audience);
         }
         let now = now_ms / 1_000;
         let short = claims.exp.checked_sub(claims.iat).is_some_and(|life| life <= MAX_TOKEN_SECONDS);
         if !short || claims.iat > now.saturating_add(LEEWAY_SECONDS) || claims.exp <= now {
-            return Err(TokenError::Time);
+            return Err(CredentialsError::Time);
         }
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
-        Ok(Self { actor: claims.sub, key: header.kid, message: message.to_owned(), signature })
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| CredentialsError::Malformed)?;
+        let Claims { sub: actor, study, exp: expires, .. } = claims;
+        Ok(Self { actor, key: header.kid, study, expires, message: message.to_owned(), signature })
+    }
+
+    /// Checks that it is for `study`, and has not expired since it was read.
+    pub(crate) fn holds(&self, study: Uuid, now_ms: u64) -> Result<(), CredentialsError> {
+        match self {
+            _ if self.study != study => Err(CredentialsError::Audience),
+            _ if self.expires <= now_ms / 1_000 => Err(CredentialsError::Time),
+            _ => Ok(()),
+        }
     }
 
     /// Verifies the signature.
-    pub fn verify(&self, key: &PublicKey) -> Result<(), TokenError> {
+    pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), CredentialsError> {
         let good = key.id() == self.key && key.verifies(self.message.as_bytes(), &self.signature);
-        if good { Ok(()) } else { Err(TokenError::Key) }
+        if good { Ok(()) } else { Err(CredentialsError::Key) }
     }
 }
 
@@ -110,9 +99,9 @@ fn encode<T: Serialize>(value: &T) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap_or_default())
 }
 
-fn decode<'de, T: for<'a> Deserialize<'a>>(text: &'de str) -> Result<T, TokenError> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)?;
-    serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
+fn decode<'de, T: for<'a> Deserialize<'a>>(text: &'de str) -> Result<T, CredentialsError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CredentialsError::Malformed)?;
+    serde_json::from_slice(&bytes).map_err(|_| CredentialsError::Malformed)
 }
 
 #[cfg(test)]
@@ -126,10 +115,9 @@ mod tests {
         Uuid::from_random([1; 16])
     }
 
-    fn parsed(token: &str, study: Uuid, now: u64) -> Result<Token, TokenError> {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("authorization", format!("Bearer {token}").parse().unwrap());
-        Token::parse(&metadata, study, now)
+    fn parsed(token: &str, study: Uuid, now: u64) -> Result<Token, CredentialsError> {
+        let token = Token::parse(token, now)?;
+        token.holds(study, now).map(|()| token)
     }
 
     #[test]
@@ -138,10 +126,10 @@ mod tests {
         let token = issue(&"dr-lee".parse().unwrap(), study(), &key, NOW);
         assert_eq!(parsed(&token, study(), NOW).unwrap().verify(&key.public()), Ok(()));
         let other = SecretKey::from_seed(&[4; 32]).public();
-        assert_eq!(parsed(&token, study(), NOW).unwrap().verify(&other), Err(TokenError::Key));
-        assert_eq!(parsed(&token, Uuid::from_random([2; 16]), NOW).unwrap_err(), TokenError::Audience);
-        assert_eq!(parsed(&token, study(), NOW + 300_000).unwrap_err(), TokenError::Time);
-        assert_eq!(parsed(&token, study(), NOW - 31_000).unwrap_err(), TokenError::Time);
+        assert_eq!(parsed(&token, study(), NOW).unwrap().verify(&other), Err(CredentialsError::Key));
+        assert_eq!(parsed(&token, Uuid::from_random([2; 16]), NOW).unwrap_err(), CredentialsError::Audience);
+        assert_eq!(parsed(&token, study(), NOW + 300_000).unwrap_err(), CredentialsError::Time);
+        assert_eq!(parsed(&token, study(), NOW - 31_000).unwrap_err(), CredentialsError::Time);
     }
 
     #[test]
@@ -150,7 +138,7 @@ mod tests {
         let token = issue(&"dr-lee".parse().unwrap(), study(), &key, NOW);
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"none","typ":"JWT","kid":"{}"}}"#, key.public().id()));
         let rest = token.split_once('.').unwrap().1;
-        assert_eq!(parsed(&format!("{header}.{rest}"), study(), NOW).unwrap_err(), TokenError::Malformed);
+        assert_eq!(parsed(&format!("{header}.{rest}"), study(), NOW).unwrap_err(), CredentialsError::Malformed);
         for place in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
             bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };

@@ -1,6 +1,6 @@
 //! The `Journal` gRPC service that every recording service serves.
 
-use crate::{FactProof, ReadError, Reader, Stored};
+use crate::{FactProof, ReadError, Reader, Stored, heads::Heads};
 use futures_util::Stream;
 use proto::{
     journal::{
@@ -20,20 +20,23 @@ use seal::{
 use std::{pin::Pin, sync::Arc};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+use tonic::{Code, Extensions, Request, Response, Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
 const PAGE: u32 = 256;
 const MAX_KEYS: usize = 256;
 
+/// What came with a call: its metadata, and what the layers before put into its extensions.
+pub type Call<'a> = (&'a MetadataMap, &'a Extensions);
+
 /// What a service decides about its journals: who reads, and how what it stored is opened.
 #[tonic::async_trait]
 pub trait Keeper: Send + Sync + 'static {
     /// Lets services pass, or an actor of `study` with the task audit; `full` if values are asked for too.
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, full: bool) -> Result<(), Status>;
+    async fn admit(&self, call: Call<'_>, stream: StreamId, study: &str, full: bool) -> Result<(), Status>;
 
     /// Lets services pass, nobody else.
-    fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status>;
+    fn admit_service(&self, call: Call<'_>) -> Result<(), Status>;
 
     /// What is behind what was stored, if it can be opened.
     async fn open(&self, stream: StreamId, stored: &Stored) -> Option<Opened>;
@@ -53,7 +56,7 @@ pub struct Opened {
 /// The service over one journal database.
 pub struct Api<K> {
     reader: Reader,
-    heads: broadcast::Sender<Head>,
+    heads: Heads,
     keeper: Arc<K>,
 }
 
@@ -62,7 +65,7 @@ impl<E: Send + 'static> crate::Journal<E> {
     pub fn service<K: Keeper>(&self, keeper: K) -> JournalServiceServer<Api<K>> {
         JournalServiceServer::new(Api {
             reader: self.reader().clone(),
-            heads: self.heads_sender(),
+            heads: self.heads().clone(),
             keeper: Arc::new(keeper),
         })
     }
@@ -120,6 +123,10 @@ fn keys(keys: &[Vec<u8>]) -> Result<Vec<Hash>, Status> {
     keys.iter().map(|key| hash(key, "keys")).collect()
 }
 
+fn call<T>(request: &Request<T>) -> Call<'_> {
+    (request.metadata(), request.extensions())
+}
+
 type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -131,7 +138,7 @@ impl<K: Keeper> JournalService for Api<K> {
         &self,
         request: Request<ListStreamsRequest>,
     ) -> Result<Response<ListStreamsResponse>, Status> {
-        self.keeper.admit_service(request.metadata())?;
+        self.keeper.admit_service(call(&request))?;
         let request = request.into_inner();
         let after = match request.page_token.as_str() {
             "" => 0,
@@ -150,7 +157,7 @@ impl<K: Keeper> JournalService for Api<K> {
     ) -> Result<Response<Self::ReadEntriesStream>, Status> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
         let full = request.get_ref().view() == EntryView::Full;
-        self.keeper.admit(request.metadata(), stream, &request.get_ref().study, full).await?;
+        self.keeper.admit(call(&request), stream, &request.get_ref().study, full).await?;
         let request = request.into_inner();
         let (reader, keeper) = (self.reader.clone(), self.keeper.clone());
         let (messages, receiver) = mpsc::channel(64);
@@ -183,8 +190,8 @@ impl<K: Keeper> JournalService for Api<K> {
         &self,
         request: Request<FollowHeadsRequest>,
     ) -> Result<Response<Self::FollowHeadsStream>, Status> {
-        self.keeper.admit_service(request.metadata())?;
-        let (reader, mut moved) = (self.reader.clone(), self.heads.subscribe());
+        self.keeper.admit_service(call(&request))?;
+        let (reader, mut moved) = (self.reader.clone(), self.heads.follow());
         let (messages, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
             let mut behind = Some(0);
@@ -217,7 +224,7 @@ impl<K: Keeper> JournalService for Api<K> {
     }
 
     async fn read_facts(&self, request: Request<ReadFactsRequest>) -> Result<Response<ReadFactsResponse>, Status> {
-        self.keeper.admit_service(request.metadata())?;
+        self.keeper.admit_service(call(&request))?;
         let request = request.into_inner();
         let stream = StreamId(hash(&request.stream, "stream")?);
         let (head, facts) = self.reader.facts(stream, &keys(&request.keys)?).await.map_err(|error| status(&error))?;
@@ -227,7 +234,7 @@ impl<K: Keeper> JournalService for Api<K> {
 
     async fn prove_facts(&self, request: Request<ProveFactsRequest>) -> Result<Response<ProveFactsResponse>, Status> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
-        self.keeper.admit(request.metadata(), stream, &request.get_ref().study, false).await?;
+        self.keeper.admit(call(&request), stream, &request.get_ref().study, false).await?;
         let request = request.into_inner();
         let proofs =
             self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(|error| status(&error))?;

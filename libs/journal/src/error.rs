@@ -1,32 +1,14 @@
 //! What can go wrong with a journal.
 
-use std::path::PathBuf;
-
 /// Why a journal could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The database was written by a newer version.
-    #[error("{file} has format {found}, this program knows up to {known}: use the newer program that wrote it")]
-    Newer {
-        /// The file.
-        file: PathBuf,
-        /// Its format.
-        found: i64,
-        /// The newest format known.
-        known: i64,
-    },
     /// The folder of files beside the database cannot be made.
     #[error("the folder of files cannot be made")]
     Folder(#[source] std::io::Error),
     /// The database cannot be opened.
-    #[error("{file} cannot be opened as a journal")]
-    Database {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("the database cannot be opened")]
+    Database(#[from] database::OpenError),
 }
 
 /// Why a proposal was not recorded. Nothing of it is stored.
@@ -57,5 +39,15 @@ pub enum ReadError {
     Broken,
     /// The database cannot be read.
     #[error("the journal cannot be read")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for ReadError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // A value of another type than was written: somebody changed it.
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => ReadError::Broken,
+            error => ReadError::Database(error),
+        }
+    }
 }

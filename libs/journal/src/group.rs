@@ -12,7 +12,7 @@ use seal::{
     id::StreamId,
     receipt::Receipt,
 };
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 use std::collections::HashMap;
 use tlog::merkle::Tree;
 
@@ -27,10 +27,8 @@ pub(crate) struct Tip {
 
 impl Tip {
     /// Reads where a stream stands, checking its last entry.
-    pub(crate) async fn load(connection: &mut SqliteConnection, stream: StreamId) -> Result<Self, ReadError> {
-        let row = store::stream_row(connection, stream).await?;
-        let last = store::last_entry(connection, row, stream).await?;
-        Ok(match last {
+    pub(crate) async fn load(connection: &mut AnyConnection, row: i64, stream: StreamId) -> Result<Self, ReadError> {
+        Ok(match store::last_entry(connection, row, stream).await? {
             None => Self { row, head: None, time: 0, root: seal::map::EMPTY },
             Some((entry, hash)) => Self {
                 row,
@@ -85,8 +83,8 @@ impl Group {
     }
 
     /// Makes facts read before the group available to its rules.
-    pub(crate) fn know(&mut self, row: i64, facts: Vec<(Hash, Vec<u8>)>) {
-        self.latest.extend(facts.into_iter().map(|(key, value)| ((row, key), value)));
+    pub(crate) fn know(&mut self, row: i64, facts: Vec<store::Fact>) {
+        self.latest.extend(facts.into_iter().map(|fact| ((row, fact.key), fact.value)));
     }
 
     /// The place and envelope of a request decided earlier in this group.
@@ -97,7 +95,7 @@ impl Group {
     /// Decides a proposal; an accepted one gets its place in the group.
     pub(crate) async fn decide<E>(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut AnyConnection,
         config: &Config,
         proposal: Proposal<E>,
         (now, nonce): (u64, [u8; 16]),
@@ -146,7 +144,7 @@ impl Group {
 
     async fn set_facts(
         &mut self,
-        connection: &mut SqliteConnection,
+        connection: &mut AnyConnection,
         mut root: Hash,
         nonce: &[u8; 16],
         facts: &[(Hash, Vec<u8>)],
@@ -163,7 +161,7 @@ impl Group {
     /// Writes the group and gives a receipt for each place. The caller commits.
     pub(crate) async fn write(
         self,
-        connection: &mut SqliteConnection,
+        connection: &mut AnyConnection,
         config: &Config,
         now: u64,
     ) -> Result<(Vec<Receipt>, HashMap<StreamId, Tip>), sqlx::Error> {

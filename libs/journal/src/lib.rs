@@ -1,17 +1,22 @@
 //! Durable append-only journals with group commit.
 //!
-//! A journal is a stream of entries numbered 0, 1, 2 … without gaps, each naming the hash of the one before. One writer
-//! task per database takes what concurrent callers propose, decides it in order, and commits it as one transaction with
-//! one fsync; only then do the callers get their receipts. Facts (the state a service decides on, and its own index)
-//! change in the same transaction.
+//! A journal is a stream of entries numbered 0, 1, 2 … without gaps, each naming the hash of the one before. A writer
+//! task takes what concurrent callers propose, decides it in order, and commits it as one transaction with one fsync; only
+//! then do the callers get their receipts. Facts (the state a service decides on, and its own index) change in the same
+//! transaction.
+//!
+//! On PostgreSQL several processes, each with several writers, append to the same streams: a transaction locks the rows
+//! of its streams, reads where they stand, and only then decides.
 //!
 //! What this crate is *not*: it knows no rule of any service. Rules arrive as a closure in a [`Proposal`].
 
 pub mod api;
 mod error;
 mod group;
+mod heads;
 mod map;
 mod read;
+pub mod schema;
 mod store;
 mod writer;
 
@@ -19,13 +24,14 @@ pub use error::{AppendError, OpenError, ReadError};
 pub use read::{FactAt, FactProof, Reader, Stored};
 pub use writer::Journal;
 
+use database::Database;
 use seal::{Hash, entry::Head, id::StreamId, id::Uuid};
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::HashMap;
 
 /// How a journal database is opened.
 pub struct Config {
-    /// The SQLite file; made if it does not exist.
-    pub file: PathBuf,
+    /// Where it is kept, opened with tables that begin with those of [`schema`].
+    pub database: Database,
     /// Signs the receipts.
     pub receipt_key: std::sync::Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds of its commit an entry will be on the chain.

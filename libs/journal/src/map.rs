@@ -1,36 +1,40 @@
 //! The state map's nodes, kept for good under their hashes: a proof at any past entry is one walk from its root.
 
-use crate::ReadError;
+use crate::{ReadError, store};
+use database::{MAX_VALUES, Statement};
 use moka::sync::Cache;
 use seal::{
     Hash,
+    id::StreamId,
     map::{EMPTY, Node, Path, Terminal, turns_right},
 };
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AnyConnection, Row as _};
 use std::collections::HashMap;
 
 /// Nodes made in the running transaction and not written yet.
 pub(crate) type Fresh = HashMap<Hash, Node>;
 
-/// Nodes read before and nonces of entries, in memory. Both never change: a node is found by its own hash.
+/// Nodes read before, nonces of entries and rows of streams, in memory. None ever changes, whichever replica wrote it: a
+/// node is found by its own hash.
 #[derive(Clone)]
 pub(crate) struct Known {
     nodes: Cache<Hash, Node>,
     pub(crate) nonces: Cache<(i64, u64), [u8; 16]>,
+    pub(crate) rows: Cache<StreamId, i64>,
 }
 
-/// The most nodes, and the most nonces, in memory.
+/// The most nodes, the most nonces and the most rows in memory.
 const KNOWN: u64 = 200_000;
 
 impl Default for Known {
     fn default() -> Self {
-        Self { nodes: Cache::new(KNOWN), nonces: Cache::new(KNOWN) }
+        Self { nodes: Cache::new(KNOWN), nonces: Cache::new(KNOWN), rows: Cache::new(KNOWN) }
     }
 }
 
 /// The way of `key` in the map with `root`.
 pub(crate) async fn path(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     known: &Known,
     fresh: &Fresh,
     root: Hash,
@@ -61,15 +65,15 @@ pub(crate) async fn path(
     Ok(Path { siblings, terminal: Terminal::Empty })
 }
 
-async fn load(connection: &mut SqliteConnection, hash: &Hash) -> Result<Node, ReadError> {
-    let row = sqlx::query("SELECT leaf, first, second FROM map_node WHERE hash = ?")
+async fn load(connection: &mut AnyConnection, hash: &Hash) -> Result<Node, ReadError> {
+    let row = sqlx::query("SELECT leaf, first, second FROM map_node WHERE hash = $1")
         .bind(hash.0.to_vec())
         .fetch_optional(connection)
         .await?
         .ok_or(ReadError::Broken)?;
-    let part = |name| Hash::from_slice(&row.get::<Vec<u8>, _>(name)).ok_or(ReadError::Broken);
-    let (first, second) = (part("first")?, part("second")?);
-    let node = if row.get::<bool, _>("leaf") { Node::Leaf(first, second) } else { Node::Inner(first, second) };
+    let (first, second) = (store::hash(&row, "first")?, store::hash(&row, "second")?);
+    let is_leaf = row.try_get::<i64, _>("leaf")? != 0;
+    let node = if is_leaf { Node::Leaf(first, second) } else { Node::Inner(first, second) };
     if hash_of(&node) == *hash { Ok(node) } else { Err(ReadError::Broken) }
 }
 
@@ -80,19 +84,21 @@ fn hash_of(node: &Node) -> Hash {
     }
 }
 
-/// Writes fresh nodes.
-pub(crate) async fn add(connection: &mut SqliteConnection, fresh: &Fresh) -> Result<(), sqlx::Error> {
-    let nodes: Vec<(&Hash, &Node)> = fresh.iter().collect();
-    for some in nodes.chunks(4_000) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO map_node (hash, leaf, first, second) ");
-        query.push_values(some, |mut values, (hash, node)| {
+/// Writes fresh nodes, in the order of their hashes: so two replicas that write the same one never wait for each other.
+pub(crate) async fn add(connection: &mut AnyConnection, fresh: &Fresh) -> Result<(), sqlx::Error> {
+    let mut nodes: Vec<(&Hash, &Node)> = fresh.iter().collect();
+    nodes.sort_unstable_by_key(|(hash, _)| hash.0);
+    for some in nodes.chunks(MAX_VALUES / 4) {
+        let mut insert = Statement::new("INSERT INTO map_node (hash, leaf, first, second) VALUES ");
+        insert.rows(some, |row, (hash, node)| {
             let (leaf, first, second) = match node {
-                Node::Leaf(key, value) => (true, key, value),
-                Node::Inner(left, right) => (false, left, right),
+                Node::Leaf(key, value) => (1_i16, key, value),
+                Node::Inner(left, right) => (0, left, right),
             };
-            values.push_bind(hash.0.to_vec()).push_bind(leaf).push_bind(first.0.to_vec()).push_bind(second.0.to_vec());
+            row.value(hash.0.to_vec()).value(leaf).value(first.0.to_vec()).value(second.0.to_vec());
         });
-        query.build().execute(&mut *connection).await?;
+        insert.push(" ON CONFLICT (hash) DO NOTHING");
+        insert.execute(connection).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Reading journals beside the writer.
 
 use crate::{ReadError, map, store};
+use database::{Database, signed, unsigned};
 use seal::{
     Hash,
     entry::{Entry, Head},
@@ -9,16 +10,13 @@ use seal::{
     map::{Path, Terminal},
     receipt::Receipt,
 };
-use sqlx::{Row as _, SqliteConnection, SqlitePool, sqlite::SqlitePoolOptions};
+use sqlx::{Any, AnyConnection, Row as _, any::AnyRow, pool::PoolConnection};
 use tlog::merkle::Tree;
-
-/// The most connections that read at once.
-const READERS: u32 = 4;
 
 /// Reads a journal database. Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
-    pool: SqlitePool,
+    database: Database,
     known: map::Known,
 }
 
@@ -59,37 +57,67 @@ impl Reader {
         &self.known
     }
 
-    pub(crate) fn new(file: &std::path::Path) -> Self {
-        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(store::options(file));
-        Self { pool, known: map::Known::default() }
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database, known: map::Known::default() }
     }
 
-    /// The pool, for the service's own tables in the same database.
-    pub fn pool(&self) -> &SqlitePool {
-        &self.pool
+    /// The database, for the service's own tables beside the journal.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    async fn acquire(&self) -> Result<PoolConnection<Any>, ReadError> {
+        Ok(self.database.pool().acquire().await?)
+    }
+
+    /// A connection, and the row of a stream.
+    async fn at(&self, stream: StreamId) -> Result<(PoolConnection<Any>, i64), ReadError> {
+        let mut connection = self.acquire().await?;
+        if let Some(row) = self.known.rows.get(&stream) {
+            return Ok((connection, row));
+        }
+        let found = sqlx::query_scalar("SELECT id FROM stream WHERE name = $1").bind(stream.0.0.to_vec());
+        let row = found.fetch_optional(&mut *connection).await?.ok_or(ReadError::NotFound)?;
+        self.known.rows.insert(stream, row);
+        Ok((connection, row))
+    }
+
+    /// Up to `limit` streams after the row `after`, with the number of the last entry of each that has one, and the place
+    /// to go on from, if there may be more. In the order their rows were made.
+    pub(crate) async fn numbers(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<(Vec<(i64, StreamId, u64)>, Option<i64>), ReadError> {
+        let rows = sqlx::query(
+            "SELECT id, name, (SELECT MAX(number) FROM entry WHERE entry.stream = stream.id) AS newest \
+             FROM stream WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.acquire().await?)
+        .await?;
+        let full = rows.len() == limit as usize;
+        let mut streams = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(newest) = row.try_get::<Option<i64>, _>("newest")? {
+                streams.push((row.try_get("id")?, StreamId(store::hash(row, "name")?), unsigned(newest)));
+            }
+        }
+        let next = rows.last().filter(|_| full).map(|row| row.try_get("id")).transpose()?;
+        Ok((streams, next))
     }
 
     /// The heads of all streams after the one named by `after`, in the order they were begun.
     ///
     /// A damaged stream is left out; with the heads comes the place to go on from, if there may be more.
     pub async fn heads(&self, after: i64, limit: u32) -> Result<(Vec<(i64, Head)>, Option<i64>), ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        let rows = sqlx::query(
-            "SELECT id, name FROM stream WHERE id > ? \
-             AND EXISTS (SELECT 1 FROM entry WHERE entry.stream = stream.id) ORDER BY id LIMIT ?",
-        )
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(&mut *connection)
-        .await?;
-        let full = rows.len() == limit as usize;
-        let next = rows.last().filter(|_| full).map(|row| row.get("id"));
-        let mut heads = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id: i64 = row.get("id");
-            let stream = Hash::from_slice(&row.get::<Vec<u8>, _>("name")).map(StreamId).ok_or(ReadError::Broken)?;
-            match head(&mut connection, id, stream).await {
-                Ok(Some(head)) => heads.push((id, head)),
+        let (streams, next) = self.numbers(after, limit).await?;
+        let mut connection = self.acquire().await?;
+        let mut heads = Vec::with_capacity(streams.len());
+        for (row, stream, _) in streams {
+            match head(&mut connection, row, stream).await {
+                Ok(Some(head)) => heads.push((row, head)),
                 Ok(None) => {}
                 Err(ReadError::Broken) => tracing::error!(%stream, "a stored journal is damaged; the others go on"),
                 Err(error) => return Err(error),
@@ -100,9 +128,8 @@ impl Reader {
 
     /// The present head of a stream, if it has an entry.
     pub async fn head(&self, stream: StreamId) -> Result<Option<Head>, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        match row(&mut connection, stream).await {
-            Ok(id) => head(&mut connection, id, stream).await,
+        match self.at(stream).await {
+            Ok((mut connection, row)) => head(&mut connection, row, stream).await,
             Err(ReadError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -110,24 +137,20 @@ impl Reader {
 
     /// Up to `limit` entries from number `from` on.
     pub async fn entries(&self, stream: StreamId, from: u64, limit: u32) -> Result<Vec<Stored>, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        let id = row(&mut connection, stream).await?;
+        let (mut connection, row) = self.at(stream).await?;
         let rows = sqlx::query(
-            "SELECT number, bytes, stored FROM entry WHERE stream = ? AND number >= ? ORDER BY number LIMIT ?",
+            "SELECT number, bytes, stored FROM entry WHERE stream = $1 AND number >= $2 ORDER BY number LIMIT $3",
         )
-        .bind(id)
-        .bind(store::signed(from))
+        .bind(row)
+        .bind(signed(from))
         .bind(i64::from(limit))
         .fetch_all(&mut *connection)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Stored {
-                number: store::number(row.get("number")),
-                entry: row.get("bytes"),
-                stored: row.get("stored"),
-            })
-            .collect())
+        let stored = |row: AnyRow| {
+            let number = unsigned(row.try_get("number")?);
+            Ok(Stored { number, entry: row.try_get("bytes")?, stored: row.try_get("stored")? })
+        };
+        rows.into_iter().map(stored).collect()
     }
 
     /// One entry.
@@ -138,33 +161,18 @@ impl Reader {
 
     /// Those of `requests` that were recorded, with the numbers of their entries.
     pub async fn recorded(&self, stream: StreamId, requests: &[[u8; 16]]) -> Result<Vec<([u8; 16], u64)>, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        let id = match row(&mut connection, stream).await {
+        let (mut connection, row) = match self.at(stream).await {
             Err(ReadError::NotFound) => return Ok(Vec::new()),
             other => other?,
         };
-        let found = store::recorded(&mut connection, id, requests).await?;
+        let found = store::recorded(&mut connection, row, requests).await?;
         Ok(found.into_iter().map(|recorded| (recorded.request, recorded.number)).collect())
     }
 
     /// The receipt of an entry, as it was first handed out.
     pub async fn receipt(&self, stream: StreamId, number: u64) -> Result<Receipt, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        let id = row(&mut connection, stream).await?;
-        let found = sqlx::query(
-            "SELECT bytes, place, note, hashes FROM entry JOIN commit_group ON commit_group.id = commit_group \
-             WHERE stream = ? AND number = ?",
-        )
-        .bind(id)
-        .bind(store::signed(number))
-        .fetch_optional(&mut *connection)
-        .await?
-        .ok_or(ReadError::NotFound)?;
-        let hashes: Vec<u8> = found.get("hashes");
-        let leaves: Vec<Hash> = hashes.chunks_exact(32).filter_map(Hash::from_slice).collect();
-        let index = store::number(found.get("place"));
-        let path = Tree::new(&leaves).path(usize::try_from(index).map_err(|_| ReadError::Broken)?);
-        Ok(Receipt { entry: found.get("bytes"), index, path, note: found.get("note") })
+        let (mut connection, row) = self.at(stream).await?;
+        receipt(&mut connection, row, number).await
     }
 
     /// The present facts under `keys` and the head they hold at.
@@ -173,18 +181,18 @@ impl Reader {
         stream: StreamId,
         keys: &[Hash],
     ) -> Result<(Option<Head>, Vec<(Hash, Vec<u8>)>), ReadError> {
-        let mut transaction = self.pool.begin().await?; // head and facts from one snapshot
-        let id = match row(&mut transaction, stream).await {
+        let (mut connection, row) = match self.at(stream).await {
             Err(ReadError::NotFound) => return Ok((None, Vec::new())),
             other => other?,
         };
-        let Some((entry, hash)) = store::last_entry(&mut transaction, id, stream).await? else {
+        let Some((entry, hash)) = store::last_entry(&mut connection, row, stream).await? else {
             return Ok((None, Vec::new()));
         };
-        let facts = store::facts(&mut transaction, id, keys).await?;
+        let facts = store::facts(&mut connection, row, entry.number, keys).await?;
         if let Some(root) = entry.state_root {
-            check_facts(&mut transaction, &self.known, id, (root, entry.number), keys, &facts).await?;
+            check_facts(&mut connection, &self.known, row, root, keys, &facts).await?;
         }
+        let facts = facts.into_iter().map(store::Fact::into_pair).collect();
         Ok((Some(Head { stream, number: entry.number, hash }), facts))
     }
 
@@ -196,49 +204,43 @@ impl Reader {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        let id = match row(&mut connection, stream).await {
+        let (mut connection, row) = match self.at(stream).await {
             Err(ReadError::NotFound) => return Ok(Vec::new()),
             other => other?,
         };
         let found = sqlx::query(
-            "SELECT number, value FROM fact WHERE stream = ? AND key = ? AND number > ? ORDER BY number LIMIT ?",
+            "SELECT number, value FROM fact WHERE stream = $1 AND key = $2 AND number > $3 ORDER BY number LIMIT $4",
         )
-        .bind(id)
+        .bind(row)
         .bind(key.0.to_vec())
-        .bind(after.map_or(-1, store::signed))
+        .bind(after.map_or(-1, signed))
         .bind(i64::from(limit))
         .fetch_all(&mut *connection)
         .await?;
-        Ok(found.into_iter().map(|row| (store::number(row.get("number")), row.get("value"))).collect())
+        found.into_iter().map(|row| Ok((unsigned(row.try_get("number")?), row.try_get("value")?))).collect()
     }
 
     /// The facts that entry `number` set, in the order of their keys.
     pub async fn set_by(&self, stream: StreamId, number: u64) -> Result<Vec<(Hash, Vec<u8>)>, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        let id = row(&mut connection, stream).await?;
-        let found = sqlx::query("SELECT key, value FROM fact WHERE stream = ? AND number = ? ORDER BY key")
-            .bind(id)
-            .bind(store::signed(number))
+        let (mut connection, row) = self.at(stream).await?;
+        let found = sqlx::query("SELECT key, value FROM fact WHERE stream = $1 AND number = $2 ORDER BY key")
+            .bind(row)
+            .bind(signed(number))
             .fetch_all(&mut *connection)
             .await?;
-        let fact = |row: sqlx::sqlite::SqliteRow| {
-            let key = Hash::from_slice(&row.get::<Vec<u8>, _>("key")).ok_or(ReadError::Broken)?;
-            Ok((key, row.get("value")))
-        };
-        found.into_iter().map(fact).collect()
+        found.into_iter().map(|row| Ok((store::hash(&row, "key")?, row.try_get("value")?))).collect()
     }
 
     /// Proofs of the facts under `keys`, or of their absence, in the state after entry `number`.
     pub async fn prove(&self, stream: StreamId, number: u64, keys: &[Hash]) -> Result<Vec<FactProof>, ReadError> {
-        let mut connection = self.pool.acquire().await?;
-        let id = row(&mut connection, stream).await?;
-        let root = parsed(&mut connection, id, number).await?.state_root.ok_or(ReadError::NotFound)?;
+        let (mut connection, row) = self.at(stream).await?;
+        let root = parsed(&mut connection, row, number).await?.state_root.ok_or(ReadError::NotFound)?;
         let mut proofs = Vec::with_capacity(keys.len());
         for key in keys {
             let path = map::path(&mut connection, &self.known, &map::Fresh::new(), root, key).await?;
             let present = matches!(path.terminal, Terminal::Leaf { key: found, .. } if found == *key);
-            let fact = if present { Some(fact_at(&mut connection, &self.known, id, number, key).await?) } else { None };
+            let fact =
+                if present { Some(fact_at(&mut connection, &self.known, row, number, key).await?) } else { None };
             proofs.push(FactProof { key: *key, fact, path });
         }
         Ok(proofs)
@@ -248,23 +250,23 @@ impl Reader {
 /// Checks that the facts found under `keys`, and those not found, are what the state root says: a row edited behind our
 /// back gives nobody any right.
 pub(crate) async fn check_facts(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     known: &map::Known,
-    id: i64,
-    (root, number): (Hash, u64),
+    row: i64,
+    root: Hash,
     keys: &[Hash],
-    facts: &[(Hash, Vec<u8>)],
+    facts: &[store::Fact],
 ) -> Result<(), ReadError> {
     for key in keys {
         let proven = match map::path(connection, known, &map::Fresh::new(), root, key).await?.terminal {
             Terminal::Leaf { key: found, value } if found == *key => Some(value),
             _ => None,
         };
-        let stored = match facts.iter().find(|(found, _)| found == key) {
+        let stored = match facts.iter().find(|fact| fact.key == *key) {
             None => None,
-            Some((_, bytes)) => {
-                let fact = fact_at(connection, known, id, number, key).await?;
-                Some(fact::value_hash(&fact.salt, bytes)).filter(|_| fact.bytes == *bytes)
+            Some(fact) => {
+                let nonce = nonce(connection, known, row, fact.number).await?;
+                Some(fact::value_hash(&fact::salt(&nonce, key), &fact.value))
             }
         };
         if proven != stored {
@@ -274,50 +276,67 @@ pub(crate) async fn check_facts(
     Ok(())
 }
 
-async fn row(connection: &mut SqliteConnection, stream: StreamId) -> Result<i64, ReadError> {
-    let found = sqlx::query_scalar("SELECT id FROM stream WHERE name = ?").bind(stream.0.0.to_vec());
-    found.fetch_optional(connection).await?.ok_or(ReadError::NotFound)
+/// The receipt of an entry, as it was first handed out.
+pub(crate) async fn receipt(connection: &mut AnyConnection, row: i64, number: u64) -> Result<Receipt, ReadError> {
+    let found = sqlx::query(
+        "SELECT entry.bytes AS bytes, entry.place AS place, commit_group.note AS note, commit_group.hashes AS hashes \
+         FROM entry JOIN commit_group ON commit_group.id = entry.commit_group \
+         WHERE entry.stream = $1 AND entry.number = $2",
+    )
+    .bind(row)
+    .bind(signed(number))
+    .fetch_optional(connection)
+    .await?
+    .ok_or(ReadError::NotFound)?;
+    let hashes: Vec<u8> = found.try_get("hashes")?;
+    let leaves: Vec<Hash> = hashes.chunks_exact(32).filter_map(Hash::from_slice).collect();
+    let index = unsigned(found.try_get("place")?);
+    let path = Tree::new(&leaves).path(usize::try_from(index).map_err(|_| ReadError::Broken)?);
+    Ok(Receipt { entry: found.try_get("bytes")?, index, path, note: found.try_get("note")? })
 }
 
-async fn head(connection: &mut SqliteConnection, id: i64, stream: StreamId) -> Result<Option<Head>, ReadError> {
+async fn head(connection: &mut AnyConnection, id: i64, stream: StreamId) -> Result<Option<Head>, ReadError> {
     let last = store::last_entry(connection, id, stream).await?;
     Ok(last.map(|(entry, hash)| Head { stream, number: entry.number, hash }))
 }
 
-async fn parsed(connection: &mut SqliteConnection, id: i64, number: u64) -> Result<Entry, ReadError> {
-    let bytes: Vec<u8> = sqlx::query_scalar("SELECT bytes FROM entry WHERE stream = ? AND number = ?")
-        .bind(id)
-        .bind(store::signed(number))
+async fn parsed(connection: &mut AnyConnection, row: i64, number: u64) -> Result<Entry, ReadError> {
+    let bytes: Vec<u8> = sqlx::query_scalar("SELECT bytes FROM entry WHERE stream = $1 AND number = $2")
+        .bind(row)
+        .bind(signed(number))
         .fetch_optional(connection)
         .await?
         .ok_or(ReadError::NotFound)?;
     Entry::parse(&bytes).map_err(|_| ReadError::Broken)
 }
 
-async fn fact_at(
-    connection: &mut SqliteConnection,
+/// The nonce of an entry that set a fact.
+async fn nonce(
+    connection: &mut AnyConnection,
     known: &map::Known,
-    id: i64,
+    row: i64,
+    number: u64,
+) -> Result<[u8; 16], ReadError> {
+    if let Some(nonce) = known.nonces.get(&(row, number)) {
+        return Ok(nonce);
+    }
+    let nonce = match parsed(connection, row, number).await {
+        Err(ReadError::NotFound) => return Err(ReadError::Broken),
+        entry => entry?.nonce,
+    };
+    known.nonces.insert((row, number), nonce);
+    Ok(nonce)
+}
+
+async fn fact_at(
+    connection: &mut AnyConnection,
+    known: &map::Known,
+    row: i64,
     number: u64,
     key: &Hash,
 ) -> Result<FactAt, ReadError> {
-    let found = sqlx::query(
-        "SELECT number, value FROM fact WHERE stream = ? AND key = ? AND number <= ? ORDER BY number DESC LIMIT 1",
-    )
-    .bind(id)
-    .bind(key.0.to_vec())
-    .bind(store::signed(number))
-    .fetch_optional(&mut *connection)
-    .await?
-    .ok_or(ReadError::Broken)?;
-    let set_by = store::number(found.get("number"));
-    let nonce = match known.nonces.get(&(id, set_by)) {
-        Some(nonce) => nonce,
-        None => {
-            let nonce = parsed(connection, id, set_by).await?.nonce;
-            known.nonces.insert((id, set_by), nonce);
-            nonce
-        }
-    };
-    Ok(FactAt { bytes: found.get("value"), salt: fact::salt(&nonce, key) })
+    let found = store::facts(connection, row, number, std::slice::from_ref(key)).await?;
+    let fact = found.into_iter().next().ok_or(ReadError::Broken)?;
+    let nonce = nonce(connection, known, row, fact.number).await?;
+    Ok(FactAt { bytes: fact.value, salt: fact::salt(&nonce, key) })
 }

@@ -1,125 +1,83 @@
 //! The SQL of journals, and nothing but.
 
-use crate::{OpenError, ReadError};
+use crate::ReadError;
+use database::{Dialect, MAX_VALUES, Statement, signed, unsigned};
 use seal::{Hash, entry::Entry, id::StreamId};
-use sqlx::{
-    ConnectOptions, Connection, QueryBuilder, Row as _, Sqlite, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
-};
-use std::{path::Path, time::Duration};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use std::collections::HashMap;
 
-/// The newest database format known.
-const FORMAT: i64 = 1;
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS stream (
-    id INTEGER PRIMARY KEY,
-    name BLOB NOT NULL UNIQUE
-);
-CREATE TABLE IF NOT EXISTS commit_group (
-    id INTEGER PRIMARY KEY,
-    note TEXT NOT NULL,
-    hashes BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS entry (
-    stream INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    bytes BLOB NOT NULL,
-    stored BLOB NOT NULL,
-    commit_group INTEGER NOT NULL,
-    place INTEGER NOT NULL,
-    PRIMARY KEY (stream, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS request (
-    stream INTEGER NOT NULL,
-    request BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    envelope BLOB NOT NULL,
-    PRIMARY KEY (stream, request)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS fact (
-    stream INTEGER NOT NULL,
-    key BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    value BLOB NOT NULL,
-    PRIMARY KEY (stream, key, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS map_node (
-    hash BLOB PRIMARY KEY,
-    leaf INTEGER NOT NULL,
-    first BLOB NOT NULL,
-    second BLOB NOT NULL
-) WITHOUT ROWID;
-";
-
-/// The most rows of one statement: SQLite binds at most 32,766 values.
-const ROWS_PER_STATEMENT: usize = 4_000;
-
-/// How long a connection waits for another that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Options every connection shares.
-pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("secure_delete", "ON") // what is taken out is overwritten, not only unlinked
-        .disable_statement_logging()
+/// A stream whose row is locked, and its last entry as it is stored.
+pub(crate) struct Locked {
+    pub(crate) row: i64,
+    pub(crate) last: Option<Vec<u8>>,
 }
 
-/// Opens the connection of the writer and brings the schema up.
-pub(crate) async fn open(file: &Path) -> Result<SqliteConnection, OpenError> {
-    let failed = |source| OpenError::Database { file: file.to_owned(), source };
-    let mut connection = SqliteConnection::connect_with(&options(file)).await.map_err(failed)?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(failed)?;
-    if found > FORMAT {
-        return Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT });
+/// Locks the rows of streams until the transaction ends, and reads the last entry of each as it is then: another replica
+/// may have held the lock before. Rows of streams that are not `known` to have one are made.
+///
+/// No two transactions wait for each other: rows are made before any is locked, and both in the order of names.
+pub(crate) async fn lock(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    mut streams: Vec<StreamId>,
+    known: impl Fn(&StreamId) -> bool,
+) -> Result<HashMap<StreamId, Locked>, ReadError> {
+    streams.sort_unstable_by_key(|stream| stream.0.0);
+    let new: Vec<&StreamId> = streams.iter().filter(|stream| !known(stream)).collect();
+    if !new.is_empty() {
+        let mut insert = Statement::new("INSERT INTO stream (name) VALUES ");
+        insert.rows(new, |row, stream| {
+            row.value(stream.0.0.to_vec());
+        });
+        insert.push(" ON CONFLICT (name) DO NOTHING");
+        insert.execute(connection).await?;
     }
-    sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(failed)?;
-    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut connection).await.map_err(failed)?;
-    cut_log(&mut connection).await.map_err(failed)?;
-    Ok(connection)
+    let mut select = Statement::new("SELECT id, name FROM stream WHERE name IN (");
+    select.list(streams.iter().map(|stream| stream.0.0.to_vec())).push(") ORDER BY name").push(dialect.for_update());
+    let rows = select.fetch_all(connection).await?;
+    let rows: Vec<(i64, StreamId)> = rows
+        .iter()
+        .map(|row| Ok((row.try_get("id")?, StreamId(hash(row, "name")?))))
+        .collect::<Result<_, ReadError>>()?;
+    let mut last = last_bytes(connection, rows.iter().map(|(row, _)| *row)).await?;
+    Ok(rows.into_iter().map(|(row, stream)| (stream, Locked { row, last: last.remove(&row) })).collect())
 }
 
-/// Moves the write-ahead log into the database and cuts it: until then it holds what was taken out. False if somebody
-/// who reads is in the way; they are not waited for long, because nothing is committed meanwhile.
-pub(crate) async fn cut_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql("PRAGMA busy_timeout = 200").execute(&mut *connection).await?;
-    let cut = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
-    let patience = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(patience)).execute(connection).await?;
-    cut.map(|busy: i64| busy == 0)
-}
-
-/// A stream's row, made if it is new.
-pub(crate) async fn stream_row(connection: &mut SqliteConnection, stream: StreamId) -> Result<i64, sqlx::Error> {
-    let name = stream.0.as_bytes().to_vec();
-    sqlx::query("INSERT OR IGNORE INTO stream (name) VALUES (?)").bind(name.clone()).execute(&mut *connection).await?;
-    sqlx::query_scalar("SELECT id FROM stream WHERE name = ?").bind(name).fetch_one(connection).await
+async fn last_bytes(
+    connection: &mut AnyConnection,
+    rows: impl Iterator<Item = i64>,
+) -> Result<HashMap<i64, Vec<u8>>, ReadError> {
+    let mut select = Statement::new(
+        "SELECT stream.id AS id, entry.bytes AS bytes FROM stream CROSS JOIN entry WHERE stream.id IN (",
+    );
+    select.list(rows).push(
+        ") AND entry.stream = stream.id AND entry.number = \
+         (SELECT MAX(newest.number) FROM entry AS newest WHERE newest.stream = stream.id)",
+    );
+    let found = select.fetch_all(connection).await?;
+    found.iter().map(|row| Ok((row.try_get("id")?, row.try_get("bytes")?))).collect()
 }
 
 /// The last entry of a stream, read back and checked against its place and the hash its commit group was signed over.
 pub(crate) async fn last_entry(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     row: i64,
     stream: StreamId,
 ) -> Result<Option<(Entry, Hash)>, ReadError> {
     let found = sqlx::query(
-        "SELECT number, bytes, place, hashes FROM entry JOIN commit_group ON commit_group.id = commit_group \
-         WHERE stream = ? ORDER BY number DESC LIMIT 1",
+        "SELECT entry.number AS number, entry.bytes AS bytes, entry.place AS place, commit_group.hashes AS hashes \
+         FROM entry JOIN commit_group ON commit_group.id = entry.commit_group \
+         WHERE entry.stream = $1 ORDER BY entry.number DESC LIMIT 1",
     )
     .bind(row)
     .fetch_optional(connection)
     .await?;
     let Some(found) = found else { return Ok(None) };
-    let bytes: Vec<u8> = found.get("bytes");
+    let bytes: Vec<u8> = found.try_get("bytes")?;
     let entry = Entry::parse(&bytes).map_err(|_| ReadError::Broken)?;
-    let number: i64 = found.get("number");
+    let number: i64 = found.try_get("number")?;
     let hash = seal::entry::hash(&bytes);
-    let (hashes, place): (Vec<u8>, i64) = (found.get("hashes"), found.get("place"));
+    let (hashes, place): (Vec<u8>, i64) = (found.try_get("hashes")?, found.try_get("place")?);
     let recorded = usize::try_from(place).ok().and_then(|place| hashes.chunks_exact(32).nth(place));
     if entry.stream != stream || i64::try_from(entry.number) != Ok(number) || recorded != Some(hash.0.as_slice()) {
         return Err(ReadError::Broken);
@@ -136,49 +94,68 @@ pub(crate) struct Recorded {
 
 /// Those of `requests` that were recorded.
 pub(crate) async fn recorded(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     row: i64,
     requests: &[[u8; 16]],
-) -> Result<Vec<Recorded>, sqlx::Error> {
+) -> Result<Vec<Recorded>, ReadError> {
     let mut recorded = Vec::new();
-    for some in requests.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT request, number, envelope FROM request WHERE stream = ");
-        query.push_bind(row).push(" AND request IN (");
-        let mut list = query.separated(", ");
-        for request in some {
-            list.push_bind(request.to_vec());
-        }
-        query.push(")");
-        for found in query.build().fetch_all(&mut *connection).await? {
+    for some in requests.chunks(MAX_VALUES - 1) {
+        let mut select = Statement::new("SELECT request, number, envelope FROM request WHERE stream = ");
+        select.bind(row).push(" AND request IN (").list(some.iter().map(|request| request.to_vec())).push(")");
+        for found in select.fetch_all(connection).await? {
             recorded.push(Recorded {
-                request: found.get::<Vec<u8>, _>("request").try_into().unwrap_or_default(),
-                number: number(found.get("number")),
-                envelope: Hash::from_slice(&found.get::<Vec<u8>, _>("envelope")).unwrap_or(Hash::ZERO),
+                request: found.try_get::<Vec<u8>, _>("request")?.try_into().map_err(|_| ReadError::Broken)?,
+                number: unsigned(found.try_get("number")?),
+                envelope: hash(&found, "envelope")?,
             });
         }
     }
     Ok(recorded)
 }
 
-/// The latest facts under `keys`.
+/// A fact as an entry set it.
+#[derive(Debug)]
+pub(crate) struct Fact {
+    pub(crate) key: Hash,
+    /// The number of the entry.
+    pub(crate) number: u64,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Fact {
+    pub(crate) fn into_pair(self) -> (Hash, Vec<u8>) {
+        (self.key, self.value)
+    }
+}
+
+/// The facts under `keys` as they were after entry `number`. Facts are only ever added, so two queries one after the other
+/// see one moment.
 pub(crate) async fn facts(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     row: i64,
+    number: u64,
     keys: &[Hash],
-) -> Result<Vec<(Hash, Vec<u8>)>, sqlx::Error> {
+) -> Result<Vec<Fact>, ReadError> {
     let mut facts = Vec::new();
-    for some in keys.chunks(ROWS_PER_STATEMENT) {
-        // SQLite takes the other columns from the row that has the maximum.
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT key, value, MAX(number) FROM fact WHERE stream = ");
-        query.push_bind(row).push(" AND key IN (");
-        let mut list = query.separated(", ");
-        for key in some {
-            list.push_bind(key.0.to_vec());
-        }
-        query.push(") GROUP BY key");
-        for found in query.build().fetch_all(&mut *connection).await? {
-            let key = Hash::from_slice(&found.get::<Vec<u8>, _>("key")).unwrap_or(Hash::ZERO);
-            facts.push((key, found.get("value")));
+    for some in keys.chunks(MAX_VALUES - 3) {
+        // A CROSS JOIN, because SQLite joins in that order: one look into the index for each key.
+        let mut select =
+            Statement::new("SELECT fact.key AS key, fact.number AS number, fact.value AS value FROM (VALUES ");
+        select.rows(some, |values, key| {
+            values.value(key.0.to_vec());
+        });
+        select.push(") AS wanted CROSS JOIN fact WHERE fact.stream = ").bind(row);
+        select.push(
+            " AND fact.key = wanted.column1 AND fact.number = (SELECT MAX(newest.number) FROM fact AS newest \
+             WHERE newest.key = wanted.column1 AND newest.stream = ",
+        );
+        select.bind(row).push(" AND newest.number <= ").bind(signed(number)).push(")");
+        for found in select.fetch_all(connection).await? {
+            facts.push(Fact {
+                key: hash(&found, "key")?,
+                number: unsigned(found.try_get("number")?),
+                value: found.try_get("value")?,
+            });
         }
     }
     Ok(facts)
@@ -195,43 +172,38 @@ pub(crate) struct NewEntry {
 }
 
 /// Adds a commit group and gives its id.
-pub(crate) async fn add_group(
-    connection: &mut SqliteConnection,
-    note: &str,
-    hashes: Vec<u8>,
-) -> Result<i64, sqlx::Error> {
-    let query = sqlx::query_scalar("INSERT INTO commit_group (note, hashes) VALUES (?, ?) RETURNING id");
+pub(crate) async fn add_group(connection: &mut AnyConnection, note: &str, hashes: Vec<u8>) -> Result<i64, sqlx::Error> {
+    let query = sqlx::query_scalar("INSERT INTO commit_group (note, hashes) VALUES ($1, $2) RETURNING id");
     query.bind(note.to_owned()).bind(hashes).fetch_one(connection).await
 }
 
 /// Adds the entries of a commit group, and their requests.
 pub(crate) async fn add_entries(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     group: i64,
     entries: Vec<NewEntry>,
 ) -> Result<(), sqlx::Error> {
-    let mut requests = QueryBuilder::<Sqlite>::new("INSERT INTO request (stream, request, number, envelope) ");
-    requests.push_values(&entries, |mut values, entry| {
-        values.push_bind(entry.row).push_bind(entry.request.to_vec());
-        values.push_bind(signed(entry.number)).push_bind(entry.envelope.0.to_vec());
+    let mut requests = Statement::new("INSERT INTO request (stream, request, number, envelope) VALUES ");
+    requests.rows(&entries, |row, entry| {
+        row.value(entry.row).value(entry.request.to_vec());
+        row.value(signed(entry.number)).value(entry.envelope.0.to_vec());
     });
-    requests.build().execute(&mut *connection).await?;
-    let mut query =
-        QueryBuilder::<Sqlite>::new("INSERT INTO entry (stream, number, bytes, stored, commit_group, place) ");
-    query.push_values(entries.into_iter().zip(0_i64..), |mut values, (entry, place)| {
-        values.push_bind(entry.row).push_bind(signed(entry.number)).push_bind(entry.bytes);
-        values.push_bind(entry.stored).push_bind(group).push_bind(place);
+    requests.execute(connection).await?;
+    let mut insert = Statement::new("INSERT INTO entry (stream, number, bytes, stored, commit_group, place) VALUES ");
+    insert.rows(entries.into_iter().zip(0_i64..), |row, (entry, place)| {
+        row.value(entry.row).value(signed(entry.number)).value(entry.bytes);
+        row.value(entry.stored).value(group).value(place);
     });
-    query.build().execute(connection).await.map(|_| ())
+    insert.execute(connection).await.map(|_| ())
 }
 
 /// Replaces what is stored of entries: stream, number, bytes.
 pub(crate) async fn restore(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     restored: Vec<(i64, u64, Vec<u8>)>,
 ) -> Result<(), sqlx::Error> {
     for (row, number, stored) in restored {
-        let query = sqlx::query("UPDATE entry SET stored = ? WHERE stream = ? AND number = ?");
+        let query = sqlx::query("UPDATE entry SET stored = $1 WHERE stream = $2 AND number = $3");
         query.bind(stored).bind(row).bind(signed(number)).execute(&mut *connection).await?;
     }
     Ok(())
@@ -245,25 +217,27 @@ pub(crate) struct NewFact {
     pub(crate) value: Vec<u8>,
 }
 
-/// Adds facts.
-pub(crate) async fn add_facts(connection: &mut SqliteConnection, facts: Vec<NewFact>) -> Result<(), sqlx::Error> {
-    for some in facts.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO fact (stream, key, number, value) ");
-        query.push_values(some, |mut values, fact| {
-            values.push_bind(fact.row).push_bind(fact.key.0.to_vec());
-            values.push_bind(signed(fact.number)).push_bind(fact.value.clone());
+/// Adds facts. Of several that one entry set under one key, the last counts.
+pub(crate) async fn add_facts(connection: &mut AnyConnection, facts: Vec<NewFact>) -> Result<(), sqlx::Error> {
+    let mut last = HashMap::new();
+    for (place, fact) in facts.iter().enumerate() {
+        last.insert((fact.row, fact.key, fact.number), place);
+    }
+    let facts = facts.into_iter().enumerate();
+    let facts = facts.filter(|(place, fact)| last.get(&(fact.row, fact.key, fact.number)) == Some(place));
+    let facts: Vec<NewFact> = facts.map(|(_, fact)| fact).collect();
+    for some in facts.chunks(MAX_VALUES / 4) {
+        let mut insert = Statement::new("INSERT INTO fact (stream, key, number, value) VALUES ");
+        insert.rows(some, |row, fact| {
+            row.value(fact.row).value(fact.key.0.to_vec());
+            row.value(signed(fact.number)).value(fact.value.clone());
         });
-        query.build().execute(&mut *connection).await?;
+        insert.execute(connection).await?;
     }
     Ok(())
 }
 
-/// SQLite's integers are signed; numbers of entries stay far below 2^63.
-pub(crate) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The inverse of [`signed`].
-pub(crate) fn number(signed: i64) -> u64 {
-    u64::try_from(signed).unwrap_or_default()
+/// A hash in a column.
+pub(crate) fn hash(row: &AnyRow, column: &str) -> Result<Hash, ReadError> {
+    Hash::from_slice(&row.try_get::<Vec<u8>, _>(column)?).ok_or(ReadError::Broken)
 }

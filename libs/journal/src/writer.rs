@@ -1,75 +1,109 @@
-//! The one writer of a database: takes proposals from a queue, commits them in groups, then answers.
+//! The writers of a journal: each takes proposals from a queue, commits them in groups, then answers.
 
 use crate::{
     AppendError, Config, OpenError, Proposal, ReadError, Reader,
     group::{Group, Tip},
-    read::check_facts,
-    store,
+    heads::Heads,
+    read::{self, check_facts},
+    store::{self, Locked},
 };
-use seal::{Hash, entry::Head, id::StreamId, receipt::Receipt};
-use sqlx::SqliteConnection;
+use database::Transaction;
+use seal::{
+    Hash,
+    entry::{self, Head},
+    id::StreamId,
+    receipt::Receipt,
+};
+use sqlx::AnyConnection;
 use std::{
     collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
+    io::ErrorKind,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    time::timeout,
+};
 
 /// The most proposals of one commit group.
 const MAX_GROUP: usize = 512;
-/// The most proposals waiting; further callers wait before they may propose.
+/// The most proposals waiting for a writer; further callers wait before they may propose.
 const QUEUE: usize = 2_048;
+/// The writers of one process on a database that is shared: a stream always goes to the same one, and streams of different
+/// writers do not wait for each other's commits. A SQLite file has one lock, and so one writer.
+const WRITERS: usize = 4;
+/// How long a group may take on a shared database before its connection is given up: the network may have lost it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 type Answer<E> = oneshot::Sender<Result<Receipt, AppendError<E>>>;
 type Waiting<E> = (Proposal<E>, Answer<E>);
 
 /// A journal database, open for appending and reading. Cheap to clone.
 pub struct Journal<E> {
-    queue: mpsc::Sender<Waiting<E>>,
-    heads: broadcast::Sender<Head>,
+    queues: Vec<mpsc::Sender<Waiting<E>>>,
+    heads: Heads,
     reader: Reader,
 }
 
 impl<E> Clone for Journal<E> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), heads: self.heads.clone(), reader: self.reader.clone() }
+        Self { queues: self.queues.clone(), heads: self.heads.clone(), reader: self.reader.clone() }
     }
 }
 
 impl<E: Send + 'static> Journal<E> {
-    /// Opens the database and starts its writer.
+    /// Starts the journal's writers.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        let connection = store::open(&config.file).await?;
-        let reader = Reader::new(&config.file);
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        let (heads, _) = broadcast::channel(1_024);
-        let (tips, heads_of, reads) = (HashMap::new(), heads.clone(), reader.clone());
-        let writer = Writer { connection, config, tips, heads: heads_of, reader: reads, log_holds_replaced: false };
-        tokio::spawn(writer.run(waiting));
-        Ok(Self { queue, heads, reader })
+        let (reader, heads) = (Reader::new(config.database.clone()), Heads::new());
+        let shared = config.database.dialect().is_shared();
+        if shared {
+            heads.sweep(reader.clone());
+        }
+        let config = Arc::new(config);
+        let queues = (0..if shared { WRITERS } else { 1 }).map(|_| {
+            let (queue, waiting) = mpsc::channel(QUEUE);
+            tokio::spawn(Writer::new(config.clone(), heads.clone(), reader.clone()).run(waiting));
+            queue
+        });
+        Ok(Self { queues: queues.collect(), heads, reader })
     }
 
     /// Records a proposal. Returns after the entry is durable.
+    ///
+    /// After [`AppendError::Storage`] it may be recorded or not: proposing it again gives its receipt if it was.
     pub async fn append(&self, proposal: Proposal<E>) -> Result<Receipt, AppendError<E>> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send((proposal, answer)).await.map_err(|_| AppendError::Storage)?;
+        let turn = usize::from(proposal.stream.0.0[0]) % self.queues.len().max(1);
+        let queue = self.queues.get(turn).ok_or(AppendError::Storage)?;
+        queue.send((proposal, answer)).await.map_err(|_| AppendError::Storage)?;
         answered.await.map_err(|_| AppendError::Storage)?
     }
 
-    /// Reads beside the writer.
+    /// Reads beside the writers.
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    pub(crate) fn heads_sender(&self) -> broadcast::Sender<Head> {
-        self.heads.clone()
+    /// Tells the followers of a head that another replica committed. An older one than is known is no news.
+    pub fn learn(&self, head: Head) {
+        self.heads.learn(head);
+    }
+
+    /// The heads from now on: those committed here, and those learnt. Who falls behind looks into the database.
+    pub fn follow(&self) -> broadcast::Receiver<Head> {
+        self.heads.follow()
+    }
+
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.heads
     }
 }
 
 struct Writer {
-    connection: SqliteConnection,
-    config: Config,
+    config: Arc<Config>,
     tips: HashMap<StreamId, Tip>,
-    heads: broadcast::Sender<Head>,
+    heads: Heads,
     reader: Reader,
     /// Whether the write-ahead log may still hold what was replaced.
     log_holds_replaced: bool,
@@ -82,55 +116,78 @@ enum Outcome<E> {
     Refused(AppendError<E>),
 }
 
+type Decided<E> = (Group, Vec<(Answer<E>, Outcome<E>)>);
+
+/// What the database holds of the requests of a batch: where, and for which envelope.
+type Before = HashMap<(i64, [u8; 16]), (Hash, u64)>;
+
 impl Writer {
+    fn new(config: Arc<Config>, heads: Heads, reader: Reader) -> Self {
+        Self { config, tips: HashMap::new(), heads, reader, log_holds_replaced: false }
+    }
+
     async fn run<E: Send + 'static>(mut self, mut waiting: mpsc::Receiver<Waiting<E>>) {
+        let dialect = self.config.database.dialect();
         let mut batch = Vec::with_capacity(MAX_GROUP);
         while waiting.recv_many(&mut batch, MAX_GROUP).await > 0 {
-            if let Err(error) = self.commit(std::mem::take(&mut batch)).await {
-                // The callers' answers were dropped with the batch: they see a storage error, and nothing was stored.
-                self.tips.clear();
-                if !is_recoverable(&error) {
+            let committing = self.commit(std::mem::take(&mut batch));
+            let committed = match dialect.is_shared() {
+                true => timeout(PATIENCE, committing)
+                    .await
+                    .unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()).into())),
+                false => committing.await,
+            };
+            if let Err(error) = committed {
+                // The callers' answers were dropped with the batch: they see a storage error.
+                self.reader.known().rows.invalidate_all();
+                if matches!(&error, ReadError::Database(error) if !dialect.may_go_on(error)) {
                     tracing::error!(%error, "the journal stops: what reached the disk is unknown until a restart");
                     return;
                 }
-                tracing::warn!(%error, "a commit failed and was rolled back");
+                tracing::warn!(%error, "a commit failed");
             }
         }
     }
 
     async fn commit<E: Send>(&mut self, batch: Vec<Waiting<E>>) -> Result<(), ReadError> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
-        let decided = match self.decide(batch).await {
+        let mut transaction = match self.config.database.begin().await {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                tracing::warn!(%error, "no commit can begin");
+                return Ok(());
+            }
+        };
+        let (group, outcomes) = match self.decide(&mut transaction, batch).await {
             Ok(decided) => decided,
             Err(error) => {
-                self.roll_back().await?;
+                transaction.roll_back().await;
                 return Err(error);
             }
         };
-        let (group, outcomes) = decided;
-        let restores = group.restores();
-        let (receipts, tips) = if group.is_empty() {
-            self.roll_back().await?;
-            (Vec::new(), HashMap::new())
-        } else {
-            let written = group.write(&mut self.connection, &self.config, now()).await;
-            let written = match written {
-                Ok(written) => sqlx::query("COMMIT").execute(&mut self.connection).await.map(|_| written),
-                failed => failed,
-            };
-            match written {
-                Ok(written) => written,
-                Err(error) => {
-                    self.roll_back().await?;
-                    return Err(error.into());
-                }
-            }
-        };
-        self.log_holds_replaced |= restores;
+        self.log_holds_replaced |= group.restores();
+        let (receipts, tips) = self.write(transaction, group).await?;
         self.cut_log().await;
         self.publish(tips);
         self.answer(outcomes, &receipts).await;
         Ok(())
+    }
+
+    async fn write(
+        &self,
+        mut transaction: Transaction,
+        group: Group,
+    ) -> Result<(Vec<Receipt>, HashMap<StreamId, Tip>), sqlx::Error> {
+        if group.is_empty() {
+            transaction.roll_back().await;
+            return Ok((Vec::new(), HashMap::new()));
+        }
+        match group.write(&mut transaction, &self.config, now()).await {
+            Ok(written) => transaction.commit().await.map(|()| written),
+            Err(error) => {
+                transaction.roll_back().await;
+                Err(error)
+            }
+        }
     }
 
     /// Cuts the write-ahead log after something was replaced; if that cannot be done now, after the next commit.
@@ -138,92 +195,98 @@ impl Writer {
         if !self.log_holds_replaced {
             return;
         }
-        match store::cut_log(&mut self.connection).await {
+        match self.config.database.scrub(&[]).await {
             Ok(cut) => self.log_holds_replaced = !cut,
             Err(error) => tracing::warn!(%error, "what was replaced is still in the write-ahead log"),
         }
     }
 
-    async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
-        // After a full disk SQLite may have rolled back by itself; then there is nothing left to roll back.
-        match sqlx::query("ROLLBACK").execute(&mut self.connection).await {
-            Err(sqlx::Error::Database(error)) if error.message().contains("no transaction is active") => Ok(()),
-            other => other.map(|_| ()),
-        }
-    }
-
     async fn decide<E: Send>(
-        &mut self,
+        &self,
+        connection: &mut AnyConnection,
         batch: Vec<Waiting<E>>,
-    ) -> Result<(Group, Vec<(Answer<E>, Outcome<E>)>), ReadError> {
-        let mut group = Group::new(self.reader.known().clone());
-        let (mut wanted, mut broken) = (HashMap::<StreamId, (Vec<Hash>, Vec<[u8; 16]>)>::new(), Vec::new());
+    ) -> Result<Decided<E>, ReadError> {
+        let mut wanted = HashMap::<StreamId, (Vec<Hash>, Vec<[u8; 16]>)>::new();
         for (proposal, _) in &batch {
             let (keys, requests) = wanted.entry(proposal.stream).or_default();
             keys.extend(&proposal.reads);
             requests.push(proposal.request.0);
         }
-        let mut before = HashMap::new();
+        let known = self.reader.known();
+        let streams = wanted.keys().copied().collect();
+        let dialect = self.config.database.dialect();
+        let mut locked = store::lock(connection, dialect, streams, |stream| known.rows.contains_key(stream)).await?;
+        let (mut group, mut before) = (Group::new(known.clone()), Before::new());
         for (stream, (keys, requests)) in wanted {
-            let tip = match self.tips.remove(&stream) {
-                Some(tip) => tip,
-                None => match self.load(stream).await {
-                    Ok(tip) => tip,
-                    Err(ReadError::Broken) => {
-                        tracing::error!(%stream, "the stored journal is damaged and is not extended");
-                        broken.push(stream);
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                },
-            };
-            let facts = store::facts(&mut self.connection, tip.row, &keys).await?;
-            if let Some((number, _)) = tip.head.filter(|_| self.config.state_map) {
-                let state = (tip.root, number);
-                match check_facts(&mut self.connection, self.reader.known(), tip.row, state, &keys, &facts).await {
-                    Err(ReadError::Broken) => {
-                        tracing::error!(%stream, "stored facts contradict the state root: the journal is not extended");
-                        broken.push(stream);
-                        continue;
-                    }
-                    checked => checked?,
+            let at = locked.remove(&stream).ok_or(ReadError::NotFound)?;
+            match self.prepare(connection, (stream, at), keys, &requests, (&mut group, &mut before)).await {
+                Err(ReadError::Broken) => {
+                    tracing::error!(%stream, "the stored journal is damaged and is not extended");
                 }
+                prepared => prepared?,
             }
-            group.know(tip.row, facts);
-            for found in store::recorded(&mut self.connection, tip.row, &requests).await? {
-                before.insert((tip.row, found.request), (found.envelope, found.number));
-            }
-            group.tips.insert(stream, tip);
         }
         let mut outcomes = Vec::with_capacity(batch.len());
         for (proposal, answer) in batch {
-            let outcome = if broken.contains(&proposal.stream) {
-                Outcome::Refused(AppendError::Broken)
-            } else {
-                self.decide_one(&mut group, &before, proposal).await?
-            };
-            outcomes.push((answer, outcome));
+            outcomes.push((answer, self.decide_one(connection, &mut group, &before, proposal).await?));
         }
         Ok((group, outcomes))
     }
 
-    /// Where a stream stands, if its last entry is the one a receipt of ours was signed over.
-    async fn load(&mut self, stream: StreamId) -> Result<Tip, ReadError> {
-        let tip = Tip::load(&mut self.connection, stream).await?;
+    /// Reads what the proposals of one stream need. Nothing of a damaged stream gets into the group.
+    async fn prepare(
+        &self,
+        connection: &mut AnyConnection,
+        (stream, locked): (StreamId, Locked),
+        mut keys: Vec<Hash>,
+        requests: &[[u8; 16]],
+        (group, before): (&mut Group, &mut Before),
+    ) -> Result<(), ReadError> {
+        let tip = self.tip(connection, stream, locked).await?;
         if let Some((number, _)) = tip.head {
-            let receipt = self.reader.receipt(stream, number).await?;
+            keys.sort_unstable_by_key(|key| key.0);
+            keys.dedup();
+            let facts = store::facts(connection, tip.row, number, &keys).await?;
+            if self.config.state_map {
+                check_facts(connection, self.reader.known(), tip.row, tip.root, &keys, &facts).await?;
+            }
+            group.know(tip.row, facts);
+            for found in store::recorded(connection, tip.row, requests).await? {
+                before.insert((tip.row, found.request), (found.envelope, found.number));
+            }
+        }
+        group.tips.insert(stream, tip);
+        Ok(())
+    }
+
+    /// Where a stream stands: as it is known, if its last entry still is the one known; else as the database says, if that
+    /// entry is one a receipt of ours was signed over.
+    async fn tip(&self, connection: &mut AnyConnection, stream: StreamId, locked: Locked) -> Result<Tip, ReadError> {
+        let (row, last) = (locked.row, locked.last.as_deref().map(entry::hash));
+        let known = self.tips.get(&stream);
+        if let Some(known) = known.filter(|tip| tip.row == row && tip.head.map(|(_, hash)| hash) == last) {
+            return Ok(known.clone());
+        }
+        let tip = Tip::load(connection, row, stream).await?;
+        if let Some((number, _)) = tip.head {
+            let receipt = read::receipt(connection, row, number).await?;
             receipt.verify(&[self.config.receipt_key.verifier()]).map_err(|_| ReadError::Broken)?;
         }
-        Ok(tip)
+        // What was acknowledged is gone: the database was put back, or failed over to a copy that lacked it.
+        let number = |tip: &Tip| tip.head.map(|(number, _)| number);
+        if known.is_some_and(|known| number(known) > number(&tip)) { Err(ReadError::Broken) } else { Ok(tip) }
     }
 
     async fn decide_one<E: Send>(
-        &mut self,
+        &self,
+        connection: &mut AnyConnection,
         group: &mut Group,
-        before: &HashMap<(i64, [u8; 16]), (Hash, u64)>,
+        before: &Before,
         proposal: Proposal<E>,
     ) -> Result<Outcome<E>, ReadError> {
-        let row = group.tips.get(&proposal.stream).ok_or(ReadError::NotFound)?.row;
+        let Some(row) = group.tips.get(&proposal.stream).map(|tip| tip.row) else {
+            return Ok(Outcome::Refused(AppendError::Broken));
+        };
         if let Some((envelope, number)) = before.get(&(row, proposal.request.0)) {
             let same = *envelope == proposal.envelope;
             let repeated = Outcome::Repeated(proposal.stream, *number);
@@ -235,7 +298,7 @@ impl Writer {
         }
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| ReadError::Broken)?;
-        Ok(match group.decide(&mut self.connection, &self.config, proposal, (now(), nonce)).await {
+        Ok(match group.decide(connection, &self.config, proposal, (now(), nonce)).await {
             Ok(Ok(place)) => Outcome::Accepted(place),
             Ok(Err(refusal)) => Outcome::Refused(AppendError::Refused(refusal)),
             // A damaged state map is the trouble of its stream alone.
@@ -247,7 +310,8 @@ impl Writer {
     fn publish(&mut self, tips: HashMap<StreamId, Tip>) {
         for (stream, tip) in tips {
             if let Some(head) = tip.as_head(stream) {
-                let _nobody_follows = self.heads.send(head);
+                self.reader.known().rows.insert(stream, tip.row);
+                self.heads.learn(head);
             }
             self.tips.insert(stream, tip);
         }
@@ -264,18 +328,6 @@ impl Writer {
             };
             let _caller_left = answer.send(result);
         }
-    }
-}
-
-/// A full disk rolls back cleanly and may be over soon. After any other failure what was written is unknown, and is not
-/// to be read back and built upon.
-fn is_recoverable(error: &ReadError) -> bool {
-    match error {
-        ReadError::Database(sqlx::Error::Database(error)) => {
-            error.code().is_some_and(|code| code == "13" || code == "5")
-        }
-        ReadError::Database(_) => false,
-        ReadError::NotFound | ReadError::Broken => true,
     }
 }
 

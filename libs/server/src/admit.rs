@@ -1,17 +1,17 @@
 //! Who may read a journal.
 
 use crate::{Problem, now_ms, study};
-use access::{AccessLog, FactSource, ServiceToken, actor, holds_any};
+use access::{AccessLog, Caller, FactSource, actor, holds_any};
 use seal::{
     command::Task,
     fact::Subject,
     id::{Name, Service, StreamId},
 };
-use tonic::{Code, metadata::MetadataMap};
+use tonic::Code;
 
 /// Lets the deployment's services pass.
-pub fn admit_service(metadata: &MetadataMap, services: &ServiceToken) -> Result<(), Problem> {
-    if services.admits(metadata) {
+pub fn admit_service(from: &Caller) -> Result<(), Problem> {
+    if from.is_service() {
         return Ok(());
     }
     Err(Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", "only the deployment's own services may call this"))
@@ -20,13 +20,12 @@ pub fn admit_service(metadata: &MetadataMap, services: &ServiceToken) -> Result<
 /// Lets services pass, and actors who hold the task audit in the study the stream belongs to. Where participants' values
 /// are asked for, `accesses` is where that is recorded first.
 pub async fn admit_auditor(
-    metadata: &MetadataMap,
-    services: &ServiceToken,
+    from: &Caller,
     facts: &dyn FactSource,
     accesses: Option<&AccessLog>,
     (service, stream, of_study): (Service, StreamId, &str),
 ) -> Result<(), Problem> {
-    if services.admits(metadata) {
+    if from.is_service() {
         return Ok(());
     }
     let study = study(of_study)?;
@@ -34,12 +33,12 @@ pub async fn admit_auditor(
         return Err(Problem::field("MALFORMED", "stream", format!("not the {service} journal of the study")));
     }
     let now = now_ms();
-    let caller = actor(metadata, study, facts, now).await?;
+    let caller = actor(from, study, facts, now).await?;
     holds_any(&caller, study, &[Task::Audit], &Name::all_sites(), facts, now).await?;
     let Some(accesses) = accesses else { return Ok(()) };
     let (_, found) = facts.facts(study, &[Subject::Study]).await?;
     if found.rules() > Some(1) {
-        let named = accesses.record(metadata, (study, &caller, &Name::all_sites()), now).await?;
+        let named = accesses.record(from, (study, &caller, &Name::all_sites()), now).await?;
         if named.is_some() {
             let what = "a journal is read whole: name no categories, or the log would say less than was read";
             return Err(Problem::field("MALFORMED", access::ACCESS_HEADER, what));

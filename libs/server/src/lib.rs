@@ -10,4 +10,4 @@ pub use admit::{admit_auditor, admit_service};
 pub use command::{MAX_AHEAD, MAX_COMMAND_BYTES, Received, now_ms, receive, study};
 pub use fetch::{FetchError, fetch};
 pub use problem::{Problem, Reason, consent_reason};
-pub use serve::{Parts, ServeError, bind, serve};
+pub use serve::{Parts, ServeError, bind, serve, serve_tls};

@@ -1,7 +1,8 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
-use axum::serve::ListenerExt;
+use access::{Gatekeeper, Member};
 use std::{future::Future, io, net::SocketAddr};
+use tls::{Identity, Listener, Peer};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{
     body::Body,
@@ -26,6 +27,15 @@ pub enum ServeError {
     /// Reflection cannot be built from the descriptors.
     #[error("the service descriptors cannot be read")]
     Descriptors,
+    /// The built-in policies cannot be used.
+    #[error("the built-in policies cannot be used")]
+    Policies(#[source] access::policy::PolicyError),
+    /// The certificate cannot be used.
+    #[error("the certificate cannot be used")]
+    Tls(#[from] tls::TlsError),
+    /// A port is open to others and has no TLS.
+    #[error("{0} is not a loopback address: there, TLS is needed (--tls-cert, --tls-key, --tls-ca)")]
+    Plain(SocketAddr),
     /// Serving ended with an error.
     #[error("serving ended")]
     Serve(#[source] io::Error),
@@ -37,15 +47,28 @@ pub struct Parts {
     names: Vec<&'static str>,
     watched: Vec<(&'static str, watch::Receiver<bool>)>,
     http: axum::Router,
-}
-
-impl Default for Parts {
-    fn default() -> Self {
-        Self { routes: Routes::builder(), names: Vec::new(), watched: Vec::new(), http: axum::Router::new() }
-    }
+    of: Member,
+    gatekeeper: Option<Gatekeeper>,
 }
 
 impl Parts {
+    /// Nothing yet, of the service `of`.
+    pub fn of(of: Member) -> Self {
+        Self {
+            routes: Routes::builder(),
+            names: Vec::new(),
+            watched: Vec::new(),
+            http: axum::Router::new(),
+            of,
+            gatekeeper: None,
+        }
+    }
+
+    /// Has callers pass `gatekeeper`. Without one the built-in policies hold, and no token of services is accepted.
+    pub fn guarded(self, gatekeeper: Gatekeeper) -> Self {
+        Self { gatekeeper: Some(gatekeeper), ..self }
+    }
+
     /// Adds a gRPC service.
     pub fn grpc<S>(mut self, service: S) -> Self
     where
@@ -90,7 +113,12 @@ impl Parts {
             .map_err(|_| ServeError::Descriptors)?;
         self.routes.add_service(health_service);
         self.routes.add_service(reflection);
-        Ok(self.routes.routes().prepare().into_axum_router().merge(self.http))
+        let gatekeeper = match self.gatekeeper {
+            Some(gatekeeper) => gatekeeper,
+            None => Gatekeeper::new().map_err(ServeError::Policies)?,
+        };
+        let router = self.routes.routes().prepare().into_axum_router().merge(self.http);
+        Ok(router.layer(gatekeeper.layer(self.of)))
     }
 }
 
@@ -110,14 +138,34 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves `parts` until `stop` completes, then lets running calls finish.
+/// Serves `parts` until `stop` completes, then lets running calls finish. Without TLS, which only a loopback port may be.
 pub async fn serve(
     listener: TcpListener,
     parts: Parts,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let router = parts.into_router().await?;
-    // Small answers must not wait for the peer's delayed acknowledgement (Nagle).
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    axum::serve(listener, router).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
+    let address = listener.local_addr().map_err(ServeError::Serve)?;
+    if !tls::may_be_plain(address) {
+        return Err(ServeError::Plain(address));
+    }
+    accept(Listener::plain(listener).map_err(ServeError::Serve)?, parts, stop).await
+}
+
+/// The same, with TLS.
+pub async fn serve_tls(
+    listener: TcpListener,
+    identity: Identity,
+    parts: Parts,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    accept(Listener::tls(listener, identity)?, parts, stop).await
+}
+
+async fn accept(
+    listener: Listener,
+    parts: Parts,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let service = parts.into_router().await?.into_make_service_with_connect_info::<Peer>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
 }

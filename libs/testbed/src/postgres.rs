@@ -1,1 +1,135 @@
 //! PostgreSQL, from Debian's packages.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+
+/// Where Debian puts the programs, newest version last.
+const VERSIONS: &str = "/usr/lib/postgresql";
+const SUPERUSER: &str = "trialseal";
+
+/// A server of its own, with every commit on the disk. Stopped when dropped.
+pub struct Postgres {
+    folder: TempDir,
+    programs: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    /// Installs PostgreSQL if it is missing, makes a cluster of databases and starts its server.
+    pub fn start() -> Self {
+        let programs = programs().unwrap_or_else(install);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
+        let server = Self { folder, programs, port: free.expect("a free port").port() };
+        if is_root() {
+            done(Command::new("chown").arg("postgres").arg(server.folder.path()));
+        }
+        let files = ["--auth", "trust", "--username", SUPERUSER, "--encoding", "UTF8", "--no-locale", "--pgdata"];
+        done(server.program("initdb").args(files).arg(server.files()));
+        server.resume_service();
+        server
+    }
+
+    /// The address of a database of that name, which is made if it does not exist.
+    pub fn url(&self, database: &str) -> String {
+        let exists = self.query("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{database}'"));
+        if exists.is_empty() {
+            self.query("postgres", &format!("CREATE DATABASE \"{database}\""));
+        }
+        format!("postgres://{SUPERUSER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs SQL with `psql` and gives what it printed, unadorned.
+    pub fn query(&self, database: &str, sql: &str) -> String {
+        let mut command = self.program("psql");
+        command.args(["--host", "127.0.0.1", "--username", SUPERUSER, "--no-psqlrc", "--tuples-only", "--no-align"]);
+        command.args(["--set", "ON_ERROR_STOP=1", "--port", &self.port.to_string(), "--command", sql, database]);
+        let output = command.output().expect("psql runs");
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Ends every session at once and stops the server, as a restart in operation does.
+    pub fn stop(&self) {
+        let stop = ["stop", "--silent", "--wait", "--mode", "fast", "--pgdata"];
+        let _already_stopped = self.program("pg_ctl").args(stop).arg(self.files()).output();
+    }
+
+    /// Starts a stopped server again on the same port.
+    pub fn resume_service(&self) {
+        // Connections by TCP alone: a socket's path would have to be short.
+        let options = format!("-p {} -h 127.0.0.1 -k '' -c max_connections=300 -c fsync=on", self.port);
+        let start = ["start", "--silent", "--wait", "--options", &options, "--pgdata"];
+        let log = self.folder.path().join("log");
+        done(self.program("pg_ctl").args(start).arg(self.files()).arg("--log").arg(log));
+    }
+
+    /// Stops and starts it.
+    pub fn restart(&self) {
+        self.stop();
+        self.resume_service();
+    }
+
+    /// The path of one of PostgreSQL's own programs, such as `pg_dump`.
+    pub fn path_of(&self, program: &str) -> PathBuf {
+        self.programs.join(program)
+    }
+
+    fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    /// One of PostgreSQL's programs, which refuse to be run by root.
+    fn program(&self, name: &str) -> Command {
+        let path = self.programs.join(name);
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]).arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        command.current_dir("/").stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let stop = ["stop", "--silent", "--wait", "--mode", "immediate", "--pgdata"];
+        let _already_stopped = self.program("pg_ctl").args(stop).arg(self.files()).output();
+    }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
+}
+
+/// The folder of the newest version's programs, if there is one.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(VERSIONS).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    versions.filter(|bin| bin.join("initdb").exists()).max()
+}
+
+fn install() -> PathBuf {
+    let sudo: &[&str] = if is_root() { &[] } else { &["sudo"] };
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
+        let words: Vec<&str> = sudo.iter().copied().chain(["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]).collect();
+        let mut command = Command::new(words[0]);
+        // RUNLEVEL=1 keeps the package from starting a server of its own.
+        command.args(&words[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        done(&mut command);
+    }
+    programs().expect("the package brings the programs")
+}
+
+fn done(command: &mut Command) {
+    // pg_ctl's server would keep a pipe open for ever.
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(status.as_ref().is_ok_and(|status| status.success()), "{command:?}: {status:?}");
+}

@@ -18,6 +18,7 @@ pub use config::{Config, Journals};
 pub use state::{CHAIN, JOURNALS};
 pub use store::OpenError;
 
+use access::Member;
 use server::Parts;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let api = api::service(store.clone(), tiles.clone(), Arc::new(prover));
     let files = files::router(store.clone(), tiles.clone());
     let state = state::State::new();
-    let mut parts = Parts::default().grpc(api).http(files);
+    let mut parts = Parts::of(Member::Anchoring).grpc(api).http(files);
     for (name, well) in state.watch() {
         parts = parts.health(name, well);
     }

@@ -11,9 +11,12 @@ use crate::{
     gate::Gate,
     store::{Capture, Store},
 };
-use access::{AccessLog, RemoteFacts, ServiceToken};
+use access::{AccessLog, Caller, RemoteFacts};
 use futures_util::{Stream, StreamExt};
-use journal::{Stored, api::Opened};
+use journal::{
+    Stored,
+    api::{Call, Opened},
+};
 use moka::sync::Cache;
 use proto::capture::{
     self as pb,
@@ -24,7 +27,7 @@ use seal::{
     id::{Name, Service, StreamId, Uuid},
 };
 use std::{pin::Pin, sync::Arc};
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Request, Response, Status, Streaming};
 use vault::{Content, Kept};
 
 /// The most messages of one stream that are unanswered.
@@ -123,53 +126,53 @@ impl CaptureService for Api {
         &self,
         request: Request<pb::ListEntriesRequest>,
     ) -> Result<Response<pb::ListEntriesResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Ok(Response::new(self.0.list_entries(&metadata, request).await?))
+        let (from, request) = Caller::take(request);
+        Ok(Response::new(self.0.list_entries(&from, request).await?))
     }
 
     async fn lookup_receipts(
         &self,
         request: Request<pb::LookupReceiptsRequest>,
     ) -> Result<Response<pb::LookupReceiptsResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Ok(Response::new(self.0.lookup_receipts(&metadata, request).await?))
+        let (from, request) = Caller::take(request);
+        Ok(Response::new(self.0.lookup_receipts(&from, request).await?))
     }
 
     async fn get_datapoint(
         &self,
         request: Request<pb::GetDatapointRequest>,
     ) -> Result<Response<pb::GetDatapointResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Ok(Response::new(self.0.get_datapoint(&metadata, request).await?))
+        let (from, request) = Caller::take(request);
+        Ok(Response::new(self.0.get_datapoint(&from, request).await?))
     }
 
     async fn get_form(&self, request: Request<pb::GetFormRequest>) -> Result<Response<pb::GetFormResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Ok(Response::new(self.0.get_form(&metadata, request).await?))
+        let (from, request) = Caller::take(request);
+        Ok(Response::new(self.0.get_form(&from, request).await?))
     }
 
     async fn list_forms(
         &self,
         request: Request<pb::ListFormsRequest>,
     ) -> Result<Response<pb::ListFormsResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Ok(Response::new(self.0.list_forms(&metadata, request).await?))
+        let (from, request) = Caller::take(request);
+        Ok(Response::new(self.0.list_forms(&from, request).await?))
     }
 
     async fn get_item_history(
         &self,
         request: Request<pb::GetItemHistoryRequest>,
     ) -> Result<Response<pb::GetItemHistoryResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Ok(Response::new(self.0.get_item_history(&metadata, request).await?))
+        let (from, request) = Caller::take(request);
+        Ok(Response::new(self.0.get_item_history(&from, request).await?))
     }
 
     async fn disclose_datapoint(
         &self,
         request: Request<pb::DiscloseDatapointRequest>,
     ) -> Result<Response<pb::DiscloseDatapointResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        Ok(Response::new(self.0.disclose_datapoint(&metadata, request).await?))
+        let (from, request) = Caller::take(request);
+        Ok(Response::new(self.0.disclose_datapoint(&from, request).await?))
     }
 }
 
@@ -177,20 +180,26 @@ impl CaptureService for Api {
 pub(crate) struct Keeper {
     pub(crate) store: Store,
     pub(crate) enrollment: RemoteFacts,
-    pub(crate) services: ServiceToken,
     pub(crate) accesses: AccessLog,
 }
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, full: bool) -> Result<(), Status> {
+    async fn admit(
+        &self,
+        (metadata, extensions): Call<'_>,
+        stream: StreamId,
+        study: &str,
+        full: bool,
+    ) -> Result<(), Status> {
         let accesses = Some(&self.accesses).filter(|_| full);
         let of = (Service::Capture, stream, study);
-        Ok(server::admit_auditor(metadata, &self.services, &self.enrollment, accesses, of).await?)
+        let from = Caller::of(metadata, extensions);
+        Ok(server::admit_auditor(&from, &self.enrollment, accesses, of).await?)
     }
 
-    fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
-        Ok(server::admit_service(metadata, &self.services)?)
+    fn admit_service(&self, (metadata, extensions): Call<'_>) -> Result<(), Status> {
+        Ok(server::admit_service(&Caller::of(metadata, extensions))?)
     }
 
     async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {

@@ -8,7 +8,7 @@ mod store;
 
 pub use config::Config;
 
-use access::AccessLog;
+use access::{AccessLog, Member};
 use journal::{Journal, OpenError};
 use seal::{Hash, id::StreamId};
 use server::Parts;
@@ -21,11 +21,10 @@ pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let keeper = api::Keeper {
         store: store.clone(),
         enrollment: config.enrollment.clone(),
-        services: config.services.clone(),
         accesses: AccessLog::new(config.consent_channel.clone()),
     };
     let journals = journal.service(keeper);
-    Ok(Parts::default().grpc(journals).grpc(api::service(journal, store, config)))
+    Ok(Parts::of(Member::Capture).grpc(journals).grpc(api::service(journal, store, config)))
 }
 
 /// Destroys the keys of participants whose erasure was recorded when the process died. What cannot be done now is tried

@@ -9,8 +9,11 @@ use crate::{
     Config,
     store::{Consent, Files, MAX_FILE_BYTES},
 };
-use access::{RemoteFacts, ServiceToken};
-use journal::{Stored, api::Opened};
+use access::{Caller, RemoteFacts};
+use journal::{
+    Stored,
+    api::{Call, Opened},
+};
 use proto::consent::{
     self as pb,
     consent_service_server::{ConsentService, ConsentServiceServer},
@@ -21,13 +24,13 @@ use seal::{
 };
 use server::Problem;
 use std::sync::Arc;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, Status};
 
 /// The largest file of a document, in bytes.
 
 /// The consent service over its journal.
 pub(crate) fn service(journal: Consent, files: Files, config: Config) -> ConsentServiceServer<Api> {
-    let inner = Inner { journal, files, enrollment: config.enrollment, services: config.services };
+    let inner = Inner { journal, files, enrollment: config.enrollment };
     ConsentServiceServer::new(Api(Arc::new(inner)))
         .max_decoding_message_size(server::MAX_COMMAND_BYTES + MAX_FILE_BYTES)
 }
@@ -38,7 +41,6 @@ struct Inner {
     journal: Consent,
     files: Files,
     enrollment: RemoteFacts,
-    services: ServiceToken,
 }
 
 macro_rules! service {
@@ -54,8 +56,8 @@ macro_rules! service {
             })*
 
             $(async fn $answer(&self, request: Request<pb::$question>) -> Result<Response<pb::$answered>, Status> {
-                let (metadata, _, request) = request.into_parts();
-                Ok(Response::new(self.0.$answer(&metadata, request).await?))
+                let (from, request) = Caller::take(request);
+                Ok(Response::new(self.0.$answer(&from, request).await?))
             })*
         }
     };
@@ -90,18 +92,24 @@ fn not_found() -> Problem {
 /// Who reads the consent journal.
 pub(crate) struct Keeper {
     pub(crate) enrollment: RemoteFacts,
-    pub(crate) services: ServiceToken,
 }
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, _: bool) -> Result<(), Status> {
+    async fn admit(
+        &self,
+        (metadata, extensions): Call<'_>,
+        stream: StreamId,
+        study: &str,
+        _: bool,
+    ) -> Result<(), Status> {
         let of = (Service::Consent, stream, study);
-        Ok(server::admit_auditor(metadata, &self.services, &self.enrollment, None, of).await?)
+        let from = Caller::of(metadata, extensions);
+        Ok(server::admit_auditor(&from, &self.enrollment, None, of).await?)
     }
 
-    fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
-        Ok(server::admit_service(metadata, &self.services)?)
+    fn admit_service(&self, (metadata, extensions): Call<'_>) -> Result<(), Status> {
+        Ok(server::admit_service(&Caller::of(metadata, extensions))?)
     }
 
     async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {

@@ -1,6 +1,6 @@
 //! What the service must be told.
 
-use access::{RemoteFacts, ServiceToken};
+use access::RemoteFacts;
 use std::{path::PathBuf, sync::Arc};
 
 /// The configuration of the consent service.
@@ -13,8 +13,6 @@ pub struct Config {
     pub receipt_key: Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.
     pub anchored_within_ms: u64,
-    /// How the deployment's services know each other.
-    pub services: ServiceToken,
     /// The enrollment service's facts.
     pub enrollment: RemoteFacts,
 }

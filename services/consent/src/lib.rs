@@ -8,6 +8,7 @@ mod store;
 
 pub use config::Config;
 
+use access::Member;
 use journal::{Journal, OpenError};
 use server::Parts;
 
@@ -15,7 +16,7 @@ use server::Parts;
 pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let files = store::Files(config.documents.clone());
     let journal = Journal::open(store::journal(&config)).await?;
-    let keeper = api::Keeper { enrollment: config.enrollment.clone(), services: config.services.clone() };
+    let keeper = api::Keeper { enrollment: config.enrollment.clone() };
     let journals = journal.service(keeper);
-    Ok(Parts::default().grpc(journals).grpc(api::service(journal, files, config)))
+    Ok(Parts::of(Member::Consent).grpc(journals).grpc(api::service(journal, files, config)))
 }

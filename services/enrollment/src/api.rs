@@ -2,6 +2,7 @@
 
 mod allocation;
 mod delegations;
+mod keys;
 mod participants;
 mod problem;
 mod record;
@@ -9,8 +10,11 @@ mod screening;
 mod study;
 
 use crate::store::{Enrollment, LocalFacts, Recorded, Store};
-use access::{AccessLog, Consents, FactSource, ServiceToken};
-use journal::{Stored, api::Opened};
+use access::{AccessLog, Caller, Consents, FactSource};
+use journal::{
+    Stored,
+    api::{Call, Opened},
+};
 use proto::enrollment::{
     self as pb,
     enrollment_service_server::{EnrollmentService, EnrollmentServiceServer},
@@ -23,7 +27,7 @@ use seal::{
 };
 use serde::Deserialize;
 use server::{Problem, now_ms};
-use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+use tonic::{Code, Request, Response, Status};
 
 /// The largest message: an envelope, and the answers of a screening.
 const MAX_MESSAGE_BYTES: usize = server::MAX_COMMAND_BYTES + (4 << 20);
@@ -73,8 +77,8 @@ macro_rules! methods {
                 &self,
                 request: Request<pb::$read_request>,
             ) -> Result<Response<pb::$read_response>, Status> {
-                let (metadata, _, request) = request.into_parts();
-                Ok(Response::new(self.0.$read(&metadata, request).await?))
+                let (from, request) = Caller::take(request);
+                Ok(Response::new(self.0.$read(&from, request).await?))
             })*
         }
     };
@@ -120,6 +124,7 @@ methods! {
         evaluate_eligibility(EvaluateEligibilityRequest) -> EvaluateEligibilityResponse,
         get_matching_key(GetMatchingKeyRequest) -> GetMatchingKeyResponse,
         get_allocation(GetAllocationRequest) -> GetAllocationResponse,
+        find_key(FindKeyRequest) -> FindKeyResponse,
     }
 }
 
@@ -130,9 +135,9 @@ impl Inner {
     }
 
     /// Who calls, in a study that keeps the lists reads rest on.
-    async fn caller(&self, metadata: &MetadataMap, of_study: &str) -> Result<(Uuid, Name), Problem> {
+    async fn caller(&self, from: &Caller, of_study: &str) -> Result<(Uuid, Name), Problem> {
         let study = server::study(of_study)?;
-        let caller = access::actor(metadata, study, &self.facts, now_ms()).await?;
+        let caller = access::actor(from, study, &self.facts, now_ms()).await?;
         match self.find(study, &[Subject::Study]).await?.rules() {
             Some(RULES) => Ok((study, caller)),
             _ => Err(crate::domain::Refusal::RulesOutdated.into()),
@@ -148,7 +153,7 @@ impl Inner {
     /// not of the site signs the read, and it is recorded before anything is shown.
     async fn must_see(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         study: Uuid,
         caller: &Name,
         (participant, site): (&Name, &Name),
@@ -165,7 +170,7 @@ impl Inner {
             return Ok(());
         }
         self.must_hold(caller, study, &[Task::Read, Task::Audit], site).await?;
-        self.accesses.record(metadata, (study, caller, participant), now).await?;
+        self.accesses.record(from, (study, caller, participant), now).await?;
         Ok(())
     }
 
@@ -222,20 +227,26 @@ fn not_found(what: &'static str) -> Problem {
 pub(crate) struct Keeper {
     pub(crate) facts: LocalFacts,
     pub(crate) store: Store,
-    pub(crate) services: ServiceToken,
     pub(crate) accesses: AccessLog,
 }
 
 #[tonic::async_trait]
 impl journal::api::Keeper for Keeper {
-    async fn admit(&self, metadata: &MetadataMap, stream: StreamId, study: &str, full: bool) -> Result<(), Status> {
+    async fn admit(
+        &self,
+        (metadata, extensions): Call<'_>,
+        stream: StreamId,
+        study: &str,
+        full: bool,
+    ) -> Result<(), Status> {
         let accesses = Some(&self.accesses).filter(|_| full);
         let of = (Service::Enrollment, stream, study);
-        Ok(server::admit_auditor(metadata, &self.services, &self.facts, accesses, of).await?)
+        let from = Caller::of(metadata, extensions);
+        Ok(server::admit_auditor(&from, &self.facts, accesses, of).await?)
     }
 
-    fn admit_service(&self, metadata: &MetadataMap) -> Result<(), Status> {
-        Ok(server::admit_service(metadata, &self.services)?)
+    fn admit_service(&self, (metadata, extensions): Call<'_>) -> Result<(), Status> {
+        Ok(server::admit_service(&Caller::of(metadata, extensions))?)
     }
 
     async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {

@@ -1,6 +1,6 @@
 //! What the service must be told.
 
-use access::{AccessLog, Consents, ServiceToken};
+use access::{AccessLog, Consents};
 use std::path::PathBuf;
 
 /// The configuration of the enrollment service.
@@ -11,8 +11,6 @@ pub struct Config {
     pub receipt_key: std::sync::Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.
     pub anchored_within_ms: u64,
-    /// How the deployment's services know each other.
-    pub services: ServiceToken,
     /// Where reads from outside a participant's site are recorded.
     pub accesses: AccessLog,
     /// Who decides whether a participant's consent is in force.

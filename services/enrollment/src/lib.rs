@@ -8,6 +8,7 @@ mod store;
 
 pub use config::Config;
 
+use access::Member;
 use journal::{Journal, OpenError};
 use server::Parts;
 
@@ -18,8 +19,8 @@ pub async fn open(config: Config) -> Result<Parts, OpenError> {
         let file = config.file;
         OpenError::Database { file, source }
     })?;
-    let (services, accesses, consents) = (config.services, config.accesses, config.consents);
-    let keeper = api::Keeper { facts: store.facts(), store: store.clone(), services, accesses: accesses.clone() };
+    let (accesses, consents) = (config.accesses, config.consents);
+    let keeper = api::Keeper { facts: store.facts(), store: store.clone(), accesses: accesses.clone() };
     let journals = journal.service(keeper);
-    Ok(Parts::default().grpc(journals).grpc(api::service(journal, store, accesses, consents)))
+    Ok(Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents)))
 }

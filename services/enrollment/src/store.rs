@@ -1,5 +1,7 @@
 //! The enrollment journal, its facts as a source for decisions, and what is sealed in it.
 
+mod keys;
+
 use crate::{Config, domain::Refusal, secrets};
 use access::{FactError, FactSource};
 use journal::{Journal, Reader, Stored};
@@ -10,6 +12,7 @@ use seal::{
     entry::{Entry, Head},
     fact::{Fact, Facts, List, Subject},
     id::{Name, Service, Uuid},
+    key::KeyId,
     sha256,
 };
 use server::Problem;
@@ -48,6 +51,11 @@ impl FactSource for LocalFacts {
             Some((subject.clone(), Fact::parse(bytes)?))
         });
         Ok((head, facts.collect()))
+    }
+
+    async fn key_of(&self, study: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError> {
+        let unavailable = |_| FactError::Unavailable(Service::Enrollment);
+        keys::of(&self.0, study, actor).await.map_err(unavailable)
     }
 }
 

@@ -50,6 +50,17 @@ enum Command {
     Process(Process),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
+    /// Make a certificate authority for development, and certificates for the services. Running it again renews these.
+    Pki {
+        /// The folder.
+        folder: PathBuf,
+        /// A DNS name or IP address the services are reached at; repeat it. `.suffix` is appended to each service's name.
+        #[arg(long = "host")]
+        hosts: Vec<String>,
+        /// An actor to make a certificate for; repeat it.
+        #[arg(long = "actor")]
+        actors: Vec<Name>,
+    },
     /// Tell the whole story on synthetic data, and fail if anything is not as told.
     Demo {
         /// The folder to make; a demo's folder is made anew.
@@ -255,6 +266,12 @@ impl Cli {
             Command::Init(init) => {
                 let folder = init.run()?;
                 println!("keys, policy.txt and endpoints.json are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Pki { folder, hosts, actors } => {
+                tls::pki::make(&folder, &hosts)?;
+                actors.iter().try_for_each(|actor| tls::pki::make_actor(&folder, actor.as_str()))?;
+                println!("certificates for development are in {}", folder.display());
                 Ok(ExitCode::SUCCESS)
             }
             Command::Demo { data } => {

@@ -8,7 +8,7 @@ use crate::{
     keys::{self, KeyDir, WITNESSES},
     wiring::{Peers, Wiring},
 };
-use access::ServiceToken;
+use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
 use client::Endpoints;
 use objects::Objects;
@@ -74,7 +74,8 @@ impl Deployment {
         let vault = Vault::open(&data.file("vault.sqlite"), master).await?;
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
-        let wiring = Wiring { peers, services };
+        let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
+        let wiring = Wiring { peers, services, gatekeeper };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let file = |service: Service| data.file(&format!("{service}.sqlite"));
         start(enrollment, wiring.enrollment(file(Service::Enrollment), for_enrollment, vault.clone()).await?);

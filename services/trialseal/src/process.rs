@@ -5,11 +5,11 @@ mod args;
 pub use args::Process;
 
 use crate::{keys::KeyDir, wiring::Wiring};
-use access::ServiceToken;
+use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result, bail};
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::{Parts, bind, serve};
+use server::{Parts, bind, serve, serve_tls};
 use std::{
     fs,
     net::SocketAddr,
@@ -17,13 +17,14 @@ use std::{
     sync::Arc,
 };
 use tlog::key::SignerKey;
+use tls::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 use vault::{MasterKey, Vault};
 
 /// Runs the service until it is told to stop.
 pub async fn run(process: Process) -> Result<()> {
     let parts = open(&process).await?;
-    serve_until_told(process.listen(), parts).await
+    serve_until_told(process.listen(), process.common().identity()?, parts).await
 }
 
 async fn open(process: &Process) -> Result<Parts> {
@@ -56,7 +57,25 @@ async fn open(process: &Process) -> Result<Parts> {
 }
 
 fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
-    Ok(Wiring { peers: process.peers(), services: ServiceToken::new(&*keys.secret("service.token")?) })
+    // Services know each other by certificates; where there are none, on one machine, by a token they share.
+    let services = match process.common().tls_cert {
+        Some(_) => ServiceToken::absent(),
+        None => ServiceToken::new(&*keys.secret("service.token")?),
+    };
+    let gatekeeper = gatekeeper(process)?.with_services(services.clone());
+    Ok(Wiring { peers: process.peers(), services, gatekeeper })
+}
+
+fn gatekeeper(process: &Process) -> Result<Gatekeeper> {
+    let mut gatekeeper = Gatekeeper::new()?;
+    let Some(admission) = process.admission() else { return Ok(gatekeeper) };
+    if let Some(policies) = &admission.policies {
+        gatekeeper = gatekeeper.with_policies(policies)?;
+    }
+    if let Some(oidc) = &admission.oidc {
+        gatekeeper = gatekeeper.with_oidc(Oidc::open(oidc)?);
+    }
+    Ok(gatekeeper)
 }
 
 fn receipt_key(keys: &KeyDir, service: Service) -> Result<Arc<SignerKey>> {
@@ -79,7 +98,7 @@ fn read(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("{}", file.display()))
 }
 
-async fn serve_until_told(address: SocketAddr, parts: Parts) -> Result<()> {
+async fn serve_until_told(address: SocketAddr, identity: Option<Identity>, parts: Parts) -> Result<()> {
     let listener = bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -89,5 +108,8 @@ async fn serve_until_told(address: SocketAddr, parts: Parts) -> Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    Ok(serve(listener, parts, told).await?)
+    match identity {
+        Some(identity) => Ok(serve_tls(listener, identity, parts, told).await?),
+        None => Ok(serve(listener, parts, told).await?),
+    }
 }

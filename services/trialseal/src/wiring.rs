@@ -1,6 +1,6 @@
 //! How the services are put together, in one process or in many.
 
-use access::{AccessLog, Consents, RemoteFacts, ServiceToken};
+use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use client::channel;
 use objects::Objects;
@@ -33,6 +33,8 @@ pub struct Wiring {
     pub peers: Peers,
     /// How they know each other.
     pub services: ServiceToken,
+    /// Who lets callers in.
+    pub gatekeeper: Gatekeeper,
 }
 
 impl Wiring {
@@ -56,12 +58,11 @@ impl Wiring {
             file,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            services: self.services.clone(),
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
         };
-        Ok(enrollment::open(config).await?)
+        Ok(enrollment::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The consent service.
@@ -71,10 +72,9 @@ impl Wiring {
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            services: self.services.clone(),
             enrollment: self.enrollment_facts()?,
         };
-        Ok(consent::open(config).await?)
+        Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The capture service.
@@ -89,7 +89,7 @@ impl Wiring {
             consent_channel: self.channel(Service::Consent)?,
             vault,
         };
-        Ok(capture::open(config).await?)
+        Ok(capture::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The anchoring service.
@@ -107,6 +107,6 @@ impl Wiring {
                 services: self.services.clone(),
             },
         };
-        Ok(anchoring::open(config).await?)
+        Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 }

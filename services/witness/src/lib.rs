@@ -8,10 +8,11 @@ mod store;
 pub use config::Config;
 pub use store::OpenError;
 
+use access::Member;
 use server::Parts;
 
 /// Opens the witness: what its port serves.
 pub async fn open(config: Config) -> Result<Parts, OpenError> {
     let store = store::Store::open(&config.file).await?;
-    Ok(Parts::default().http(api::router(store, config)))
+    Ok(Parts::of(Member::Witness).http(api::router(store, config)))
 }

@@ -5,6 +5,7 @@ use crate::{
     domain::{self, Current, Recorded},
     store::{is_first, leaf},
 };
+use access::Caller;
 use journal::ReadError;
 use proto::capture as pb;
 use seal::{
@@ -15,7 +16,7 @@ use seal::{
 };
 use server::{Problem, now_ms, study};
 use tlog::merkle::Tree;
-use tonic::{Code, metadata::MetadataMap};
+use tonic::Code;
 use vault::{Content, Kept};
 
 const MAX_REQUESTS: usize = 1_000;
@@ -23,7 +24,7 @@ const MAX_REQUESTS: usize = 1_000;
 impl Inner {
     pub(super) async fn lookup_receipts(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::LookupReceiptsRequest,
     ) -> Result<pb::LookupReceiptsResponse, Problem> {
         let study = study(&request.study)?;
@@ -33,7 +34,7 @@ impl Inner {
         let parse = |text: &String| text.parse::<Uuid>().map(|uuid| uuid.0);
         let requests = request.requests.iter().map(parse).collect::<Result<Vec<_>, _>>();
         let requests = requests.map_err(|error| Problem::field("MALFORMED", "requests", error.to_string()))?;
-        access::actor(metadata, study, &self.enrollment, now_ms()).await?; // whoever knows a request's id may ask for it
+        access::actor(from, study, &self.enrollment, now_ms()).await?; // whoever knows a request's id may ask for it
         let recorded = self.store.reader().recorded(Service::Capture.stream(study), &requests).await?;
         let message =
             |(request, number): ([u8; 16], u64)| pb::RecordedRequest { request: Uuid(request).to_string(), number };
@@ -42,10 +43,10 @@ impl Inner {
 
     pub(super) async fn get_datapoint(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetDatapointRequest,
     ) -> Result<pb::GetDatapointResponse, Problem> {
-        let submissions = self.read(metadata, &request.study, request.instance).await?;
+        let submissions = self.read(from, &request.study, request.instance).await?;
         let found = domain::current(&submissions)
             .into_iter()
             .find(|item| item.datapoint.item == request.item && item.datapoint.repeat == request.repeat)
@@ -55,21 +56,21 @@ impl Inner {
 
     pub(super) async fn get_form(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetFormRequest,
     ) -> Result<pb::GetFormResponse, Problem> {
-        let submissions = self.read(metadata, &request.study, request.instance).await?;
+        let submissions = self.read(from, &request.study, request.instance).await?;
         Ok(pb::GetFormResponse { form: form_message(&submissions) })
     }
 
     pub(super) async fn list_forms(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ListFormsRequest,
     ) -> Result<pb::ListFormsResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
-        let sight = self.sight(metadata, study, &participant).await?;
+        let sight = self.sight(from, study, &participant).await?;
         let after = match request.page_token.as_str() {
             "" => None,
             token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
@@ -98,10 +99,10 @@ impl Inner {
 
     pub(super) async fn get_item_history(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetItemHistoryRequest,
     ) -> Result<pb::GetItemHistoryResponse, Problem> {
-        let submissions = self.read(metadata, &request.study, request.instance).await?;
+        let submissions = self.read(from, &request.study, request.instance).await?;
         let changes = domain::history(&submissions, &request.item, &request.repeat);
         if changes.is_empty() {
             return Err(not_found());
@@ -123,20 +124,20 @@ impl Inner {
 
     pub(super) async fn disclose_datapoint(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::DiscloseDatapointRequest,
     ) -> Result<pb::DiscloseDatapointResponse, Problem> {
         let study = study(&request.study)?;
         let stream = Service::Capture.stream(study);
         // Who may not see the entry must not learn whether it exists: the answer is the same.
-        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        access::actor(from, study, &self.enrollment, now_ms()).await?;
         let stored = self.store.reader().entry(stream, request.entry).await.map_err(|error| match error {
             ReadError::NotFound => not_found(),
             other => other.into(),
         })?;
         if let Some(number) = self.store.erased_in(stream, &stored).await? {
             let erase = self.store.erasure(stream, number).await?;
-            self.sight(metadata, study, &erase.participant).await.map_err(hidden)?;
+            self.sight(from, study, &erase.participant).await.map_err(hidden)?;
             let withheld = Some(pb::Withheld { entry: number, leaf: Vec::new() });
             return Ok(pb::DiscloseDatapointResponse { entry: stored.entry, withheld, ..Default::default() });
         }
@@ -145,7 +146,7 @@ impl Inner {
                 Code::DataLoss | Code::Unavailable => problem,
                 _ => not_found(),
             })?;
-        let sight = self.sight(metadata, study, &recorded.header.instance.participant).await.map_err(hidden)?;
+        let sight = self.sight(from, study, &recorded.header.instance.participant).await.map_err(hidden)?;
         if !sight.covers(&recorded.header.rests_on()) {
             return Err(not_found());
         }
@@ -186,7 +187,7 @@ impl Inner {
 
     async fn read(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         of_study: &str,
         instance: Option<pb::FormInstance>,
     ) -> Result<Vec<Recorded>, Problem> {
@@ -199,7 +200,7 @@ impl Inner {
             form: name("instance.form", &instance.form)?,
             form_repeat: instance.form_repeat,
         };
-        let sight = self.sight(metadata, study, &instance.participant).await?;
+        let sight = self.sight(from, study, &instance.participant).await?;
         let mut submissions = self.store.submissions(study, &instance).await?;
         submissions.retain(|submission| sight.covers(&submission.header.rests_on()));
         if submissions.is_empty() { Err(not_found()) } else { Ok(submissions) }

@@ -1,7 +1,7 @@
 //! Who may see what was captured of a participant, and that outsiders who look are on record.
 
 use super::Inner;
-use access::FactSource;
+use access::{Caller, FactSource};
 use seal::{
     authority::{SITE_STAFF, delegations, holds, is_of_site},
     command::{Provision, Task},
@@ -9,7 +9,6 @@ use seal::{
     id::{Name, Uuid},
 };
 use server::{Problem, now_ms};
-use tonic::metadata::MetadataMap;
 
 /// Tasks that let their holder see what was captured at their site.
 const SEES: [Task; 3] = [Task::Capture, Task::Read, Task::Audit];
@@ -26,14 +25,9 @@ impl Sight {
 
 impl Inner {
     /// What the caller may see of `participant`. A caller from outside the participant's site has it recorded first.
-    pub(super) async fn sight(
-        &self,
-        metadata: &MetadataMap,
-        study: Uuid,
-        participant: &Name,
-    ) -> Result<Sight, Problem> {
+    pub(super) async fn sight(&self, from: &Caller, study: Uuid, participant: &Name) -> Result<Sight, Problem> {
         let now = now_ms();
-        let caller = access::actor(metadata, study, &self.enrollment, now).await?;
+        let caller = access::actor(from, study, &self.enrollment, now).await?;
         if caller == *participant {
             return Ok(Sight(None));
         }
@@ -50,7 +44,7 @@ impl Inner {
         if inside || represents {
             return Ok(Sight(None));
         }
-        Ok(Sight(self.accesses.record(metadata, (study, &caller, participant), now).await?))
+        Ok(Sight(self.accesses.record(from, (study, &caller, participant), now).await?))
     }
 
     /// The facts that tell what a caller is to a participant.

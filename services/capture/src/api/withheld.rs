@@ -5,7 +5,7 @@ use crate::{
     domain::{Refusal, admit_erasure, admit_redaction, erasure_needs, redaction_needs},
     store::{damaged, leaf, newest, vault_problem},
 };
-use access::FactSource;
+use access::{Caller, FactSource};
 use journal::{Decision, Found, Next, Proposal, api::receipt_message};
 use proto::{capture as pb, types::Receipt};
 use seal::{
@@ -18,7 +18,7 @@ use seal::{
     id::{Name, Service, Uuid},
 };
 use server::{Problem, Received, now_ms, receive, study};
-use tonic::{Code, metadata::MetadataMap};
+use tonic::Code;
 use vault::Kept;
 
 /// More redactions of one submission than it has values.
@@ -186,12 +186,12 @@ impl Inner {
 
     pub(super) async fn list_entries(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ListEntriesRequest,
     ) -> Result<pb::ListEntriesResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
-        let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
         let subject = [Subject::Participant(participant.clone())];
         let (_, facts) = self.enrollment.facts(study, &subject).await?;
         let everywhere = Name::all_sites();

@@ -6,7 +6,7 @@ use crate::{
     domain::{Next, Refusal, Rule, may_read, reader_needs},
     store::MAX_FILE_BYTES,
 };
-use access::FactSource;
+use access::{Caller, FactSource};
 use journal::{Decision, Proposal, api::receipt_message};
 use proto::{consent as pb, types::Receipt};
 use seal::{
@@ -17,7 +17,7 @@ use seal::{
     sha256,
 };
 use server::{Problem, Received, now_ms, receive};
-use tonic::{Code, metadata::MetadataMap};
+use tonic::Code;
 
 impl Inner {
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
@@ -35,7 +35,7 @@ impl Inner {
 
     pub(super) async fn publish_document(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::PublishDocumentRequest,
     ) -> Result<pb::PublishDocumentResponse, Problem> {
         let received = receive::<PublishDocument>(request.envelope)?;
@@ -89,7 +89,7 @@ impl Inner {
 
     pub(super) async fn give_consent(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::GiveConsentRequest,
     ) -> Result<pb::GiveConsentResponse, Problem> {
         let received = receive::<GiveConsent>(request.envelope)?;
@@ -109,7 +109,7 @@ impl Inner {
 
     pub(super) async fn access_data(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::AccessDataRequest,
     ) -> Result<pb::AccessDataResponse, Problem> {
         let received = receive::<AccessData>(request.envelope)?;
@@ -134,7 +134,7 @@ impl Inner {
 
     pub(super) async fn request_consent(
         &self,
-        _: &MetadataMap,
+        _: &Caller,
         request: pb::RequestConsentRequest,
     ) -> Result<pb::RequestConsentResponse, Problem> {
         let received = receive::<RequestConsent>(request.envelope)?;

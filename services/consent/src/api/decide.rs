@@ -2,7 +2,7 @@
 
 use super::{Inner, problem::not_in_force};
 use crate::domain::{self, Refusal, may_read};
-use access::FactSource;
+use access::{Caller, FactSource};
 use journal::{ReadError, api::head_message};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
@@ -13,7 +13,6 @@ use seal::{
     id::{IdError, Name, Service, Uuid},
 };
 use server::{Problem, now_ms, study};
-use tonic::metadata::MetadataMap;
 
 /// Tasks that see how a participant's consent stands.
 const SEES: [Task; 4] = [Task::ObtainConsent, Task::Capture, Task::Read, Task::Audit];
@@ -21,17 +20,17 @@ const SEES: [Task; 4] = [Task::ObtainConsent, Task::Capture, Task::Read, Task::A
 impl Inner {
     pub(super) async fn decide(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::DecideRequest,
     ) -> Result<pb::DecideResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
         match request.read {
-            Some(read) => self.decide_read(metadata, study, participant, read).await,
+            Some(read) => self.decide_read(from, study, participant, read).await,
             None => {
                 let provision = provision("provision", &request.provision)?;
-                if !self.services.admits(metadata) {
-                    self.may_see(metadata, study, &participant).await?;
+                if !from.is_service() {
+                    self.may_see(from, study, &participant).await?;
                 }
                 self.decide_capture(study, &participant, &provision).await
             }
@@ -104,15 +103,15 @@ impl Inner {
 
     async fn decide_read(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         study: Uuid,
         participant: Name,
         read: pb::ReadQuestion,
     ) -> Result<pb::DecideResponse, Problem> {
         let reader = name("read.reader", &read.reader)?;
-        let mut sees = self.services.admits(metadata);
+        let mut sees = from.is_service();
         if !sees {
-            let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+            let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
             let seen = if caller == participant { Ok(()) } else { self.sees(&caller, study, &participant).await };
             sees = seen.is_ok();
             if caller != reader {
@@ -160,8 +159,8 @@ impl Inner {
     }
 
     /// Checks that the caller is the participant, represents them, or is of their site.
-    pub(super) async fn may_see(&self, metadata: &MetadataMap, study: Uuid, of: &Name) -> Result<(), Problem> {
-        let caller = access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+    pub(super) async fn may_see(&self, from: &Caller, study: Uuid, of: &Name) -> Result<(), Problem> {
+        let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
         if caller == *of || of.as_str() == Name::ALL_SITES {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use super::{
     problem::not_in_force,
 };
 use crate::copy;
+use access::Caller;
 use journal::{Stored, api::head_message};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
@@ -19,16 +20,15 @@ use seal::{
 };
 use server::{Problem, now_ms, study};
 use std::collections::{BTreeSet, HashMap};
-use tonic::metadata::MetadataMap;
 
 impl Inner {
     pub(super) async fn list_documents(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ListDocumentsRequest,
     ) -> Result<pb::ListDocumentsResponse, Problem> {
         let study = study(&request.study)?;
-        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        access::actor(from, study, &self.enrollment, now_ms()).await?;
         let (mut documents, next_page_token) =
             self.list(study, &List::Documents, request.page_size, &request.page_token).await?;
         for document in &mut documents {
@@ -40,11 +40,11 @@ impl Inner {
 
     pub(super) async fn get_document(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetDocumentRequest,
     ) -> Result<pb::GetDocumentResponse, Problem> {
         let study = study(&request.study)?;
-        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        access::actor(from, study, &self.enrollment, now_ms()).await?;
         let subject = Subject::Document(
             name("document", &request.document)?,
             name("version", &request.version)?,
@@ -63,12 +63,12 @@ impl Inner {
 
     pub(super) async fn get_consent(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetConsentRequest,
     ) -> Result<pb::GetConsentResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
-        self.may_see(metadata, study, &participant).await?;
+        self.may_see(from, study, &participant).await?;
         let (head, facts) = self.consent_facts(study, &participant).await?;
         let now = now_ms();
         let state = |provision| {
@@ -94,12 +94,12 @@ impl Inner {
 
     pub(super) async fn list_consents(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ListConsentsRequest,
     ) -> Result<pb::ListConsentsResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
-        self.may_see(metadata, study, &participant).await?;
+        self.may_see(from, study, &participant).await?;
         let list = List::Consents(participant);
         let (commands, next_page_token) = self.list(study, &list, request.page_size, &request.page_token).await?;
         Ok(pb::ListConsentsResponse { commands, next_page_token })
@@ -107,12 +107,12 @@ impl Inner {
 
     pub(super) async fn list_accesses(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ListAccessesRequest,
     ) -> Result<pb::ListAccessesResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
-        self.may_see(metadata, study, &participant).await?;
+        self.may_see(from, study, &participant).await?;
         let list = List::Accesses(participant);
         let (accesses, next_page_token) = self.list(study, &list, request.page_size, &request.page_token).await?;
         Ok(pb::ListAccessesResponse { accesses, next_page_token })
@@ -120,12 +120,12 @@ impl Inner {
 
     pub(super) async fn get_consent_copy(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetConsentCopyRequest,
     ) -> Result<pb::GetConsentCopyResponse, Problem> {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
-        self.may_see(metadata, study, &participant).await?;
+        self.may_see(from, study, &participant).await?;
         let consent = self.consent(study, request.entry).await?;
         if consent.participant != participant.as_str() {
             return Err(not_found());
@@ -135,11 +135,11 @@ impl Inner {
 
     pub(super) async fn read_consent(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ReadConsentRequest,
     ) -> Result<pb::ReadConsentResponse, Problem> {
         let study = study(&request.study)?;
-        access::actor(metadata, study, &self.enrollment, now_ms()).await?;
+        access::actor(from, study, &self.enrollment, now_ms()).await?;
         let read = copy::read_fhir(&request.resource)?;
         Ok(pb::ReadConsentResponse {
             content: read.content.0.to_vec(),

@@ -2,6 +2,7 @@
 
 use super::{Inner, name, not_found, record::Foreseen};
 use crate::store::damaged;
+use access::Caller;
 use allocation::{CheckError, List, check, replay};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
@@ -12,7 +13,7 @@ use seal::{
     id::{Name, Uuid},
 };
 use server::{Problem, receive};
-use tonic::{Code, metadata::MetadataMap};
+use tonic::Code;
 use zeroize::Zeroizing;
 
 /// The largest secret, in bytes.
@@ -49,10 +50,10 @@ impl Inner {
 
     pub(super) async fn get_allocation(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetAllocationRequest,
     ) -> Result<pb::GetAllocationResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         let participant = name("participant", &request.participant)?;
         // Who may not see it must not learn whether it exists: every way out gives the same answer.
         if !self.sees_allocation(&caller, study, &participant).await? {

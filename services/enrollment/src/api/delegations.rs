@@ -2,6 +2,7 @@
 
 use super::{Inner, Page, act, name};
 use crate::store::Recorded;
+use access::Caller;
 use proto::enrollment as pb;
 use seal::{
     command::{Delegate, EndDelegation, Task, Training},
@@ -9,15 +10,14 @@ use seal::{
     id::Name,
 };
 use server::Problem;
-use tonic::metadata::MetadataMap;
 
 impl Inner {
     pub(super) async fn list_delegations(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ListDelegationsRequest,
     ) -> Result<pb::ListDelegationsResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
         let site = match request.site.as_str() {
             "" => None,

@@ -2,6 +2,7 @@
 
 use super::{Inner, Page, act, name, not_found, screening::outcome_message};
 use crate::{domain::stage_name, store::damaged};
+use access::Caller;
 use proto::enrollment as pb;
 use seal::{
     command::{RecordScreening, Task},
@@ -10,7 +11,6 @@ use seal::{
 };
 use serde::Deserialize;
 use server::Problem;
-use tonic::metadata::MetadataMap;
 
 /// Tasks whose holders follow the participants of a site.
 const LISTS: [Task; 6] = [Task::Enrol, Task::Capture, Task::ObtainConsent, Task::Read, Task::Audit, Task::ManageStudy];
@@ -18,10 +18,10 @@ const LISTS: [Task; 6] = [Task::Enrol, Task::Capture, Task::ObtainConsent, Task:
 impl Inner {
     pub(super) async fn list_participants(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::ListParticipantsRequest,
     ) -> Result<pb::ListParticipantsResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         let site = name("site", &request.site)?;
         self.must_hold(&caller, study, &LISTS, &site).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
@@ -72,15 +72,15 @@ impl Inner {
 
     pub(super) async fn get_participant(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetParticipantRequest,
     ) -> Result<pb::GetParticipantResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         let participant = name("participant", &request.participant)?;
         let facts = self.find(study, &[Subject::Participant(participant.clone())]).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);
-        self.must_see(metadata, study, &caller, (&participant, site)).await?;
+        self.must_see(from, study, &caller, (&participant, site)).await?;
         if *site == everywhere {
             return Err(not_found("participant"));
         }

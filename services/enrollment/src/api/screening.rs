@@ -2,6 +2,7 @@
 
 use super::{Inner, name, record::Foreseen};
 use crate::domain::Refusal;
+use access::Caller;
 use eligibility::{Criteria, Fault};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
@@ -12,7 +13,6 @@ use seal::{
     id::Name,
 };
 use server::{Problem, receive};
-use tonic::metadata::MetadataMap;
 
 impl Inner {
     pub(super) async fn define_criteria(&self, request: pb::DefineCriteriaRequest) -> Result<Receipt, Problem> {
@@ -54,10 +54,10 @@ impl Inner {
 
     pub(super) async fn evaluate_eligibility(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::EvaluateEligibilityRequest,
     ) -> Result<pb::EvaluateEligibilityResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
         let answers = parse(&request.answers)?;
         let in_force = self.find(study, &[Subject::CriteriaInForce]).await?;
@@ -75,10 +75,10 @@ impl Inner {
 
     pub(super) async fn get_matching_key(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetMatchingKeyRequest,
     ) -> Result<pb::GetMatchingKeyResponse, Problem> {
-        let (study, caller) = self.caller(metadata, &request.study).await?;
+        let (study, caller) = self.caller(from, &request.study).await?;
         self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
         Ok(pb::GetMatchingKeyResponse { key: self.store.matching_key(study).await?.to_vec() })
     }

@@ -5,6 +5,7 @@ use crate::{
     domain::state_name,
     store::{Recorded, damaged},
 };
+use access::Caller;
 use proto::enrollment as pb;
 use seal::{
     command::{AddArm, AddProtocolVersion, AddSite, Approval, CommitAllocation},
@@ -12,15 +13,14 @@ use seal::{
     id::{Name, Uuid},
 };
 use server::Problem;
-use tonic::metadata::MetadataMap;
 
 impl Inner {
     pub(super) async fn get_study(
         &self,
-        metadata: &MetadataMap,
+        from: &Caller,
         request: pb::GetStudyRequest,
     ) -> Result<pb::GetStudyResponse, Problem> {
-        let (study, _) = self.caller(metadata, &request.study).await?;
+        let (study, _) = self.caller(from, &request.study).await?;
         let mut needs = vec![Subject::Study, Subject::StudyState, Subject::CriteriaInForce];
         needs.extend(limits(&Name::all_sites()));
         let facts = self.find(study, &needs).await?;

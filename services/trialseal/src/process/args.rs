@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
+use tls::{Identity, TlsError};
 
 /// A service as a process of its own.
 #[derive(Subcommand)]
@@ -166,7 +167,28 @@ pub struct Witness {
     pub(super) policy: PathBuf,
 }
 
+impl Common {
+    /// The service's certificate, if it has one.
+    pub(super) fn identity(&self) -> Result<Option<Identity>, TlsError> {
+        match (&self.tls_cert, &self.tls_key, &self.tls_ca) {
+            (Some(certificate), Some(key), Some(ca)) => Identity::watch(certificate, key, ca).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
 impl Process {
+    /// Who may do what; a witness asks nobody who they are.
+    pub(super) fn admission(&self) -> Option<&Admission> {
+        match self {
+            Process::Enrollment(it) => Some(&it.admission),
+            Process::Consent(it) => Some(&it.admission),
+            Process::Capture(it) => Some(&it.admission),
+            Process::Anchoring(it) => Some(&it.admission),
+            Process::Witness(_) => None,
+        }
+    }
+
     /// What every service is told.
     pub(super) fn common(&self) -> &Common {
         match self {

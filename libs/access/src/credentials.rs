@@ -1,0 +1,112 @@
+//! What a call shows of who is calling.
+
+use crate::{
+    caller::{Member, Who},
+    oidc::Oidc,
+    service::ServiceToken,
+    token::Token,
+};
+use axum::extract::ConnectInfo;
+use std::sync::Arc;
+use tls::{CertifiedName, Peer, Presented, Transport};
+use tonic::codegen::http::{Extensions, HeaderMap, header::AUTHORIZATION};
+
+/// The longest token, in bytes.
+pub(crate) const MAX_TOKEN_BYTES: usize = 8_192;
+
+/// Why credentials are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// There are none.
+    #[error("no `authorization: Bearer` token, and no certificate of an actor")]
+    Missing,
+    /// The token is not one of a kind accepted.
+    #[error(
+        "not an EdDSA JWT with the claims sub, aud, study, iat, exp, nor a token of an identity provider known here"
+    )]
+    Malformed,
+    /// The token is for another audience or study.
+    #[error("for another audience or study")]
+    Audience,
+    /// The token is not valid now, or longer than allowed.
+    #[error("expired, not yet valid, or an actor's own and valid for longer than five minutes")]
+    Time,
+    /// The key is not a valid key of the actor.
+    #[error("not of an actor with a valid key in the study")]
+    Key,
+    /// The token is not signed by its identity provider with a key and an algorithm accepted from it.
+    #[error("not signed by its identity provider with a key and algorithm accepted from it")]
+    Provider,
+    /// The identity provider does not speak for an actor here.
+    #[error("its identity provider names no actor in this study")]
+    Elsewhere,
+    /// The certificate names nobody of this deployment.
+    #[error("the certificate names nobody of this deployment")]
+    Certificate,
+    /// The certificate expired while the connection was open.
+    #[error("the certificate has expired: connect with a new one")]
+    Expired,
+    /// The token of the deployment's services is not right.
+    #[error("not the token of the deployment's services")]
+    Service,
+}
+
+/// How credentials are checked.
+pub(crate) struct Credentials {
+    pub(crate) services: ServiceToken,
+    pub(crate) oidc: Option<Arc<Oidc>>,
+}
+
+impl Credentials {
+    /// Who calls, by what a call shows. Bad credentials are never the same as none.
+    pub(crate) fn examine(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        now_ms: u64,
+    ) -> Result<Who, CredentialsError> {
+        // A service that passes a token on speaks for that actor, and has no rights of its own meanwhile.
+        if let Some(value) = headers.get(AUTHORIZATION) {
+            let text = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+            let text = text.filter(|text| text.len() <= MAX_TOKEN_BYTES).ok_or(CredentialsError::Malformed)?;
+            return self.bearer(text, now_ms);
+        }
+        let peer = extensions.get::<ConnectInfo<Peer>>().map(|info| &info.0).or_else(|| extensions.get::<Peer>());
+        match peer.map(|peer| &peer.transport) {
+            Some(Transport::Loopback) => self.neighbour(headers),
+            Some(Transport::Tls(Some(presented))) => certified(presented, now_ms),
+            Some(Transport::Plain | Transport::Tls(None)) | None => Ok(Who::Anonymous),
+        }
+    }
+
+    fn bearer(&self, text: &str, now_ms: u64) -> Result<Who, CredentialsError> {
+        match self.oidc.as_ref().and_then(|oidc| oidc.verify(text, now_ms)) {
+            Some(login) => login.map(|login| Who::Oidc(Arc::new(login))),
+            None => Token::parse(text, now_ms).map(|token| Who::Token(Arc::new(token))),
+        }
+    }
+
+    /// Who calls from this machine, without TLS.
+    fn neighbour(&self, headers: &HeaderMap) -> Result<Who, CredentialsError> {
+        match self.services.admits(headers) {
+            None => Ok(Who::Anonymous),
+            Some(true) => Ok(Who::Deployment),
+            Some(false) => Err(CredentialsError::Service),
+        }
+    }
+}
+
+fn certified(presented: &Presented, now_ms: u64) -> Result<Who, CredentialsError> {
+    if now_ms >= presented.expires_ms {
+        return Err(CredentialsError::Expired);
+    }
+    match &presented.name {
+        Some(CertifiedName::Actor(name)) => name.parse().map(Who::Certified).map_err(|_| CredentialsError::Certificate),
+        Some(CertifiedName::Service(name)) if name == "client" => Ok(Who::Client),
+        Some(CertifiedName::Service(name)) => {
+            let member = Member::ALL.into_iter().find(|member| member.name() == name);
+            member.map(Who::Service).ok_or(CredentialsError::Certificate)
+        }
+        None => Err(CredentialsError::Certificate),
+    }
+}

@@ -1,0 +1,138 @@
+//! The door: one layer before every RPC.
+
+use crate::{
+    ServiceToken,
+    caller::{Caller, Member},
+    credentials::Credentials,
+    oidc::Oidc,
+    policy::{Policies, PolicyError, Source},
+    refusal::Refusal,
+};
+use futures_util::future::Either;
+use std::{
+    future::{Ready, ready},
+    path::Path,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tonic::{
+    Status,
+    codegen::http::{Request, Response, StatusCode},
+};
+use tower::{Layer, Service};
+
+/// Knows who is calling, and who may call what. Without more it knows certificates and actors' own tokens, and goes by the
+/// built-in policies. Cheap to clone; one serves a whole process.
+#[derive(Clone)]
+pub struct Gatekeeper {
+    policies: Source,
+    services: ServiceToken,
+    oidc: Option<Arc<Oidc>>,
+}
+
+impl Gatekeeper {
+    /// A gatekeeper who goes by the built-in policies.
+    pub fn new() -> Result<Self, PolicyError> {
+        Ok(Self { policies: Source::built_in()?, services: ServiceToken::absent(), oidc: None })
+    }
+
+    /// Goes by the policies in the directory `policies` instead, and reads them again when they change.
+    pub fn with_policies(self, policies: &Path) -> Result<Self, PolicyError> {
+        Ok(Self { policies: Source::watch(policies, tls::POLL)?, ..self })
+    }
+
+    /// Accepts the token of a deployment that is one process, over plaintext loopback connections only.
+    pub fn with_services(self, token: ServiceToken) -> Self {
+        Self { services: token, ..self }
+    }
+
+    /// Accepts tokens of identity providers.
+    pub fn with_oidc(self, oidc: Oidc) -> Self {
+        Self { oidc: Some(Arc::new(oidc)), ..self }
+    }
+
+    /// The door of the service `at`. It takes the connection from the request's extension [`tls::Peer`], or axum's connect
+    /// info of that type; and gives the [`Caller`].
+    pub fn layer(&self, at: Member) -> GateLayer {
+        let Self { policies, services, oidc } = self.clone();
+        GateLayer(Arc::new(Door { policies, credentials: Credentials { services, oidc }, at }))
+    }
+}
+
+/// Puts a door before a service.
+#[derive(Clone)]
+pub struct GateLayer(Arc<Door>);
+
+struct Door {
+    policies: Source,
+    credentials: Credentials,
+    at: Member,
+}
+
+impl Door {
+    fn admit<B>(&self, request: &Request<B>) -> Result<Caller, Refusal> {
+        let action = Policies::action(request.uri().path()).ok_or(Refusal::Unknown)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let who = self.credentials.examine(request.headers(), request.extensions(), now);
+        let caller = Caller::new(who.map_err(Refusal::Credentials)?);
+        if self.policies.current().permits(caller.kind(), self.at, action) {
+            return Ok(caller);
+        }
+        Err(Refusal::NotPermitted(caller.kind()))
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate { inner, door: self.0.clone() }
+    }
+}
+
+/// A service behind a door.
+#[derive(Clone)]
+pub struct Gate<S> {
+    inner: S,
+    door: Arc<Door>,
+}
+
+impl<S, B, R> Service<Request<B>> for Gate<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response<R>, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.door.admit(&request) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                Either::Left(self.inner.call(request))
+            }
+            Err(refusal) => Either::Right(ready(Ok(refused(refusal, request.uri().path())))),
+        }
+    }
+}
+
+/// A refusal in gRPC's form, or for plain HTTP in HTTP's.
+fn refused<R: Default>(refusal: Refusal, path: &str) -> Response<R> {
+    if Policies::action(path) != Some(Policies::HTTP) {
+        return Status::from(refusal).into_http();
+    }
+    let mut response = Response::new(R::default());
+    *response.status_mut() = match refusal {
+        Refusal::Credentials(_) => StatusCode::UNAUTHORIZED,
+        Refusal::NotPermitted(_) => StatusCode::FORBIDDEN,
+        Refusal::Unknown => StatusCode::NOT_FOUND,
+    };
+    response
+}

@@ -1,0 +1,205 @@
+//! Where Redis is, and how it is reached.
+
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates,
+    TlsMode,
+    aio::{ConnectionLike, MultiplexedConnection},
+    cluster::{ClusterClient, ClusterClientBuilder},
+    cluster_async::ClusterConnection,
+    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
+};
+use std::time::Duration;
+use tokio::{sync::Mutex, time::timeout};
+
+/// How long making a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long an answer may take; longer than a read waits for news.
+const ANSWER: Duration = Duration::from_millis(1_500);
+
+/// Why a bus cannot be on that address.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It does not begin with `redis://`, `rediss://`, or either with `+sentinel` or `+cluster` in its scheme.
+    #[error("the scheme of the Redis address is none of redis, rediss, redis+sentinel, redis+cluster")]
+    Scheme,
+    /// `redis+sentinel://host,host/name` lacks the name of the master.
+    #[error("the Redis address names no master for the sentinels")]
+    MasterMissing,
+    /// A host, a port, a database number or a certificate cannot be read.
+    #[error("the Redis address or its certificates cannot be read")]
+    Unreadable(#[source] RedisError),
+}
+
+/// What TLS connections to Redis trust and show, PEM.
+#[derive(Clone)]
+pub struct Trust {
+    /// The certificates of the authority; without it the machine's own are trusted.
+    pub ca: Option<Vec<u8>>,
+    /// Our certificate and its key.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The Redis of a deployment.
+pub(crate) enum Server {
+    One(Client),
+    Sentinel(Box<Mutex<SentinelClient>>),
+    Cluster(Box<ClusterClient>),
+}
+
+/// A connection to it.
+#[derive(Clone)]
+pub(crate) enum Connection {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+/// Reads an address.
+pub(crate) fn parse(url: &str, trust: Option<&Trust>) -> Result<Server, ConnectError> {
+    let (scheme, rest) = url.split_once("://").ok_or(ConnectError::Scheme)?;
+    let (base, kind) = scheme.split_once('+').unwrap_or((scheme, "one"));
+    let certificates = (base == "rediss").then(|| trust.map(certificates)).flatten();
+    match (base, kind) {
+        ("redis" | "rediss", "one") => one(url, certificates).map_err(ConnectError::Unreadable),
+        ("redis" | "rediss", "cluster") => cluster(&hosts(base, rest), certificates).map_err(ConnectError::Unreadable),
+        ("redis" | "rediss", "sentinel") => {
+            let (hosts_of, name) = rest.split_once('/').ok_or(ConnectError::MasterMissing)?;
+            let name = Some(name.trim_end_matches('/')).filter(|name| !name.is_empty());
+            let name = name.ok_or(ConnectError::MasterMissing)?;
+            sentinel(&hosts(base, hosts_of), name, certificates).map_err(ConnectError::Unreadable)
+        }
+        _ => Err(ConnectError::Scheme),
+    }
+}
+
+fn certificates(trust: &Trust) -> TlsCertificates {
+    let client_tls = trust.identity.clone();
+    let client_tls = client_tls.map(|(client_cert, client_key)| redis::ClientTlsConfig { client_cert, client_key });
+    TlsCertificates { client_tls, root_cert: trust.ca.clone() }
+}
+
+/// One address for each host, all with the user and password that stand before the first.
+fn hosts(scheme: &str, rest: &str) -> Vec<String> {
+    let (user, hosts) = rest.rsplit_once('@').map_or(("", rest), |(user, hosts)| (user, hosts));
+    let at = if user.is_empty() { "" } else { "@" };
+    hosts.trim_end_matches('/').split(',').map(|host| format!("{scheme}://{user}{at}{host}")).collect()
+}
+
+fn one(url: &str, certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
+    Ok(Server::One(match certificates {
+        Some(certificates) => Client::build_with_tls(url, certificates)?,
+        None => Client::open(url)?,
+    }))
+}
+
+fn cluster(urls: &[String], certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
+    // No retries: after any failure the connection is made anew, and followers are told.
+    let mut builder = ClusterClientBuilder::new(urls.iter().map(String::as_str)).retries(0);
+    builder = builder.connection_timeout(CONNECT).response_timeout(ANSWER).overall_response_timeout(Some(ANSWER));
+    if let Some(certificates) = certificates {
+        builder = builder.certs(certificates);
+    }
+    builder.build().map(|client| Server::Cluster(Box::new(client)))
+}
+
+fn sentinel(urls: &[String], name: &str, certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
+    let infos: Vec<ConnectionInfo> =
+        urls.iter().map(|url| url.as_str().into_connection_info()).collect::<Result<_, _>>()?;
+    let addresses: Vec<ConnectionAddr> = infos.iter().map(|info| info.addr().clone()).collect();
+    let secure = addresses.iter().any(|address| matches!(address, ConnectionAddr::TcpTls { .. }));
+    let mut builder = SentinelClientBuilder::new(addresses, name, SentinelServerType::Master)?;
+    if secure {
+        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+    }
+    if let Some(certificates) = certificates {
+        builder = builder.set_client_to_sentinel_certificates(certificates.clone());
+        builder = builder.set_client_to_redis_certificates(certificates);
+    }
+    let settings = infos.first().map(ConnectionInfo::redis_settings);
+    if let Some(user) = settings.and_then(|settings| settings.username()) {
+        builder = builder.set_client_to_redis_username(user);
+    }
+    if let Some(password) = settings.and_then(|settings| settings.password()) {
+        builder = builder.set_client_to_redis_password(password);
+    }
+    Ok(Server::Sentinel(Box::new(Mutex::new(builder.build()?))))
+}
+
+impl Server {
+    /// A new connection, to the master of the moment.
+    pub(crate) async fn connect(&self) -> Result<Connection, RedisError> {
+        match timeout(CONNECT, self.reach()).await {
+            Ok(connection) => connection,
+            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        }
+    }
+
+    async fn reach(&self) -> Result<Connection, RedisError> {
+        let client = match self {
+            Self::One(client) => client.clone(),
+            Self::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await?,
+            Self::Cluster(cluster) => return cluster.get_async_connection().await.map(Connection::Cluster),
+        };
+        let rules =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
+        client.get_multiplexed_async_connection_with_config(&rules).await.map(Connection::One)
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a redis::Cmd) -> redis::RedisFuture<'a, redis::Value> {
+        match self {
+            Self::One(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a redis::Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> redis::RedisFuture<'a, Vec<redis::Value>> {
+        match self {
+            Self::One(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::One(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_every_kind_are_read() {
+        for url in ["redis://127.0.0.1:1", "redis://:secret@h/2", "rediss://h:1", "redis+sentinel://u:p@h:1,i:2/name"] {
+            assert!(!matches!(parse(url, None).unwrap(), Server::Cluster(_)), "{url}");
+        }
+        assert!(matches!(parse("redis+cluster://:secret@h:1,i:2", None).unwrap(), Server::Cluster(_)));
+        assert!(matches!(parse("rediss+sentinel://h:1,i:2/name", None).unwrap(), Server::Sentinel(_)));
+    }
+
+    #[test]
+    fn other_addresses_are_refused_without_being_repeated() {
+        for url in
+            ["", "h:1", "http://h", "redis+other://h", "redis+sentinel://h", "redis+sentinel://h/", "redis://:pw@h:x"]
+        {
+            let error = parse(url, None).err().unwrap();
+            assert!(!error.to_string().contains("pw"), "{url}");
+        }
+    }
+
+    #[test]
+    fn every_host_gets_the_password() {
+        assert_eq!(hosts("redis", ":p%40@h:1,i:2"), ["redis://:p%40@h:1", "redis://:p%40@i:2"]);
+        assert_eq!(hosts("redis", "h"), ["redis://h"]);
+    }
+}

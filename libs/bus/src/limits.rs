@@ -1,0 +1,135 @@
+//! Rate limits that the processes of a deployment share: the generic cell rate algorithm (GCRA, ITU-T I.371), in Redis by
+//! its clock, or here.
+
+use crate::{Bus, Kind, remote::Line};
+use moka::sync::Cache;
+use seal::Hash;
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio::time::timeout;
+
+/// In one step: the time, what was used up, and whether there is room.
+const SCRIPT: &str = include_str!("limits/gcra.lua");
+/// A call waits no longer than this for Redis.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The most callers remembered here.
+const CALLERS: u64 = 100_000;
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How often in a second, on average.
+    pub per_second: NonZeroU32,
+    /// How often at once.
+    pub burst: NonZeroU32,
+    /// Among how many processes the rate is divided while Redis is away.
+    pub processes: NonZeroU32,
+}
+
+/// The limits of one purpose, for many callers. Cheap to clone.
+#[derive(Clone)]
+pub struct RateLimits {
+    bus: Bus,
+    purpose: &'static str,
+    rate: Rate,
+    here: Cache<Hash, Arc<Mutex<Instant>>>,
+}
+
+impl RateLimits {
+    /// Limits shared by all processes that use the same `purpose` on the same bus.
+    pub fn new(bus: Bus, purpose: &'static str, rate: Rate) -> Self {
+        let here = Cache::builder().max_capacity(CALLERS).time_to_idle(rate.full() + Duration::from_secs(1)).build();
+        Self { bus, purpose, rate, here }
+    }
+
+    /// Takes one of what `caller`, an opaque digest, may have, or says how long to wait before asking again. Never fails:
+    /// while Redis is away, this process limits alone.
+    pub async fn take(&self, caller: Hash) -> Result<(), Duration> {
+        match &*self.bus.0 {
+            Kind::Local(_) => self.take_here(caller, self.rate.interval()),
+            Kind::Remote(remote) => match self.take_shared(remote.line(), caller).await {
+                Some(taken) => taken,
+                None => {
+                    self.bus.counters().limited_here.add(1);
+                    self.take_here(caller, self.rate.interval().saturating_mul(self.rate.processes.get()))
+                }
+            },
+        }
+    }
+
+    async fn take_shared(&self, line: &Arc<Line>, caller: Hash) -> Option<Result<(), Duration>> {
+        let mut script = redis::cmd("EVAL");
+        script.arg(SCRIPT).arg(1).arg(format!("trialseal:rate:{}:{}", self.purpose, caller.to_hex()));
+        script.arg(self.rate.interval().as_micros() as u64).arg(self.rate.full().as_micros() as u64);
+        match timeout(PATIENCE, line.shared.ask::<u64>(line, &script)).await {
+            Ok(Ok(0)) => Some(Ok(())),
+            Ok(Ok(micros)) => Some(Err(Duration::from_micros(micros))),
+            Ok(Err(_)) => None,
+            Err(_) => {
+                line.shared.give_up();
+                None
+            }
+        }
+    }
+
+    fn take_here(&self, caller: Hash, interval: Duration) -> Result<(), Duration> {
+        let now = Instant::now();
+        let next = self.here.get_with(caller, || Arc::new(Mutex::new(now)));
+        let Ok(mut next) = next.lock() else { return Ok(()) };
+        let after = (*next).max(now) + interval;
+        let wait = (after - now).saturating_sub(self.rate.full().max(interval));
+        if wait.is_zero() {
+            *next = after;
+            return Ok(());
+        }
+        Err(wait)
+    }
+}
+
+impl Rate {
+    /// The time between two, on average.
+    fn interval(self) -> Duration {
+        (Duration::from_secs(1) / self.per_second.get()).max(Duration::from_micros(1))
+    }
+
+    /// The time in which all that is allowed at once is allowed again.
+    fn full(self) -> Duration {
+        self.interval().saturating_mul(self.burst.get())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_caller_may_do_so_much_at_once_and_then_waits() {
+        let rate = Rate { per_second: number(1), burst: number(3), processes: number(1) };
+        let limits = RateLimits::new(Bus::in_process(), "test", rate);
+        for _ in 0..3 {
+            assert_eq!(limits.take(Hash([1; 32])).await, Ok(()));
+        }
+        let wait = limits.take(Hash([1; 32])).await.unwrap_err();
+        assert!(wait <= Duration::from_secs(1) && !wait.is_zero(), "{wait:?}");
+        assert_eq!(limits.take(Hash([2; 32])).await, Ok(()), "another caller");
+    }
+
+    #[test]
+    fn what_was_used_up_comes_back() {
+        let rate = Rate { per_second: number(1_000), burst: number(2), processes: number(1) };
+        let limits = RateLimits::new(Bus::in_process(), "test", rate);
+        let (caller, began, mut taken) = (Hash([1; 32]), Instant::now(), 0);
+        while taken < 20 {
+            taken += usize::from(limits.take_here(caller, rate.interval()).is_ok());
+        }
+        assert!(began.elapsed() >= Duration::from_millis(17));
+    }
+}

@@ -1,0 +1,83 @@
+//! Where the streams stand, and the news of it.
+
+use crate::Reader;
+use seal::{entry::Head, id::StreamId};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+use tokio::{sync::broadcast, time::sleep};
+
+/// How many heads a follower may be behind before it must look for itself.
+const NEWS: usize = 1_024;
+/// How often the database is asked what other replicas committed.
+const SWEEP: Duration = Duration::from_secs(1);
+/// The streams asked for at once.
+const PAGE: u32 = 1_000;
+
+/// Where the streams of a journal are known to stand. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Heads(Arc<Known>);
+
+struct Known {
+    news: broadcast::Sender<Head>,
+    latest: Mutex<HashMap<StreamId, u64>>,
+}
+
+impl Heads {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Known { news: broadcast::channel(NEWS).0, latest: Mutex::default() }))
+    }
+
+    /// The news from now on.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Head> {
+        self.0.news.subscribe()
+    }
+
+    /// Takes note of a head. It is news only if it is newer than all before of its stream.
+    pub(crate) fn learn(&self, head: Head) {
+        let Ok(mut latest) = self.0.latest.lock() else { return };
+        if latest.get(&head.stream).is_none_or(|known| *known < head.number) {
+            latest.insert(head.stream, head.number);
+            let _nobody_follows = self.0.news.send(head); // under the lock, so that news come in order
+        }
+    }
+
+    fn knows(&self, stream: &StreamId, number: u64) -> bool {
+        self.0.latest.lock().is_ok_and(|latest| latest.get(stream).is_some_and(|known| *known >= number))
+    }
+
+    /// Looks again and again for what other replicas committed, for as long as somebody has the journal open.
+    pub(crate) fn sweep(&self, reader: Reader) {
+        let known = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            while Weak::strong_count(&known) > 0 {
+                sleep(SWEEP).await;
+                let Some(heads) = known.upgrade().map(Heads) else { return };
+                if let Err(error) = heads.look(&reader).await {
+                    tracing::warn!(%error, "the heads of other replicas cannot be read now");
+                }
+            }
+        });
+    }
+
+    async fn look(&self, reader: &Reader) -> Result<(), crate::ReadError> {
+        let mut after = Some(0);
+        while let Some(from) = after {
+            let (numbers, next) = reader.numbers(from, PAGE).await?;
+            for (_, stream, number) in numbers {
+                if self.knows(&stream, number) {
+                    continue;
+                }
+                match reader.head(stream).await {
+                    Ok(head) => head.into_iter().for_each(|head| self.learn(head)),
+                    Err(crate::ReadError::Broken) => {} // said when it is read or extended; the others go on
+                    Err(error) => return Err(error),
+                }
+            }
+            after = next;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! What is measured: every instrument, its name and unit, once.
+
+use crate::Waiting;
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Gauge, Histogram, Meter, MeterProvider, NoopMeterProvider, UpDownCounter},
+};
+use std::{
+    sync::{LazyLock, OnceLock},
+    time::Instant,
+};
+
+static STARTED: OnceLock<(Meter, Meters)> = OnceLock::new();
+static IDLE: LazyLock<Meters> = LazyLock::new(|| Meters::new(&NoopMeterProvider::new().meter("trialseal")));
+
+/// The instruments of this process; before [`start`](crate::start), ones that record nothing.
+pub fn meters() -> &'static Meters {
+    STARTED.get().map_or(&*IDLE, |(_, meters)| meters)
+}
+
+pub(crate) fn begin(meter: Meter) {
+    let meters = Meters::new(&meter);
+    let _already_begun = STARTED.set((meter, meters));
+}
+
+/// A number that only grows.
+pub struct Count(Counter<u64>);
+
+impl Count {
+    /// Counts `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.add(n, &[]);
+    }
+}
+
+/// Numbers that only grow, one for each of a few words.
+pub struct CountBy(Counter<u64>, &'static str);
+
+impl CountBy {
+    /// Counts one more of `word`: one of a bounded set, never a caller's own.
+    pub fn of(&self, word: impl Into<std::borrow::Cow<'static, str>>) {
+        self.0.add(1, &[KeyValue::new(self.1, word.into())]);
+    }
+}
+
+/// A number that rises and falls.
+pub struct Level(UpDownCounter<i64>);
+
+impl Level {
+    /// So many more, or fewer.
+    pub fn change(&self, by: i64) {
+        self.0.add(by, &[]);
+    }
+}
+
+/// A number as it stands.
+pub struct State(Gauge<u64>);
+
+impl State {
+    /// It is `now`.
+    pub fn set(&self, now: u64) {
+        self.0.record(now, &[]);
+    }
+}
+
+/// Numbers as they stand, one for each of a few words.
+pub struct StateBy(Gauge<u64>, &'static str);
+
+impl StateBy {
+    /// That of `word` is `now`.
+    pub fn set(&self, word: &'static str, now: u64) {
+        self.0.record(now, &[KeyValue::new(self.1, word)]);
+    }
+}
+
+/// How large things are.
+pub struct Size(Histogram<u64>);
+
+impl Size {
+    /// One of `size`.
+    pub fn of(&self, size: usize) {
+        self.0.record(size as u64, &[]);
+    }
+}
+
+/// How long things take, in seconds.
+pub struct Span(Histogram<f64>);
+
+impl Span {
+    /// One that began at `start` and is over.
+    pub fn since(&self, start: Instant) {
+        self.0.record(start.elapsed().as_secs_f64(), &[]);
+    }
+}
+
+/// How long calls take, by method and status (OpenTelemetry's `rpc.server.duration`).
+pub struct Rpc(Histogram<f64>);
+
+impl Rpc {
+    /// A call of a method that the service has, answered with a gRPC status code.
+    pub fn answered(&self, (service, method): (&'static str, &'static str), code: i32, start: Instant) {
+        let attributes = [
+            KeyValue::new("rpc.system", "grpc"),
+            KeyValue::new("rpc.service", service),
+            KeyValue::new("rpc.method", method),
+            KeyValue::new("rpc.grpc.status_code", i64::from(code)),
+        ];
+        self.0.record(start.elapsed().as_secs_f64() * 1_000.0, &attributes);
+    }
+}
+
+/// Every instrument.
+pub struct Meters {
+    /// Calls answered.
+    pub calls: Rpc,
+    /// Calls being handled.
+    pub running: Level,
+    /// Calls and messages refused, by reason (`error.type`).
+    pub refusals: CountBy,
+    /// Calls refused because the process is busy.
+    pub shed: Count,
+    /// Calls refused because their caller makes too many.
+    pub limited: Count,
+    /// Panics, wherever they were.
+    pub panics: Count,
+    /// Whether a check passes: 1, passes with reservations: 2, fails: 0; by check.
+    pub ready: StateBy,
+    /// Submissions recorded.
+    pub submissions: Count,
+    /// Decisions on consent and authority, by whether one was kept (`hit`) or asked for (`miss`).
+    pub decisions: CountBy,
+    /// Proposals waiting for a journal's writer.
+    pub queue: Level,
+    /// Entries of a commit group.
+    pub commit_size: Size,
+    /// From taking a group's proposals to its entries being durable.
+    pub commit: Span,
+    /// Entries known and in no block yet.
+    pub lag: State,
+    /// Blocks under the published checkpoint.
+    pub chain: State,
+    /// How long the newest blocks have been waiting for a checkpoint.
+    pub checkpoint: Waiting,
+    /// How long each witness has been behind what it was asked to cosign.
+    pub witness: Waiting,
+    /// Requests to witnesses, by outcome.
+    pub cosignatures: CountBy,
+    /// Whether this process holds the sequencer's lease: 1, or 0.
+    pub lease: State,
+    /// Calls tried again.
+    pub retries: Count,
+    /// Failed operations of the object store, by operation.
+    pub objects: CountBy,
+}
+
+const MILLISECONDS: [f64; 14] =
+    [1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 30_000.0];
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+const ENTRIES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+impl Meters {
+    fn new(meter: &Meter) -> Self {
+        let calls = meter.f64_histogram("rpc.server.duration").with_unit("ms").with_boundaries(MILLISECONDS.to_vec());
+        let size = meter.u64_histogram("trialseal.journal.commit.size").with_unit("{entry}");
+        let commit = meter.f64_histogram("trialseal.journal.commit.duration").with_unit("s");
+        Self {
+            calls: Rpc(calls.with_description("Calls answered").build()),
+            running: level(meter, "trialseal.server.calls", "{call}", "Calls being handled"),
+            refusals: by(count(meter, "trialseal.refusals", "{refusal}", "Refusals by reason"), "error.type"),
+            shed: Count(count(meter, "trialseal.server.shed", "{call}", "Calls refused because the process is busy")),
+            limited: Count(count(meter, "trialseal.server.limited", "{call}", "Calls refused to one caller")),
+            panics: Count(count(meter, "trialseal.server.panics", "{panic}", "Panics")),
+            ready: StateBy(
+                gauge(meter, "trialseal.server.ready", "{state}", "Checks: 0 fails, 1, 2 degraded"),
+                "check",
+            ),
+            submissions: Count(count(meter, "trialseal.submissions", "{submission}", "Submissions recorded")),
+            decisions: by(count(meter, "trialseal.decisions", "{decision}", "Decisions, kept or asked for"), "cache"),
+            queue: level(meter, "trialseal.journal.queue", "{proposal}", "Proposals waiting for a writer"),
+            commit_size: Size(size.with_description("Entries of a group").with_boundaries(ENTRIES.to_vec()).build()),
+            commit: Span(commit.with_description("To durable").with_boundaries(SECONDS.to_vec()).build()),
+            lag: State(zero(gauge(meter, "trialseal.anchoring.lag", "{entry}", "Entries known and in no block"))),
+            chain: State(zero(gauge(meter, "trialseal.anchoring.size", "{block}", "Blocks under the checkpoint"))),
+            checkpoint: waiting(meter, "trialseal.anchoring.checkpoint.wait", "", "Blocks waiting for a checkpoint"),
+            witness: waiting(meter, "trialseal.witness.age", "witness", "A witness behind what it was asked"),
+            cosignatures: by(count(meter, "trialseal.witness.requests", "{request}", "Cosignatures asked"), "outcome"),
+            lease: State(zero(gauge(meter, "trialseal.anchoring.lease", "{lease}", "1: this process sequences"))),
+            retries: Count(count(meter, "trialseal.client.retries", "{call}", "Calls tried again")),
+            objects: by(count(meter, "trialseal.objects.errors", "{error}", "Object store failures"), "operation"),
+        }
+    }
+}
+
+/// Counters are exposed from the start, with 0: what never happened looks different from what is not measured.
+fn count(meter: &Meter, name: &'static str, unit: &'static str, what: &'static str) -> Counter<u64> {
+    let counter = meter.u64_counter(name).with_unit(unit).with_description(what).build();
+    counter.add(0, &[]);
+    counter
+}
+
+fn by(counter: Counter<u64>, attribute: &'static str) -> CountBy {
+    CountBy(counter, attribute)
+}
+
+fn level(meter: &Meter, name: &'static str, unit: &'static str, what: &'static str) -> Level {
+    let level = meter.i64_up_down_counter(name).with_unit(unit).with_description(what).build();
+    level.add(0, &[]);
+    Level(level)
+}
+
+fn gauge(meter: &Meter, name: &'static str, unit: &'static str, what: &'static str) -> Gauge<u64> {
+    meter.u64_gauge(name).with_unit(unit).with_description(what).build()
+}
+
+fn zero(gauge: Gauge<u64>) -> Gauge<u64> {
+    gauge.record(0, &[]);
+    gauge
+}
+
+/// A wait with an attribute names what is waited for; one without is of one thing.
+fn waiting(meter: &Meter, name: &'static str, attribute: &'static str, what: &'static str) -> Waiting {
+    let waiting = Waiting::default();
+    let observed = waiting.clone();
+    let gauge = meter.f64_observable_gauge(name).with_unit("s").with_description(what);
+    let _kept_by_the_meter = gauge
+        .with_callback(move |gauge| {
+            for (what, seconds) in observed.seconds() {
+                let named = [KeyValue::new(attribute, what)];
+                gauge.observe(seconds, if attribute.is_empty() { &[] } else { &named });
+            }
+        })
+        .build();
+    waiting
+}
+
+/// What kind of number a [`Figure`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Count,
+    /// As it stands.
+    State,
+}
+
+/// A number that somebody else keeps, read when the metrics are.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure {
+    /// Its name, such as `trialseal.bus.poison`.
+    pub name: &'static str,
+    /// Its unit, such as `{message}`.
+    pub unit: &'static str,
+    /// What it is.
+    pub what: &'static str,
+    /// What kind of number.
+    pub kind: Kind,
+}
+
+/// Measures a number that somebody else keeps; `read` is asked whenever the metrics are read.
+pub fn watch(figure: Figure, read: impl Fn() -> u64 + Send + Sync + 'static) {
+    let Some((meter, _)) = STARTED.get() else { return };
+    let Figure { name, unit, what, kind } = figure;
+    match kind {
+        Kind::Count => {
+            let counter = meter.u64_observable_counter(name).with_unit(unit).with_description(what);
+            let _kept = counter.with_callback(move |counter| counter.observe(read(), &[])).build();
+        }
+        Kind::State => {
+            let gauge = meter.u64_observable_gauge(name).with_unit(unit).with_description(what);
+            let _kept = gauge.with_callback(move |gauge| gauge.observe(read(), &[])).build();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What is wrong with certificates.
+
+use std::{io, path::PathBuf};
+
+/// Why certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read or written.
+    #[error("{}: cannot be read or written", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is larger than any certificate chain.
+    #[error("{}: larger than a certificate or key may be", .0.display())]
+    TooLarge(PathBuf),
+    /// A file does not hold what it should, in PEM.
+    #[error("{}: no {what} in PEM", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// The certificate is not valid now.
+    #[error("the certificate is expired or not yet valid")]
+    Period,
+    /// Key, certificate and authority do not fit each other.
+    #[error("key, certificate and authority do not fit each other")]
+    Unfit(#[source] rustls::Error),
+    /// The authority cannot be used to check callers.
+    #[error("the authority's certificates cannot be used")]
+    Authority,
+    /// Only a client is possible without a certificate of its own.
+    #[error("a server needs a certificate of its own")]
+    NoCertificate,
+    /// The development authority cannot make a certificate.
+    #[error("the certificate cannot be made")]
+    Make(#[source] rcgen::Error),
+}
