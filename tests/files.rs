@@ -60,6 +60,7 @@ impl Chain {
             chain_key,
             policy: policy.clone(),
             interval: Duration::from_millis(20),
+            instance: "test".to_owned(),
             journals: Journals {
                 enrollment: channel(&endpoints.enrollment).unwrap(),
                 consent: channel(&endpoints.consent).unwrap(),

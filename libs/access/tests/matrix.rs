@@ -75,7 +75,8 @@ fn services_may_call_each_other_as_they_do_and_no_further() {
     let journal = |at, methods: &[&str]| -> Vec<(Member, String)> {
         methods.iter().map(|name| (at, format!("trialseal.journal.v1.JournalService/{name}"))).collect()
     };
-    let deciding = ["Decide", "AccessData"].map(|name| (Consent, format!("trialseal.consent.v1.ConsentService/{name}")));
+    let deciding =
+        ["Decide", "AccessData"].map(|name| (Consent, format!("trialseal.consent.v1.ConsentService/{name}")));
     let key = || vec![(Enrollment, "trialseal.enrollment.v1.EnrollmentService/FindKey".to_owned())];
     let whole = ["FollowHeads", "ListStreams", "ProveFacts", "ReadEntries"];
     let policies = Policies::built_in().unwrap();

@@ -64,3 +64,7 @@ pub(crate) async fn fence(connection: &mut SqliteConnection, token: Token) -> Re
 fn lasts() -> i64 {
     i64::try_from(LASTS.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

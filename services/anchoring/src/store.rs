@@ -1,6 +1,9 @@
 //! The SQL of blocks and checkpoints.
 
-use crate::domain::Tip;
+use crate::{
+    domain::Tip,
+    lease::{Token, fence},
+};
 use seal::{Hash, block::Block, entry, id::StreamId};
 use sqlx::{
     Row as _, SqliteConnection, SqlitePool,
@@ -25,6 +28,12 @@ CREATE TABLE IF NOT EXISTS checkpoint (
     size INTEGER PRIMARY KEY,
     note TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS lease (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    until INTEGER NOT NULL
+);
 ";
 
 /// Why the anchoring service does not start.
@@ -36,6 +45,15 @@ pub enum OpenError {
     /// The database was written by a newer version.
     #[error("the anchoring database has format {0}, this program knows up to {FORMAT}: use the newer program")]
     Newer(i64),
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("the database of blocks failed")]
+    Database(#[from] sqlx::Error),
+    #[error("another process makes blocks now")]
+    Overtaken,
 }
 
 /// A block on the chain.
@@ -52,7 +70,7 @@ pub(crate) struct Anchored {
 /// Blocks and checkpoints. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Store {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 impl Store {
@@ -71,6 +89,11 @@ impl Store {
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
         sqlx::raw_sql("PRAGMA user_version = 1").execute(&pool).await?;
         Ok(Self { pool })
+    }
+
+    /// Whether this process has the database for itself.
+    pub(crate) fn is_embedded(&self) -> bool {
+        true
     }
 
     /// How many blocks there are, anchored or about to be.
@@ -104,15 +127,16 @@ impl Store {
         Ok(names.iter().filter_map(|name| Hash::from_slice(name)).map(StreamId).collect())
     }
 
-    /// Adds blocks after the last, all or none.
-    pub(crate) async fn add(&self, blocks: &[(Block, Vec<Hash>)]) -> Result<(), sqlx::Error> {
+    /// Adds blocks after the last, all or none, for who holds the lease.
+    pub(crate) async fn add(&self, token: Token, blocks: &[(Block, Vec<Hash>)]) -> Result<(), WriteError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        fence(&mut transaction, token).await?;
         let size: i64 =
             sqlx::query_scalar("SELECT COALESCE(MAX(place) + 1, 0) FROM block").fetch_one(&mut *transaction).await?;
         for ((block, hashes), place) in blocks.iter().zip(size..) {
             add_block(&mut transaction, place, block, hashes).await?;
         }
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 
     /// The blocks from place `from` to before place `to`.
@@ -165,14 +189,16 @@ impl Store {
         Ok(row.map(|row| (unsigned(row.get("size")), row.get("note"))))
     }
 
-    /// Keeps a published checkpoint.
-    pub(crate) async fn publish(&self, size: u64, note: &str) -> Result<(), sqlx::Error> {
+    /// Keeps a published checkpoint, for who holds the lease.
+    pub(crate) async fn publish(&self, token: Token, size: u64, note: &str) -> Result<(), WriteError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        fence(&mut transaction, token).await?;
         sqlx::query("INSERT OR REPLACE INTO checkpoint (size, note) VALUES (?, ?)")
             .bind(signed(size))
             .bind(note.to_owned())
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
     }
 }
 

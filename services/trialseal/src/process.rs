@@ -63,7 +63,7 @@ fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, gatekeeper })
+    Ok(Wiring { peers: process.peers(), services, gatekeeper, instance: process.common().instance.clone() })
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {

@@ -35,6 +35,8 @@ pub struct Wiring {
     pub services: ServiceToken,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
+    /// Who this process is among the replicas of its service.
+    pub instance: String,
 }
 
 impl Wiring {
@@ -100,6 +102,7 @@ impl Wiring {
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
             interval: INTERVAL,
+            instance: self.instance.clone(),
             journals: anchoring::Journals {
                 enrollment: self.channel(Service::Enrollment)?,
                 consent: self.channel(Service::Consent)?,
