@@ -6,6 +6,7 @@ mod support;
 
 use access::ServiceToken;
 use anchoring::Journals;
+use channel::{Channel, http::Http};
 use client::channel;
 use objects::Objects;
 use proto::anchoring::{GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient};
@@ -26,7 +27,6 @@ use tlog::{
     policy::Policy,
     tile,
 };
-use tonic::transport::Channel;
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,16 +62,17 @@ impl Chain {
             interval: Duration::from_millis(20),
             instance: "test".to_owned(),
             journals: Journals {
-                enrollment: channel(&endpoints.enrollment).unwrap(),
-                consent: channel(&endpoints.consent).unwrap(),
-                capture: channel(&endpoints.capture).unwrap(),
+                enrollment: channel(&endpoints.enrollment),
+                consent: channel(&endpoints.consent),
+                capture: channel(&endpoints.capture),
                 services: ServiceToken::new(&world.deployment.data().keys().secret("service.token").unwrap()),
             },
+            http: Http::new(None).unwrap(),
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(listener, anchoring::open(config).await.unwrap(), pending()));
-        let client = AnchoringServiceClient::new(channel(&url).unwrap());
+        let client = AnchoringServiceClient::new(channel(&url));
         Self { url, client, policy }
     }
 
@@ -87,7 +88,7 @@ impl Chain {
     }
 
     async fn file(&self, name: &str) -> Option<Vec<u8>> {
-        server::fetch(&format!("{}/{name}", self.url), 1 << 24).await.ok()
+        Http::new(None).unwrap().fetch(&format!("{}/{name}", self.url), 1 << 24).await.ok()
     }
 }
 

@@ -114,7 +114,7 @@ impl Kept {
 }
 
 async fn health(up: &Up, name: &str) -> &'static str {
-    let channel = client::channel(&up.endpoints.anchoring).unwrap();
+    let channel = client::channel(&up.endpoints.anchoring);
     let request = HealthCheckRequest { service: name.to_owned() };
     HealthClient::new(channel).check(request).await.unwrap().into_inner().status().as_str_name()
 }

@@ -40,7 +40,7 @@ impl Up {
         let mut urls = urls.into_iter();
         let mut next = || urls.next().unwrap();
         let (enrollment, consent, capture, anchoring) = (next(), next(), next(), next());
-        let endpoints = Endpoints { enrollment, consent, capture, anchoring, witnesses: urls.collect() };
+        let endpoints = Endpoints { enrollment, consent, capture, anchoring, witnesses: urls.collect(), tls: None };
         Self { child, endpoints }
     }
 

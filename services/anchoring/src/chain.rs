@@ -97,7 +97,7 @@ impl Chain {
             },
             _ => (Tree::empty(), Some(Halted::Contradicted)),
         };
-        let (policy, witnesses) = (config.policy.clone(), Witnesses::new(&config.policy));
+        let (policy, witnesses) = (config.policy.clone(), Witnesses::new(&config.policy, config.http.clone()));
         Ok(Self { store, token, tiles, key, policy, witnesses, published, introduction, held, halted })
     }
 

@@ -1,9 +1,9 @@
 //! What the service must be told.
 
 use access::ServiceToken;
+use channel::{Channel, http::Http};
 use seal::id::Service;
 use std::{path::PathBuf, time::Duration};
-use tonic::transport::Channel;
 
 /// The configuration of the anchoring service.
 pub struct Config {
@@ -21,6 +21,8 @@ pub struct Config {
     pub instance: String,
     /// Where the journals are.
     pub journals: Journals,
+    /// By which witnesses are reached.
+    pub http: Http,
 }
 
 /// Where the journals of the recording services are read.

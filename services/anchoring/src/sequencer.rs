@@ -11,6 +11,7 @@ use crate::{
     store::{Store, WriteError},
     tiles::Tiles,
 };
+use channel::Channel;
 use proto::journal::{EntryView, ReadEntriesRequest, journal_service_client::JournalServiceClient};
 use seal::{
     Hash,
@@ -28,7 +29,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
-use tonic::{Code, Request, Status, transport::Channel};
+use tonic::{Code, Request, Status};
 
 /// After this time without news the chain is tried again, for witnesses that were away.
 const IDLE: Duration = Duration::from_secs(1);

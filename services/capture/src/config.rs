@@ -1,8 +1,8 @@
 //! What the service must be told.
 
 use access::{RemoteFacts, ServiceToken};
+use channel::Channel;
 use std::{path::PathBuf, sync::Arc};
-use tonic::transport::Channel;
 use vault::Vault;
 
 /// The configuration of the capture service.

@@ -8,6 +8,7 @@ use crate::{
     domain::{self, Refusal},
 };
 use access::{Consents, Decided, FactSource, RemoteFacts, ServiceToken};
+use channel::Channel;
 use journal::api::parse_head;
 use moka::sync::Cache;
 use proto::journal::{FollowHeadsRequest, journal_service_client::JournalServiceClient};
@@ -26,7 +27,7 @@ use std::{
     sync::{Arc, RwLock},
     time::Duration,
 };
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(1);

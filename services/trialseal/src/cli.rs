@@ -1,10 +1,11 @@
 //! The command line.
 
 mod ask;
+mod bench;
 mod preserve;
 
 use crate::{
-    audit, backup, bench, demo,
+    audit, backup, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
     init::Init,
@@ -13,8 +14,9 @@ use crate::{
     prove, verify,
 };
 use ask::Ask;
+use bench::Bench;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use client::{Access, Client, Reader};
 use seal::id::{Name, Uuid};
@@ -148,20 +150,7 @@ enum Command {
     #[command(subcommand)]
     Import(ImportCommand),
     /// Measure how fast this machine captures, with everything on.
-    Bench {
-        /// How many forms.
-        #[arg(long, default_value_t = 20_000)]
-        forms: usize,
-        /// How many items each.
-        #[arg(long, default_value_t = 20)]
-        items: usize,
-        /// A new folder on the disk to measure; it is removed afterwards.
-        #[arg(long, default_value = "trialseal-bench")]
-        data: PathBuf,
-        /// Print the figures as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Bench(Bench),
     /// Print a shell completion script.
     Completions {
         /// The shell.
@@ -307,15 +296,9 @@ impl Cli {
             Command::Import(ImportCommand::Csv { file, actor, mapping, subjects, json }) => {
                 run_import(file, actor, mapping, subjects, json).await
             }
-            Command::Bench { forms, items, data, json } => {
+            Command::Bench(bench) => {
                 log("error");
-                if data.exists() {
-                    bail!("{}: exists already; choose a new folder with --data", data.display());
-                }
-                let figures = bench::run(&data, forms.max(1), items.clamp(1, 4_096)).await;
-                fs::remove_dir_all(&data).with_context(|| format!("{}", data.display()))?;
-                print(json, &figures?, bench::readable)?;
-                Ok(ExitCode::SUCCESS)
+                bench.run().await.map(|()| ExitCode::SUCCESS)
             }
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "trialseal", &mut io::stdout());

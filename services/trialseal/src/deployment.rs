@@ -52,6 +52,7 @@ impl Deployment {
             capture: url(&capture)?,
             anchoring: url(&anchoring)?,
             witnesses: witnesses.iter().map(url).collect::<Result<_>>()?,
+            tls: None,
         };
         let keys = Keys::load(data.keys())?;
         let policy = keys.policy(&endpoints);
@@ -75,7 +76,7 @@ impl Deployment {
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
-        let wiring = Wiring { peers, services, gatekeeper, instance: "up".to_owned() };
+        let wiring = Wiring { peers, services, identity: None, gatekeeper, instance: "up".to_owned() };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let file = |service: Service| data.file(&format!("{service}.sqlite"));
         start(enrollment, wiring.enrollment(file(Service::Enrollment), for_enrollment, vault.clone()).await?);

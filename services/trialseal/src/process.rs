@@ -23,13 +23,14 @@ use vault::{MasterKey, Vault};
 
 /// Runs the service until it is told to stop.
 pub async fn run(process: Process) -> Result<()> {
-    let parts = open(&process).await?;
-    serve_until_told(process.listen(), process.common().identity()?, parts).await
+    let identity = process.common().identity()?;
+    let parts = open(&process, identity.clone()).await?;
+    serve_until_told(process.listen(), identity, parts).await
 }
 
-async fn open(process: &Process) -> Result<Parts> {
+async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     let keys = KeyDir::existing(process.common().keys.clone());
-    let wiring = || wiring(process, &keys);
+    let wiring = || wiring(process, identity, &keys);
     let database = local(&process.common().database, "sqlite:", "--database")?;
     match process {
         Process::Enrollment(it) => {
@@ -56,14 +57,15 @@ async fn open(process: &Process) -> Result<Parts> {
     }
 }
 
-fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
+fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Result<Wiring> {
     // Services know each other by certificates; where there are none, on one machine, by a token they share.
     let services = match process.common().tls_cert {
         Some(_) => ServiceToken::absent(),
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, gatekeeper, instance: process.common().instance.clone() })
+    let instance = process.common().instance.clone();
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, instance })
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {

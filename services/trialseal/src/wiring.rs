@@ -2,13 +2,13 @@
 
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
-use client::channel;
+use channel::{Channel, Settings, http::Http};
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::Parts;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tlog::key::SignerKey;
-use tonic::transport::Channel;
+use tls::Identity;
 use vault::Vault;
 
 /// The shortest time between two rounds of anchoring.
@@ -33,6 +33,8 @@ pub struct Wiring {
     pub peers: Peers,
     /// How they know each other.
     pub services: ServiceToken,
+    /// By which certificates.
+    pub identity: Option<Identity>,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
     /// Who this process is among the replicas of its service.
@@ -46,11 +48,12 @@ impl Wiring {
             Service::Consent => &self.peers.consent,
             Service::Capture => &self.peers.capture,
         };
-        channel(url).with_context(|| format!("where is the {service} service? Say so with --{service}"))
+        let channel = Channel::new(url, self.identity.clone(), Settings::default());
+        channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
     }
 
-    fn enrollment_facts(&self) -> Result<RemoteFacts> {
-        Ok(RemoteFacts::new(Service::Enrollment, self.channel(Service::Enrollment)?, self.services.clone()))
+    fn facts(&self, enrollment: Channel) -> RemoteFacts {
+        RemoteFacts::new(Service::Enrollment, enrollment, self.services.clone())
     }
 
     /// The enrollment service.
@@ -74,20 +77,21 @@ impl Wiring {
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            enrollment: self.enrollment_facts()?,
+            enrollment: self.facts(self.channel(Service::Enrollment)?),
         };
         Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
     }
 
     /// The capture service.
     pub async fn capture(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+        let enrollment = self.channel(Service::Enrollment)?;
         let config = capture::Config {
             file,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
-            enrollment: self.enrollment_facts()?,
-            enrollment_channel: self.channel(Service::Enrollment)?,
+            enrollment: self.facts(enrollment.clone()),
+            enrollment_channel: enrollment,
             consent_channel: self.channel(Service::Consent)?,
             vault,
         };
@@ -109,6 +113,7 @@ impl Wiring {
                 capture: self.channel(Service::Capture)?,
                 services: self.services.clone(),
             },
+            http: Http::new(self.identity.clone())?,
         };
         Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
     }

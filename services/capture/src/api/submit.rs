@@ -24,7 +24,7 @@ use tonic::Status;
 
 impl Inner {
     pub(super) async fn define_forms(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        let received = receive::<DefineForms>(envelope)?;
+        let received = receive::<DefineForms>(envelope).await?;
         domain::check_forms(&received.command)?;
         let everywhere = Name::all_sites();
         let by = &received.command.by;
@@ -66,7 +66,7 @@ impl Inner {
         envelope: Vec<u8>,
         datapoints: Vec<Vec<u8>>,
     ) -> Result<(Receipt, Option<u64>), Problem> {
-        let received = receive::<Submission>(envelope)?;
+        let received = receive::<Submission>(envelope).await?;
         let submission = &received.command;
         let values = domain::check_header(submission, &datapoints)?;
         let basis = self.gate.basis(submission, &received.envelope).await?;

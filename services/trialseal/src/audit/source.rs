@@ -7,7 +7,6 @@ use proto::{
     journal::{EntryView, ReadEntriesRequest, ReadEntriesResponse},
 };
 use seal::id::{Service, Uuid};
-use server::fetch;
 use tlog::note::Note;
 use tonic::Code;
 
@@ -41,7 +40,7 @@ pub(crate) trait Source {
 /// Running services.
 pub(crate) struct Live<'a> {
     pub(crate) client: &'a Client,
-    /// Where the chain's files are served.
+    /// Where the chain's files are served: URLs, comma separated.
     pub(crate) tiles: &'a str,
     /// With whose rights each study is read.
     pub(crate) readers: &'a [Reader],
@@ -71,7 +70,7 @@ impl Source for Live<'_> {
     }
 
     async fn file(&self, name: &str, limit: usize) -> Result<Vec<u8>> {
-        Ok(fetch(&format!("{}/{name}", self.tiles), limit).await?)
+        Ok(self.client.http.fetch_from(self.tiles, name, limit).await?)
     }
 
     async fn entries(&self, wanted: Wanted, mut each: impl FnMut(ReadEntriesResponse)) -> Result<()> {
