@@ -95,8 +95,7 @@ impl Pair {
         let text = format!("{log}witness one {} {}\nquorum one\n", witness_key.verifier(), witness.url);
         fs::write(at("policy.txt"), &text).unwrap();
         let (database, objects) = (postgres.url("anchoring"), format!("file://{}", at("chain")));
-        let migrated = Command::new(TRIALSEAL).args(["migrate", "anchoring", "--database", &database]).status().unwrap();
-        assert!(migrated.success());
+        database::migrate(&database, &anchoring::PART).await.unwrap();
         let Endpoints { enrollment, consent, capture, .. } = &world.deployment.endpoints;
         let policy_file = at("policy.txt");
         let replica = |name: &str| {

@@ -6,8 +6,8 @@ mod support;
 
 use access::ServiceToken;
 use anchoring::Journals;
-use channel::{Channel, http::Http};
-use client::channel;
+use channel::{Channel, Settings, http::Http};
+use database::Database;
 use objects::Objects;
 use proto::anchoring::{GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient};
 use server::{bind, serve};
@@ -42,6 +42,10 @@ async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T
     }
 }
 
+fn channel(url: &str) -> Channel {
+    Channel::new(url, None, Settings::default()).unwrap()
+}
+
 /// A chain of its own over a world's journals, without witnesses.
 struct Chain {
     url: String,
@@ -55,7 +59,7 @@ impl Chain {
         let policy = Policy::parse(&format!("log {}\nquorum none\n", chain_key.verifier())).unwrap();
         let endpoints = &world.deployment.endpoints;
         let config = anchoring::Config {
-            file: file.to_owned(),
+            database: Database::open_file(file, &anchoring::PART).await.unwrap(),
             chain: objects,
             chain_key,
             policy: policy.clone(),
@@ -71,7 +75,7 @@ impl Chain {
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(listener, anchoring::open(config).await.unwrap(), pending()));
+        tokio::spawn(serve(listener, anchoring::open(config), pending()));
         let client = AnchoringServiceClient::new(channel(&url));
         Self { url, client, policy }
     }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use channel::{Channel, Settings};
 use client::{Client, sign_form};
 use proto::anchoring::GetCheckpointRequest;
 use seal::{command::FormDef, policy::Policy, receipt::Receipt};
@@ -114,7 +115,7 @@ impl Kept {
 }
 
 async fn health(up: &Up, name: &str) -> &'static str {
-    let channel = client::channel(&up.endpoints.anchoring);
+    let channel = Channel::new(&up.endpoints.anchoring, None, Settings::default()).unwrap();
     let request = HealthCheckRequest { service: name.to_owned() };
     HealthClient::new(channel).check(request).await.unwrap().into_inner().status().as_str_name()
 }

@@ -20,7 +20,7 @@ pub mod schema;
 mod store;
 mod writer;
 
-pub use error::{AppendError, OpenError, ReadError};
+pub use error::{AppendError, ReadError};
 pub use read::{FactAt, FactProof, Reader, Stored};
 pub use writer::Journal;
 

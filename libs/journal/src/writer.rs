@@ -1,7 +1,7 @@
 //! The writers of a journal: each takes proposals from a queue, commits them in groups, then answers.
 
 use crate::{
-    AppendError, Config, OpenError, Proposal, ReadError, Reader,
+    AppendError, Config, Proposal, ReadError, Reader,
     group::{Group, Tip},
     heads::Heads,
     read::{self, check_facts},
@@ -53,8 +53,8 @@ impl<E> Clone for Journal<E> {
 }
 
 impl<E: Send + 'static> Journal<E> {
-    /// Starts the journal's writers.
-    pub async fn open(config: Config) -> Result<Self, OpenError> {
+    /// Starts the journal's writers, in the runtime this is called in.
+    pub fn open(config: Config) -> Self {
         let (reader, heads) = (Reader::new(config.database.clone()), Heads::new());
         let shared = config.database.dialect().is_shared();
         if shared {
@@ -66,7 +66,7 @@ impl<E: Send + 'static> Journal<E> {
             tokio::spawn(Writer::new(config.clone(), heads.clone(), reader.clone()).run(waiting));
             queue
         });
-        Ok(Self { queues: queues.collect(), heads, reader })
+        Self { queues: queues.collect(), heads, reader }
     }
 
     /// Records a proposal. Returns after the entry is durable.

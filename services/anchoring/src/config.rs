@@ -3,12 +3,12 @@
 use access::ServiceToken;
 use channel::{Channel, http::Http};
 use seal::id::Service;
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// The configuration of the anchoring service.
 pub struct Config {
-    /// The database file of blocks and checkpoints.
-    pub file: PathBuf,
+    /// The database of blocks and checkpoints, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Where the chain's files are kept: `checkpoint` and `tile/`.
     pub chain: objects::Objects,
     /// Signs checkpoints; its name is the chain's origin.

@@ -19,7 +19,8 @@
 //! promoted) was rolled back, and is found out as such: see [`crate::chain`].
 
 use crate::store::{Store, WriteError};
-use sqlx::SqliteConnection;
+use database::Transaction;
+use sqlx::{AnyConnection, AssertSqlSafe};
 use std::time::Duration;
 
 /// How long a lease lasts unless it is renewed.
@@ -31,34 +32,44 @@ pub(crate) const BEAT: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(i64);
 
-/// The database's clock, Unix milliseconds.
-const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
-
 impl Store {
     /// Takes the lease, if nobody has it or it ran out. `at_once` does not wait until it runs out: for the one process that
     /// uses an embedded database, after a restart.
     pub(crate) async fn acquire(&self, holder: &str, at_once: bool) -> Result<Option<Token>, sqlx::Error> {
+        let now = self.database.dialect().now_ms();
         let sql = format!(
-            "INSERT INTO lease (name, holder, token, until) VALUES ('sequencer', $1, 1, {NOW} + $2) \
+            "INSERT INTO lease (name, holder, token, until) VALUES ('sequencer', $1, 1, {now} + $2) \
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, token = lease.token + 1, until = excluded.until \
-             WHERE lease.until < {NOW} OR $3 = 1 RETURNING token"
+             WHERE lease.until < {now} OR $3 = 1 RETURNING token"
         );
-        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(holder.to_owned()).bind(lasts());
-        Ok(query.bind(i64::from(at_once)).fetch_optional(&self.pool).await?.map(Token))
+        let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(holder.to_owned()).bind(lasts());
+        Ok(query.bind(i64::from(at_once)).fetch_optional(self.database.writing()).await?.map(Token))
     }
 
     /// Makes the lease last anew, if nobody took it over.
     pub(crate) async fn renew(&self, token: Token) -> Result<(), WriteError> {
-        let mut connection = self.pool.acquire().await?;
-        fence(&mut connection, token).await
+        let mut connection = self.database.writing().acquire().await?;
+        self.fence(&mut connection, token).await
     }
-}
 
-/// Makes the lease last anew and, in a transaction, keeps it from being taken over until that ends.
-pub(crate) async fn fence(connection: &mut SqliteConnection, token: Token) -> Result<(), WriteError> {
-    let sql = format!("UPDATE lease SET until = {NOW} + $1 WHERE name = 'sequencer' AND token = $2");
-    let renewed = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(lasts()).bind(token.0).execute(connection).await?;
-    if renewed.rows_affected() == 1 { Ok(()) } else { Err(WriteError::Overtaken) }
+    /// Begins a transaction that nobody can take the lease over in.
+    pub(crate) async fn fenced(&self, token: Token) -> Result<Transaction, WriteError> {
+        let mut transaction = self.database.begin().await?;
+        match self.fence(&mut transaction, token).await {
+            Ok(()) => Ok(transaction),
+            Err(error) => {
+                transaction.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fence(&self, connection: &mut AnyConnection, token: Token) -> Result<(), WriteError> {
+        let now = self.database.dialect().now_ms();
+        let sql = format!("UPDATE lease SET until = {now} + $1 WHERE name = 'sequencer' AND token = $2");
+        let renewed = sqlx::query(AssertSqlSafe(sql)).bind(lasts()).bind(token.0).execute(connection).await?;
+        if renewed.rows_affected() == 1 { Ok(()) } else { Err(WriteError::Overtaken) }
+    }
 }
 
 fn lasts() -> i64 {

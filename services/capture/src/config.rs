@@ -2,13 +2,13 @@
 
 use access::{RemoteFacts, ServiceToken};
 use channel::Channel;
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 use vault::Vault;
 
 /// The configuration of the capture service.
 pub struct Config {
-    /// The journal's database file.
-    pub file: PathBuf,
+    /// The journal's database, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Signs receipts.
     pub receipt_key: Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.

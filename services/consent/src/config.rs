@@ -1,12 +1,12 @@
 //! What the service must be told.
 
 use access::RemoteFacts;
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 /// The configuration of the consent service.
 pub struct Config {
-    /// The journal's database file.
-    pub file: PathBuf,
+    /// The journal's database, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Where the documents' files are kept, each named by its SHA-256.
     pub documents: objects::Objects,
     /// Signs receipts.

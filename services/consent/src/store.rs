@@ -14,7 +14,7 @@ pub(crate) type Consent = Journal<Refusal>;
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
     journal::Config {
-        file: config.file.clone(),
+        database: config.database.clone(),
         receipt_key: config.receipt_key.clone(),
         anchored_within_ms: config.anchored_within_ms,
         state_map: true,

@@ -1,12 +1,11 @@
 //! What the service must be told.
 
 use access::{AccessLog, Consents};
-use std::path::PathBuf;
 
 /// The configuration of the enrollment service.
 pub struct Config {
-    /// The journal's database file.
-    pub file: PathBuf,
+    /// The journal's database, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Signs receipts.
     pub receipt_key: std::sync::Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.

@@ -6,16 +6,12 @@ pub use args::Process;
 
 use crate::{keys::KeyDir, wiring::Wiring};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Parts, bind, serve, serve_tls};
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 use tlog::key::SignerKey;
 use tls::Identity;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,28 +27,29 @@ pub async fn run(process: Process) -> Result<()> {
 async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     let keys = KeyDir::existing(process.common().keys.clone());
     let wiring = || wiring(process, identity, &keys);
-    let database = local(&process.common().database, "sqlite:", "--database")?;
+    let open = async |part| Database::open(&process.common().database, part).await.context("--database");
     match process {
         Process::Enrollment(it) => {
             let vault = vault(&keys, &it.vault_database).await?;
-            wiring()?.enrollment(database, receipt_key(&keys, Service::Enrollment)?, vault).await
+            wiring()?.enrollment(open(&enrollment::PART).await?, receipt_key(&keys, Service::Enrollment)?, vault)
         }
         Process::Consent(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            wiring()?.consent(database, objects, receipt_key(&keys, Service::Consent)?).await
+            wiring()?.consent(open(&consent::PART).await?, objects, receipt_key(&keys, Service::Consent)?)
         }
         Process::Capture(it) => {
             let vault = vault(&keys, &it.vault_database).await?;
-            wiring()?.capture(database, receipt_key(&keys, Service::Capture)?, vault).await
+            wiring()?.capture(open(&capture::PART).await?, receipt_key(&keys, Service::Capture)?, vault)
         }
         Process::Anchoring(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            wiring()?.anchoring(database, objects, keys.signer("chain")?, &read(&it.policy)?).await
+            wiring()?.anchoring(open(&anchoring::PART).await?, objects, keys.signer("chain")?, &read(&it.policy)?)
         }
         Process::Witness(it) => {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;
             let chains = policy.tlog.logs().iter().map(|log| log.key.clone()).collect();
-            Ok(witness::open(witness::Config { file: database, key: keys.signer("witness")?, chains }).await?)
+            let database = open(&witness::PART).await?;
+            Ok(witness::open(witness::Config { database, key: keys.signer("witness")?, chains }))
         }
     }
 }
@@ -85,15 +82,8 @@ fn receipt_key(keys: &KeyDir, service: Service) -> Result<Arc<SignerKey>> {
 }
 
 async fn vault(keys: &KeyDir, url: &str) -> Result<Vault> {
-    let file = local(url, "sqlite:", "--vault-database")?;
-    Ok(Vault::open(&file, MasterKey::new(*keys.secret("master.key")?)).await?)
-}
-
-fn local(url: &str, scheme: &str, flag: &str) -> Result<PathBuf> {
-    match url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("//")) {
-        Some(path) => Ok(PathBuf::from(path)),
-        None => bail!("{flag}: not a URL that begins with {scheme}//"),
-    }
+    let database = Database::open(url, &vault::PART).await.context("--vault-database")?;
+    Ok(Vault::open(database, MasterKey::new(*keys.secret("master.key")?)))
 }
 
 fn read(file: &Path) -> Result<String> {

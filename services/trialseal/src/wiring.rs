@@ -3,10 +3,11 @@
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use channel::{Channel, Settings, http::Http};
+use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::Parts;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tlog::key::SignerKey;
 use tls::Identity;
 use vault::Vault;
@@ -57,36 +58,36 @@ impl Wiring {
     }
 
     /// The enrollment service.
-    pub async fn enrollment(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+    pub fn enrollment(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let consent = self.channel(Service::Consent)?;
         let config = enrollment::Config {
-            file,
+            database,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
         };
-        Ok(enrollment::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(enrollment::open(config).guarded(self.gatekeeper.clone()))
     }
 
     /// The consent service.
-    pub async fn consent(&self, file: PathBuf, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+    pub fn consent(&self, database: Database, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
         let config = consent::Config {
-            file,
+            database,
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             enrollment: self.facts(self.channel(Service::Enrollment)?),
         };
-        Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(consent::open(config).guarded(self.gatekeeper.clone()))
     }
 
     /// The capture service.
-    pub async fn capture(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+    pub fn capture(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let enrollment = self.channel(Service::Enrollment)?;
         let config = capture::Config {
-            file,
+            database,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
@@ -95,13 +96,13 @@ impl Wiring {
             consent_channel: self.channel(Service::Consent)?,
             vault,
         };
-        Ok(capture::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(capture::open(config).guarded(self.gatekeeper.clone()))
     }
 
     /// The anchoring service.
-    pub async fn anchoring(&self, file: PathBuf, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
         let config = anchoring::Config {
-            file,
+            database,
             chain,
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
@@ -115,6 +116,6 @@ impl Wiring {
             },
             http: Http::new(self.identity.clone())?,
         };
-        Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(anchoring::open(config).guarded(self.gatekeeper.clone()))
     }
 }

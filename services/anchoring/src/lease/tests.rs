@@ -1,19 +1,38 @@
 //! A holder that was paused past its lease, and the one that took over.
 
 use crate::{
+    PART,
     domain::{Tip, next_block},
     lease::Token,
     store::{Store, WriteError},
 };
+use database::Database;
 use seal::{
     Hash,
     block::Block,
     entry::Entry,
     id::{Service, Uuid},
 };
+use testbed::postgres::Postgres;
 
-async fn store(folder: &tempfile::TempDir) -> Store {
-    Store::open(&folder.path().join("anchoring.sqlite")).await.unwrap()
+/// Runs `check` on SQLite and on PostgreSQL; it gets a way to open the database, as each replica does.
+async fn on_both(check: impl AsyncFn(&dyn Fn() -> Opened)) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database::file_url(&folder.path().join("anchoring.sqlite"));
+    check(&|| Opened(url.clone())).await;
+    let postgres = Postgres::start();
+    let url = postgres.url("anchoring");
+    database::migrate(&url, &PART).await.unwrap();
+    check(&|| Opened(url.clone())).await;
+}
+
+/// A database about to be opened.
+struct Opened(String);
+
+impl Opened {
+    async fn store(self) -> Store {
+        Store::new(Database::open(&self.0, &PART).await.unwrap())
+    }
 }
 
 /// The first block of a journal, one of its own for each `seed`.
@@ -35,7 +54,7 @@ fn block(seed: u8) -> (Block, Vec<Hash>) {
 
 /// What the database sees when a holder does not renew for as long as the lease lasts.
 async fn time_passes(store: &Store) {
-    sqlx::query("UPDATE lease SET until = 0").execute(&store.pool).await.unwrap();
+    sqlx::query("UPDATE lease SET until = 0").execute(store.database.writing()).await.unwrap();
 }
 
 fn overtaken(outcome: &Result<(), WriteError>) -> bool {
@@ -44,55 +63,84 @@ fn overtaken(outcome: &Result<(), WriteError>) -> bool {
 
 #[tokio::test]
 async fn one_holds_the_lease_until_it_runs_out_and_the_one_overtaken_writes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (store(&folder).await, store(&folder).await);
-    let old = first.acquire("first", false).await.unwrap().unwrap();
-    assert_eq!(second.acquire("second", false).await.unwrap(), None);
-    assert_eq!(first.acquire("first", false).await.unwrap(), None, "not even again");
-    first.add(old, &[block(1)]).await.unwrap();
-    first.publish(old, 1, "note").await.unwrap();
-    time_passes(&first).await;
-    first.renew(old).await.unwrap(); // nobody took it meanwhile: it is its own still
-    assert_eq!(second.acquire("second", false).await.unwrap(), None);
+    on_both(async |open| {
+        let (first, second) = (open().store().await, open().store().await);
+        let old = first.acquire("first", false).await.unwrap().unwrap();
+        assert_eq!(second.acquire("second", false).await.unwrap(), None);
+        assert_eq!(first.acquire("first", false).await.unwrap(), None, "not even again");
+        first.add(old, &[block(1)]).await.unwrap();
+        first.publish(old, 1, "note").await.unwrap();
+        time_passes(&first).await;
+        first.renew(old).await.unwrap(); // nobody took it meanwhile: it is its own still
+        assert_eq!(second.acquire("second", false).await.unwrap(), None);
 
-    time_passes(&first).await;
-    let new = second.acquire("second", false).await.unwrap().unwrap();
-    assert_ne!(old, new);
-    for outcome in [first.add(old, &[block(2)]).await, first.publish(old, 2, "fork").await, first.renew(old).await] {
-        assert!(overtaken(&outcome), "{outcome:?}");
-    }
-    assert_eq!((first.size().await.unwrap(), first.checkpoint(u64::MAX).await.unwrap().unwrap().0), (1, 1));
-    second.add(new, &[block(3)]).await.unwrap();
-    second.publish(new, 2, "next").await.unwrap();
-    let blocks = first.blocks(0, 9).await.unwrap();
-    assert_eq!(blocks.iter().map(|block| block.place).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(blocks[1].bytes, block(3).0.to_bytes(), "the one overtaken left no block behind");
+        time_passes(&first).await;
+        let new = second.acquire("second", false).await.unwrap().unwrap();
+        assert_ne!(old, new);
+        for outcome in [first.add(old, &[block(2)]).await, first.publish(old, 2, "fork").await, first.renew(old).await]
+        {
+            assert!(overtaken(&outcome), "{outcome:?}");
+        }
+        assert_eq!((first.size().await.unwrap(), first.checkpoint(u64::MAX).await.unwrap().unwrap().0), (1, 1));
+        second.add(new, &[block(3)]).await.unwrap();
+        second.publish(new, 2, "next").await.unwrap();
+        let blocks = first.blocks(0, 9).await.unwrap();
+        assert_eq!(blocks.iter().map(|block| block.place).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(blocks[1].bytes, block(3).0.to_bytes(), "the one overtaken left no block behind");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn who_has_the_database_for_itself_does_not_wait_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let killed = store(&folder).await.acquire("up", true).await.unwrap().unwrap();
-    let store = store(&folder).await;
-    let restarted: Token = store.acquire("up", true).await.unwrap().unwrap();
-    assert!(overtaken(&store.renew(killed).await));
-    store.renew(restarted).await.unwrap();
+    on_both(async |open| {
+        let killed = open().store().await.acquire("up", true).await.unwrap().unwrap();
+        let store = open().store().await;
+        let restarted: Token = store.acquire("up", true).await.unwrap().unwrap();
+        assert!(overtaken(&store.renew(killed).await));
+        store.renew(restarted).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn of_many_who_ask_at_once_one_gets_the_lease() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder).await;
-    for _ in 0..20 {
-        let asking = (0..8).map(|n| {
-            let store = store.clone();
-            tokio::spawn(async move { store.acquire(&format!("replica-{n}"), false).await.unwrap() })
-        });
-        let mut got = 0;
-        for asked in asking.collect::<Vec<_>>() {
-            got += usize::from(asked.await.unwrap().is_some());
+    on_both(async |open| {
+        let store = open().store().await;
+        for _ in 0..20 {
+            let asking = (0..8).map(|n| {
+                let replica = open();
+                tokio::spawn(
+                    async move { replica.store().await.acquire(&format!("replica-{n}"), false).await.unwrap() },
+                )
+            });
+            let mut got = 0;
+            for asked in asking.collect::<Vec<_>>() {
+                got += usize::from(asked.await.unwrap().is_some());
+            }
+            assert_eq!(got, 1);
+            time_passes(&store).await;
         }
-        assert_eq!(got, 1);
-        time_passes(&store).await;
-    }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_overtaken_while_it_writes_has_written_before_or_not_at_all() {
+    on_both(async |open| {
+        let (first, second) = (open().store().await, open().store().await);
+        let old = first.acquire("first", false).await.unwrap().unwrap();
+        let mut writing = first.fenced(old).await.unwrap();
+        sqlx::query("UPDATE lease SET until = 0").execute(&mut *writing).await.unwrap();
+        // The lease has run out, and its holder is in the middle of a transaction: whoever takes it over waits for that.
+        let taking = tokio::spawn(async move { second.acquire("second", false).await.unwrap().unwrap() });
+        tokio::task::yield_now().await;
+        sqlx::query("INSERT INTO checkpoint (size, note) VALUES (7, 'before')").execute(&mut *writing).await.unwrap();
+        writing.commit().await.unwrap();
+        let new = taking.await.unwrap();
+        assert!(overtaken(&first.publish(old, 8, "after").await));
+        assert_eq!(first.checkpoint(u64::MAX).await.unwrap().unwrap().0, 7);
+        first.publish(new, 8, "next").await.unwrap();
+    })
+    .await;
 }
