@@ -501,7 +501,7 @@ async fn journals_and_the_chain_refuse_strangers_and_nonsense() {
     assert_eq!(status_said(&blocks.unwrap_err()).2.as_deref(), Some("stream"));
     let base = &world.deployment.endpoints.anchoring;
     for (path, status) in [("tile/0/x999/999", "404"), ("tile/0/../../keys/master.key", "4"), ("tile/9/abc", "400")] {
-        let error = server::fetch(&format!("{base}/{path}"), 1 << 20).await.unwrap_err().to_string();
+        let error = world.client.http.fetch(&format!("{base}/{path}"), 1 << 20).await.unwrap_err().to_string();
         assert!(error.contains(&format!("answers {status}")), "{path}: {error}");
     }
 }

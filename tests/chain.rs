@@ -6,7 +6,8 @@ mod support;
 
 use access::ServiceToken;
 use anchoring::Journals;
-use client::channel;
+use bus::Bus;
+use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;
 use proto::{
@@ -38,6 +39,11 @@ use tonic::Code;
 
 fn key(name: &str, algorithm: Algorithm) -> SignerKey {
     SignerKey::from_seed(name, algorithm, client::random().unwrap()).unwrap()
+}
+
+/// A channel to a service.
+fn channel(url: &str) -> Channel {
+    Channel::new(url, None, Settings::default()).unwrap()
 }
 
 async fn start_witness(listener: TcpListener, file: &FilePath, key: SignerKey, chain: &SignerKey) {
@@ -88,17 +94,20 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
         policy: Policy::parse(&text).unwrap(),
         interval: Duration::from_millis(20),
+        instance: "test".to_owned(),
         journals: Journals {
-            enrollment: channel(&endpoints.enrollment).unwrap(),
-            consent: channel(&endpoints.consent).unwrap(),
-            capture: channel(&endpoints.capture).unwrap(),
+            enrollment: channel(&endpoints.enrollment),
+            consent: channel(&endpoints.consent),
+            capture: channel(&endpoints.capture),
             services,
         },
+        http: Http::new(None).unwrap(),
+        bus: Bus::absent(),
     };
     let listener = free_port().await;
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(serve(listener, anchoring::open(config), pending()));
-    let mut client = AnchoringServiceClient::new(channel(&url).unwrap());
+    let mut client = AnchoringServiceClient::new(channel(&url));
 
     let stream = Service::Capture.stream(world.study.id).0.0.to_vec();
     let blocks = async |client: &mut AnchoringServiceClient<_>| {
@@ -112,7 +121,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
     }
     let status = client.get_checkpoint(GetCheckpointRequest { at_most: 0 }).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
-    let error = server::fetch(&format!("{url}/checkpoint"), 1 << 20).await.unwrap_err();
+    let error = Http::new(None).unwrap().fetch(&format!("{url}/checkpoint"), 1 << 20).await.unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");
 
     let second = bind(second_address).await.unwrap();

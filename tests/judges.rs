@@ -91,7 +91,7 @@ async fn every_service_answers_health_checks_and_describes_itself() {
     ];
     let witnesses = endpoints.witnesses.iter().map(|url| (url, vec![""]));
     for (url, names) in services.into_iter().chain(witnesses) {
-        let channel = client::channel(url).unwrap();
+        let channel = channel::Channel::new(url, None, channel::Settings::default()).unwrap();
         for name in &names {
             let request = HealthCheckRequest { service: (*name).to_owned() };
             let answer = HealthClient::new(channel.clone()).check(request).await.unwrap().into_inner();

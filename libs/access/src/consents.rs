@@ -1,6 +1,7 @@
 //! What the consent service decides.
 
 use crate::{FactError, ServiceToken, facts::head};
+use channel::Channel;
 use proto::consent::{DecideRequest, ErrorReason, consent_service_client::ConsentServiceClient};
 use seal::{
     command::Provision,
@@ -8,7 +9,7 @@ use seal::{
     entry::Head,
     id::{Name, Service, Uuid},
 };
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 /// Asks the consent service, as a service of the deployment. Cheap to clone.
 #[derive(Clone)]

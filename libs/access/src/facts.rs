@@ -1,6 +1,7 @@
 //! Facts of a journal's present state, from wherever they are kept.
 
 use crate::ServiceToken;
+use channel::Channel;
 use proto::{
     enrollment::{FindKeyRequest, enrollment_service_client::EnrollmentServiceClient},
     journal::{ReadFactsRequest, journal_service_client::JournalServiceClient},
@@ -12,7 +13,7 @@ use seal::{
     id::{Name, Service, StreamId, Uuid},
     key::KeyId,
 };
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 /// Why facts cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The access log: a read from outside the participant's site is recorded, signed by the reader, before it is answered.
 
 use crate::caller::{ACCESS_HEADER, Caller};
+use channel::Channel;
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{
     MAX_CLOCK_AHEAD_MS,
@@ -8,7 +9,7 @@ use seal::{
     dsse::Envelope,
     id::{Name, Uuid},
 };
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 /// Why a read is not answered.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,18 @@
 //! The Rust client: signing commands, submitting forms, reading, fetching proofs.
 
 mod command;
+mod endpoints;
 mod form;
 mod random;
 mod screening;
 
 pub use command::Command;
+pub use endpoints::{Endpoints, OwnFiles, TlsFiles};
 pub use form::{SignedForm, sign_form};
 pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_uuid, random};
 pub use screening::{SignedScreening, sign_screening};
 
+use channel::{AddressError, Channel, http::Http};
 use proto::{
     anchoring::{GetBundleRequest, GetRecordBundleRequest, anchoring_service_client::AnchoringServiceClient},
     capture::capture_service_client::CaptureServiceClient,
@@ -27,36 +30,20 @@ use seal::{
     key::SecretKey,
     receipt::Receipt,
 };
-use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tonic::{
-    Request, Status,
-    metadata::MetadataValue,
-    transport::{Channel, Endpoint},
-};
+use tls::{Identity, TlsError};
+use tonic::{Request, Status, metadata::MetadataValue};
 use tonic_types::StatusExt;
-
-/// Where the services of a deployment are reached: URLs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoints {
-    /// The enrollment service.
-    pub enrollment: String,
-    /// The consent service.
-    pub consent: String,
-    /// The capture service.
-    pub capture: String,
-    /// The anchoring service; the chain's tiles are served there too.
-    pub anchoring: String,
-    /// The witnesses.
-    pub witnesses: Vec<String>,
-}
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// An address is not a URL.
-    #[error("{0:?} is not the URL of a service, such as http://127.0.0.1:7401")]
-    Address(String),
+    /// An address is not the URL of a service, or lacks an authority to trust.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The certificates cannot be read.
+    #[error("the certificates cannot be used")]
+    Certificates(#[from] TlsError),
     /// The service refused, or cannot be reached.
     #[error("{}", describe(.0))]
     Refused(Box<Status>),
@@ -99,32 +86,62 @@ pub struct Client {
     pub capture: CaptureServiceClient<Channel>,
     /// Anchoring.
     pub anchoring: AnchoringServiceClient<Channel>,
-    channels: [Channel; 3],
+    /// Plain HTTP, for the chain's tiles.
+    pub http: Http,
+    channels: [Channel; 4],
 }
 
 impl Client {
-    /// A client of the services at `endpoints`.
+    /// A client of the services at `endpoints`, with the certificates named there.
+    ///
+    /// # Errors
+    ///
+    /// An address is not a URL, or certificates cannot be read.
     pub fn new(endpoints: &Endpoints) -> Result<Self, ClientError> {
-        let enrollment = channel(&endpoints.enrollment)?;
-        let consent = channel(&endpoints.consent)?;
-        let capture = channel(&endpoints.capture)?;
+        Self::connect(endpoints, endpoints.identity()?)
+    }
+
+    /// A client of the services at `endpoints`, with these certificates in place of those named there.
+    ///
+    /// # Errors
+    ///
+    /// An address is not a URL.
+    pub fn with_tls(endpoints: &Endpoints, identity: Identity) -> Result<Self, ClientError> {
+        Self::connect(endpoints, Some(identity))
+    }
+
+    fn connect(endpoints: &Endpoints, identity: Option<Identity>) -> Result<Self, ClientError> {
+        let channel = |urls: &str| endpoints::channel(urls, identity.clone());
+        let (enrollment, consent) = (channel(&endpoints.enrollment)?, channel(&endpoints.consent)?);
+        let (capture, anchoring) = (channel(&endpoints.capture)?, channel(&endpoints.anchoring)?);
         Ok(Self {
             enrollment: EnrollmentServiceClient::new(enrollment.clone()),
             consent: ConsentServiceClient::new(consent.clone()),
             capture: CaptureServiceClient::new(capture.clone()),
-            anchoring: AnchoringServiceClient::new(channel(&endpoints.anchoring)?),
-            channels: [enrollment, consent, capture],
+            anchoring: AnchoringServiceClient::new(anchoring.clone()),
+            http: Http::new(identity)?,
+            channels: [enrollment, consent, capture, anchoring],
         })
+    }
+
+    /// How often calls were sent again, to all services together.
+    pub fn retries(&self) -> u64 {
+        self.channels.iter().map(|channel| channel.counts().retries).sum()
+    }
+
+    /// The channel to a recording service.
+    pub fn channel(&self, service: Service) -> Channel {
+        let [enrollment, consent, capture, _] = &self.channels;
+        match service {
+            Service::Enrollment => enrollment.clone(),
+            Service::Consent => consent.clone(),
+            Service::Capture => capture.clone(),
+        }
     }
 
     /// The journals of a service.
     pub fn journal(&self, service: Service) -> JournalServiceClient<Channel> {
-        let [enrollment, consent, capture] = &self.channels;
-        JournalServiceClient::new(match service {
-            Service::Enrollment => enrollment.clone(),
-            Service::Consent => consent.clone(),
-            Service::Capture => capture.clone(),
-        })
+        JournalServiceClient::new(self.channel(service))
     }
 
     /// Signs a command with `keys` and has it recorded.
@@ -191,7 +208,8 @@ impl Client {
     pub async fn bundle(&self, reader: &Reader, entry: u64, item: &str, repeat: &str) -> Result<Vec<u8>, ClientError> {
         let study = reader.study.to_string();
         let request = GetBundleRequest { study, entry, item: item.to_owned(), repeat: repeat.to_owned() };
-        Ok(self.anchoring.clone().get_bundle(reader.request(request)).await?.into_inner().bundle)
+        let request = asked_once(reader.request(request));
+        Ok(self.anchoring.clone().get_bundle(request).await?.into_inner().bundle)
     }
 }
 
@@ -209,14 +227,14 @@ impl Client {
             entry,
             envelope: envelope.to_vec(),
         };
-        Ok(self.anchoring.clone().get_record_bundle(request).await?.into_inner().bundle)
+        Ok(self.anchoring.clone().get_record_bundle(asked_once(Request::new(request))).await?.into_inner().bundle)
     }
 }
 
-/// A channel to a service, connected when first used.
-pub fn channel(url: &str) -> Result<Channel, ClientError> {
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| ClientError::Address(url.to_owned()))?;
-    Ok(endpoint.tcp_nodelay(true).connect_lazy())
+/// Who asks for a proof asks until it is on the chain, and at their own pace.
+fn asked_once<T>(mut request: Request<T>) -> Request<T> {
+    request.extensions_mut().insert(channel::Once);
+    request
 }
 
 /// An actor who reads: every call carries a fresh token signed with their key.

@@ -1,6 +1,6 @@
 //! A signed command at the door.
 
-use crate::Problem;
+use crate::{Problem, call::charge_signer};
 use seal::{
     Hash,
     command::Payload,
@@ -35,9 +35,10 @@ impl<P: Payload> Received<P> {
     }
 }
 
-/// Reads a command of the kind `P`.
-pub fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem> {
+/// Reads a command of the kind `P`, within what its signer is allowed.
+pub async fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem> {
     let envelope = Envelope::parse(&bytes)?;
+    charge_signer(envelope.key_ids().next()).await?;
     let command: P = envelope.payload()?;
     if command.time() > now_ms().saturating_add(MAX_AHEAD) {
         let what = "the signer's clock is more than five minutes ahead: correct it and sign again";

@@ -27,14 +27,14 @@ pub struct Problem {
     pub fields: Vec<(String, String)>,
     /// More for machines.
     pub metadata: Vec<(&'static str, String)>,
-    /// Whether the same call may succeed soon.
-    pub retry: bool,
+    /// When the same call may succeed, if it may.
+    pub retry: Option<Duration>,
 }
 
 impl Problem {
     /// A refusal.
     pub fn new(code: Code, reason: Reason, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), fields: Vec::new(), metadata: Vec::new(), retry: false }
+        Self { code, reason, message: message.into(), fields: Vec::new(), metadata: Vec::new(), retry: None }
     }
 
     /// A refusal because one field is wrong.
@@ -53,7 +53,13 @@ impl Problem {
 
     /// A refusal that may be over soon.
     pub fn unavailable(reason: Reason, message: impl Into<String>) -> Self {
-        Self { retry: true, ..Self::new(Code::Unavailable, reason, message) }
+        Self::new(Code::Unavailable, reason, message).retry_after(RETRY)
+    }
+
+    /// Says when the same call may succeed.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry = Some(wait);
+        self
     }
 }
 
@@ -65,8 +71,8 @@ impl From<Problem> for Status {
         for (field, what) in problem.fields {
             details.add_bad_request_violation(field, what);
         }
-        if problem.retry {
-            details.set_retry_info(Some(RETRY));
+        if problem.retry.is_some() {
+            details.set_retry_info(problem.retry);
         }
         Status::with_error_details(problem.code, problem.message, details)
     }

@@ -1,16 +1,20 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
-use access::{Gatekeeper, Member};
-use std::{future::Future, io, net::SocketAddr};
-use tls::{Identity, Listener, Peer};
-use tokio::{net::TcpListener, sync::watch};
-use tonic::{
-    body::Body,
-    server::NamedService,
-    service::{Routes, RoutesBuilder},
+use crate::{Limits, Parts, door::Entered, stopping::Stopping};
+use axum::{Router, serve::Listener as Accept};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
 };
-use tonic_health::ServingStatus;
-use tower::Service;
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc};
+use tls::{Identity, Listener, Peer, Stream};
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 /// Why a service does not run.
 #[derive(Debug, thiserror::Error)]
@@ -36,101 +40,9 @@ pub enum ServeError {
     /// A port is open to others and has no TLS.
     #[error("{0} is not a loopback address: there, TLS is needed (--tls-cert, --tls-key, --tls-ca)")]
     Plain(SocketAddr),
-    /// Serving ended with an error.
-    #[error("serving ended")]
+    /// The port is gone.
+    #[error("the port is gone")]
     Serve(#[source] io::Error),
-}
-
-/// What a port serves.
-pub struct Parts {
-    routes: RoutesBuilder,
-    names: Vec<&'static str>,
-    watched: Vec<(&'static str, watch::Receiver<bool>)>,
-    http: axum::Router,
-    of: Member,
-    gatekeeper: Option<Gatekeeper>,
-}
-
-impl Parts {
-    /// Nothing yet, of the service `of`.
-    pub fn of(of: Member) -> Self {
-        Self {
-            routes: Routes::builder(),
-            names: Vec::new(),
-            watched: Vec::new(),
-            http: axum::Router::new(),
-            of,
-            gatekeeper: None,
-        }
-    }
-
-    /// Has callers pass `gatekeeper`. Without one the built-in policies hold, and no token of services is accepted.
-    pub fn guarded(self, gatekeeper: Gatekeeper) -> Self {
-        Self { gatekeeper: Some(gatekeeper), ..self }
-    }
-
-    /// Adds a gRPC service.
-    pub fn grpc<S>(mut self, service: S) -> Self
-    where
-        S: Service<axum::http::Request<Body>, Error = std::convert::Infallible>
-            + NamedService
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Response: axum::response::IntoResponse,
-        S::Future: Send + 'static,
-    {
-        self.routes.add_service(service);
-        self.names.push(S::NAME);
-        self
-    }
-
-    /// Adds a name that health checks may ask for: serving as long as `well` says so.
-    pub fn health(mut self, name: &'static str, well: watch::Receiver<bool>) -> Self {
-        self.watched.push((name, well));
-        self
-    }
-
-    /// Adds plain HTTP routes.
-    pub fn http(mut self, router: axum::Router) -> Self {
-        self.http = self.http.merge(router);
-        self
-    }
-
-    async fn into_router(mut self) -> Result<axum::Router, ServeError> {
-        let (health, health_service) = tonic_health::server::health_reporter();
-        for name in self.names {
-            health.set_service_status(name, ServingStatus::Serving).await;
-        }
-        for (name, well) in self.watched {
-            tokio::spawn(report(health.clone(), name, well));
-        }
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .map_err(|_| ServeError::Descriptors)?;
-        self.routes.add_service(health_service);
-        self.routes.add_service(reflection);
-        let gatekeeper = match self.gatekeeper {
-            Some(gatekeeper) => gatekeeper,
-            None => Gatekeeper::new().map_err(ServeError::Policies)?,
-        };
-        let router = self.routes.routes().prepare().into_axum_router().merge(self.http);
-        Ok(router.layer(gatekeeper.layer(self.of)))
-    }
-}
-
-/// Tells health checks what `well` says, until nobody says anything any more.
-async fn report(health: tonic_health::server::HealthReporter, name: &'static str, mut well: watch::Receiver<bool>) {
-    loop {
-        let serving = if *well.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        health.set_service_status(name, serving).await;
-        if well.changed().await.is_err() {
-            return;
-        }
-    }
 }
 
 /// Binds a port; port 0 takes any that is free.
@@ -138,7 +50,9 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves `parts` until `stop` completes, then lets running calls finish. Without TLS, which only a loopback port may be.
+/// Serves `parts` until `stop` completes. Then health turns to not serving, new calls are taken for the time of notice,
+/// running calls finish within the bound of [`Limits`], and what still runs is cut off. Without TLS, which only a loopback
+/// port may be.
 pub async fn serve(
     listener: TcpListener,
     parts: Parts,
@@ -162,10 +76,89 @@ pub async fn serve_tls(
 }
 
 async fn accept(
-    listener: Listener,
+    mut listener: Listener,
     parts: Parts,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let service = parts.into_router().await?.into_make_service_with_connect_info::<Peer>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
+    let limits = parts.limits.clone();
+    let (now_stop, stopping) = Stopping::new();
+    let (router, health) = parts.assemble(stopping.clone())?;
+    health.check().await;
+    let mut port = Port { router, builder: builder(&limits), stopping, open: JoinSet::new() };
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let until_noticed = async {
+        tokio::select! {
+            () = stop => {}
+            () = health.keep_checking(limits.check) => {}
+        }
+        health.stop().await;
+        sleep(limits.notice).await;
+    };
+    let mut until_noticed = pin!(until_noticed);
+    loop {
+        tokio::select! {
+            () = &mut until_noticed => break,
+            Some((connection, peer, place)) = next(&mut listener, &room) => port.take(connection, peer, place),
+        }
+    }
+    drop(listener);
+    let _nobody_waits = now_stop.send(true);
+    let finished = timeout(limits.drain, async { while port.open.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!(connections = port.open.len(), "calls that still run are cut off");
+        port.open.shutdown().await;
+    }
+    Ok(())
+}
+
+/// The next connection, once there is room for it.
+async fn next(listener: &mut Listener, room: &Arc<Semaphore>) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
+    let place = room.clone().acquire_owned().await.ok()?;
+    let (connection, peer) = Accept::accept(listener).await;
+    Some((connection, peer, place))
+}
+
+struct Port {
+    router: Router,
+    builder: Builder<TokioExecutor>,
+    stopping: Stopping,
+    open: JoinSet<()>,
+}
+
+impl Port {
+    fn take(&mut self, connection: Stream, peer: Peer, place: OwnedSemaphorePermit) {
+        while self.open.try_join_next().is_some() {}
+        let service = TowerToHyperService::new(Entered { router: self.router.clone(), peer });
+        let (builder, stopping) = (self.builder.clone(), self.stopping.clone());
+        self.open.spawn(async move {
+            let _until_closed = place;
+            let connection = builder.serve_connection(TokioIo::new(connection), service);
+            let mut connection = pin!(connection);
+            tokio::select! {
+                _how_it_ended = connection.as_mut() => return,
+                () = stopping.wait() => connection.as_mut().graceful_shutdown(),
+            }
+            let _how_it_ended = connection.await;
+        });
+    }
+}
+
+/// How much of a connection's requests is held in memory, and how one notices that nobody is there any more.
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .max_header_list_size(limits.header_bytes)
+        .keep_alive_interval(limits.keep_alive)
+        .keep_alive_timeout(limits.keep_alive_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.keep_alive_timeout)
+        .max_buf_size((limits.header_bytes as usize).max(8 << 10)); // hyper takes no less
+    builder
 }

@@ -5,6 +5,7 @@ use crate::{
     material::{self, Own},
     provider,
     watched::{Contents, POLL, Watched},
+    web::SYSTEM,
 };
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
@@ -70,7 +71,9 @@ impl Identity {
         }
     }
 
-    /// What any other client needs, as of now. It names no protocol (ALPN): a client of HTTP adds its own.
+    /// What a client of plain HTTPS needs, as of now: for tiles and for witnesses. These are run by other organisations as
+    /// well, and what they say is signed; so the authorities the system trusts are believed beside the deployment's. It names
+    /// no protocol (ALPN): a client of HTTP adds its own.
     pub fn rustls_client(&self) -> Arc<ClientConfig> {
         self.0.current().client.clone()
     }
@@ -116,9 +119,11 @@ impl Loaded {
 
 type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn client(roots: &Arc<RootCertStore>, pair: Option<Pair>) -> Result<Arc<ClientConfig>, TlsError> {
+fn client(authorities: &RootCertStore, pair: Option<Pair>) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = authorities.clone();
+    roots.extend(SYSTEM.roots.iter().cloned());
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
-    let builder = builder.map_err(TlsError::Unfit)?.with_root_certificates(roots.clone());
+    let builder = builder.map_err(TlsError::Unfit)?.with_root_certificates(roots);
     let config = match pair {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsError::Unfit)?,
         None => builder.with_no_client_auth(),

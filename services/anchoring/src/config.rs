@@ -1,9 +1,10 @@
 //! What the service must be told.
 
 use access::ServiceToken;
+use bus::Bus;
+use channel::{Channel, http::Http};
 use seal::id::Service;
 use std::time::Duration;
-use tonic::transport::Channel;
 
 /// The configuration of the anchoring service.
 pub struct Config {
@@ -17,8 +18,14 @@ pub struct Config {
     pub policy: tlog::policy::Policy,
     /// The shortest time between two rounds.
     pub interval: Duration,
+    /// Who this process is among the replicas: shown to operators, who look for the one that makes blocks.
+    pub instance: String,
     /// Where the journals are.
     pub journals: Journals,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
+    /// By which witnesses are reached.
+    pub http: Http,
 }
 
 /// Where the journals of the recording services are read.

@@ -6,15 +6,12 @@ use crate::{
     tiles::{Known, Source, Tiles},
 };
 use axum::{
-    body::Body,
+    body::Bytes,
     http::{Method, Request, StatusCode, header},
 };
-use http_body_util::{BodyExt, Limited};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use channel::http::Http;
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use telemetry::meters;
 use tlog::{
     Hash, merkle,
     note::{NoteSignature, parse_signatures},
@@ -51,6 +48,21 @@ pub(crate) enum CosignError {
     Ahead(u64),
     #[error("no proof can be made")]
     Proof,
+}
+
+impl CosignError {
+    /// Its name in metrics.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Slow => "slow",
+            Self::Status(_) | Self::Nonsense => "nonsense",
+            Self::RolledBack(_) => "rolled-back",
+            Self::Forked => "forked",
+            Self::Ahead(_) => "ahead",
+            Self::Proof => "proof",
+        }
+    }
 }
 
 /// What witnesses answered.
@@ -97,15 +109,15 @@ pub(crate) struct Witnesses {
     urls: Vec<String>,
     met: HashMap<String, u64>,
     tried: Option<Instant>,
-    client: Client<HttpConnector, Body>,
+    http: Http,
 }
 
 impl Witnesses {
-    pub(crate) fn new(policy: &Policy) -> Self {
+    pub(crate) fn new(policy: &Policy, http: Http) -> Self {
         let mut urls: Vec<String> = policy.witnesses().iter().filter_map(|witness| witness.url.clone()).collect();
         urls.sort();
         urls.dedup();
-        Self { urls, met: HashMap::new(), tried: None, client: Client::builder(TokioExecutor::new()).build_http() }
+        Self { urls, met: HashMap::new(), tried: None, http }
     }
 
     /// Shows those not met yet a checkpoint of `size` blocks that was published before, and learns what each cosigned
@@ -117,7 +129,7 @@ impl Witnesses {
         self.tried = Some(Instant::now());
         let mut asked = JoinSet::new();
         for url in self.urls.iter().filter(|url| !self.met.contains_key(*url)) {
-            let ask = Ask { url: url.clone(), client: self.client.clone() };
+            let ask = Ask { url: url.clone(), http: self.http.clone() };
             let introduction = introduction.to_owned();
             asked.spawn(async move { (ask.url.clone(), patiently(ask.meet(&introduction, size, held)).await) });
         }
@@ -135,7 +147,7 @@ impl Witnesses {
     pub(crate) async fn cosign(&mut self, checkpoint: &str, growth: Growth) -> Answers {
         let (growth, mut asked) = (Arc::new(growth), JoinSet::new());
         for (url, last) in &self.met {
-            let ask = Ask { url: url.clone(), client: self.client.clone() };
+            let ask = Ask { url: url.clone(), http: self.http.clone() };
             let (checkpoint, growth, last) = (checkpoint.to_owned(), growth.clone(), *last);
             asked.spawn(async move { (ask.url.clone(), patiently(ask.cosign(&checkpoint, &growth, last)).await) });
         }
@@ -143,6 +155,8 @@ impl Witnesses {
         for (url, answer) in asked.join_all().await {
             match answer {
                 Ok(signatures) => {
+                    meters().cosignatures.of("cosigned");
+                    meters().witness.end(&url);
                     self.met.insert(url, growth.size);
                     answers.cosignatures.extend(signatures);
                 }
@@ -158,13 +172,15 @@ async fn patiently<T>(answer: impl Future<Output = Result<T, CosignError>>) -> R
 }
 
 fn warned(url: &str, error: CosignError) -> CosignError {
+    meters().cosignatures.of(error.outcome());
+    meters().witness.begin(url);
     tracing::warn!(%url, %error, "a witness did not cosign");
     error
 }
 
 struct Ask {
     url: String,
-    client: Client<HttpConnector, Body>,
+    http: Http,
 }
 
 /// What a witness answered to one request.
@@ -210,14 +226,13 @@ impl Ask {
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}/add-checkpoint", self.url.trim_end_matches('/')))
-            .body(Body::from(body))
+            .body(Bytes::from(body))
             .map_err(|_| CosignError::Unreachable)?;
-        let answer = self.client.request(request).await.map_err(|_| CosignError::Unreachable)?;
+        let answer = self.http.send(request, MAX_ANSWER).await.map_err(|_| CosignError::Unreachable)?;
         let status = answer.status();
         let content_type = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_size = content_type == Some(SIZE_CONTENT_TYPE);
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(|_| CosignError::Nonsense)?;
-        let body = String::from_utf8(body.to_bytes().to_vec()).map_err(|_| CosignError::Nonsense)?;
+        let body = String::from_utf8(answer.into_body().into()).map_err(|_| CosignError::Nonsense)?;
         match status {
             StatusCode::OK => Ok(Answer::Cosigned(body)),
             StatusCode::CONFLICT if is_size => {

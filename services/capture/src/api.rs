@@ -96,7 +96,8 @@ impl CaptureService for Api {
             .map(move |(sequence, message)| {
                 let inner = inner.clone();
                 // A task each, so that signatures are verified on every core.
-                let task = tokio::spawn(async move { inner.answer(sequence as u64, message).await });
+                let answer = async move { inner.answer(sequence as u64, message).await };
+                let task = tokio::spawn(server::carry(answer));
                 async move { task.await.unwrap_or_else(|_| Err(Status::internal("the submission was not handled"))) }
             })
             .buffered(IN_FLIGHT);
@@ -117,7 +118,8 @@ impl CaptureService for Api {
     ) -> Result<Response<pb::EraseParticipantResponse>, Status> {
         // In a task of its own: a caller who hangs up does not leave an erasure recorded and not done.
         let inner = self.0.clone();
-        let done = tokio::spawn(async move { inner.erase_participant(request.into_inner().envelope).await });
+        let erasing = async move { inner.erase_participant(request.into_inner().envelope).await };
+        let done = tokio::spawn(server::carry(erasing));
         let receipt = done.await.map_err(|_| Status::internal("the erasure was not handled"))??;
         Ok(Response::new(pb::EraseParticipantResponse { receipt: Some(receipt) }))
     }

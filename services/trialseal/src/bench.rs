@@ -1,5 +1,7 @@
 //! `trialseal bench`: how fast this machine captures, with everything on.
 
+pub mod overload;
+
 use crate::{
     deployment::Deployment,
     setup::{Participant, Study, text_item, value},

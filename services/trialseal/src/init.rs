@@ -44,6 +44,7 @@ impl Init {
             capture: self.capture,
             anchoring: self.anchoring,
             witnesses: self.witnesses,
+            tls: None,
         };
         make(&self.folder, &endpoints)?;
         Ok(self.folder)

@@ -120,7 +120,7 @@ pub fn policy(
     endpoints: &Endpoints,
 ) -> String {
     let mut text = "# The chain, its witnesses and how many of them must agree (C2SP tlog-policy).\n".to_owned();
-    text += &format!("log {chain} {}\n", endpoints.anchoring);
+    text += &format!("log {chain} {}\n", endpoints.anchoring.split(',').next().unwrap_or_default());
     let names: Vec<&str> = WITNESSES.iter().map(|(name, _)| *name).collect();
     for ((name, key), url) in names.iter().zip(witnesses).zip(&endpoints.witnesses) {
         text += &format!("witness {name} {key} {url}\n");

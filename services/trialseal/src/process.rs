@@ -4,28 +4,49 @@ mod args;
 
 pub use args::Process;
 
-use crate::{keys::KeyDir, wiring::Wiring};
+use crate::{keys::KeyDir, telling, wiring::Wiring};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result};
+use bus::{Bus, Rate, RateLimits, Trust};
 use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::{Parts, bind, serve, serve_tls};
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use server::{Allowance, Parts, bind, serve, serve_tls};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
 use tlog::key::SignerKey;
 use tls::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 use vault::{MasterKey, Vault};
 
+/// Of how many seconds' calls a caller may make at once.
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+
 /// Runs the service until it is told to stop.
 pub async fn run(process: Process) -> Result<()> {
-    let parts = open(&process).await?;
-    serve_until_told(process.listen(), process.common().identity()?, parts).await
+    let common = process.common();
+    let service = telemetry::Service {
+        name: process.name(),
+        instance: Some(common.instance.clone()),
+        level: "info",
+        json: !io::stderr().is_terminal(),
+    };
+    let telling = telling::begin(service, common.metrics).await?;
+    let identity = common.identity()?;
+    let parts = open(&process, identity.clone()).await?.limits(common.limits());
+    let ended = serve_until_told(process.listen(), identity, parts).await;
+    telling.finish().await;
+    ended
 }
 
-async fn open(process: &Process) -> Result<Parts> {
+async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     let keys = KeyDir::existing(process.common().keys.clone());
-    let wiring = || wiring(process, &keys);
+    let wiring = || wiring(process, identity, &keys);
     let open = async |part| Database::open(&process.common().database, part).await.context("--database");
     match process {
         Process::Enrollment(it) => {
@@ -53,14 +74,34 @@ async fn open(process: &Process) -> Result<Parts> {
     }
 }
 
-fn wiring(process: &Process, keys: &KeyDir) -> Result<Wiring> {
+fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Result<Wiring> {
     // Services know each other by certificates; where there are none, on one machine, by a token they share.
     let services = match process.common().tls_cert {
         Some(_) => ServiceToken::absent(),
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, gatekeeper })
+    let bus = bus(process)?;
+    telling::measure(&bus);
+    let allowance = allowance(process, &bus);
+    let instance = process.common().instance.clone();
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus, allowance, instance })
+}
+
+/// Without Redis the processes ask each other, again and again.
+fn bus(process: &Process) -> Result<Bus> {
+    let (common, news) = (process.common(), process.news());
+    let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::absent()) };
+    let ca = common.tls_ca.as_deref().map(read).transpose()?;
+    let trust = ca.map(|ca| Trust { ca: Some(ca.into_bytes()), identity: None });
+    Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
+}
+
+fn allowance(process: &Process, bus: &Bus) -> Option<Arc<dyn Allowance>> {
+    let per_second = NonZeroU32::new(process.common().rate)?;
+    let burst = per_second.saturating_mul(BURST);
+    let rate = Rate { per_second, burst, processes: NonZeroU32::MIN };
+    Some(Arc::new(RateLimits::new(bus.clone(), process.name(), rate)))
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {

@@ -15,7 +15,9 @@ pub fn endpoints(file: &Path) -> Result<Endpoints> {
     let text = fs::read(file).with_context(|| {
         format!("{}: is `trialseal up` running? Else name the file with --endpoints", file.display())
     })?;
-    serde_json::from_slice(&text).with_context(|| format!("{}: not an endpoints file", file.display()))
+    let endpoints: Endpoints =
+        serde_json::from_slice(&text).with_context(|| format!("{}: not an endpoints file", file.display()))?;
+    Ok(endpoints.in_folder(file.parent().unwrap_or(Path::new(""))))
 }
 
 /// Fetches the bundle of a datapoint, waiting until it is on the chain.

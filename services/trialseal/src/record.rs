@@ -4,10 +4,10 @@
 //! service has it.
 
 use anyhow::{Context, Result, ensure};
-use client::{Endpoints, Reader, channel, new_uuid, now_ms, parse_receipt};
+use client::{Client, Reader, new_uuid, now_ms, parse_receipt};
 use prost_types::FileDescriptorSet;
 use proto::types::Receipt;
-use seal::{dsse, entry::Entry, key::SecretKey};
+use seal::{dsse, entry::Entry, id::Service, key::SecretKey};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery};
@@ -45,7 +45,7 @@ pub struct Recorded {
 /// Signs a command of `kind` with the fields given, and has it recorded. Study, request, signer and time are filled in where
 /// they are not given. `others` sign after the signer.
 pub async fn record(
-    endpoints: &Endpoints,
+    client: &Client,
     signer: &Reader,
     (kind, mut fields): (&str, Map<String, Value>),
     others: &[SecretKey],
@@ -60,13 +60,9 @@ pub async fn record(
     let keys: Vec<&SecretKey> = std::iter::once(&signer.key).chain(others).collect();
     let envelope = dsse::sign_bytes(&dsse::payload_type(kind), serde_json::to_vec(&fields)?, &keys);
 
-    let url = match service.as_str() {
-        "enrollment" => &endpoints.enrollment,
-        "consent" => &endpoints.consent,
-        _ => &endpoints.capture,
-    };
-    let mut grpc = Grpc::new(channel(url)?);
-    grpc.ready().await.with_context(|| format!("the {service} service at {url} cannot be reached"))?;
+    let recording = Service::ALL.into_iter().find(|known| known.name() == service).context("no such service")?;
+    let mut grpc = Grpc::new(client.channel(recording));
+    grpc.ready().await.map_err(client::ClientError::from)?;
     let codec = ProstCodec::<Signed, Answer>::default();
     let answer = grpc.unary(Request::new(Signed { envelope, attached }), path, codec).await;
     let answer = answer.map_err(client::ClientError::from)?.into_inner();

@@ -2,14 +2,15 @@
 
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
-use client::channel;
+use bus::Bus;
+use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::Parts;
+use server::{Allowance, Parts};
 use std::{sync::Arc, time::Duration};
 use tlog::key::SignerKey;
-use tonic::transport::Channel;
+use tls::Identity;
 use vault::Vault;
 
 /// The shortest time between two rounds of anchoring.
@@ -34,8 +35,16 @@ pub struct Wiring {
     pub peers: Peers,
     /// How they know each other.
     pub services: ServiceToken,
+    /// By which certificates.
+    pub identity: Option<Identity>,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
+    /// How often each caller may call; as often as they like unless given.
+    pub allowance: Option<Arc<dyn Allowance>>,
+    /// Who this process is among the replicas of its service.
+    pub instance: String,
 }
 
 impl Wiring {
@@ -45,7 +54,16 @@ impl Wiring {
             Service::Consent => &self.peers.consent,
             Service::Capture => &self.peers.capture,
         };
-        channel(url).with_context(|| format!("where is the {service} service? Say so with --{service}"))
+        let channel = Channel::new(url, self.identity.clone(), Settings::default());
+        channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
+    }
+
+    fn at_the_door(&self, parts: Parts) -> Parts {
+        let parts = parts.guarded(self.gatekeeper.clone());
+        match &self.allowance {
+            Some(allowance) => parts.allowance(allowance.clone()),
+            None => parts,
+        }
     }
 
     fn enrollment_facts(&self) -> Result<RemoteFacts> {
@@ -62,8 +80,9 @@ impl Wiring {
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
+            bus: self.bus.clone(),
         };
-        Ok(enrollment::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(enrollment::open(config)))
     }
 
     /// The consent service.
@@ -74,8 +93,9 @@ impl Wiring {
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             enrollment: self.enrollment_facts()?,
+            bus: self.bus.clone(),
         };
-        Ok(consent::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(consent::open(config)))
     }
 
     /// The capture service.
@@ -86,11 +106,11 @@ impl Wiring {
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
             enrollment: self.enrollment_facts()?,
-            enrollment_channel: self.channel(Service::Enrollment)?,
             consent_channel: self.channel(Service::Consent)?,
             vault,
+            bus: self.bus.clone(),
         };
-        Ok(capture::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(capture::open(config)))
     }
 
     /// The anchoring service.
@@ -101,13 +121,16 @@ impl Wiring {
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
             interval: INTERVAL,
+            instance: self.instance.clone(),
             journals: anchoring::Journals {
                 enrollment: self.channel(Service::Enrollment)?,
                 consent: self.channel(Service::Consent)?,
                 capture: self.channel(Service::Capture)?,
                 services: self.services.clone(),
             },
+            http: Http::new(self.identity.clone())?,
+            bus: self.bus.clone(),
         };
-        Ok(anchoring::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(anchoring::open(config)))
     }
 }

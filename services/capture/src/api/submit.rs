@@ -24,7 +24,7 @@ use tonic::Status;
 
 impl Inner {
     pub(super) async fn define_forms(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        let received = receive::<DefineForms>(envelope)?;
+        let received = receive::<DefineForms>(envelope).await?;
         domain::check_forms(&received.command)?;
         let everywhere = Name::all_sites();
         let by = &received.command.by;
@@ -66,7 +66,7 @@ impl Inner {
         envelope: Vec<u8>,
         datapoints: Vec<Vec<u8>>,
     ) -> Result<(Receipt, Option<u64>), Problem> {
-        let received = receive::<Submission>(envelope)?;
+        let received = receive::<Submission>(envelope).await?;
         let submission = &received.command;
         let values = domain::check_header(submission, &datapoints)?;
         let basis = self.gate.basis(submission, &received.envelope).await?;
@@ -87,7 +87,9 @@ impl Inner {
             reads: vec![keys.instance, keys.erased],
             rule: Box::new(move |found, next| record(&received, &basis, &keys, found, next)),
         };
-        Ok((receipt_message(self.journal.append(proposal).await?), reconsent_by))
+        let receipt = self.journal.append(proposal).await?;
+        telemetry::meters().submissions.add(1);
+        Ok((receipt_message(receipt), reconsent_by))
     }
 
     async fn forms(&self, study: Uuid, version: &Name) -> Result<Arc<DefineForms>, Problem> {

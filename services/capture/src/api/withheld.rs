@@ -40,7 +40,7 @@ impl Basis {
 
 impl Inner {
     pub(super) async fn redact_value(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        let received = receive::<RedactValue>(envelope)?;
+        let received = receive::<RedactValue>(envelope).await?;
         let (study, asked_ms) = (received.command.study, now_ms());
         let needs = redaction_needs(&received.command, &received.envelope);
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
@@ -90,7 +90,7 @@ impl Inner {
     }
 
     pub(super) async fn erase_participant(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        let received = receive::<EraseParticipant>(envelope)?;
+        let received = receive::<EraseParticipant>(envelope).await?;
         let (study, asked_ms) = (received.command.study, now_ms());
         let participant = received.command.participant.clone();
         let needs = erasure_needs(&received.command, &received.envelope);

@@ -21,7 +21,7 @@ use tonic::Code;
 
 impl Inner {
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        self.recorded(receive::<P>(envelope)?).await
+        self.recorded(receive::<P>(envelope).await?).await
     }
 
     async fn recorded<P: Rule + Send + Sync + 'static>(&self, received: Received<P>) -> Result<Receipt, Problem> {
@@ -38,7 +38,7 @@ impl Inner {
         _: &Caller,
         request: pb::PublishDocumentRequest,
     ) -> Result<pb::PublishDocumentResponse, Problem> {
-        let received = receive::<PublishDocument>(request.envelope)?;
+        let received = receive::<PublishDocument>(request.envelope).await?;
         if received.command.terms.is_some() {
             self.foresee(&received).await?;
             self.keep(&received.command, request.file).await?;
@@ -92,7 +92,7 @@ impl Inner {
         _: &Caller,
         request: pb::GiveConsentRequest,
     ) -> Result<pb::GiveConsentResponse, Problem> {
-        let received = receive::<GiveConsent>(request.envelope)?;
+        let received = receive::<GiveConsent>(request.envelope).await?;
         let (study, manner) = (received.command.study, received.command.manner.is_some());
         let receipt = self.recorded(received).await?;
         if !manner {
@@ -112,7 +112,7 @@ impl Inner {
         _: &Caller,
         request: pb::AccessDataRequest,
     ) -> Result<pb::AccessDataResponse, Problem> {
-        let received = receive::<AccessData>(request.envelope)?;
+        let received = receive::<AccessData>(request.envelope).await?;
         let (access, stream) = (&received.command, received.stream(Service::Consent));
         if !self.journal.reader().recorded(stream, &[access.request.0]).await?.is_empty() {
             self.still_may_read(access).await?;
@@ -137,7 +137,7 @@ impl Inner {
         _: &Caller,
         request: pb::RequestConsentRequest,
     ) -> Result<pb::RequestConsentResponse, Problem> {
-        let received = receive::<RequestConsent>(request.envelope)?;
+        let received = receive::<RequestConsent>(request.envelope).await?;
         let read = copy::read_fhir(&request.resource)?;
         let said = &received.command;
         if said.source.as_str() != copy::FHIR_R4 || read.content != said.content.0 || read.provisions != said.provisions

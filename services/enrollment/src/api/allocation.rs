@@ -32,7 +32,7 @@ struct Allocated {
 
 impl Inner {
     pub(super) async fn commit_allocation(&self, request: pb::CommitAllocationRequest) -> Result<Receipt, Problem> {
-        let received = receive::<CommitAllocation>(request.envelope)?;
+        let received = receive::<CommitAllocation>(request.envelope).await?;
         let bytes = Zeroizing::new(request.secret);
         let secret: Option<Secret> = Some(&bytes)
             .filter(|bytes| bytes.len() <= MAX_SECRET_BYTES)

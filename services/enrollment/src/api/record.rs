@@ -18,12 +18,12 @@ use server::{Problem, Received, now_ms, receive};
 impl Inner {
     /// Records a command as it was received.
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
-        self.append(receive::<P>(envelope)?, None, None).await
+        self.append(receive::<P>(envelope).await?, None, None).await
     }
 
     /// Allocates a participant whose consent is in force.
     pub(super) async fn randomise(&self, request: pb::RandomiseRequest) -> Result<Receipt, Problem> {
-        let received = receive::<Randomise>(request.envelope)?;
+        let received = receive::<Randomise>(request.envelope).await?;
         let consented = match self.foresee(&received).await? {
             Foreseen::RecordedBefore => None,
             Foreseen::New(_) => Some(self.consented(received.command.study, &received.command.participant).await?),
@@ -66,7 +66,7 @@ impl Inner {
     }
 
     pub(super) async fn create_study(&self, request: pb::CreateStudyRequest) -> Result<Receipt, Problem> {
-        let received = receive::<CreateStudy>(request.envelope)?;
+        let received = receive::<CreateStudy>(request.envelope).await?;
         match received.command.rules {
             None | Some(0..RULES) => Err(Refusal::RulesOutdated.into()),
             Some(_) => self.append(received, None, None).await,

@@ -16,7 +16,7 @@ use server::{Problem, receive};
 
 impl Inner {
     pub(super) async fn define_criteria(&self, request: pb::DefineCriteriaRequest) -> Result<Receipt, Problem> {
-        let received = receive::<DefineCriteria>(request.envelope)?;
+        let received = receive::<DefineCriteria>(request.envelope).await?;
         self.foresee(&received).await?; // by who may: compiling is work
         let DefineCriteria { items, criteria, .. } = received.command.clone();
         let compiled = tokio::task::spawn_blocking(move || Criteria::compile(&items, &criteria).map(drop));
@@ -26,7 +26,7 @@ impl Inner {
 
     pub(super) async fn record_screening(&self, request: pb::RecordScreeningRequest) -> Result<Receipt, Problem> {
         let pb::RecordScreeningRequest { envelope, answers } = request;
-        let received = receive::<RecordScreening>(envelope)?;
+        let received = receive::<RecordScreening>(envelope).await?;
         let command = &received.command;
         if command.count as usize != answers.len() || answers.is_empty() {
             return Err(differs("answers"));

@@ -191,12 +191,11 @@ impl Ask {
                 }
             }
             Ask::Record { actor, kind, fields, also, attach, json } => {
-                let (_, signer) = actor.open()?;
+                let (client, signer) = actor.open()?;
                 let fields = serde_json::from_slice(&read(&fields)?).context("the fields: not a JSON object")?;
                 let others = also.iter().map(|file| key::read(file)).collect::<Result<Vec<_>>>()?;
                 let attached = attach.map(|file| read(&file)).transpose()?.unwrap_or_default();
-                let endpoints = prove::endpoints(&actor.endpoints)?;
-                let recorded = record::record(&endpoints, &signer, (&kind, fields), &others, attached).await?;
+                let recorded = record::record(&client, &signer, (&kind, fields), &others, attached).await?;
                 print(json, &recorded, |recorded| format!("{kind}: {} entry {}\n", recorded.service, recorded.entry))?;
             }
             Ask::VerifyAllocation { file, root } => {

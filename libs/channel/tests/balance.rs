@@ -1,0 +1,161 @@
+//! Calls go to whoever answers.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use channel::Settings;
+use std::{
+    io::Read,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+use support::{Process, Server, channel, check, free, quick, serve_if_told};
+use tonic::Code;
+
+/// The server of [`Process`]; alone it proves nothing.
+#[test]
+fn a_process() {
+    serve_if_told();
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_all_addresses() {
+    let servers = [Server::good(), Server::good(), Server::good()];
+    let urls = servers.iter().map(Server::url).collect::<Vec<_>>().join(",");
+    let channel = channel(&urls, Settings::default());
+    for _ in 0..300 {
+        check(&channel).await.unwrap();
+    }
+    for server in &servers {
+        assert!((50..200).contains(&server.calls()), "{} of 300", server.calls());
+    }
+    assert_eq!((channel.counts().calls, channel.counts().retries), (300, 0));
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up() {
+    let server = Server::good();
+    let channel = channel(&format!("http://localhost:{}", server.address.port()), quick());
+    check(&channel).await.unwrap();
+    assert_eq!(server.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_name_nobody_knows_is_a_service_that_is_away() {
+    let channel = channel("http://nobody.invalid:1", quick());
+    assert_eq!(check(&channel).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_service_may_start_after_those_that_call_it() {
+    let address = free();
+    let channel = channel(&format!("http://{address}"), quick());
+    let refused = check(&channel).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "the service cannot be reached"));
+    let server = Server::start(&address.to_string(), |_, _| (0, Ok(())));
+    check(&channel).await.unwrap();
+    assert_eq!(server.calls(), 1);
+}
+
+#[tokio::test]
+async fn no_call_fails_when_one_of_two_is_killed_and_comes_back() {
+    let (stays, dies) = (Server::good(), Server::good());
+    let address = dies.address.to_string();
+    let channel = channel(&format!("{},{}", stays.url(), dies.url()), quick());
+    for _ in 0..50 {
+        check(&channel).await.unwrap();
+    }
+    assert!(dies.calls() > 0);
+    drop(dies);
+    for _ in 0..200 {
+        check(&channel).await.unwrap();
+    }
+    let back = Server::start(&address, |_, _| (0, Ok(())));
+    let until = Instant::now() + Duration::from_secs(60);
+    while back.calls() < 10 {
+        check(&channel).await.unwrap();
+        assert!(Instant::now() < until, "the one that came back is not used");
+    }
+}
+
+#[tokio::test]
+async fn calls_under_way_at_one_that_is_killed_are_answered_by_the_other() {
+    let dies = Server::start("127.0.0.1:0", |_, _| {
+        std::thread::sleep(Duration::from_millis(300)); // it is killed within this time
+        (0, Ok(()))
+    });
+    let stays = Server::good();
+    let channel = channel(&format!("{},{}", stays.url(), dies.url()), Settings::default());
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            tokio::spawn({
+                let channel = channel.clone();
+                async move { check(&channel).await }
+            })
+        })
+        .collect();
+    while dies.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(dies);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert!(channel.counts().retries > 0);
+}
+
+#[tokio::test]
+async fn a_stopped_process_holds_no_call_hostage() {
+    let (stays, stops) = (Server::good(), Process::start());
+    let channel = channel(&format!("{},{}", stays.url(), stops.url()), quick());
+    for _ in 0..20 {
+        check(&channel).await.unwrap();
+    }
+    stops.signal("STOP");
+    let mut slow = 0;
+    for _ in 0..200 {
+        let began = Instant::now();
+        check(&channel).await.unwrap();
+        slow += usize::from(began.elapsed() > quick().attempt);
+    }
+    assert!((1..10).contains(&slow), "{slow} of 200 calls waited for the one that is stopped");
+    stops.signal("CONT");
+    let before = stays.calls();
+    let (until, mut calls) = (Instant::now() + Duration::from_secs(60), 0);
+    while stays.calls() - before == calls {
+        check(&channel).await.unwrap();
+        calls += 1;
+        assert!(Instant::now() < until, "the one that goes on is not used");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_accepts_and_says_nothing_is_left_alone() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in silent.incoming().flatten() {
+            std::thread::spawn(move || drop((&connection).read_to_end(&mut Vec::new())));
+        }
+    });
+    let server = Server::good();
+    let channel = channel(&format!("http://{address},{}", server.url()), quick());
+    let began = Instant::now();
+    for _ in 0..100 {
+        check(&channel).await.unwrap();
+    }
+    assert_eq!(server.calls(), 100);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn alone_and_silent_it_is_waited_for_until_the_patience_ends() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let patience = Duration::from_secs(1);
+    let settings = Settings { patience, ..quick() };
+    let channel = channel(&format!("http://{}", silent.local_addr().unwrap()), settings);
+    let began = Instant::now();
+    assert_eq!(check(&channel).await.unwrap_err().code(), Code::DeadlineExceeded);
+    assert!((patience..patience * 10).contains(&began.elapsed()), "{:?}", began.elapsed());
+}

@@ -1,0 +1,71 @@
+//! Answers of the stack itself, to gRPC calls and to plain HTTP requests.
+
+use crate::Problem;
+use axum::{
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use tonic::{Code, Status};
+
+/// How a request is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Grpc,
+    Http,
+}
+
+impl Protocol {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if kind.is_some_and(|kind| kind.starts_with("application/grpc")) { Self::Grpc } else { Self::Http }
+    }
+
+    /// A refusal.
+    pub(crate) fn refuse(self, problem: Problem) -> Response {
+        match self {
+            Self::Grpc => Status::from(problem).into_http(),
+            Self::Http => http(problem),
+        }
+    }
+}
+
+fn http(problem: Problem) -> Response {
+    let status = match problem.code {
+        Code::ResourceExhausted if problem.reason == "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+        Code::ResourceExhausted | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let retry = problem.retry.map(|wait| (header::RETRY_AFTER, wait.as_secs().max(1).to_string()));
+    (status, retry.map(|retry| [retry]), format!("{}: {}\n", problem.reason, problem.message)).into_response()
+}
+
+/// The call took longer than it may.
+pub(crate) fn too_late() -> Problem {
+    let what = "the call took longer than it may; whether it was recorded is told by sending the same envelope again";
+    Problem::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", what)
+}
+
+/// The handler panicked.
+pub(crate) fn broken() -> Problem {
+    Problem::new(Code::Internal, "INTERNAL", "the call was not handled because of an error in the service")
+}
+
+/// The process is stopping.
+pub(crate) fn stopping() -> Problem {
+    Problem::unavailable("STOPPING", "this process is stopping: ask another, or again soon")
+}
+
+/// The headers or trailers that say how a gRPC call ended.
+pub(crate) fn trailers(problem: Problem) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let _always_written = Status::from(problem).add_header(&mut headers);
+    headers
+}
+
+/// A response of the stack's own body type.
+pub(crate) fn with_body(answer: Response, body: impl FnOnce(Body) -> Body) -> Response {
+    let (head, old) = answer.into_parts();
+    Response::from_parts(head, body(old))
+}

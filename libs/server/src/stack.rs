@@ -1,0 +1,33 @@
+//! The layers every request passes, from the outside in: number, span and log; panics; deadline; who is calling and
+//! whether they may; how often they may; room. Assembled here and nowhere else.
+
+use crate::{
+    Limits, allow::allow, call::Allowance, contain::contain, deadline::deadline, observe::observe, shed::Room,
+    shed::shed, stopping::Stopping,
+};
+use access::GateLayer;
+use axum::{Router, middleware::from_fn, middleware::from_fn_with_state};
+use std::sync::Arc;
+
+/// What the layers share.
+pub(crate) struct Stack {
+    pub(crate) limits: Limits,
+    pub(crate) allowance: Option<Arc<dyn Allowance>>,
+    pub(crate) room: Room,
+    pub(crate) stopping: Stopping,
+}
+
+impl Stack {
+    pub(crate) fn new(limits: Limits, allowance: Option<Arc<dyn Allowance>>, stopping: Stopping) -> Arc<Self> {
+        let room = Room::new(limits.calls);
+        Arc::new(Self { limits, allowance, room, stopping })
+    }
+
+    /// Puts the layers around `router`.
+    pub(crate) fn around(self: &Arc<Self>, router: Router, gate: GateLayer) -> Router {
+        let router = router.layer(from_fn_with_state(self.clone(), shed));
+        let router = router.layer(from_fn_with_state(self.clone(), allow));
+        let router = router.layer(gate).layer(from_fn_with_state(self.clone(), deadline));
+        router.layer(from_fn(contain)).layer(from_fn_with_state(self.clone(), observe))
+    }
+}

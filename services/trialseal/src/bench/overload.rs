@@ -1,0 +1,181 @@
+//! `trialseal bench overload`: what becomes of a service that is asked for four times what it can do.
+//!
+//! Calls are offered in an open loop: at their times, whatever became of those before. They are sent once each, so that
+//! what is counted is the service's doing and not the client's.
+
+mod offer;
+mod up;
+
+use super::{enrolled, sign};
+use crate::setup::{Participant, Study, text_item};
+use anyhow::{Context, Result};
+use client::{Client, SignedForm};
+use offer::{Counted, flat_out, offer};
+use seal::command::FormDef;
+use serde::Serialize;
+use std::{path::Path, time::Duration};
+use up::Up;
+
+/// How many times the most that is done is asked for.
+const TIMES: f64 = 4.0;
+/// At what share of the most that is done it is sustained.
+const SUSTAINED: f64 = 0.7;
+/// Participants the forms are spread over, and the items of each form.
+const PARTICIPANTS: usize = 20;
+const ITEMS: usize = 5;
+/// Connections the calls are spread over, so that none of them is the bottleneck.
+const CONNECTIONS: usize = 16;
+/// Forms by which the most that is done is found, and how often that is tried.
+const TRIAL: usize = 2_000;
+const TRIALS: usize = 3;
+/// The most forms signed for one phase: what is offered ends with them.
+const MOST: usize = 200_000;
+
+/// How the service fared.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// Forms a second with as many callers as it takes.
+    pub peak_per_second: f64,
+    /// At a rate it can sustain.
+    pub sustained: Phase,
+    /// At four times the peak.
+    pub overloaded: Phase,
+    /// What is done under overload, as a share of the peak.
+    pub goodput_ratio: f64,
+    /// How much longer half of the accepted calls take under overload.
+    pub p50_ratio: f64,
+    /// How much longer all but one in a hundred take.
+    pub p99_ratio: f64,
+    /// Memory of the process, all services and witnesses in it.
+    pub memory: Memory,
+}
+
+/// What became of the calls of a phase.
+#[derive(Debug, Clone, Serialize)]
+pub struct Phase {
+    /// Calls begun a second.
+    pub offered_per_second: f64,
+    /// Calls answered with a receipt a second.
+    pub accepted_per_second: f64,
+    /// The share refused as too many.
+    pub shed: f64,
+    /// The share given up because no answer came in time.
+    pub late: f64,
+    /// The share that failed otherwise.
+    pub failed: f64,
+    /// Half of the accepted calls took at most this many milliseconds from when they were due.
+    pub p50_ms: f64,
+    /// All but one in a hundred did.
+    pub p99_ms: f64,
+}
+
+/// Resident memory, in MiB.
+#[derive(Debug, Clone, Serialize)]
+pub struct Memory {
+    /// After the sustained phase.
+    pub sustained_mib: f64,
+    /// The most ever.
+    pub most_mib: f64,
+    /// What it may take.
+    pub limit_mib: f64,
+}
+
+/// Runs a deployment of its own on a folder that is made, and overloads it for `lasting`.
+pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Figures> {
+    let up = Up::start(folder).await?;
+    let clients = (0..CONNECTIONS).map(|_| Client::new(up.endpoints())).collect::<Result<Vec<_>, _>>()?;
+    let forms = Forms::set_up(clients.first().context("no connection")?).await?;
+    let mut peak = 0.0_f64;
+    for trial in 0..TRIALS {
+        peak = peak.max(flat_out(&clients, forms.signed(&format!("TRIAL {trial}"), TRIAL)?).await);
+    }
+    let phase = async |event: &str, rate: f64| -> Result<Phase> {
+        let count = (rate * lasting.as_secs_f64()) as usize;
+        Ok(Phase::from(offer(&clients, forms.signed(event, count.clamp(1, MOST))?, rate).await))
+    };
+    let sustained = phase("SUSTAINED", peak * SUSTAINED).await?;
+    let sustained_mib = up.resident_mib()?;
+    let overloaded = phase("OVERLOADED", peak * TIMES).await?;
+    let memory = Memory { sustained_mib, most_mib: up.most_resident_mib()?, limit_mib: f64::from(limit_mib) };
+    Ok(Figures {
+        peak_per_second: peak,
+        goodput_ratio: overloaded.accepted_per_second / peak,
+        p50_ratio: overloaded.p50_ms / sustained.p50_ms,
+        p99_ratio: overloaded.p99_ms / sustained.p99_ms,
+        sustained,
+        overloaded,
+        memory,
+    })
+}
+
+/// Forms that can be captured.
+struct Forms {
+    study: Study,
+    participants: Vec<Participant>,
+    items: Vec<String>,
+}
+
+impl Forms {
+    async fn set_up(client: &Client) -> Result<Self> {
+        let study = Study::create(client, "OVERLOAD").await?;
+        let site = study.open_site(client, "702", "Synthetic site").await?;
+        let items: Vec<String> = (0..ITEMS).map(|n| format!("ITEM{n:03}")).collect();
+        let defs = items.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
+        study.define(client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
+        let participants = enrolled(client, &study, &site, PARTICIPANTS).await?;
+        Ok(Self { study, participants, items })
+    }
+
+    fn signed(&self, event: &str, count: usize) -> Result<Vec<SignedForm>> {
+        sign(&self.study, &self.participants, &self.items, (event, count))
+    }
+}
+
+impl From<Counted> for Phase {
+    fn from(counted: Counted) -> Self {
+        let Counted { offered, mut accepted, shed, late, failed, offering, lasting } = counted;
+        accepted.sort_unstable();
+        let at = |share: f64| accepted.get((accepted.len().saturating_sub(1) as f64 * share) as usize).copied();
+        let ms = |share: f64| at(share).unwrap_or_default().as_secs_f64() * 1_000.0;
+        let share = |count: usize| count as f64 / offered as f64;
+        Self {
+            offered_per_second: offered as f64 / offering.as_secs_f64(),
+            accepted_per_second: accepted.len() as f64 / lasting.as_secs_f64(),
+            shed: share(shed),
+            late: share(late),
+            failed: share(failed),
+            p50_ms: ms(0.5),
+            p99_ms: ms(0.99),
+        }
+    }
+}
+
+/// Figures as people read them.
+pub fn readable(figures: &Figures) -> String {
+    let phase = |name: &str, phase: &Phase| {
+        format!(
+            "  {name:<11} offered {:>6.0}/s   accepted {:>6.0}/s   shed {:.0} %   late {:.1} %   failed {:.1} %   p50 {:.1} \
+             ms   p99 {:.1} ms\n",
+            phase.offered_per_second,
+            phase.accepted_per_second,
+            phase.shed * 100.0,
+            phase.late * 100.0,
+            phase.failed * 100.0,
+            phase.p50_ms,
+            phase.p99_ms
+        )
+    };
+    format!("  peak {:.0} forms/s of {ITEMS} items\n", figures.peak_per_second)
+        + &phase("sustained", &figures.sustained)
+        + &phase("overloaded", &figures.overloaded)
+        + &format!(
+            "  goodput {:.2} of the peak   accepted calls take {:.1} times as long (p50), {:.1} (p99)\n  memory {:.0} MiB \
+             sustained, {:.0} MiB at most, of {:.0} MiB\n",
+            figures.goodput_ratio,
+            figures.p50_ratio,
+            figures.p99_ratio,
+            figures.memory.sustained_mib,
+            figures.memory.most_mib,
+            figures.memory.limit_mib
+        )
+}

@@ -1,0 +1,79 @@
+//! `trialseal bench`.
+
+use super::print;
+use crate::bench::{self, overload};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Flags of `trialseal bench`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Bench {
+    #[command(subcommand)]
+    other: Option<Other>,
+    /// How many forms.
+    #[arg(long, default_value_t = 20_000)]
+    forms: usize,
+    /// How many items each.
+    #[arg(long, default_value_t = 20)]
+    items: usize,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Subcommand)]
+enum Other {
+    /// Measure what becomes of a deployment that is asked for four times what it can do.
+    Overload {
+        /// For how many seconds.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
+        seconds: u32,
+        /// How much memory the deployment may take, in MiB.
+        #[arg(long, default_value_t = 1_024)]
+        memory: u32,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Args)]
+struct Common {
+    /// A new folder on the disk to measure; it is removed afterwards.
+    #[arg(long, default_value = "trialseal-bench")]
+    data: PathBuf,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub(super) async fn run(self) -> Result<()> {
+        let Some(Other::Overload { seconds, memory, common }) = self.other else {
+            let Common { data, json } = self.common;
+            let measured = bench::run(new(&data)?, self.forms.max(1), self.items.clamp(1, 4_096)).await;
+            return print(json, &removed(&data, measured)?, bench::readable);
+        };
+        let Common { data, json } = common;
+        let measured = overload::run(new(&data)?, Duration::from_secs(seconds.into()), memory).await;
+        print(json, &removed(&data, measured)?, overload::readable)
+    }
+}
+
+fn new(folder: &Path) -> Result<&Path> {
+    if folder.exists() {
+        bail!("{}: exists already; choose a new folder with --data", folder.display());
+    }
+    Ok(folder)
+}
+
+/// What was measured, once the folder is gone.
+fn removed<T>(folder: &Path, measured: Result<T>) -> Result<T> {
+    fs::remove_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    measured
+}
