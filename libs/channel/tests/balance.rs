@@ -4,10 +4,14 @@
 
 mod support;
 
-use channel::Settings;
+use channel::{Channel, Settings};
 use std::{
     io::Read,
     net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use support::{Process, Server, channel, check, free, quick, serve_if_told};
@@ -103,6 +107,44 @@ async fn calls_under_way_at_one_that_is_killed_are_answered_by_the_other() {
         call.await.unwrap().unwrap();
     }
     assert!(channel.counts().retries > 0);
+}
+
+#[tokio::test]
+async fn a_rolling_restart_fails_no_call() {
+    let slow = |_, _: &_| {
+        std::thread::sleep(Duration::from_millis(2)); // so that calls are under way whenever a server stops
+        (0, Ok(()))
+    };
+    let mut servers = vec![Server::start("127.0.0.1:0", slow), Server::start("127.0.0.1:0", slow)];
+    let channel = channel(&servers.iter().map(Server::url).collect::<Vec<_>>().join(","), quick());
+    let stop = Arc::new(AtomicBool::new(false));
+    let caller = async |channel: Channel, stop: Arc<AtomicBool>| {
+        let mut calls = 0;
+        while !stop.load(Ordering::SeqCst) {
+            check(&channel).await.unwrap();
+            calls += 1;
+        }
+        calls
+    };
+    let callers: Vec<_> = (0..8).map(|_| tokio::spawn(caller(channel.clone(), stop.clone()))).collect();
+    for _ in 0..6 {
+        let server = servers.remove(0);
+        let (address, before) = (server.address.to_string(), servers[0].calls());
+        server.stop().await;
+        while servers[0].calls() < before + 20 {
+            tokio::task::yield_now().await; // the other one has it all
+        }
+        servers.push(Server::start(&address, slow));
+        while servers[1].calls() < 20 {
+            tokio::task::yield_now().await; // and now they share again
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    let mut calls = 0;
+    for caller in callers {
+        calls += caller.await.unwrap();
+    }
+    assert!(calls > 240, "{calls}");
 }
 
 #[tokio::test]
