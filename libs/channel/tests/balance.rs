@@ -214,6 +214,30 @@ async fn an_address_that_accepts_and_says_nothing_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_address_nobody_listens_at_costs_no_retry() {
+    let server = Server::good();
+    let urls = format!("http://{},{}", free(), server.url());
+    let channel = channel(&urls, Settings { reserve: 0, attempts: 1, ..quick() });
+    for _ in 0..20 {
+        check(&channel).await.unwrap();
+    }
+    assert_eq!((server.calls(), channel.counts().retries), (20, 0));
+}
+
+#[tokio::test]
+async fn an_address_that_breaks_off_is_left_alone() {
+    let breaks = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = breaks.local_addr().unwrap();
+    std::thread::spawn(move || breaks.incoming().for_each(drop));
+    let server = Server::good();
+    let channel = channel(&format!("http://{address},{}", server.url()), quick());
+    for _ in 0..200 {
+        check(&channel).await.unwrap();
+    }
+    assert!(channel.counts().retries < 40, "{:?}", channel.counts());
+}
+
+#[tokio::test]
 async fn alone_and_silent_it_is_waited_for_until_the_patience_ends() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let patience = Duration::from_secs(1);
