@@ -6,7 +6,9 @@ mod support;
 
 use access::ServiceToken;
 use anchoring::Journals;
+use bus::Bus;
 use channel::{Channel, Settings, http::Http};
+use database::Database;
 use objects::Objects;
 use proto::{
     anchoring::{GetCheckpointRequest, ListBlocksRequest, anchoring_service_client::AnchoringServiceClient},
@@ -45,8 +47,9 @@ fn channel(url: &str) -> Channel {
 }
 
 async fn start_witness(listener: TcpListener, file: &FilePath, key: SignerKey, chain: &SignerKey) {
-    let config = witness::Config { file: file.to_owned(), key, chains: vec![chain.verifier()] };
-    tokio::spawn(serve(listener, witness::open(config).await.unwrap(), pending()));
+    let database = Database::open_file(file, &witness::PART).await.unwrap();
+    let config = witness::Config { database, key, chains: vec![chain.verifier()] };
+    tokio::spawn(serve(listener, witness::open(config), pending()));
 }
 
 async fn free_port() -> TcpListener {
@@ -86,11 +89,12 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
     let endpoints = &world.deployment.endpoints;
     let services = ServiceToken::new(&world.deployment.data().keys().secret("service.token").unwrap());
     let config = anchoring::Config {
-        file: folder.path().join("anchoring.sqlite"),
+        database: Database::open_file(&folder.path().join("anchoring.sqlite"), &anchoring::PART).await.unwrap(),
         chain: Objects::folder(&folder.path().join("chain")).unwrap(),
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
         policy: Policy::parse(&text).unwrap(),
         interval: Duration::from_millis(20),
+        instance: "test".to_owned(),
         journals: Journals {
             enrollment: channel(&endpoints.enrollment),
             consent: channel(&endpoints.consent),
@@ -98,10 +102,11 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
             services,
         },
         http: Http::new(None).unwrap(),
+        bus: Bus::absent(),
     };
     let listener = free_port().await;
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(listener, anchoring::open(config).await.unwrap(), pending()));
+    tokio::spawn(serve(listener, anchoring::open(config), pending()));
     let mut client = AnchoringServiceClient::new(channel(&url));
 
     let stream = Service::Capture.stream(world.study.id).0.0.to_vec();

@@ -62,6 +62,14 @@ impl Dialect {
         }
     }
 
+    /// An expression: the time by the database's own clock, Unix milliseconds. Processes that share a database share it.
+    pub fn now_ms(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+            Dialect::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        }
+    }
+
     /// Whether other processes write to the same database.
     pub fn is_shared(self) -> bool {
         self == Dialect::Postgres

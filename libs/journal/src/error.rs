@@ -1,16 +1,5 @@
 //! What can go wrong with a journal.
 
-/// Why a journal could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The folder of files beside the database cannot be made.
-    #[error("the folder of files cannot be made")]
-    Folder(#[source] std::io::Error),
-    /// The database cannot be opened.
-    #[error("the database cannot be opened")]
-    Database(#[from] database::OpenError),
-}
-
 /// Why a proposal was not recorded. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError<E> {

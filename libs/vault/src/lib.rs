@@ -7,4 +7,4 @@ mod store;
 
 pub use content::{Content, Kept};
 pub use key::{DataKey, MasterKey, SealedError};
-pub use store::{Doomed, Vault, VaultError};
+pub use store::{Doomed, PART, Vault, VaultError};

@@ -1,21 +1,38 @@
 //! The participants' wrapped keys, in a database of their own: a backup of values without it is worthless, and
 //! destroying a key is one row.
+//!
+//! What erasure means on each database. A destroyed key's row stays as a mark without the key. SQLite overwrites the bytes
+//! (`secure_delete`) and its log is cut before the destruction is done. PostgreSQL writes the mark beside the old row and a
+//! vacuum, asked for at once and else run within a minute or so, unlinks the old one; its bytes lie in the table's file
+//! until the space is used again, in the write-ahead log until that is recycled, and in archived logs, on replicas that
+//! lag and in backups until those are deleted. All of these hold the key wrapped, useless without the key-encryption key,
+//! which is in no database. So an erasure is complete once the backups that are older than it are gone: keep them no
+//! longer than the erasure may take, and apart from the key-encryption key.
 
 use crate::key::{DataKey, MasterKey, SealedError, reference_of};
-use sqlx::{
-    SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use database::{Database, Migration, Part, Statement, unsigned};
+use moka::sync::Cache;
+use sqlx::{Row as _, any::AnyRow};
+use std::{sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
-/// Unwrapped keys kept in memory at most; when there are more, all are forgotten and unwrapped again as needed.
-const CACHED: usize = 10_000;
+/// The vault's tables.
+pub const PART: Part = Part {
+    name: "vault",
+    migrations: &[
+        Migration {
+            oldest: 1,
+            sqlite: &[include_str!("../migrations/1.sqlite.sql")],
+            postgres: &[include_str!("../migrations/1.postgres.sql")],
+        },
+        Migration { oldest: 1, sqlite: &[include_str!("../migrations/2.sqlite.sql")], postgres: &[] },
+    ],
+};
+
+/// Unwrapped keys kept in memory at most.
+const CACHED: u64 = 10_000;
+/// How long an unwrapped key is kept: so long, at most, another process still opens what a destroyed key sealed.
+const KEPT: Duration = Duration::from_secs(10);
 
 /// Why the vault did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -40,36 +57,26 @@ pub struct Doomed {
     pub stream: [u8; 32],
     /// The request.
     pub request: [u8; 16],
+    /// How long ago it was noted, by the database's clock.
+    pub age: Duration,
 }
 
 /// The keys of a deployment's participants. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
-    pool: SqlitePool,
+    database: Database,
     master: Arc<MasterKey>,
-    cache: Arc<Mutex<HashMap<[u8; 32], Arc<DataKey>>>>,
+    cache: Cache<[u8; 32], Arc<DataKey>>,
+    /// What was destroyed here of late: not to be remembered again by who read it just before.
+    destroyed: Cache<[u8; 32], ()>,
 }
 
 impl Vault {
-    /// Opens the key database, making it if it does not exist.
-    pub async fn open(file: &Path, master: MasterKey) -> Result<Self, VaultError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("secure_delete", "ON") // a key that is destroyed is overwritten, not only unlinked
-            .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        sqlx::raw_sql(
-            "CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID; \
-             CREATE TABLE IF NOT EXISTS doomed (reference BLOB, stream BLOB NOT NULL, request BLOB, \
-             PRIMARY KEY (reference, request)) WITHOUT ROWID; \
-             CREATE TABLE IF NOT EXISTS destroyed (reference BLOB PRIMARY KEY) WITHOUT ROWID",
-        )
-        .execute(&pool)
-        .await?;
-        Ok(Self { pool, master: Arc::new(master), cache: Arc::default() })
+    /// The vault in a database that was opened with [`PART`].
+    pub fn open(database: Database, master: MasterKey) -> Self {
+        let cache = Cache::builder().max_capacity(CACHED).time_to_live(KEPT).build();
+        let destroyed = Cache::builder().max_capacity(CACHED).time_to_live(2 * KEPT).build();
+        Self { database, master: Arc::new(master), cache, destroyed }
     }
 
     /// The key that names participants and forms opaquely.
@@ -96,55 +103,52 @@ impl Vault {
     /// Notes that the key of `reference` is to be destroyed once `request` is recorded in `stream`: should the process die
     /// in between, it is done at the next start.
     pub async fn doom(&self, reference: &[u8; 32], stream: &[u8; 32], request: &[u8; 16]) -> Result<(), VaultError> {
-        sqlx::query("INSERT OR REPLACE INTO doomed (reference, stream, request) VALUES (?, ?, ?)")
-            .bind(reference.to_vec())
-            .bind(stream.to_vec())
-            .bind(request.to_vec())
-            .execute(&self.pool)
-            .await?;
+        let mut note = Statement::new("INSERT INTO doomed (reference, stream, request, noted) VALUES (");
+        note.list([reference.to_vec(), stream.to_vec(), request.to_vec()]).push(", ");
+        note.push(self.database.dialect().now_ms())
+            .push(") ON CONFLICT (reference, request) DO UPDATE SET stream = excluded.stream, noted = excluded.noted");
+        note.execute(&mut *self.database.writing().acquire().await?).await?;
         Ok(())
     }
 
-    /// The keys that were to be destroyed when the process died.
+    /// The keys that are to be destroyed once something is recorded, which another process may be about to do.
     pub async fn doomed(&self) -> Result<Vec<Doomed>, VaultError> {
-        let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT reference, stream, request FROM doomed").fetch_all(&self.pool).await?;
-        let parse = |(reference, stream, request): (Vec<u8>, Vec<u8>, Vec<u8>)| {
-            Some(Doomed {
-                reference: reference.try_into().ok()?,
-                stream: stream.try_into().ok()?,
-                request: request.try_into().ok()?,
-            })
-        };
-        Ok(rows.into_iter().filter_map(parse).collect())
+        let mut notes = Statement::new("SELECT reference, stream, request, ");
+        notes.push(self.database.dialect().now_ms()).push(" - noted AS age FROM doomed");
+        let rows = notes.fetch_all(&mut *self.database.pool().acquire().await?).await?;
+        Ok(rows.iter().map(doomed).collect::<Result<_, _>>()?)
     }
 
     /// Takes the note of [`Self::doom`] back.
     pub async fn spare(&self, reference: &[u8; 32], request: &[u8; 16]) -> Result<(), VaultError> {
-        sqlx::query("DELETE FROM doomed WHERE reference = ? AND request = ?")
+        sqlx::query("DELETE FROM doomed WHERE reference = $1 AND request = $2")
             .bind(reference.to_vec())
             .bind(request.to_vec())
-            .execute(&self.pool)
+            .execute(self.database.writing())
             .await?;
         Ok(())
     }
 
     /// Destroys the key of `reference` for good, durably, and never makes another. Doing it again is safe.
     pub async fn destroy(&self, reference: &[u8; 32]) -> Result<(), VaultError> {
-        let mut transaction = self.pool.begin().await?;
-        for change in [
-            "DELETE FROM data_key WHERE reference = ?",
-            "DELETE FROM doomed WHERE reference = ?",
-            "INSERT OR IGNORE INTO destroyed (reference) VALUES (?)",
-        ] {
-            sqlx::query(change).bind(reference.to_vec()).execute(&mut *transaction).await?;
-        }
+        let mut transaction = self.database.begin().await?;
+        // Who makes a key of this reference meanwhile waits for this row, and then finds it.
+        sqlx::query(
+            "INSERT INTO data_key (reference, wrapped) VALUES ($1, $2) \
+             ON CONFLICT (reference) DO UPDATE SET wrapped = excluded.wrapped",
+        )
+        .bind(reference.to_vec())
+        .bind(DESTROYED.to_vec())
+        .execute(&mut *transaction)
+        .await?;
+        let noted = sqlx::query("DELETE FROM doomed WHERE reference = $1").bind(reference.to_vec());
+        noted.execute(&mut *transaction).await?;
         transaction.commit().await?;
-        if let Ok(mut cache) = self.cache.lock() {
-            cache.remove(reference);
+        self.destroyed.insert(*reference, ());
+        self.cache.invalidate(reference);
+        if !self.database.scrub(&["data_key"]).await? {
+            tracing::warn!("a destroyed key is still in the database's log: somebody reads");
         }
-        // The write-ahead log still holds the page as it was: move it into the file and cut the log.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
         Ok(())
     }
 
@@ -159,44 +163,55 @@ impl Vault {
     }
 
     async fn find(&self, reference: &[u8; 32]) -> Result<Option<Arc<DataKey>>, VaultError> {
-        if let Some(key) = self.cached(reference) {
+        if let Some(key) = self.cache.get(reference) {
             return Ok(Some(key));
         }
-        // Held until the key is remembered: a destruction waits for the one connection, and then finds what to forget.
-        let mut connection = self.pool.acquire().await?;
-        let wrapped: Option<Vec<u8>> = sqlx::query_scalar("SELECT wrapped FROM data_key WHERE reference = ?")
+        let wrapped: Option<Vec<u8>> = sqlx::query_scalar("SELECT wrapped FROM data_key WHERE reference = $1")
             .bind(reference.to_vec())
-            .fetch_optional(&mut *connection)
+            .fetch_optional(self.database.pool())
             .await?;
-        let Some(wrapped) = wrapped else { return Ok(None) };
-        let key = Arc::new(self.master.unwrap_data_key(reference, &wrapped)?);
-        self.remember(*reference, key.clone());
-        Ok(Some(key))
+        match wrapped {
+            None => Ok(None),
+            Some(wrapped) if wrapped == DESTROYED => Err(VaultError::NoKey),
+            Some(wrapped) => {
+                let key = Arc::new(self.master.unwrap_data_key(reference, &wrapped)?);
+                self.remember(*reference, key.clone());
+                Ok(Some(key))
+            }
+        }
     }
 
     async fn make(&self, reference: &[u8; 32]) -> Result<Arc<DataKey>, VaultError> {
         let (_, wrapped) = self.master.new_data_key(reference)?;
         // A key that was destroyed is never replaced: what is sealed after an erasure could not be erased again.
-        sqlx::query(
-            "INSERT OR IGNORE INTO data_key (reference, wrapped) SELECT ?1, ?2 \
-             WHERE NOT EXISTS (SELECT 1 FROM destroyed WHERE reference = ?1)",
-        )
-        .bind(reference.to_vec())
-        .bind(wrapped)
-        .execute(&self.pool)
-        .await?;
+        sqlx::query("INSERT INTO data_key (reference, wrapped) VALUES ($1, $2) ON CONFLICT (reference) DO NOTHING")
+            .bind(reference.to_vec())
+            .bind(wrapped)
+            .execute(self.database.writing())
+            .await?;
         self.find(reference).await?.ok_or(VaultError::NoKey) // another caller may have been first
     }
 
-    fn cached(&self, reference: &[u8; 32]) -> Option<Arc<DataKey>> {
-        self.cache.lock().ok()?.get(reference).cloned()
-    }
-
     fn remember(&self, reference: [u8; 32], key: Arc<DataKey>) {
-        let Ok(mut cache) = self.cache.lock() else { return };
-        if cache.len() >= CACHED {
-            cache.clear();
+        self.cache.insert(reference, key);
+        if self.destroyed.contains_key(&reference) {
+            self.cache.invalidate(&reference);
         }
-        cache.insert(reference, key);
     }
+}
+
+/// What stands in place of a destroyed key.
+const DESTROYED: &[u8] = b"";
+
+fn doomed(row: &AnyRow) -> Result<Doomed, sqlx::Error> {
+    fn fixed<const N: usize>(row: &AnyRow, column: &str) -> Result<[u8; N], sqlx::Error> {
+        let bytes: Vec<u8> = row.try_get(column)?;
+        bytes.try_into().map_err(|_| sqlx::Error::Decode("not of its length".into()))
+    }
+    Ok(Doomed {
+        reference: fixed(row, "reference")?,
+        stream: fixed(row, "stream")?,
+        request: fixed(row, "request")?,
+        age: Duration::from_millis(unsigned(row.try_get("age")?)),
+    })
 }

@@ -1,14 +1,15 @@
 //! What the service must be told.
 
 use access::ServiceToken;
+use bus::Bus;
 use channel::{Channel, http::Http};
 use seal::id::Service;
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// The configuration of the anchoring service.
 pub struct Config {
-    /// The database file of blocks and checkpoints.
-    pub file: PathBuf,
+    /// The database of blocks and checkpoints, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Where the chain's files are kept: `checkpoint` and `tile/`.
     pub chain: objects::Objects,
     /// Signs checkpoints; its name is the chain's origin.
@@ -17,8 +18,12 @@ pub struct Config {
     pub policy: tlog::policy::Policy,
     /// The shortest time between two rounds.
     pub interval: Duration,
+    /// Who this process is among the replicas: shown to operators, who look for the one that makes blocks.
+    pub instance: String,
     /// Where the journals are.
     pub journals: Journals,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
     /// By which witnesses are reached.
     pub http: Http,
 }

@@ -7,24 +7,26 @@ mod cosign;
 pub mod domain;
 mod files;
 mod follow;
+mod lease;
 mod mirror;
 mod prove;
 mod sequencer;
 mod state;
 mod store;
 mod tiles;
+mod trace;
 
 pub use config::{Config, Journals};
 pub use state::{CHAIN, JOURNALS};
-pub use store::OpenError;
+pub use store::PART;
 
 use access::Member;
 use server::Parts;
 use std::sync::Arc;
 
 /// Opens the service and starts its sequencer: what its port serves.
-pub async fn open(config: Config) -> Result<Parts, OpenError> {
-    let store = store::Store::open(&config.file).await?;
+pub fn open(config: Config) -> Parts {
+    let store = store::Store::new(config.database.clone());
     let tiles = tiles::Tiles::new(config.chain.clone(), store.clone());
     let prover = prove::Prover::new(store.clone(), tiles.clone(), config.journals.clone());
     let api = api::service(store.clone(), tiles.clone(), Arc::new(prover));
@@ -35,5 +37,5 @@ pub async fn open(config: Config) -> Result<Parts, OpenError> {
         parts = parts.health(name, well);
     }
     sequencer::start(store, tiles, state, config);
-    Ok(parts)
+    parts
 }

@@ -1,41 +1,35 @@
 //! The SQL of blocks and checkpoints.
 
-use crate::domain::Tip;
+use crate::{domain::Tip, lease::Token};
+use database::{Database, Migration, Part, Statement, Transaction, signed, unsigned};
 use seal::{Hash, block::Block, entry, id::StreamId};
-use sqlx::{
-    Row as _, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+/// The tables of blocks and checkpoints.
+pub const PART: Part = Part {
+    name: "anchoring",
+    migrations: &[
+        Migration {
+            oldest: 1,
+            sqlite: &[include_str!("../migrations/1.sqlite.sql")],
+            postgres: &[include_str!("../migrations/1.postgres.sql")],
+        },
+        // A program that knows of no lease would make blocks beside the one that holds it.
+        Migration {
+            oldest: 2,
+            sqlite: &[include_str!("../migrations/2.sqlite.sql")],
+            postgres: &[include_str!("../migrations/2.postgres.sql")],
+        },
+    ],
 };
-use std::{path::Path, time::Duration};
 
-const FORMAT: i64 = 1;
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS block (
-    place INTEGER PRIMARY KEY,
-    stream BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    bytes BLOB NOT NULL,
-    hashes BLOB NOT NULL,
-    UNIQUE (stream, number)
-);
-CREATE UNIQUE INDEX IF NOT EXISTS block_first ON block (stream, first);
-CREATE TABLE IF NOT EXISTS checkpoint (
-    size INTEGER PRIMARY KEY,
-    note TEXT NOT NULL
-);
-";
-
-/// Why the anchoring service does not start.
+/// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The database cannot be opened.
-    #[error("the anchoring database cannot be opened")]
+pub(crate) enum WriteError {
+    #[error("the database of blocks failed")]
     Database(#[from] sqlx::Error),
-    /// The database was written by a newer version.
-    #[error("the anchoring database has format {0}, this program knows up to {FORMAT}: use the newer program")]
-    Newer(i64),
+    #[error("another process makes blocks now")]
+    Overtaken,
 }
 
 /// A block on the chain.
@@ -52,41 +46,33 @@ pub(crate) struct Anchored {
 /// Blocks and checkpoints. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Store {
-    pool: SqlitePool,
+    pub(crate) database: Database,
 }
 
 impl Store {
-    pub(crate) async fn open(file: &Path) -> Result<Self, OpenError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await?;
-        if found > FORMAT {
-            return Err(OpenError::Newer(found));
-        }
-        sqlx::raw_sql(SCHEMA).execute(&pool).await?;
-        sqlx::raw_sql("PRAGMA user_version = 1").execute(&pool).await?;
-        Ok(Self { pool })
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Whether this process has the database for itself.
+    pub(crate) fn is_embedded(&self) -> bool {
+        !self.database.dialect().is_shared()
     }
 
     /// How many blocks there are, anchored or about to be.
     pub(crate) async fn size(&self) -> Result<u64, sqlx::Error> {
         let size: i64 =
-            sqlx::query_scalar("SELECT COALESCE(MAX(place) + 1, 0) FROM block").fetch_one(&self.pool).await?;
+            sqlx::query_scalar("SELECT COALESCE(MAX(place) + 1, 0) FROM block").fetch_one(self.database.pool()).await?;
         Ok(unsigned(size))
     }
 
     /// Where a stream stands.
     pub(crate) async fn tip(&self, stream: StreamId) -> Result<Option<Tip>, sqlx::Error> {
-        let row = sqlx::query("SELECT place, bytes, hashes FROM block WHERE stream = ? ORDER BY number DESC LIMIT 1")
+        let row = sqlx::query("SELECT place, bytes, hashes FROM block WHERE stream = $1 ORDER BY number DESC LIMIT 1")
             .bind(stream.0.0.to_vec())
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.database.pool())
             .await?;
-        Ok(row.as_ref().map(anchored).and_then(|last| {
+        Ok(row.as_ref().map(anchored).transpose()?.and_then(|last| {
             let block = Block::parse(&last.bytes).ok()?;
             Some(Tip {
                 block: block.number + 1,
@@ -100,29 +86,26 @@ impl Store {
     /// The streams that are on the chain, or about to be.
     pub(crate) async fn streams(&self) -> Result<Vec<StreamId>, sqlx::Error> {
         let names: Vec<Vec<u8>> =
-            sqlx::query_scalar("SELECT stream FROM block WHERE number = 0").fetch_all(&self.pool).await?;
+            sqlx::query_scalar("SELECT stream FROM block WHERE number = 0").fetch_all(self.database.pool()).await?;
         Ok(names.iter().filter_map(|name| Hash::from_slice(name)).map(StreamId).collect())
     }
 
-    /// Adds blocks after the last, all or none.
-    pub(crate) async fn add(&self, blocks: &[(Block, Vec<Hash>)]) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let size: i64 =
-            sqlx::query_scalar("SELECT COALESCE(MAX(place) + 1, 0) FROM block").fetch_one(&mut *transaction).await?;
-        for ((block, hashes), place) in blocks.iter().zip(size..) {
-            add_block(&mut transaction, place, block, hashes).await?;
-        }
-        transaction.commit().await
+    /// Adds blocks after the last, all or none, for who holds the lease.
+    pub(crate) async fn add(&self, token: Token, blocks: &[(Block, Vec<Hash>)]) -> Result<(), WriteError> {
+        let mut transaction = self.fenced(token).await?;
+        let added = add(&mut transaction, blocks).await;
+        end(transaction, added).await
     }
 
     /// The blocks from place `from` to before place `to`.
     pub(crate) async fn blocks(&self, from: u64, to: u64) -> Result<Vec<Anchored>, sqlx::Error> {
-        let rows = sqlx::query("SELECT place, bytes, hashes FROM block WHERE place >= ? AND place < ? ORDER BY place")
-            .bind(signed(from))
-            .bind(signed(to))
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(rows.iter().map(anchored).collect())
+        let rows =
+            sqlx::query("SELECT place, bytes, hashes FROM block WHERE place >= $1 AND place < $2 ORDER BY place")
+                .bind(signed(from))
+                .bind(signed(to))
+                .fetch_all(self.database.pool())
+                .await?;
+        rows.iter().map(anchored).collect()
     }
 
     /// The blocks of a stream from block number `from` on.
@@ -133,81 +116,75 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Anchored>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT place, bytes, hashes FROM block WHERE stream = ? AND number >= ? ORDER BY number LIMIT ?",
+            "SELECT place, bytes, hashes FROM block WHERE stream = $1 AND number >= $2 ORDER BY number LIMIT $3",
         )
         .bind(stream.0.0.to_vec())
         .bind(signed(from))
         .bind(i64::from(limit))
-        .fetch_all(&self.pool)
+        .fetch_all(self.database.pool())
         .await?;
-        Ok(rows.iter().map(anchored).collect())
+        rows.iter().map(anchored).collect()
     }
 
     /// The block that holds entry `number` of a stream, if it has been made.
     pub(crate) async fn holding(&self, stream: StreamId, number: u64) -> Result<Option<Anchored>, sqlx::Error> {
         let row = sqlx::query(
-            "SELECT place, bytes, hashes FROM block WHERE stream = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+            "SELECT place, bytes, hashes FROM block WHERE stream = $1 AND first <= $2 ORDER BY first DESC LIMIT 1",
         )
         .bind(stream.0.0.to_vec())
         .bind(signed(number))
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.database.pool())
         .await?;
         let holds = |block: &Anchored| Block::parse(&block.bytes).is_ok_and(|block| block.index_of(number).is_some());
-        Ok(row.as_ref().map(anchored).filter(holds))
+        Ok(row.as_ref().map(anchored).transpose()?.filter(holds))
     }
 
     /// The latest published checkpoint of at most `size` blocks.
     pub(crate) async fn checkpoint(&self, size: u64) -> Result<Option<(u64, String)>, sqlx::Error> {
-        let row = sqlx::query("SELECT size, note FROM checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1")
+        let row = sqlx::query("SELECT size, note FROM checkpoint WHERE size <= $1 ORDER BY size DESC LIMIT 1")
             .bind(signed(size))
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.database.pool())
             .await?;
-        Ok(row.map(|row| (unsigned(row.get("size")), row.get("note"))))
+        row.map(|row| Ok((unsigned(row.try_get("size")?), row.try_get("note")?))).transpose()
     }
 
-    /// Keeps a published checkpoint.
-    pub(crate) async fn publish(&self, size: u64, note: &str) -> Result<(), sqlx::Error> {
-        sqlx::query("INSERT OR REPLACE INTO checkpoint (size, note) VALUES (?, ?)")
-            .bind(signed(size))
-            .bind(note.to_owned())
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
+    /// Keeps a published checkpoint, for who holds the lease.
+    pub(crate) async fn publish(&self, token: Token, size: u64, note: &str) -> Result<(), WriteError> {
+        let mut transaction = self.fenced(token).await?;
+        let query = sqlx::query(
+            "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT (size) DO UPDATE SET note = excluded.note",
+        );
+        let kept = query.bind(signed(size)).bind(note.to_owned()).execute(&mut *transaction).await;
+        end(transaction, kept.map(|_| ())).await
     }
 }
 
-async fn add_block(
-    connection: &mut SqliteConnection,
-    place: i64,
-    block: &Block,
-    hashes: &[Hash],
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO block (place, stream, number, first, bytes, hashes) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(place)
-        .bind(block.stream.0.0.to_vec())
-        .bind(signed(block.number))
-        .bind(signed(block.first))
-        .bind(block.to_bytes())
-        .bind(hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>())
-        .execute(connection)
-        .await
-        .map(|_| ())
+async fn end(transaction: Transaction, written: Result<(), sqlx::Error>) -> Result<(), WriteError> {
+    match written {
+        Ok(()) => Ok(transaction.commit().await?),
+        Err(error) => {
+            transaction.roll_back().await;
+            Err(error.into())
+        }
+    }
 }
 
-fn anchored(row: &SqliteRow) -> Anchored {
-    let hashes: Vec<u8> = row.get("hashes");
-    Anchored {
-        place: unsigned(row.get("place")),
-        bytes: row.get("bytes"),
+async fn add(connection: &mut AnyConnection, blocks: &[(Block, Vec<Hash>)]) -> Result<(), sqlx::Error> {
+    let size: i64 =
+        sqlx::query_scalar("SELECT COALESCE(MAX(place) + 1, 0) FROM block").fetch_one(&mut *connection).await?;
+    let mut insert = Statement::new("INSERT INTO block (place, stream, number, first, bytes, hashes) VALUES ");
+    insert.rows(blocks.iter().zip(size..), |row, ((block, hashes), place)| {
+        row.value(place).value(block.stream.0.0.to_vec()).value(signed(block.number)).value(signed(block.first));
+        row.value(block.to_bytes()).value(hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());
+    });
+    insert.execute(connection).await.map(|_| ())
+}
+
+fn anchored(row: &AnyRow) -> Result<Anchored, sqlx::Error> {
+    let hashes: Vec<u8> = row.try_get("hashes")?;
+    Ok(Anchored {
+        place: unsigned(row.try_get("place")?),
+        bytes: row.try_get("bytes")?,
         hashes: hashes.chunks_exact(32).filter_map(Hash::from_slice).collect(),
-    }
-}
-
-/// SQLite's integers are signed.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
+    })
 }

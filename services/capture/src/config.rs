@@ -1,14 +1,15 @@
 //! What the service must be told.
 
 use access::{RemoteFacts, ServiceToken};
+use bus::Bus;
 use channel::Channel;
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 use vault::Vault;
 
 /// The configuration of the capture service.
 pub struct Config {
-    /// The journal's database file.
-    pub file: PathBuf,
+    /// The journal's database, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Signs receipts.
     pub receipt_key: Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.
@@ -17,10 +18,10 @@ pub struct Config {
     pub services: ServiceToken,
     /// The enrollment service's facts.
     pub enrollment: RemoteFacts,
-    /// Where the enrollment service is reached, to follow its heads.
-    pub enrollment_channel: Channel,
     /// Where the consent service is reached.
     pub consent_channel: Channel,
     /// The participants' keys.
     pub vault: Vault,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }

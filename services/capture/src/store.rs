@@ -30,10 +30,12 @@ const MAX_CORRECTIONS: u32 = 10_000;
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
     journal::Config {
-        file: config.file.clone(),
+        database: config.database.clone(),
         receipt_key: config.receipt_key.clone(),
         anchored_within_ms: config.anchored_within_ms,
         state_map: false,
+        bus: config.bus.clone(),
+        service: Service::Capture,
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the service must be told.
 
 use access::RemoteFacts;
-use std::{path::PathBuf, sync::Arc};
+use bus::Bus;
+use std::sync::Arc;
 
 /// The configuration of the consent service.
 pub struct Config {
-    /// The journal's database file.
-    pub file: PathBuf,
+    /// The journal's database, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Where the documents' files are kept, each named by its SHA-256.
     pub documents: objects::Objects,
     /// Signs receipts.
@@ -15,4 +16,6 @@ pub struct Config {
     pub anchored_within_ms: u64,
     /// The enrollment service's facts.
     pub enrollment: RemoteFacts,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }

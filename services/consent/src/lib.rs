@@ -9,14 +9,18 @@ mod store;
 pub use config::Config;
 
 use access::Member;
-use journal::{Journal, OpenError};
+use database::Part;
+use journal::Journal;
 use server::Parts;
 
+/// The service's tables.
+pub const PART: Part = journal::schema::part("consent");
+
 /// Opens the service: what its port serves.
-pub async fn open(config: Config) -> Result<Parts, OpenError> {
+pub fn open(config: Config) -> Parts {
     let files = store::Files(config.documents.clone());
-    let journal = Journal::open(store::journal(&config)).await?;
+    let journal = Journal::open(store::journal(&config));
     let keeper = api::Keeper { enrollment: config.enrollment.clone() };
     let journals = journal.service(keeper);
-    Ok(Parts::of(Member::Consent).grpc(journals).grpc(api::service(journal, files, config)))
+    Parts::of(Member::Consent).grpc(journals).grpc(api::service(journal, files, config))
 }

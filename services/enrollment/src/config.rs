@@ -1,12 +1,12 @@
 //! What the service must be told.
 
 use access::{AccessLog, Consents};
-use std::path::PathBuf;
+use bus::Bus;
 
 /// The configuration of the enrollment service.
 pub struct Config {
-    /// The journal's database file.
-    pub file: PathBuf,
+    /// The journal's database, opened with [`crate::PART`].
+    pub database: database::Database,
     /// Signs receipts.
     pub receipt_key: std::sync::Arc<tlog::key::SignerKey>,
     /// Within how many milliseconds entries will be on the chain.
@@ -17,4 +17,6 @@ pub struct Config {
     pub consents: Consents,
     /// Seals screening answers under the participants' keys, and the study's own secrets.
     pub vault: vault::Vault,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }

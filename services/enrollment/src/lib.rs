@@ -9,18 +9,26 @@ mod store;
 pub use config::Config;
 
 use access::Member;
-use journal::{Journal, OpenError};
+use database::{Migration, Part};
+use journal::{Journal, schema};
 use server::Parts;
 
+/// The service's tables: its journal's, and those of its secrets.
+pub const PART: Part = Part {
+    name: "enrollment",
+    migrations: &[Migration {
+        oldest: 1,
+        sqlite: &[schema::SQLITE_1, secrets::SQLITE_1],
+        postgres: &[schema::POSTGRES_1, secrets::POSTGRES_1],
+    }],
+};
+
 /// Opens the service: what its port serves.
-pub async fn open(config: Config) -> Result<Parts, OpenError> {
-    let journal = Journal::open(store::journal(&config)).await?;
-    let store = store::Store::open(&journal, config.vault).await.map_err(|source| {
-        let file = config.file;
-        OpenError::Database { file, source }
-    })?;
+pub fn open(config: Config) -> Parts {
+    let journal = Journal::open(store::journal(&config));
+    let store = store::Store::new(journal.reader().clone(), config.vault);
     let (accesses, consents) = (config.accesses, config.consents);
     let keeper = api::Keeper { facts: store.facts(), store: store.clone(), accesses: accesses.clone() };
     let journals = journal.service(keeper);
-    Ok(Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents)))
+    Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents))
 }

@@ -11,19 +11,8 @@ use seal::{
 use server::Problem;
 use zeroize::Zeroizing;
 
-pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS allocation_secret (
-    study BLOB NOT NULL,
-    allocation TEXT NOT NULL,
-    commitment BLOB NOT NULL,
-    sealed BLOB NOT NULL,
-    PRIMARY KEY (study, allocation, commitment)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS matching_key (
-    study BLOB PRIMARY KEY,
-    sealed BLOB NOT NULL
-) WITHOUT ROWID;
-";
+pub(crate) const SQLITE_1: &str = include_str!("../migrations/1.sqlite.sql");
+pub(crate) const POSTGRES_1: &str = include_str!("../migrations/1.postgres.sql");
 
 impl Store {
     /// Keeps the secret of an allocation. Keeping it again changes nothing: there is one secret to a commitment.
@@ -38,13 +27,14 @@ impl Store {
         let sealed = self.vault().seal(&reference, &commitment.0, secret).await;
         let sealed = sealed.map_err(|error| vault_problem(&error))?;
         sqlx::query(
-            "INSERT OR IGNORE INTO allocation_secret (study, allocation, commitment, sealed) VALUES (?, ?, ?, ?)",
+            "INSERT INTO allocation_secret (study, allocation, commitment, sealed) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (study, allocation, commitment) DO NOTHING",
         )
         .bind(study.0.to_vec())
         .bind(allocation.as_str())
         .bind(commitment.0.to_vec())
         .bind(sealed)
-        .execute(self.reader().pool())
+        .execute(self.reader().database().writing())
         .await
         .map_err(ReadError::from)?;
         Ok(())
@@ -53,12 +43,12 @@ impl Store {
     /// The secret behind a commitment.
     pub(crate) async fn secret(&self, study: Uuid, allocation: &Name, commitment: &Hash) -> Result<Secret, Problem> {
         let sealed: Option<Vec<u8>> = sqlx::query_scalar(
-            "SELECT sealed FROM allocation_secret WHERE study = ? AND allocation = ? AND commitment = ?",
+            "SELECT sealed FROM allocation_secret WHERE study = $1 AND allocation = $2 AND commitment = $3",
         )
         .bind(study.0.to_vec())
         .bind(allocation.as_str())
         .bind(commitment.0.to_vec())
-        .fetch_optional(self.reader().pool())
+        .fetch_optional(self.reader().database().pool())
         .await
         .map_err(ReadError::from)?;
         let plain = self.vault().open_sealed(&commitment.0, &sealed.ok_or_else(damaged)?).await;
@@ -76,19 +66,19 @@ impl Store {
             .map_err(|_| Problem::unavailable("STORAGE_UNAVAILABLE", "no randomness from the operating system"))?;
         let reference = self.vault().master().reference("matching key", &[&study.0]);
         let sealed = self.vault().seal(&reference, &study.0, &*key).await.map_err(|error| vault_problem(&error))?;
-        sqlx::query("INSERT OR IGNORE INTO matching_key (study, sealed) VALUES (?, ?)")
+        sqlx::query("INSERT INTO matching_key (study, sealed) VALUES ($1, $2) ON CONFLICT (study) DO NOTHING")
             .bind(study.0.to_vec())
             .bind(sealed)
-            .execute(self.reader().pool())
+            .execute(self.reader().database().writing())
             .await
             .map_err(ReadError::from)?;
         self.find_matching_key(study).await?.ok_or_else(damaged) // another caller may have been first
     }
 
     async fn find_matching_key(&self, study: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
-        let sealed: Option<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM matching_key WHERE study = ?")
+        let sealed: Option<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM matching_key WHERE study = $1")
             .bind(study.0.to_vec())
-            .fetch_optional(self.reader().pool())
+            .fetch_optional(self.reader().database().pool())
             .await
             .map_err(ReadError::from)?;
         let Some(sealed) = sealed else { return Ok(None) };

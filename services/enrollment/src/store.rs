@@ -2,7 +2,7 @@
 
 mod keys;
 
-use crate::{Config, domain::Refusal, secrets};
+use crate::{Config, domain::Refusal};
 use access::{FactError, FactSource};
 use journal::{Journal, Reader, Stored};
 use seal::{
@@ -28,10 +28,12 @@ const PAGE: u32 = 500;
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
     journal::Config {
-        file: config.file.clone(),
+        database: config.database.clone(),
         receipt_key: config.receipt_key.clone(),
         anchored_within_ms: config.anchored_within_ms,
         state_map: true,
+        bus: config.bus.clone(),
+        service: Service::Enrollment,
     }
 }
 
@@ -67,11 +69,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens this service's own tables in the journal's database.
-    pub(crate) async fn open(journal: &Enrollment, vault: Vault) -> Result<Self, sqlx::Error> {
-        let reader = journal.reader().clone();
-        sqlx::raw_sql(secrets::SCHEMA).execute(reader.pool()).await?;
-        Ok(Self { reader, vault })
+    pub(crate) fn new(reader: Reader, vault: Vault) -> Self {
+        Self { reader, vault }
     }
 
     /// The facts of the journal.

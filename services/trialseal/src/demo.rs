@@ -273,7 +273,8 @@ impl Demo {
             .bind(number)
             .fetch_one(&mut database)
             .await?;
-        let vault = Vault::open(&data.file("vault.sqlite"), MasterKey::new(*data.keys().secret("master.key")?)).await?;
+        let keys = data.database("vault", &vault::PART).await?;
+        let vault = Vault::open(keys, MasterKey::new(*data.keys().secret("master.key")?));
         let context = Entry::parse(&bytes)?.envelope;
         let mut plain = vault.open_sealed(&context.0, &stored).await?;
         let place = plain.windows(3).position(|three| three == b"210").context("the value is not where it was")?;

@@ -6,10 +6,12 @@ pub use data::DataDir;
 
 use crate::{
     keys::{self, KeyDir, WITNESSES},
+    telling,
     wiring::{Peers, Wiring},
 };
 use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
+use bus::Bus;
 use client::Endpoints;
 use objects::Objects;
 use seal::id::Service;
@@ -66,25 +68,30 @@ impl Deployment {
             });
         };
         for ((listener, (name, _)), key) in witnesses.into_iter().zip(WITNESSES).zip(keys.witnesses) {
-            let file = data.file(&format!("witness-{name}.sqlite"));
+            let database = data.database(&format!("witness-{name}"), &witness::PART).await?;
             let chains = vec![keys.chain.verifier()];
-            start(listener, witness::open(witness::Config { file, key, chains }).await?);
+            start(listener, witness::open(witness::Config { database, key, chains }));
         }
         let services = ServiceToken::new(&*data.keys().secret_or_new("service.token")?);
         let master = MasterKey::new(*data.keys().secret_or_new("master.key")?);
-        let vault = Vault::open(&data.file("vault.sqlite"), master).await?;
+        let vault = Vault::open(data.database("vault", &vault::PART).await?, master);
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
-        let wiring = Wiring { peers, services, identity: None, gatekeeper };
+        let bus = Bus::in_process();
+        telling::measure(&bus);
+        let wiring =
+            Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance: "up".to_owned() };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
-        let file = |service: Service| data.file(&format!("{service}.sqlite"));
-        start(enrollment, wiring.enrollment(file(Service::Enrollment), for_enrollment, vault.clone()).await?);
+        let database = data.database("enrollment", &enrollment::PART).await?;
+        start(enrollment, wiring.enrollment(database, for_enrollment, vault.clone())?);
         let documents = Objects::folder(&data.file("documents"))?;
-        start(consent, wiring.consent(file(Service::Consent), documents, for_consent).await?);
-        start(capture, wiring.capture(file(Service::Capture), for_capture, vault).await?);
-        let (blocks, chain) = (data.file("anchoring.sqlite"), Objects::folder(&data.file("chain"))?);
-        start(anchoring, wiring.anchoring(blocks, chain, keys.chain, &policy).await?);
+        let database = data.database("consent", &consent::PART).await?;
+        start(consent, wiring.consent(database, documents, for_consent)?);
+        let database = data.database("capture", &capture::PART).await?;
+        start(capture, wiring.capture(database, for_capture, vault)?);
+        let database = data.database("anchoring", &anchoring::PART).await?;
+        start(anchoring, wiring.anchoring(database, Objects::folder(&data.file("chain"))?, keys.chain, &policy)?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;
         Ok(Self { endpoints, policy, data, stop, tasks })

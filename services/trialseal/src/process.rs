@@ -4,16 +4,19 @@ mod args;
 
 pub use args::Process;
 
-use crate::{keys::KeyDir, wiring::Wiring};
+use crate::{keys::KeyDir, telling, wiring::Wiring};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use bus::{Bus, Rate, RateLimits, Trust};
+use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::{Parts, bind, serve, serve_tls};
+use server::{Allowance, Parts, bind, serve, serve_tls};
 use std::{
     fs,
+    io::{self, IsTerminal},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 use tlog::key::SignerKey;
@@ -21,38 +24,52 @@ use tls::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 use vault::{MasterKey, Vault};
 
+/// Of how many seconds' calls a caller may make at once.
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+
 /// Runs the service until it is told to stop.
 pub async fn run(process: Process) -> Result<()> {
-    let identity = process.common().identity()?;
-    let parts = open(&process, identity.clone()).await?;
-    serve_until_told(process.listen(), identity, parts).await
+    let common = process.common();
+    let service = telemetry::Service {
+        name: process.name(),
+        instance: Some(common.instance.clone()),
+        level: "info",
+        json: !io::stderr().is_terminal(),
+    };
+    let telling = telling::begin(service, common.metrics).await?;
+    let identity = common.identity()?;
+    let parts = open(&process, identity.clone()).await?.limits(common.limits());
+    let ended = serve_until_told(process.listen(), identity, parts).await;
+    telling.finish().await;
+    ended
 }
 
 async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     let keys = KeyDir::existing(process.common().keys.clone());
     let wiring = || wiring(process, identity, &keys);
-    let database = local(&process.common().database, "sqlite:", "--database")?;
+    let open = async |part| Database::open(&process.common().database, part).await.context("--database");
     match process {
         Process::Enrollment(it) => {
             let vault = vault(&keys, &it.vault_database).await?;
-            wiring()?.enrollment(database, receipt_key(&keys, Service::Enrollment)?, vault).await
+            wiring()?.enrollment(open(&enrollment::PART).await?, receipt_key(&keys, Service::Enrollment)?, vault)
         }
         Process::Consent(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            wiring()?.consent(database, objects, receipt_key(&keys, Service::Consent)?).await
+            wiring()?.consent(open(&consent::PART).await?, objects, receipt_key(&keys, Service::Consent)?)
         }
         Process::Capture(it) => {
             let vault = vault(&keys, &it.vault_database).await?;
-            wiring()?.capture(database, receipt_key(&keys, Service::Capture)?, vault).await
+            wiring()?.capture(open(&capture::PART).await?, receipt_key(&keys, Service::Capture)?, vault)
         }
         Process::Anchoring(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            wiring()?.anchoring(database, objects, keys.signer("chain")?, &read(&it.policy)?).await
+            wiring()?.anchoring(open(&anchoring::PART).await?, objects, keys.signer("chain")?, &read(&it.policy)?)
         }
         Process::Witness(it) => {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;
             let chains = policy.tlog.logs().iter().map(|log| log.key.clone()).collect();
-            Ok(witness::open(witness::Config { file: database, key: keys.signer("witness")?, chains }).await?)
+            let database = open(&witness::PART).await?;
+            Ok(witness::open(witness::Config { database, key: keys.signer("witness")?, chains }))
         }
     }
 }
@@ -64,7 +81,27 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper })
+    let bus = bus(process)?;
+    telling::measure(&bus);
+    let allowance = allowance(process, &bus);
+    let instance = process.common().instance.clone();
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus, allowance, instance })
+}
+
+/// Without Redis the processes ask each other, again and again.
+fn bus(process: &Process) -> Result<Bus> {
+    let (common, news) = (process.common(), process.news());
+    let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::absent()) };
+    let ca = common.tls_ca.as_deref().map(read).transpose()?;
+    let trust = ca.map(|ca| Trust { ca: Some(ca.into_bytes()), identity: None });
+    Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
+}
+
+fn allowance(process: &Process, bus: &Bus) -> Option<Arc<dyn Allowance>> {
+    let per_second = NonZeroU32::new(process.common().rate)?;
+    let burst = per_second.saturating_mul(BURST);
+    let rate = Rate { per_second, burst, processes: NonZeroU32::MIN };
+    Some(Arc::new(RateLimits::new(bus.clone(), process.name(), rate)))
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {
@@ -84,15 +121,8 @@ fn receipt_key(keys: &KeyDir, service: Service) -> Result<Arc<SignerKey>> {
 }
 
 async fn vault(keys: &KeyDir, url: &str) -> Result<Vault> {
-    let file = local(url, "sqlite:", "--vault-database")?;
-    Ok(Vault::open(&file, MasterKey::new(*keys.secret("master.key")?)).await?)
-}
-
-fn local(url: &str, scheme: &str, flag: &str) -> Result<PathBuf> {
-    match url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("//")) {
-        Some(path) => Ok(PathBuf::from(path)),
-        None => bail!("{flag}: not a URL that begins with {scheme}//"),
-    }
+    let database = Database::open(url, &vault::PART).await.context("--vault-database")?;
+    Ok(Vault::open(database, MasterKey::new(*keys.secret("master.key")?)))
 }
 
 fn read(file: &Path) -> Result<String> {

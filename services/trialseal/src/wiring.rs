@@ -2,11 +2,13 @@
 
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
+use bus::Bus;
 use channel::{Channel, Settings, http::Http};
+use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::Parts;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use server::{Allowance, Parts};
+use std::{sync::Arc, time::Duration};
 use tlog::key::SignerKey;
 use tls::Identity;
 use vault::Vault;
@@ -37,6 +39,12 @@ pub struct Wiring {
     pub identity: Option<Identity>,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
+    /// How often each caller may call; as often as they like unless given.
+    pub allowance: Option<Arc<dyn Allowance>>,
+    /// Who this process is among the replicas of its service.
+    pub instance: String,
 }
 
 impl Wiring {
@@ -50,60 +58,70 @@ impl Wiring {
         channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
     }
 
-    fn facts(&self, enrollment: Channel) -> RemoteFacts {
-        RemoteFacts::new(Service::Enrollment, enrollment, self.services.clone())
+    fn at_the_door(&self, parts: Parts) -> Parts {
+        let parts = parts.guarded(self.gatekeeper.clone());
+        match &self.allowance {
+            Some(allowance) => parts.allowance(allowance.clone()),
+            None => parts,
+        }
+    }
+
+    fn enrollment_facts(&self) -> Result<RemoteFacts> {
+        Ok(RemoteFacts::new(Service::Enrollment, self.channel(Service::Enrollment)?, self.services.clone()))
     }
 
     /// The enrollment service.
-    pub async fn enrollment(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+    pub fn enrollment(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let consent = self.channel(Service::Consent)?;
         let config = enrollment::Config {
-            file,
+            database,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
+            bus: self.bus.clone(),
         };
-        Ok(enrollment::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(enrollment::open(config)))
     }
 
     /// The consent service.
-    pub async fn consent(&self, file: PathBuf, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+    pub fn consent(&self, database: Database, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
         let config = consent::Config {
-            file,
+            database,
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            enrollment: self.facts(self.channel(Service::Enrollment)?),
+            enrollment: self.enrollment_facts()?,
+            bus: self.bus.clone(),
         };
-        Ok(consent::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(consent::open(config)))
     }
 
     /// The capture service.
-    pub async fn capture(&self, file: PathBuf, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
-        let enrollment = self.channel(Service::Enrollment)?;
+    pub fn capture(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let config = capture::Config {
-            file,
+            database,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
-            enrollment: self.facts(enrollment.clone()),
-            enrollment_channel: enrollment,
+            enrollment: self.enrollment_facts()?,
             consent_channel: self.channel(Service::Consent)?,
             vault,
+            bus: self.bus.clone(),
         };
-        Ok(capture::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(capture::open(config)))
     }
 
     /// The anchoring service.
-    pub async fn anchoring(&self, file: PathBuf, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
         let config = anchoring::Config {
-            file,
+            database,
             chain,
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
             interval: INTERVAL,
+            instance: self.instance.clone(),
             journals: anchoring::Journals {
                 enrollment: self.channel(Service::Enrollment)?,
                 consent: self.channel(Service::Consent)?,
@@ -111,7 +129,8 @@ impl Wiring {
                 services: self.services.clone(),
             },
             http: Http::new(self.identity.clone())?,
+            bus: self.bus.clone(),
         };
-        Ok(anchoring::open(config).await?.guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(anchoring::open(config)))
     }
 }

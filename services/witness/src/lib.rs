@@ -6,13 +6,13 @@ mod config;
 mod store;
 
 pub use config::Config;
-pub use store::OpenError;
+pub use store::PART;
 
 use access::Member;
 use server::Parts;
 
 /// Opens the witness: what its port serves.
-pub async fn open(config: Config) -> Result<Parts, OpenError> {
-    let store = store::Store::open(&config.file).await?;
-    Ok(Parts::of(Member::Witness).http(api::router(store, config)))
+pub fn open(config: Config) -> Parts {
+    let store = store::Store::new(config.database.clone());
+    Parts::of(Member::Witness).http(api::router(store, config))
 }

@@ -2,6 +2,7 @@
 
 use crate::keys::KeyDir;
 use anyhow::{Context, Result, bail};
+use database::{Database, Part};
 use std::{
     fs::{self, File, TryLockError},
     io::ErrorKind,
@@ -47,6 +48,12 @@ impl DataDir {
     /// A file of the directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// The database in the file `name`.sqlite, made if it does not exist.
+    pub async fn database(&self, name: &str, part: &Part) -> Result<Database> {
+        let file = self.file(&format!("{name}.sqlite"));
+        Database::open_file(&file, part).await.with_context(|| format!("{}", file.display()))
     }
 
     /// Writes a file for others to read.

@@ -1,0 +1,8 @@
+CREATE TABLE IF NOT EXISTS data_key (reference BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doomed (
+    reference BLOB,
+    stream BLOB NOT NULL,
+    request BLOB,
+    PRIMARY KEY (reference, request)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS destroyed (reference BLOB PRIMARY KEY) WITHOUT ROWID;
