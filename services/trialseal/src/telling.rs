@@ -10,7 +10,6 @@ use telemetry::{Figure, Guard, Kind, Service, meters};
 pub async fn begin(service: Service, metrics: Option<SocketAddr>) -> Result<Guard> {
     let guard = telemetry::start(service)?;
     channel::propagate(telemetry::inject);
-    channel::on_retry(|| telemetry::meters().retries.add(1));
     channel::on_retry(|| meters().retries.add(1));
     if let Some(address) = metrics {
         let listener = bind(address).await.context("--metrics")?;
