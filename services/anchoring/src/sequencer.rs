@@ -46,7 +46,7 @@ enum ReadError {
     #[error(transparent)]
     Broken(#[from] Broken),
     #[error("the journal cannot be read")]
-    Journal(#[from] Box<tonic::Status>),
+    Journal(#[from] Box<Status>),
     #[error("the database of blocks failed")]
     Database(#[from] sqlx::Error),
 }
