@@ -6,6 +6,7 @@ mod support;
 
 use access::ServiceToken;
 use anchoring::Journals;
+use bus::Bus;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;
@@ -101,6 +102,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
             services,
         },
         http: Http::new(None).unwrap(),
+        bus: Bus::absent(),
     };
     let listener = free_port().await;
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -41,7 +41,7 @@ pub struct Trust {
 
 /// The Redis of a deployment.
 pub(crate) enum Server {
-    One(Client),
+    One(Box<Client>),
     Sentinel(Box<Mutex<SentinelClient>>),
     Cluster(Box<ClusterClient>),
 }
@@ -85,10 +85,10 @@ fn hosts(scheme: &str, rest: &str) -> Vec<String> {
 }
 
 fn one(url: &str, certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
-    Ok(Server::One(match certificates {
+    Ok(Server::One(Box::new(match certificates {
         Some(certificates) => Client::build_with_tls(url, certificates)?,
         None => Client::open(url)?,
-    }))
+    })))
 }
 
 fn cluster(urls: &[String], certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
@@ -135,7 +135,7 @@ impl Server {
 
     async fn reach(&self) -> Result<Connection, RedisError> {
         let client = match self {
-            Self::One(client) => client.clone(),
+            Self::One(client) => client.as_ref().clone(),
             Self::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await?,
             Self::Cluster(cluster) => return cluster.get_async_connection().await.map(Connection::Cluster),
         };

@@ -5,6 +5,7 @@
 //!
 //! What this crate is *not*: it reads no journal, and decides nothing.
 
+mod absent;
 mod address;
 mod figures;
 mod limits;
@@ -31,6 +32,7 @@ use tokio::sync::mpsc;
 pub struct Bus(Arc<Kind>);
 
 enum Kind {
+    Absent(Arc<Counters>),
     Local(Local),
     Remote(Remote),
 }
@@ -89,6 +91,12 @@ impl Bus {
         Self(Arc::new(Kind::Local(Local::default())))
     }
 
+    /// A bus that carries nothing, for processes that have none between them: followers are told that nothing is heard,
+    /// workers to sweep every second.
+    pub fn absent() -> Self {
+        Self(Arc::new(Kind::Absent(Arc::default())))
+    }
+
     /// A bus on Redis 7 or newer: `redis://`, `rediss://` (TLS), `redis+sentinel://host,host/name`,
     /// `redis+cluster://host,host`. `instance` names this process among those of its service. Does not wait for Redis,
     /// which may be away; needs a tokio runtime.
@@ -100,6 +108,7 @@ impl Bus {
     /// Tells everybody that a journal moved. Never waits: the newest head of each journal is kept until it could be told.
     pub fn publish(&self, moved: Moved) {
         match &*self.0 {
+            Kind::Absent(_) => {}
             Kind::Local(local) => local.publish(moved),
             Kind::Remote(remote) => remote.publish(moved),
         }
@@ -108,6 +117,7 @@ impl Bus {
     /// Follows the journals of a service: every follower in every process hears everything. Begins with [`News::Missed`].
     pub fn follow(&self, service: Service) -> Following {
         Following(match &*self.0 {
+            Kind::Absent(_) => absent::follow(),
             Kind::Local(local) => local.follow(service),
             Kind::Remote(remote) => remote.follow(service),
         })
@@ -117,6 +127,7 @@ impl Bus {
     /// with [`Job::Sweep`].
     pub fn work(&self, service: Service, group: Group) -> Work {
         let jobs = match &*self.0 {
+            Kind::Absent(counters) => absent::work(counters.clone()),
             Kind::Local(local) => local.work(service, group),
             Kind::Remote(remote) => remote.work(service, group),
         };
@@ -126,7 +137,7 @@ impl Bus {
     /// What the bus did so far, and how it is.
     pub fn figures(&self) -> Figures {
         let queued = match &*self.0 {
-            Kind::Local(_) => 0,
+            Kind::Absent(_) | Kind::Local(_) => 0,
             Kind::Remote(remote) => remote.queued(),
         };
         self.counters().figures(queued)
@@ -134,6 +145,7 @@ impl Bus {
 
     fn counters(&self) -> &Counters {
         match &*self.0 {
+            Kind::Absent(counters) => counters,
             Kind::Local(local) => local.counters(),
             Kind::Remote(remote) => remote.counters(),
         }
@@ -175,6 +187,7 @@ impl Work {
     /// Says that a message was dealt with. If that cannot be told, the message is given out again later.
     pub async fn ack(&self, delivery: &Delivery) {
         match &*self.bus.0 {
+            Kind::Absent(_) => {}
             Kind::Local(local) => local.ack(self.service, self.group, delivery),
             Kind::Remote(remote) => remote.ack(self.service, self.group, delivery).await,
         }

@@ -49,13 +49,11 @@ impl RateLimits {
     /// while Redis is away, this process limits alone.
     pub async fn take(&self, caller: Hash) -> Result<(), Duration> {
         match &*self.bus.0 {
+            Kind::Absent(_) => self.take_alone(caller),
             Kind::Local(_) => self.take_here(caller, self.rate.interval()),
             Kind::Remote(remote) => match self.take_shared(remote.line(), caller).await {
                 Some(taken) => taken,
-                None => {
-                    self.bus.counters().limited_here.add(1);
-                    self.take_here(caller, self.rate.interval().saturating_mul(self.rate.processes.get()))
-                }
+                None => self.take_alone(caller),
             },
         }
     }
@@ -73,6 +71,12 @@ impl RateLimits {
                 None
             }
         }
+    }
+
+    /// Takes from this process's share.
+    fn take_alone(&self, caller: Hash) -> Result<(), Duration> {
+        self.bus.counters().limited_here.add(1);
+        self.take_here(caller, self.rate.interval().saturating_mul(self.rate.processes.get()))
     }
 
     fn take_here(&self, caller: Hash, interval: Duration) -> Result<(), Duration> {

@@ -1,13 +1,17 @@
 //! Where the streams stand, and the news of it.
 
 use crate::Reader;
+use bus::{Following, News};
 use seal::{entry::Head, id::StreamId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
-use tokio::{sync::broadcast, time::sleep};
+use tokio::{
+    sync::broadcast,
+    time::{MissedTickBehavior, interval},
+};
 
 /// How many heads a follower may be behind before it must look for itself.
 const NEWS: usize = 1_024;
@@ -48,18 +52,44 @@ impl Heads {
         self.0.latest.lock().is_ok_and(|latest| latest.get(stream).is_some_and(|known| *known >= number))
     }
 
-    /// Looks again and again for what other replicas committed, for as long as somebody has the journal open.
-    pub(crate) fn sweep(&self, reader: Reader) {
+    /// Learns what other replicas committed for as long as somebody has the journal open. The database is asked every
+    /// second, at once when the bus says that something moved, and when it may have lost something: what is on the bus
+    /// is a hint, and never believed.
+    pub(crate) fn sweep(&self, reader: Reader, mut following: Following) {
         let known = Arc::downgrade(&self.0);
         tokio::spawn(async move {
+            let mut often = interval(SWEEP);
+            often.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while Weak::strong_count(&known) > 0 {
-                sleep(SWEEP).await;
+                let news = tokio::select! {
+                    news = following.next() => news,
+                    _ = often.tick() => News::Missed,
+                };
                 let Some(heads) = known.upgrade().map(Heads) else { return };
-                if let Err(error) = heads.look(&reader).await {
+                if let Err(error) = heads.hear(&news, &reader).await {
                     tracing::warn!(%error, "the heads of other replicas cannot be read now");
                 }
             }
         });
+    }
+
+    async fn hear(&self, news: &News, reader: &Reader) -> Result<(), crate::ReadError> {
+        match news {
+            News::Moved(moved) => self.look_at(moved.head.stream, moved.head.number, reader).await,
+            News::Missed | News::Away => self.look(reader).await,
+        }
+    }
+
+    async fn look_at(&self, stream: StreamId, number: u64, reader: &Reader) -> Result<(), crate::ReadError> {
+        if self.knows(&stream, number) {
+            return Ok(());
+        }
+        match reader.head(stream).await {
+            Ok(head) => head.into_iter().for_each(|head| self.learn(head)),
+            Err(crate::ReadError::Broken) => {} // said when it is read or extended; the others go on
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     async fn look(&self, reader: &Reader) -> Result<(), crate::ReadError> {
@@ -67,14 +97,7 @@ impl Heads {
         while let Some(from) = after {
             let (numbers, next) = reader.numbers(from, PAGE).await?;
             for (_, stream, number) in numbers {
-                if self.knows(&stream, number) {
-                    continue;
-                }
-                match reader.head(stream).await {
-                    Ok(head) => head.into_iter().for_each(|head| self.learn(head)),
-                    Err(crate::ReadError::Broken) => {} // said when it is read or extended; the others go on
-                    Err(error) => return Err(error),
-                }
+                self.look_at(stream, number, reader).await?;
             }
             after = next;
         }

@@ -18,14 +18,20 @@ mod map;
 mod read;
 pub mod schema;
 mod store;
+mod trace;
 mod writer;
 
 pub use error::{AppendError, ReadError};
 pub use read::{FactAt, FactProof, Reader, Stored};
 pub use writer::Journal;
 
+use bus::Bus;
 use database::Database;
-use seal::{Hash, entry::Head, id::StreamId, id::Uuid};
+use seal::{
+    Hash,
+    entry::Head,
+    id::{Service, StreamId, Uuid},
+};
 use std::collections::HashMap;
 
 /// How a journal database is opened.
@@ -38,6 +44,10 @@ pub struct Config {
     pub anchored_within_ms: u64,
     /// Whether entries carry the root of a state map over the facts.
     pub state_map: bool,
+    /// Where it is told that a journal moved.
+    pub bus: Bus,
+    /// Whose journals these are, as the bus knows them.
+    pub service: Service,
 }
 
 /// The facts a rule asked for; what is not there is absent.

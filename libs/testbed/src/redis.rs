@@ -9,7 +9,7 @@ pub use sentinel::Sentinel;
 use std::{
     fs,
     io::{self, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -111,7 +111,8 @@ fn spawn(port: u16, folder: &Path, arguments: &[String]) -> io::Result<Child> {
 fn ask(port: u16, command: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    stream.shutdown(Shutdown::Write)?; // it closes the connection after its answer
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

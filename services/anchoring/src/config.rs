@@ -1,6 +1,7 @@
 //! What the service must be told.
 
 use access::ServiceToken;
+use bus::Bus;
 use channel::{Channel, http::Http};
 use seal::id::Service;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Config {
     pub instance: String,
     /// Where the journals are.
     pub journals: Journals,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
     /// By which witnesses are reached.
     pub http: Http,
 }

@@ -14,6 +14,7 @@ mod sequencer;
 mod state;
 mod store;
 mod tiles;
+mod trace;
 
 pub use config::{Config, Journals};
 pub use state::{CHAIN, JOURNALS};

@@ -10,6 +10,7 @@ use crate::{
     state::State,
     store::{Store, WriteError},
     tiles::Tiles,
+    trace,
 };
 use channel::Channel;
 use proto::journal::{EntryView, ReadEntriesRequest, journal_service_client::JournalServiceClient};
@@ -25,11 +26,14 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use telemetry::meters;
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 use tonic::{Code, Request, Status};
+use tracing::Instrument;
 
 /// After this time without news the chain is tried again, for witnesses that were away.
 const IDLE: Duration = Duration::from_secs(1);
@@ -51,15 +55,11 @@ enum ReadError {
     Database(#[from] sqlx::Error),
 }
 
-/// Starts following and sequencing. Both end with the runtime.
+/// Starts sequencing, which ends with the runtime.
 pub(crate) fn start(store: Store, tiles: Tiles, state: State, config: Config) {
-    let known = Arc::new(Known::default());
-    for service in Service::ALL {
-        tokio::spawn(follow(service, config.journals.clone(), known.clone()));
-    }
     let (publishing, published) = watch::channel(None);
     tokio::spawn(mirror::run(store.clone(), tiles.clone(), published));
-    tokio::spawn(sequence(store, tiles, state, config, known, publishing));
+    tokio::spawn(sequence(store, tiles, state, config, publishing));
 }
 
 /// Waits for the lease, makes blocks as long as it lasts, and waits again.
@@ -68,7 +68,6 @@ async fn sequence(
     tiles: Tiles,
     state: State,
     config: Config,
-    known: Arc<Known>,
     publishing: watch::Sender<Option<u64>>,
 ) {
     let mut at_once = store.is_embedded();
@@ -78,23 +77,28 @@ async fn sequence(
         tracing::info!(instance = config.instance, "this process makes blocks now");
         match Chain::open(store.clone(), token, tiles.clone(), &config).await {
             Ok(chain) => {
+                let known = Arc::new(Known::default());
                 let term = Term {
+                    _following: follow(&config, &known),
                     chain,
                     store: store.clone(),
                     token,
                     journals: config.journals.clone(),
-                    known: known.clone(),
+                    known,
                     state: state.clone(),
                     publishing: publishing.clone(),
                     tips: HashMap::new(),
                     checked: Checked::default(),
                     stopped: HashSet::new(),
                     lost: HashSet::new(),
+                    traces: Vec::new(),
                 };
+                meters().lease.set(1);
                 tokio::select! {
                     () = term.run(config.interval) => {}
                     () = overtaken(&store, token) => {}
                 }
+                meters().lease.set(0);
                 tracing::warn!(instance = config.instance, "another process makes blocks now, or soon");
             }
             Err(error) => tracing::warn!(%error, "the chain cannot be taken up"),
@@ -153,6 +157,8 @@ struct Term {
     token: Token,
     journals: Journals,
     known: Arc<Known>,
+    /// Ends with the term: news are for whoever makes blocks.
+    _following: JoinSet<()>,
     state: State,
     publishing: watch::Sender<Option<u64>>,
     tips: HashMap<StreamId, Tip>,
@@ -160,6 +166,8 @@ struct Term {
     stopped: HashSet<StreamId>,
     /// Those that are on the chain and in no journal.
     lost: HashSet<StreamId>,
+    /// The traces of blocks that no checkpoint covers.
+    traces: Vec<String>,
 }
 
 impl Term {
@@ -181,8 +189,16 @@ impl Term {
     async fn round(&mut self) -> bool {
         // A chain that must not grow gets no blocks either: they would have to be taken out again.
         let more = self.chain.halted().is_none() && self.make_blocks().await;
-        if let Err(error) = self.chain.publish().await {
-            tracing::warn!(%error, "no new checkpoint");
+        match self.chain.publish().instrument(trace::checkpoint(&self.traces)).await {
+            Ok(size) => {
+                self.traces.clear();
+                meters().checkpoint.end("");
+                meters().chain.set(size);
+            }
+            Err(error) => {
+                meters().checkpoint.begin("");
+                tracing::warn!(%error, "no new checkpoint");
+            }
         }
         let size = Some(self.chain.size());
         self.publishing.send_if_modified(|told| std::mem::replace(told, size) != size);
@@ -193,7 +209,7 @@ impl Term {
         self.check_again_behind_new_connections();
         let (mut blocks, mut more, heads) = (Vec::new(), false, self.known.heads());
         self.find_lost(&heads).await;
-        for (stream, (service, head)) in heads {
+        for (stream, (service, head)) in heads.clone() {
             if self.stopped.contains(&stream) {
                 continue;
             }
@@ -206,7 +222,14 @@ impl Term {
                 Err(error) => self.not_read(stream, &error),
             }
         }
-        self.add(blocks).await && more
+        let added = self.add(blocks).await;
+        meters().lag.set(heads.iter().map(|(stream, (_, head))| self.behind(stream, *head)).sum());
+        added && more
+    }
+
+    /// How many entries of a journal are in no block.
+    fn behind(&self, stream: &StreamId, head: u64) -> u64 {
+        (head + 1).saturating_sub(self.tips.get(stream).map_or(0, |tip| tip.entry))
     }
 
     fn not_read(&mut self, stream: StreamId, error: &ReadError) {
@@ -289,7 +312,11 @@ impl Term {
         }
         let Some(count) = head.checked_sub(tip.entry).map(|more| more + 1) else { return Ok(None) };
         let count = count.min(BLOCK).min(u64::from(MAX_ENTRIES));
-        let entries = self.entries(stream, service, (tip.entry, count)).await?;
+        let span = trace::block(stream, (tip.entry, count), &self.known.traces(stream));
+        let entries = self.entries(stream, service, (tip.entry, count)).instrument(span.clone()).await?;
+        if self.traces.len() < trace::MOST {
+            self.traces.extend(telemetry::traceparent(&span));
+        }
         if entries.is_empty() {
             return Ok(None);
         }

@@ -1,6 +1,7 @@
 //! What the service must be told.
 
 use access::{RemoteFacts, ServiceToken};
+use bus::Bus;
 use channel::Channel;
 use std::sync::Arc;
 use vault::Vault;
@@ -17,10 +18,10 @@ pub struct Config {
     pub services: ServiceToken,
     /// The enrollment service's facts.
     pub enrollment: RemoteFacts,
-    /// Where the enrollment service is reached, to follow its heads.
-    pub enrollment_channel: Channel,
     /// Where the consent service is reached.
     pub consent_channel: Channel,
     /// The participants' keys.
     pub vault: Vault,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }

@@ -1,37 +1,35 @@
 //! The gate: on what state of enrollment and consent a submission is decided.
 //!
-//! Answers are kept for a second at most, and dropped as soon as either journal is known to have moved. Without an
-//! answer nothing is captured.
+//! Answers are kept for a second at most, and dropped as soon as the bus tells that either journal has moved, or may have.
+//! While the bus is away none are kept. So a decision rests on a state that was left behind at most a second ago: the
+//! second counts where news got lost without anybody's knowledge, such as when a process died between its commit and the
+//! news of it. Without an answer nothing is captured.
+
+mod watch;
 
 use crate::{
     Config,
     domain::{self, Refusal},
 };
-use access::{Consents, Decided, FactSource, RemoteFacts, ServiceToken};
-use channel::Channel;
-use journal::api::parse_head;
+use access::{Consents, Decided, FactSource, RemoteFacts};
 use moka::sync::Cache;
-use proto::journal::{FollowHeadsRequest, journal_service_client::JournalServiceClient};
 use seal::{
     command::{Provision, Submission},
     consent::InForce,
     dsse::Envelope,
     entry::Head,
     fact::Facts,
-    id::{Name, StreamId, Uuid},
+    id::{Name, Service, Uuid},
     key::KeyId,
 };
 use server::{Problem, now_ms};
-use std::{
-    collections::HashMap,
-    sync::{Arc, RwLock},
-    time::Duration,
-};
-use tonic::Request;
+use std::{sync::Arc, time::Duration};
+use telemetry::meters;
+use tracing::{Instrument, info_span};
+use watch::{Since, Watch};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(1);
-const RECONNECT: Duration = Duration::from_millis(200);
 
 /// The state a submission is decided on.
 pub(crate) struct Basis {
@@ -39,6 +37,7 @@ pub(crate) struct Basis {
     pub(crate) consent: Result<InForce, Refusal>,
     pub(crate) heads: Vec<Head>,
     pub(crate) asked_ms: u64,
+    since: Since,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -51,28 +50,22 @@ struct Question {
     provision: Provision,
 }
 
-type Moved = Arc<RwLock<HashMap<StreamId, u64>>>;
-
 /// Asks enrollment and consent. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gate {
     enrollment: RemoteFacts,
     consents: Consents,
     answers: Cache<Question, Arc<Basis>>,
-    moved: Moved,
+    watch: Watch,
 }
 
 impl Gate {
     pub(crate) fn new(config: &Config) -> Self {
-        let moved = Moved::default();
-        for channel in [&config.enrollment_channel, &config.consent_channel] {
-            tokio::spawn(follow(channel.clone(), config.services.clone(), moved.clone()));
-        }
         Self {
             enrollment: config.enrollment.clone(),
             consents: Consents::new(config.consent_channel.clone(), config.services.clone()),
             answers: Cache::builder().max_capacity(100_000).time_to_live(KEPT).build(),
-            moved,
+            watch: Watch::over(&config.bus, &[Service::Enrollment, Service::Consent]),
         }
     }
 
@@ -87,22 +80,24 @@ impl Gate {
             provision: submission.rests_on(),
         };
         if let Some(basis) = self.answers.get(&question).filter(|basis| self.is_current(basis)) {
+            meters().decisions.of("hit");
             return Ok(basis);
         }
-        let basis = Arc::new(self.ask(submission, envelope).await?);
+        meters().decisions.of("miss");
+        let basis = Arc::new(self.ask(submission, envelope).instrument(info_span!("capture.decide")).await?);
         self.answers.insert(question, basis.clone());
         Ok(basis)
     }
 
     async fn ask(&self, submission: &Submission, envelope: &Envelope) -> Result<Basis, Problem> {
-        let asked_ms = now_ms();
+        let (asked_ms, since) = (now_ms(), self.watch.now());
         let needs = domain::needs(submission, envelope);
         let enrollment = self.enrollment.facts(submission.study, &needs);
         let provision = submission.rests_on();
         let consent = self.consents.decide(submission.study, &submission.instance.participant, &provision);
         let ((enrollment_head, facts), Decided { head, outcome, .. }) = tokio::try_join!(enrollment, consent)?;
         let heads = [enrollment_head, head].into_iter().flatten().collect();
-        Ok(Basis { enrollment: facts, consent: outcome.map_err(Refusal::NotInForce), heads, asked_ms })
+        Ok(Basis { enrollment: facts, consent: outcome.map_err(Refusal::NotInForce), heads, asked_ms, since })
     }
 
     /// The present head of the consent journal, if everything the participant consented to is withdrawn.
@@ -115,29 +110,10 @@ impl Gate {
     }
 
     fn is_current(&self, basis: &Basis) -> bool {
-        let Ok(moved) = self.moved.read() else { return false };
         let ended = |consent: &InForce| consent.until.is_some_and(|until| now_ms() >= until);
         if basis.consent.as_ref().is_ok_and(ended) {
             return false;
         }
-        let behind = |head: &Head| moved.get(&head.stream).is_some_and(|latest| *latest > head.number);
-        !basis.heads.iter().any(behind)
-    }
-}
-
-/// Keeps track of where a service's journals are, for as long as anybody needs to know.
-async fn follow(channel: Channel, services: ServiceToken, moved: Moved) {
-    let mut client = JournalServiceClient::new(channel);
-    while Arc::strong_count(&moved) > 1 {
-        if let Ok(heads) = client.follow_heads(services.attach(Request::new(FollowHeadsRequest {}))).await {
-            let mut heads = heads.into_inner();
-            while let Ok(Some(message)) = heads.message().await {
-                let head = message.head.as_ref().and_then(parse_head);
-                if let (Some(head), Ok(mut moved)) = (head, moved.write()) {
-                    moved.insert(head.stream, head.number);
-                }
-            }
-        }
-        tokio::time::sleep(RECONNECT).await;
+        self.watch.is_current(basis.since, &basis.heads)
     }
 }

@@ -1,6 +1,7 @@
 //! What the service must be told.
 
 use access::RemoteFacts;
+use bus::Bus;
 use std::sync::Arc;
 
 /// The configuration of the consent service.
@@ -15,4 +16,6 @@ pub struct Config {
     pub anchored_within_ms: u64,
     /// The enrollment service's facts.
     pub enrollment: RemoteFacts,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }

@@ -3,7 +3,7 @@
 use crate::{Config, domain::Refusal};
 use journal::Journal;
 use objects::{ObjectError, Objects};
-use seal::{Hash, sha256};
+use seal::{Hash, id::Service, sha256};
 
 /// The largest file of a document.
 pub(crate) const MAX_FILE_BYTES: usize = 8 << 20;
@@ -18,6 +18,8 @@ pub(crate) fn journal(config: &Config) -> journal::Config {
         receipt_key: config.receipt_key.clone(),
         anchored_within_ms: config.anchored_within_ms,
         state_map: true,
+        bus: config.bus.clone(),
+        service: Service::Consent,
     }
 }
 

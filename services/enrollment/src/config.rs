@@ -1,6 +1,7 @@
 //! What the service must be told.
 
 use access::{AccessLog, Consents};
+use bus::Bus;
 
 /// The configuration of the enrollment service.
 pub struct Config {
@@ -16,4 +17,6 @@ pub struct Config {
     pub consents: Consents,
     /// Seals screening answers under the participants' keys, and the study's own secrets.
     pub vault: vault::Vault,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
 }

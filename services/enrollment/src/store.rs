@@ -32,6 +32,8 @@ pub(crate) fn journal(config: &Config) -> journal::Config {
         receipt_key: config.receipt_key.clone(),
         anchored_within_ms: config.anchored_within_ms,
         state_map: true,
+        bus: config.bus.clone(),
+        service: Service::Enrollment,
     }
 }
 

@@ -24,6 +24,7 @@ use serde::Serialize;
 use std::{
     fs,
     io::{self, IsTerminal, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
 };
@@ -47,6 +48,9 @@ enum Command {
         /// The first of seven ports; 0 takes any that are free.
         #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
         port: u16,
+        /// Where Prometheus finds the metrics, as plain HTTP under /metrics. Nowhere unless given.
+        #[arg(long, env = "TRIALSEAL_METRICS")]
+        metrics: Option<SocketAddr>,
     },
     #[command(flatten)]
     Process(Process),
@@ -247,11 +251,8 @@ impl Cli {
     /// Does what the command line says.
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Up { data, port } => up(data, port).await,
-            Command::Process(process) => {
-                log("info");
-                process::run(process).await.map(|()| ExitCode::SUCCESS)
-            }
+            Command::Up { data, port, metrics } => up(data, port, metrics).await,
+            Command::Process(process) => process::run(process).await.map(|()| ExitCode::SUCCESS),
             Command::Init(init) => {
                 let folder = init.run()?;
                 println!("keys, policy.txt and endpoints.json are in {}", folder.display());
@@ -319,8 +320,10 @@ fn print<T: Serialize>(json: bool, value: &T, readable: impl Fn(&T) -> String) -
     io::stdout().write_all(text.as_bytes()).context("standard output")
 }
 
-async fn up(data: PathBuf, port: u16) -> Result<ExitCode> {
-    log("info");
+async fn up(data: PathBuf, port: u16, metrics: Option<SocketAddr>) -> Result<ExitCode> {
+    // Who runs everything on a laptop does not want a line for every call.
+    let service = telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
+    let telling = telling::begin(service, metrics).await?;
     let mut deployment = Deployment::start(&data, port).await?;
     let endpoints = &deployment.endpoints;
     println!("trialseal is up, data in {}", data.display());
@@ -344,6 +347,7 @@ async fn up(data: PathBuf, port: u16) -> Result<ExitCode> {
     }
     println!("stopping");
     deployment.stop().await;
+    telling.finish().await;
     Ok(ExitCode::SUCCESS)
 }
 

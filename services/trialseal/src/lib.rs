@@ -17,5 +17,6 @@ pub mod process;
 pub mod prove;
 pub mod record;
 pub mod setup;
+pub mod telling;
 pub mod verify;
 pub mod wiring;

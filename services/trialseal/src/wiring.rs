@@ -2,11 +2,12 @@
 
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
+use bus::Bus;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::Parts;
+use server::{Allowance, Parts};
 use std::{sync::Arc, time::Duration};
 use tlog::key::SignerKey;
 use tls::Identity;
@@ -38,6 +39,10 @@ pub struct Wiring {
     pub identity: Option<Identity>,
     /// Who lets callers in.
     pub gatekeeper: Gatekeeper,
+    /// Where it is told that journals moved.
+    pub bus: Bus,
+    /// How often each caller may call; as often as they like unless given.
+    pub allowance: Option<Arc<dyn Allowance>>,
     /// Who this process is among the replicas of its service.
     pub instance: String,
 }
@@ -53,8 +58,16 @@ impl Wiring {
         channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
     }
 
-    fn facts(&self, enrollment: Channel) -> RemoteFacts {
-        RemoteFacts::new(Service::Enrollment, enrollment, self.services.clone())
+    fn at_the_door(&self, parts: Parts) -> Parts {
+        let parts = parts.guarded(self.gatekeeper.clone());
+        match &self.allowance {
+            Some(allowance) => parts.allowance(allowance.clone()),
+            None => parts,
+        }
+    }
+
+    fn enrollment_facts(&self) -> Result<RemoteFacts> {
+        Ok(RemoteFacts::new(Service::Enrollment, self.channel(Service::Enrollment)?, self.services.clone()))
     }
 
     /// The enrollment service.
@@ -67,8 +80,9 @@ impl Wiring {
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
+            bus: self.bus.clone(),
         };
-        Ok(enrollment::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(enrollment::open(config)))
     }
 
     /// The consent service.
@@ -78,25 +92,25 @@ impl Wiring {
             documents,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
-            enrollment: self.facts(self.channel(Service::Enrollment)?),
+            enrollment: self.enrollment_facts()?,
+            bus: self.bus.clone(),
         };
-        Ok(consent::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(consent::open(config)))
     }
 
     /// The capture service.
     pub fn capture(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
-        let enrollment = self.channel(Service::Enrollment)?;
         let config = capture::Config {
             database,
             receipt_key,
             anchored_within_ms: ANCHORED_WITHIN_MS,
             services: self.services.clone(),
-            enrollment: self.facts(enrollment.clone()),
-            enrollment_channel: enrollment,
+            enrollment: self.enrollment_facts()?,
             consent_channel: self.channel(Service::Consent)?,
             vault,
+            bus: self.bus.clone(),
         };
-        Ok(capture::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(capture::open(config)))
     }
 
     /// The anchoring service.
@@ -115,7 +129,8 @@ impl Wiring {
                 services: self.services.clone(),
             },
             http: Http::new(self.identity.clone())?,
+            bus: self.bus.clone(),
         };
-        Ok(anchoring::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(anchoring::open(config)))
     }
 }

@@ -1,11 +1,21 @@
 //! A worker of a consumer group.
 
 use super::{Line, stream};
-use crate::{Delivery, Group, Job, address::Connection, message::Content, pause::Pause};
+use crate::{Delivery, Group, Job, absent::SWEEP, address::Connection, message::Content, pause::Pause};
 use redis::{RedisError, Value, cmd};
 use seal::id::Service;
-use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 
 /// The most jobs that wait for one worker.
 pub(crate) const AT_ONCE: usize = 16;
@@ -18,28 +28,39 @@ const FORGOTTEN: u64 = 3_600_000;
 
 /// Works until nobody takes jobs any more. After any failure all begins anew, with a sweep.
 pub(crate) async fn run(line: Arc<Line>, service: Service, group: Group, jobs: mpsc::Sender<Job>) {
-    let mut pause = Pause::new();
-    loop {
-        let mut worker = Worker {
-            line: &line,
-            service,
-            group,
-            jobs: &jobs,
-            stream: stream::heads(service),
-            scanned: FIRST.to_owned(),
-        };
-        let failed = tokio::select! {
-            failed = worker.work(&mut pause) => failed,
-            () = jobs.closed() => return,
-        };
-        if let Err(error) = failed {
-            line.failed(&error);
+    let (mut pause, away) = (Pause::new(), AtomicBool::new(false));
+    let mut worker = Worker {
+        line: &line,
+        service,
+        group,
+        jobs: &jobs,
+        stream: stream::heads(service),
+        scanned: FIRST.to_owned(),
+        away: &away,
+    };
+    let working = async {
+        loop {
+            if let Err(error) = worker.work(&mut pause).await {
+                line.failed(&error);
+            }
+            away.store(true, Relaxed);
+            pause.wait().await;
         }
-        // No news until Redis is back: the journals are read instead.
-        if jobs.try_send(Job::Sweep).is_ok() {
+    };
+    tokio::select! {
+        () = working => {}
+        () = sweep(&line, &away, &jobs) => {}
+        () = jobs.closed() => {}
+    }
+}
+
+/// While there is no news the journals are read instead.
+async fn sweep(line: &Line, away: &AtomicBool, jobs: &mpsc::Sender<Job>) {
+    loop {
+        sleep(SWEEP).await;
+        if away.load(Relaxed) && jobs.try_send(Job::Sweep).is_ok() {
             line.counters.missed.add(1);
         }
-        pause.wait().await;
     }
 }
 
@@ -51,6 +72,8 @@ struct Worker<'a> {
     stream: String,
     /// How far the unacknowledged messages were looked through.
     scanned: String,
+    /// Whether no news come because Redis failed.
+    away: &'a AtomicBool,
 }
 
 impl Worker<'_> {
@@ -92,6 +115,7 @@ impl Worker<'_> {
             Err(_) | Ok(()) => {}
         }
         self.sweep().await;
+        self.away.store(false, Relaxed);
         Ok(mark)
     }
 

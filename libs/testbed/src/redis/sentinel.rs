@@ -29,8 +29,10 @@ impl Sentinel {
     /// Starts all five and waits until the sentinels know each other and the replica follows.
     pub fn start() -> io::Result<Self> {
         install()?;
-        let master = Redis::start()?;
-        let replica = Redis::start_with(&["--replicaof".into(), "127.0.0.1".into(), master.port().to_string()])?;
+        let at_once = ["--repl-diskless-sync-delay", "0"].map(str::to_owned);
+        let master = Redis::start_with(&at_once)?;
+        let follows = ["--replicaof".to_owned(), "127.0.0.1".to_owned(), master.port().to_string()];
+        let replica = Redis::start_with(&[at_once.as_slice(), &follows].concat())?;
         wait(|| master.ask("INFO replication").is_ok_and(|answer| answer.contains("state=online")))?;
         let mut sentinels = Vec::new();
         for _ in 0..3 {
