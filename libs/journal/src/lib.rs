@@ -18,6 +18,7 @@ mod map;
 mod read;
 pub mod schema;
 mod store;
+mod trace;
 mod writer;
 
 pub use error::{AppendError, ReadError};

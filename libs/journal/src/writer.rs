@@ -6,8 +6,9 @@ use crate::{
     heads::Heads,
     read::{self, check_facts},
     store::{self, Locked},
+    trace,
 };
-use bus::{Moved, Traceparent};
+use bus::Moved;
 use database::Transaction;
 use seal::{
     Hash,
@@ -20,13 +21,14 @@ use std::{
     collections::HashMap,
     io::ErrorKind,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use telemetry::meters;
 use tokio::{
     sync::{broadcast, mpsc, oneshot},
     time::timeout,
 };
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 /// The most proposals of one commit group.
 const MAX_GROUP: usize = 512;
@@ -40,10 +42,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 type Answer<E> = oneshot::Sender<Result<Receipt, AppendError<E>>>;
 type Waiting<E> = (Proposal<E>, Answer<E>);
+/// What waits, and the trace of who proposed it.
+type Queued<E> = (Waiting<E>, Option<String>);
 
 /// A journal database, open for appending and reading. Cheap to clone.
 pub struct Journal<E> {
-    queues: Vec<mpsc::Sender<Waiting<E>>>,
+    queues: Vec<mpsc::Sender<Queued<E>>>,
     heads: Heads,
     reader: Reader,
 }
@@ -78,7 +82,9 @@ impl<E: Send + 'static> Journal<E> {
         let (answer, answered) = oneshot::channel();
         let turn = usize::from(proposal.stream.0.0[0]) % self.queues.len().max(1);
         let queue = self.queues.get(turn).ok_or(AppendError::Storage)?;
-        queue.send((proposal, answer)).await.map_err(|_| AppendError::Storage)?;
+        let trace = telemetry::traceparent(&Span::current());
+        queue.send(((proposal, answer), trace)).await.map_err(|_| AppendError::Storage)?;
+        meters().queue.change(1);
         answered.await.map_err(|_| AppendError::Storage)?
     }
 
@@ -128,11 +134,13 @@ impl Writer {
         Self { config, tips: HashMap::new(), heads, reader, log_holds_replaced: false }
     }
 
-    async fn run<E: Send + 'static>(mut self, mut waiting: mpsc::Receiver<Waiting<E>>) {
+    async fn run<E: Send + 'static>(mut self, mut waiting: mpsc::Receiver<Queued<E>>) {
         let dialect = self.config.database.dialect();
         let mut batch = Vec::with_capacity(MAX_GROUP);
         while waiting.recv_many(&mut batch, MAX_GROUP).await > 0 {
-            let committing = self.commit(std::mem::take(&mut batch));
+            meters().queue.change(-i64::try_from(batch.len()).unwrap_or_default());
+            let ((batch, traces), start): ((Vec<_>, Vec<_>), _) = (batch.drain(..).unzip(), Instant::now());
+            let committing = self.commit(batch).instrument(trace::commit(&traces));
             let committed = match dialect.is_shared() {
                 true => timeout(PATIENCE, committing)
                     .await
@@ -148,6 +156,7 @@ impl Writer {
                 }
                 tracing::warn!(%error, "a commit failed");
             }
+            meters().commit.since(start);
         }
     }
 
@@ -168,6 +177,7 @@ impl Writer {
         };
         self.log_holds_replaced |= group.restores();
         let (receipts, tips) = self.write(transaction, group).await?;
+        meters().commit_size.of(receipts.len());
         self.cut_log().await;
         self.publish(tips);
         self.answer(outcomes, &receipts).await;
@@ -310,12 +320,12 @@ impl Writer {
     }
 
     fn publish(&mut self, tips: HashMap<StreamId, Tip>) {
-        let trace: Option<Traceparent> = telemetry::traceparent(&Span::current()).and_then(|trace| trace.parse().ok());
         for (stream, tip) in tips {
             if let Some(head) = tip.as_head(stream) {
                 self.reader.known().rows.insert(stream, tip.row);
                 self.heads.learn(head);
-                self.config.bus.publish(Moved { service: self.config.service, head, trace: trace.clone() });
+                let trace = trace::publish(&head).and_then(|trace| trace.parse().ok());
+                self.config.bus.publish(Moved { service: self.config.service, head, trace });
             }
             self.tips.insert(stream, tip);
         }

@@ -98,7 +98,7 @@ impl Objects {
     /// [`ObjectError`]; [`ObjectError::TooLarge`] if it is larger than `limit`.
     pub async fn get(&self, name: &str, limit: usize) -> Result<Option<Vec<u8>>, ObjectError> {
         let name = self.name(name)?;
-        patiently(async {
+        patiently("get", async {
             match self.store.get(&name).await {
                 Ok(found) => read(found, limit).await.map(Some),
                 Err(error) => absent(error),
@@ -114,7 +114,7 @@ impl Objects {
     /// [`ObjectError`] if that cannot be told.
     pub async fn size(&self, name: &str) -> Result<Option<u64>, ObjectError> {
         let name = self.name(name)?;
-        patiently(async {
+        patiently("size", async {
             match self.store.head(&name).await {
                 Ok(found) => Ok(Some(found.size)),
                 Err(error) => absent(error),
@@ -133,7 +133,7 @@ impl Objects {
             attributes.insert(Attribute::CacheControl, caching.into());
         }
         let options = PutOptions { attributes, ..PutOptions::default() };
-        patiently(async {
+        patiently("put", async {
             self.store.put_opts(&name, bytes.into(), options).await?;
             Ok(())
         })
@@ -153,8 +153,12 @@ fn absent<T>(error: object_store::Error) -> Result<Option<T>, ObjectError> {
     }
 }
 
-async fn patiently<T>(operation: impl Future<Output = Result<T, ObjectError>>) -> Result<T, ObjectError> {
-    timeout(PATIENCE, operation).await.unwrap_or(Err(ObjectError::Away))
+async fn patiently<T>(
+    name: &'static str,
+    operation: impl Future<Output = Result<T, ObjectError>>,
+) -> Result<T, ObjectError> {
+    let done = timeout(PATIENCE, operation).await.unwrap_or(Err(ObjectError::Away));
+    done.inspect_err(|_| telemetry::meters().objects.of(name))
 }
 
 /// Reads an object, of which the store's own word on its size is not believed.

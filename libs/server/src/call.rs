@@ -2,7 +2,8 @@
 
 use crate::Problem;
 use access::Kind;
-use seal::{key::KeyId, sha256};
+use bus::RateLimits;
+use seal::{Hash, key::KeyId, sha256};
 use std::{
     future::Future,
     net::IpAddr,
@@ -10,14 +11,23 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tonic::Code;
 use tracing::{Instrument, Span};
+
+/// How long a message of a stream waits its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who may call how often.
 pub trait Allowance: Send + Sync + 'static {
     /// Takes one call of what the caller `key` (a digest, opaque) is allowed, or says how long to wait for the next.
     fn take(&self, key: [u8; 32]) -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + '_>>;
+}
+
+impl Allowance for RateLimits {
+    fn take(&self, key: [u8; 32]) -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + '_>> {
+        Box::pin(self.take(Hash(key)))
+    }
 }
 
 /// Whose allowance a call is taken from.
@@ -37,6 +47,8 @@ pub(crate) struct Call {
     pub(crate) allowance: Option<Arc<dyn Allowance>>,
     /// What the caller is, once that is known.
     pub(crate) kind: Arc<OnceLock<Kind>>,
+    /// Whether it waits its turn rather than being refused: a message of a stream holds up its own stream alone.
+    pub(crate) patient: bool,
     /// Until when the caller has use for the rest of a streamed answer.
     pub(crate) deadline: Option<Instant>,
 }
@@ -72,7 +84,15 @@ impl Call {
             Who::Nobody => (b"\x03", from, &b""[..]),
         };
         let key = sha256(&[b"trialseal/caller@v1\0", kind, from.as_bytes(), b"\0", who]);
-        let Err(wait) = allowance.take(key.0).await else { return Ok(()) };
+        let mut patience = if self.patient { PATIENCE } else { Duration::ZERO };
+        let wait = loop {
+            let Err(wait) = allowance.take(key.0).await else { return Ok(()) };
+            match patience.checked_sub(wait) {
+                Some(rest) if !patience.is_zero() => patience = rest,
+                _ => break wait,
+            }
+            sleep(wait).await;
+        };
         telemetry::meters().limited.add(1);
         let what = "this caller makes too many calls: wait as long as RetryInfo says";
         Err(Problem::new(Code::ResourceExhausted, "RATE_LIMITED", what).retry_after(wait))
@@ -90,7 +110,7 @@ pub(crate) async fn charge_signer(key: Option<KeyId>) -> Result<(), Problem> {
 
 /// Makes a task that is spawned while a call is handled part of that call: its trace, its deadline, its allowance.
 pub fn carry<F: Future + Send>(future: F) -> impl Future<Output = F::Output> + Send {
-    let call = Call::current();
+    let call = Call { patient: true, ..Call::current() };
     let remaining = channel::remaining().and_then(|remaining| Instant::now().checked_add(remaining));
     let deadline = call.deadline.into_iter().chain(remaining).min();
     let carried = async move {

@@ -11,6 +11,7 @@ use axum::{
 };
 use channel::http::Http;
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use telemetry::meters;
 use tlog::{
     Hash, merkle,
     note::{NoteSignature, parse_signatures},
@@ -47,6 +48,21 @@ pub(crate) enum CosignError {
     Ahead(u64),
     #[error("no proof can be made")]
     Proof,
+}
+
+impl CosignError {
+    /// Its name in metrics.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Slow => "slow",
+            Self::Status(_) | Self::Nonsense => "nonsense",
+            Self::RolledBack(_) => "rolled-back",
+            Self::Forked => "forked",
+            Self::Ahead(_) => "ahead",
+            Self::Proof => "proof",
+        }
+    }
 }
 
 /// What witnesses answered.
@@ -139,6 +155,8 @@ impl Witnesses {
         for (url, answer) in asked.join_all().await {
             match answer {
                 Ok(signatures) => {
+                    meters().cosignatures.of("cosigned");
+                    meters().witness.end(&url);
                     self.met.insert(url, growth.size);
                     answers.cosignatures.extend(signatures);
                 }
@@ -154,6 +172,8 @@ async fn patiently<T>(answer: impl Future<Output = Result<T, CosignError>>) -> R
 }
 
 fn warned(url: &str, error: CosignError) -> CosignError {
+    meters().cosignatures.of(error.outcome());
+    meters().witness.begin(url);
     tracing::warn!(%url, %error, "a witness did not cosign");
     error
 }

@@ -3,8 +3,8 @@
 //! The bus tells at once that a journal moved; what it lost, the list of the journals finds, which their services are asked
 //! for every few seconds, and at once and every second while the bus may lose something.
 
-use crate::{Config, Journals};
-use bus::{Bus, Group, Job};
+use crate::{Config, Journals, trace};
+use bus::{Bus, Group, Job, Moved};
 use journal::api::parse_head;
 use proto::journal::{ListStreamsRequest, journal_service_client::JournalServiceClient};
 use seal::{
@@ -41,6 +41,8 @@ const PAGE: u32 = 1_000;
 #[derive(Default)]
 pub(crate) struct Known {
     heads: Mutex<HashMap<StreamId, (Service, u64)>>,
+    /// The traces in which what is new was recorded.
+    traces: Mutex<HashMap<StreamId, Vec<String>>>,
     /// How often a recording service was connected to: behind a new connection may be a database that was restored.
     connections: AtomicU64,
     moved: Notify,
@@ -76,6 +78,19 @@ impl Known {
         self.moved.notify_one();
     }
 
+    /// The traces of the news of a journal since they were last asked for.
+    pub(crate) fn traces(&self, stream: StreamId) -> Vec<String> {
+        self.traces.lock().ok().and_then(|mut traces| traces.remove(&stream)).unwrap_or_default()
+    }
+
+    fn traced(&self, moved: &Moved) {
+        let (Some(trace), Ok(mut traces)) = (trace::heard(moved), self.traces.lock()) else { return };
+        let of_stream = traces.entry(moved.head.stream).or_default();
+        if of_stream.len() < trace::MOST {
+            of_stream.push(trace);
+        }
+    }
+
     /// Takes note of news, which may be late: then it is none.
     fn learn(&self, service: Service, head: &Head) {
         let Ok(mut heads) = self.heads.lock() else { return };
@@ -104,6 +119,7 @@ async fn follow_one(service: Service, bus: Bus, journals: Journals, known: Arc<K
         };
         match job {
             Job::Moved(delivery) => {
+                known.traced(&delivery.moved);
                 known.learn(service, &delivery.moved.head);
                 work.ack(&delivery).await;
             }

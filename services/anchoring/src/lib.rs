@@ -7,12 +7,14 @@ mod cosign;
 pub mod domain;
 mod files;
 mod follow;
+mod lease;
 mod mirror;
 mod prove;
 mod sequencer;
 mod state;
 mod store;
 mod tiles;
+mod trace;
 
 pub use config::{Config, Journals};
 pub use state::{CHAIN, JOURNALS};

@@ -24,6 +24,8 @@ use seal::{
 };
 use server::{Problem, now_ms};
 use std::{sync::Arc, time::Duration};
+use telemetry::meters;
+use tracing::{Instrument, info_span};
 use watch::{Since, Watch};
 
 /// How long an answer is kept.
@@ -78,9 +80,11 @@ impl Gate {
             provision: submission.rests_on(),
         };
         if let Some(basis) = self.answers.get(&question).filter(|basis| self.is_current(basis)) {
+            meters().decisions.of("hit");
             return Ok(basis);
         }
-        let basis = Arc::new(self.ask(submission, envelope).await?);
+        meters().decisions.of("miss");
+        let basis = Arc::new(self.ask(submission, envelope).instrument(info_span!("capture.decide")).await?);
         self.answers.insert(question, basis.clone());
         Ok(basis)
     }

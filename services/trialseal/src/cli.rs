@@ -2,9 +2,10 @@
 
 mod ask;
 mod bench;
+mod preserve;
 
 use crate::{
-    audit, demo,
+    audit, backup, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
     init::Init,
@@ -23,6 +24,7 @@ use serde::Serialize;
 use std::{
     fs,
     io::{self, IsTerminal, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
 };
@@ -46,6 +48,9 @@ enum Command {
         /// The first of seven ports; 0 takes any that are free.
         #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
         port: u16,
+        /// Where Prometheus finds the metrics, as plain HTTP under /metrics. Nowhere unless given.
+        #[arg(long, env = "TRIALSEAL_METRICS")]
+        metrics: Option<SocketAddr>,
     },
     #[command(flatten)]
     Process(Process),
@@ -119,10 +124,30 @@ enum Command {
         /// Where the services are, as `trialseal up` wrote it.
         #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
         endpoints: PathBuf,
+        /// Audit the folder that `trialseal export` wrote, with no server.
+        #[arg(long, conflicts_with_all = ["study", "actor", "key"])]
+        export: Option<PathBuf>,
+        /// Receipts that were handed out, one a line: check that what they promised is kept.
+        #[arg(long)]
+        receipts: Option<PathBuf>,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
+    /// Copy a data directory to a new folder while it is in use. Keys are not copied.
+    Backup {
+        /// The folder to make.
+        output: PathBuf,
+        /// The data directory.
+        #[arg(long, default_value = "trialseal-data", env = "TRIALSEAL_DATA")]
+        data: PathBuf,
+        /// Print what was copied as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Export for keeping.
+    #[command(subcommand)]
+    Export(ExportCommand),
     #[command(flatten)]
     Ask(Ask),
     /// Import data.
@@ -177,6 +202,24 @@ enum ImportCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum ExportCommand {
+    /// One study as a new folder, with everything that is needed to verify it without this program.
+    Study {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The policy file; it must name the study's root key.
+        #[arg(long)]
+        policy: PathBuf,
+        /// The folder to make.
+        #[arg(long, short)]
+        output: PathBuf,
+        /// Print what was written as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Args)]
 struct ActorArgs {
     /// The study.
@@ -208,11 +251,8 @@ impl Cli {
     /// Does what the command line says.
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Up { data, port } => up(data, port).await,
-            Command::Process(process) => {
-                log("info");
-                process::run(process).await.map(|()| ExitCode::SUCCESS)
-            }
+            Command::Up { data, port, metrics } => up(data, port, metrics).await,
+            Command::Process(process) => process::run(process).await.map(|()| ExitCode::SUCCESS),
             Command::Init(init) => {
                 let folder = init.run()?;
                 println!("keys, policy.txt and endpoints.json are in {}", folder.display());
@@ -242,8 +282,16 @@ impl Cli {
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Audit { policy, study, actor, key, endpoints, json } => {
-                run_audit(policy, study.zip(actor).zip(key), endpoints, json).await
+            Command::Audit { policy, study, actor, key, endpoints, export, receipts, json } => {
+                let auditor = study.zip(actor).zip(key);
+                preserve::audit(preserve::Wanted { policy, auditor, endpoints, export, receipts, json }).await
+            }
+            Command::Backup { output, data, json } => {
+                print(json, &backup::write(&data, &output).await?, backup::readable)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Export(ExportCommand::Study { actor, policy, output, json }) => {
+                preserve::export(actor, &policy, &output, json).await
             }
             Command::Ask(question) => question.answer().await,
             Command::Import(ImportCommand::Csv { file, actor, mapping, subjects, json }) => {
@@ -272,8 +320,10 @@ fn print<T: Serialize>(json: bool, value: &T, readable: impl Fn(&T) -> String) -
     io::stdout().write_all(text.as_bytes()).context("standard output")
 }
 
-async fn up(data: PathBuf, port: u16) -> Result<ExitCode> {
-    log("info");
+async fn up(data: PathBuf, port: u16, metrics: Option<SocketAddr>) -> Result<ExitCode> {
+    // Who runs everything on a laptop does not want a line for every call.
+    let service = telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
+    let telling = telling::begin(service, metrics).await?;
     let mut deployment = Deployment::start(&data, port).await?;
     let endpoints = &deployment.endpoints;
     println!("trialseal is up, data in {}", data.display());
@@ -297,6 +347,7 @@ async fn up(data: PathBuf, port: u16) -> Result<ExitCode> {
     }
     println!("stopping");
     deployment.stop().await;
+    telling.finish().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -309,27 +360,6 @@ fn run_key(command: &KeyCommand) -> Result<ExitCode> {
     let shown = serde_json::json!({ "public_key": public, "key_id": public.id() });
     print(*json, &shown, |_| format!("{public}\n"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn run_audit(
-    policy: PathBuf,
-    auditor: Option<((Uuid, Name), PathBuf)>,
-    endpoints: PathBuf,
-    json: bool,
-) -> Result<ExitCode> {
-    let endpoints = prove::endpoints(&endpoints)?;
-    let client = Client::new(&endpoints)?;
-    let mut studies = Vec::new();
-    if let Some(((study, actor), file)) = auditor {
-        let access = Some(Access::everybody("audit".parse()?));
-        studies.push(Reader { study, actor, key: key::read(&file)?, access });
-    }
-    let policy = verify::policy(&policy)?;
-    let progress = !json && io::stderr().is_terminal();
-    let audit = audit::Audit { client: &client, tiles: &endpoints.anchoring, policy: &policy, studies, progress };
-    let report = audit.run().await?;
-    print(json, &report, audit::readable)?;
-    Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn run_import(

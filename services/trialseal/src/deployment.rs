@@ -6,6 +6,7 @@ pub use data::DataDir;
 
 use crate::{
     keys::{self, KeyDir, WITNESSES},
+    telling,
     wiring::{Peers, Wiring},
 };
 use access::{Gatekeeper, ServiceToken};
@@ -77,7 +78,9 @@ impl Deployment {
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
-        let wiring = Wiring { peers, services, identity: None, gatekeeper, bus: Bus::in_process() };
+        let bus = Bus::in_process();
+        telling::measure(&bus);
+        let wiring = Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance: "up".to_owned() };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let database = data.database("enrollment", &enrollment::PART).await?;
         start(enrollment, wiring.enrollment(database, for_enrollment, vault.clone())?);

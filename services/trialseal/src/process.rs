@@ -4,25 +4,44 @@ mod args;
 
 pub use args::Process;
 
-use crate::{keys::KeyDir, wiring::Wiring};
+use crate::{keys::KeyDir, telling, wiring::Wiring};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result};
-use bus::{Bus, Trust};
+use bus::{Bus, Rate, RateLimits, Trust};
 use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::{Parts, bind, serve, serve_tls};
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use server::{Allowance, Parts, bind, serve, serve_tls};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
 use tlog::key::SignerKey;
 use tls::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 use vault::{MasterKey, Vault};
 
+/// Of how many seconds' calls a caller may make at once.
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+
 /// Runs the service until it is told to stop.
 pub async fn run(process: Process) -> Result<()> {
-    let identity = process.common().identity()?;
-    let parts = open(&process, identity.clone()).await?;
-    serve_until_told(process.listen(), identity, parts).await
+    let common = process.common();
+    let service = telemetry::Service {
+        name: process.name(),
+        instance: Some(common.instance.clone()),
+        level: "info",
+        json: !io::stderr().is_terminal(),
+    };
+    let telling = telling::begin(service, common.metrics).await?;
+    let identity = common.identity()?;
+    let parts = open(&process, identity.clone()).await?.limits(common.limits());
+    let ended = serve_until_told(process.listen(), identity, parts).await;
+    telling.finish().await;
+    ended
 }
 
 async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
@@ -62,7 +81,11 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
         None => ServiceToken::new(&*keys.secret("service.token")?),
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
-    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus: bus(process)? })
+    let bus = bus(process)?;
+    telling::measure(&bus);
+    let allowance = allowance(process, &bus);
+    let instance = process.common().instance.clone();
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus, allowance, instance })
 }
 
 /// Without Redis the processes ask each other, again and again.
@@ -72,6 +95,13 @@ fn bus(process: &Process) -> Result<Bus> {
     let ca = common.tls_ca.as_deref().map(read).transpose()?;
     let trust = ca.map(|ca| Trust { ca: Some(ca.into_bytes()), identity: None });
     Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
+}
+
+fn allowance(process: &Process, bus: &Bus) -> Option<Arc<dyn Allowance>> {
+    let per_second = NonZeroU32::new(process.common().rate)?;
+    let burst = per_second.saturating_mul(BURST);
+    let rate = Rate { per_second, burst, processes: NonZeroU32::MIN };
+    Some(Arc::new(RateLimits::new(bus.clone(), process.name(), rate)))
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {

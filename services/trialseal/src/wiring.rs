@@ -7,7 +7,7 @@ use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::Parts;
+use server::{Allowance, Parts};
 use std::{sync::Arc, time::Duration};
 use tlog::key::SignerKey;
 use tls::Identity;
@@ -41,6 +41,10 @@ pub struct Wiring {
     pub gatekeeper: Gatekeeper,
     /// Where it is told that journals moved.
     pub bus: Bus,
+    /// How often each caller may call; as often as they like unless given.
+    pub allowance: Option<Arc<dyn Allowance>>,
+    /// Who this process is among the replicas of its service.
+    pub instance: String,
 }
 
 impl Wiring {
@@ -52,6 +56,14 @@ impl Wiring {
         };
         let channel = Channel::new(url, self.identity.clone(), Settings::default());
         channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
+    }
+
+    fn at_the_door(&self, parts: Parts) -> Parts {
+        let parts = parts.guarded(self.gatekeeper.clone());
+        match &self.allowance {
+            Some(allowance) => parts.allowance(allowance.clone()),
+            None => parts,
+        }
     }
 
     fn enrollment_facts(&self) -> Result<RemoteFacts> {
@@ -70,7 +82,7 @@ impl Wiring {
             consents: Consents::new(consent, self.services.clone()),
             bus: self.bus.clone(),
         };
-        Ok(enrollment::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(enrollment::open(config)))
     }
 
     /// The consent service.
@@ -83,7 +95,7 @@ impl Wiring {
             enrollment: self.enrollment_facts()?,
             bus: self.bus.clone(),
         };
-        Ok(consent::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(consent::open(config)))
     }
 
     /// The capture service.
@@ -98,7 +110,7 @@ impl Wiring {
             vault,
             bus: self.bus.clone(),
         };
-        Ok(capture::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(capture::open(config)))
     }
 
     /// The anchoring service.
@@ -109,6 +121,7 @@ impl Wiring {
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
             interval: INTERVAL,
+            instance: self.instance.clone(),
             journals: anchoring::Journals {
                 enrollment: self.channel(Service::Enrollment)?,
                 consent: self.channel(Service::Consent)?,
@@ -118,6 +131,6 @@ impl Wiring {
             http: Http::new(self.identity.clone())?,
             bus: self.bus.clone(),
         };
-        Ok(anchoring::open(config).guarded(self.gatekeeper.clone()))
+        Ok(self.at_the_door(anchoring::open(config)))
     }
 }

@@ -54,6 +54,7 @@ fn reason(fault: Fault) -> &'static str {
 
 /// A refusal inside a stream.
 pub(super) fn refusal_message(problem: Problem) -> pb::Refusal {
+    telemetry::meters().refusals.of(problem.reason);
     let reason = ErrorReason::from_str_name(&format!("ERROR_REASON_{}", problem.reason));
     let fields = problem.fields.into_iter().map(|(field, description)| pb::FieldViolation { field, description });
     pb::Refusal {

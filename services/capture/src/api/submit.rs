@@ -87,7 +87,9 @@ impl Inner {
             reads: vec![keys.instance, keys.erased],
             rule: Box::new(move |found, next| record(&received, &basis, &keys, found, next)),
         };
-        Ok((receipt_message(self.journal.append(proposal).await?), reconsent_by))
+        let receipt = self.journal.append(proposal).await?;
+        telemetry::meters().submissions.add(1);
+        Ok((receipt_message(receipt), reconsent_by))
     }
 
     async fn forms(&self, study: Uuid, version: &Name) -> Result<Arc<DefineForms>, Problem> {

@@ -2,9 +2,11 @@
 
 use crate::{deployment::DEFAULT_PORTS, wiring::Peers};
 use clap::{Args, Subcommand};
+use server::Limits;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 use tls::{Identity, TlsError};
 
@@ -51,6 +53,18 @@ pub(super) struct Common {
     /// This process among the replicas of its service.
     #[arg(long, env = "TRIALSEAL_INSTANCE", default_value_t = instance())]
     pub(super) instance: String,
+    /// The most calls handled at once; a few more wait, further ones are told to come back.
+    #[arg(long, env = "TRIALSEAL_CALLS", default_value_t = 512)]
+    calls: u16,
+    /// How many calls a second each caller may make on average, over all replicas of the service; 0: as many as they like.
+    #[arg(long, env = "TRIALSEAL_RATE", default_value_t = 500)]
+    pub(super) rate: u32,
+    /// How many seconds new calls are still taken after health has turned to not serving.
+    #[arg(long, env = "TRIALSEAL_NOTICE", default_value_t = 0)]
+    notice: u16,
+    /// How many seconds running calls may take to finish when the process is told to stop.
+    #[arg(long, env = "TRIALSEAL_DRAIN", default_value_t = 10)]
+    drain: u16,
 }
 
 /// The name of the machine or pod.
@@ -177,7 +191,33 @@ impl Common {
     }
 }
 
+impl Common {
+    /// How much it takes on.
+    pub(super) fn limits(&self) -> Limits {
+        let seconds = |seconds| Duration::from_secs(u64::from(seconds));
+        let calls = usize::from(self.calls.max(1));
+        Limits {
+            calls,
+            waiting: calls * 2,
+            notice: seconds(self.notice),
+            drain: seconds(self.drain),
+            ..Limits::default()
+        }
+    }
+}
+
 impl Process {
+    /// Its name, as that of its subcommand.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Process::Enrollment(_) => "enrollment",
+            Process::Consent(_) => "consent",
+            Process::Capture(_) => "capture",
+            Process::Anchoring(_) => "anchoring",
+            Process::Witness(_) => "witness",
+        }
+    }
+
     /// Who may do what; a witness asks nobody who they are.
     pub(super) fn admission(&self) -> Option<&Admission> {
         match self {

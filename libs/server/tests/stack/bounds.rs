@@ -1,0 +1,144 @@
+//! No more at once than the process handles well, and no more of one caller than they are allowed.
+
+use crate::{
+    wire,
+    world::{ANSWER, HANG, World, call, metric, token},
+};
+use proto::anchoring::{GetBundleRequest, anchoring_service_client::AnchoringServiceClient};
+use seal::key::SecretKey;
+use server::{Allowance, Limits};
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tonic::{Code, Request, Status};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
+use tonic_types::StatusExt;
+
+fn reason(status: &Status) -> String {
+    status.get_details_error_info().unwrap().reason
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_room_is_told_to_come_back_and_health_is_always_told() {
+    let limits = Limits { calls: 1, waiting: 1, patience: Duration::from_millis(300), ..Limits::default() };
+    let world = World::start(|parts| parts.limits(limits)).await;
+    let before = metric("trialseal_server_shed_total");
+    let channel = world.channel().await;
+    let busy = tokio::spawn({
+        let channel = channel.clone();
+        async move { call(&channel, HANG).await }
+    });
+    world.running(1).await;
+    let calls = (0..8).map(|_| {
+        let channel = channel.clone();
+        tokio::spawn(async move { call(&channel, ANSWER).await })
+    });
+    for refused in calls.collect::<Vec<_>>() {
+        let status = refused.await.unwrap().unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_millis(600)));
+    }
+    assert!(metric("trialseal_server_shed_total") >= before + 8.0);
+    let (head, _) = wire::get(world.address, "/checkpoint").await;
+    assert!(head.starts_with("HTTP/1.1 503") && head.contains("retry-after: 1"), "{head}");
+    let request = HealthCheckRequest { service: String::new() };
+    let health = world.health().await.check(request).await.unwrap().into_inner();
+    assert_eq!(health.status(), ServingStatus::Serving);
+
+    let waiting = tokio::spawn({
+        let channel = channel.clone();
+        async move { call(&channel, ANSWER).await }
+    });
+    world.seen.released.notify_one();
+    assert!(busy.await.unwrap().is_ok());
+    drop(waiting.await.unwrap()); // it found room, or its patience ended first: the machine decides
+    assert!(call(&channel, ANSWER).await.is_ok(), "there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_has_no_more_calls_at_once_than_it_may() {
+    let world = World::start(|parts| parts.limits(Limits { streams: 2, ..Limits::default() })).await;
+    let (one, other) = (world.channel().await, world.channel().await);
+    let calls: Vec<_> = (0..6)
+        .map(|_| {
+            let channel = one.clone();
+            tokio::spawn(async move { call(&channel, HANG).await })
+        })
+        .collect();
+    world.running(2).await;
+    assert!(call(&other, ANSWER).await.is_ok(), "another connection is not held up");
+    world.running(2).await;
+    for call in calls {
+        world.running(2).await;
+        while !call.is_finished() {
+            world.seen.released.notify_one();
+            tokio::task::yield_now().await;
+        }
+        if world.seen.running.load(std::sync::atomic::Ordering::SeqCst) < 2 {
+            break; // the last ones
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_larger_than_they_may_be_get_nowhere() {
+    let world = World::start(|parts| parts.limits(Limits { header_bytes: 16 << 10, ..Limits::default() })).await;
+    let large = "x".repeat(64 << 10);
+    let answer = wire::try_post(world.address, HANG, &[("x-large", &large)]).await;
+    assert!(answer.is_none_or(|answer| !answer.status().is_success()));
+    assert!(wire::try_post(world.address, ANSWER, &[("x-small", "x")]).await.is_some());
+}
+
+#[derive(Default)]
+struct Ledger {
+    keys: Mutex<Vec<[u8; 32]>>,
+    wait: Option<Duration>,
+}
+
+impl Allowance for Ledger {
+    fn take(&self, key: [u8; 32]) -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + '_>> {
+        self.keys.lock().unwrap().push(key);
+        Box::pin(ready(self.wait.map_or(Ok(()), Err)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_calls_too_often_is_told_when_to_come_back() {
+    let ledger = Arc::new(Ledger { wait: Some(Duration::from_secs(7)), ..Ledger::default() });
+    let world = World::start(|parts| parts.allowance(ledger.clone())).await;
+    let channel = world.channel().await;
+    let status = call(&channel, ANSWER).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "RATE_LIMITED"));
+    assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(7)));
+    let (head, _) = wire::get(world.address, "/checkpoint").await;
+    assert!(head.starts_with("HTTP/1.1 429") && head.contains("retry-after: 7"), "{head}");
+    let request = HealthCheckRequest { service: String::new() };
+    assert!(world.health().await.check(request).await.is_ok());
+    assert_eq!(ledger.keys.lock().unwrap().len(), 2, "health is not counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_counted_by_their_key_and_apart_from_others() {
+    let ledger = Arc::new(Ledger::default());
+    let world = World::start(|parts| parts.allowance(ledger.clone())).await;
+    let mut client = AnchoringServiceClient::new(world.channel().await);
+    let study = seal::id::Uuid::from_random([1; 16]);
+    for seed in [1, 1, 2] {
+        let key = SecretKey::from_seed(&[seed; 32]);
+        let token = access::issue(&"dr-lee".parse().unwrap(), study, &key, server::now_ms());
+        let mut request = Request::new(GetBundleRequest { study: study.to_string(), ..GetBundleRequest::default() });
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        client.get_bundle(request).await.unwrap();
+    }
+    call(&world.channel().await, ANSWER).await.unwrap();
+    let keys = ledger.keys.lock().unwrap().clone();
+    let [one, again, other, nobody] = keys[..] else { panic!("{} calls were counted", keys.len()) };
+    assert_eq!(one, again);
+    assert!(one != other && one != nobody && other != nobody);
+    let request = token().attach(Request::new(GetBundleRequest::default()));
+    let _permitted_or_not = client.get_bundle(request).await;
+    assert_eq!(ledger.keys.lock().unwrap().len(), 4, "services of the deployment are not counted");
+}

@@ -1,0 +1,82 @@
+//! What every call passes, with real connections.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod bounds;
+mod drain;
+mod health;
+mod wire;
+mod world;
+
+use server::REQUEST_ID;
+use std::time::Duration;
+use tonic::Code;
+use tonic_types::StatusExt;
+use world::{ANSWER, HANG, PANIC, SECRET, World, call, metric};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_fails_its_call_alone_says_nothing_and_is_counted() {
+    let world = World::start(|parts| parts).await;
+    let channel = world.channel().await;
+    let before = metric("trialseal_server_panics_total");
+    let status = call(&channel, PANIC).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "INTERNAL");
+    assert!(!format!("{status:?}").contains(SECRET), "{status:?}");
+    assert!(call(&channel, ANSWER).await.is_ok(), "the same connection goes on");
+    let (head, body) = wire::get(world.address, "/checkpoint").await;
+    assert!(head.starts_with("HTTP/1.1 500"), "{head}");
+    assert!(body.starts_with("INTERNAL: ") && !body.contains(SECRET), "{body}");
+    assert!(metric("trialseal_server_panics_total") >= before + 2.0);
+    assert!(!telemetry::prometheus_text().contains(SECRET));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_comes_back_and_only_one_that_names_nobody_is_taken_over() {
+    let world = World::start(|parts| parts).await;
+    for (sent, kept) in [
+        (Some("01890a5d-ac96-774b-bcce-b302099a8057"), true),
+        (Some("0af7651916cd43dd8448eb211c80319c"), true),
+        (Some("anna.svensson"), false),
+        (None, false),
+    ] {
+        let headers = sent.map(|id| (REQUEST_ID.as_str(), id));
+        let answer = wire::post(world.address, ANSWER, headers.as_slice()).await;
+        let id = answer.headers().get(REQUEST_ID).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(Some(id.as_str()) == sent, kept, "{sent:?} {id}");
+        assert!(kept || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_has_the_time_its_caller_gives_it_and_the_handler_knows_how_much_remains() {
+    let world = World::start(|parts| parts).await;
+    let answer = wire::post(world.address, HANG, &[("grpc-timeout", "200m")]).await;
+    assert_eq!(answer.headers().get("grpc-status").unwrap(), "4");
+    world.running(0).await; // the handler was given up, not left behind
+    let remaining = world.seen.remaining.lock().unwrap().unwrap();
+    assert!(remaining <= Duration::from_millis(200), "{remaining:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_a_deadline_has_the_services_own() {
+    let limits = server::Limits { deadline: Duration::from_millis(50), ..server::Limits::default() };
+    let world = World::start(|parts| parts.limits(limits)).await;
+    let status = call(&world.channel().await, HANG).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "DEADLINE_EXCEEDED");
+    world.running(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_measured_by_method_and_code_and_what_a_caller_makes_up_is_not_repeated() {
+    let world = World::start(|parts| parts).await;
+    call(&world.channel().await, ANSWER).await.unwrap();
+    let (head, _) = wire::get(world.address, &format!("/{SECRET}")).await;
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    let text = telemetry::prometheus_text();
+    let line = |words: [&str; 3]| text.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(line(["rpc_server_duration_milliseconds_count", "GetCheckpoint", "rpc_grpc_status_code=\"0\""]), "{text}");
+    assert!(line(["rpc_server_duration_milliseconds_count", "_OTHER", "_OTHER"]), "{text}");
+    assert!(!text.contains(SECRET));
+}

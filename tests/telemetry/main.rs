@@ -1,0 +1,12 @@
+//! What a deployment tells of itself: one trace follows a submission, everything in the dashboard is measured, and no
+//! value, name or secret is ever told.
+
+#![allow(clippy::unwrap_used)]
+
+mod catalogue;
+mod collector;
+mod deployment;
+#[path = "../support/python.rs"]
+mod python;
+mod secrecy;
+mod trace;
