@@ -94,6 +94,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
         policy: Policy::parse(&text).unwrap(),
         interval: Duration::from_millis(20),
+        instance: "test".to_owned(),
         journals: Journals {
             enrollment: channel(&endpoints.enrollment),
             consent: channel(&endpoints.consent),

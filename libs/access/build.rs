@@ -1,6 +1,6 @@
-//! Lists every RPC there is, writes the Cedar schema that names them, and demands that the built-in policies cover each.
+//! Lists every RPC there is, and demands that the built-in policies cover each.
 
-use std::{collections::BTreeSet, env, error::Error, fmt::Write, fs, path::PathBuf};
+use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
 
 const PROTO: &str = "../../proto";
 const POLICIES: &str = "policies";
@@ -30,7 +30,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("rpcs.rs"), format!("&{:?}", rpcs.iter().collect::<Vec<_>>()))?;
-    fs::write(out.join("trialseal.cedarschema"), schema(&rpcs)?)?;
     Ok(())
 }
 
@@ -62,13 +61,4 @@ fn named() -> Result<BTreeSet<String>, Box<dyn Error>> {
         }
     }
     Ok(named)
-}
-
-/// The schema of requests: who calls, which RPC, of which service.
-fn schema(rpcs: &BTreeSet<String>) -> Result<String, Box<dyn Error>> {
-    let mut schema = "entity Role in [Role];\nentity Caller in [Role];\nentity Service;\n".to_owned();
-    for rpc in rpcs.iter().map(String::as_str).chain([HTTP]) {
-        writeln!(schema, "action \"{rpc}\" appliesTo {{ principal: [Caller], resource: [Service] }};")?;
-    }
-    Ok(schema)
 }

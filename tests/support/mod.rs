@@ -2,9 +2,13 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
 
+pub mod faults;
+pub mod load;
 pub mod process;
 pub mod python;
 pub mod receipts;
+pub mod seeded;
+pub mod told;
 
 pub use python::repository;
 

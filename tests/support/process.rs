@@ -25,6 +25,13 @@ impl Up {
         Self::spawn(command)
     }
 
+    /// Starts on seven ports from `port` on, as a deployment that clients find again.
+    pub fn start_at(data: &Path, port: u16) -> Self {
+        let mut command = Command::new(TRIALSEAL);
+        command.args(["up", "--port", &port.to_string(), "--data"]).arg(data).env("RUST_LOG", "error");
+        Self::spawn(command)
+    }
+
     /// Runs a command that ends in `trialseal up` and waits until it says that it is up.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -48,6 +55,20 @@ impl Up {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// SIGSTOP: it stands still, and does not know.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
     }
 
     /// Whether the process still runs.

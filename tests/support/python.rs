@@ -1,9 +1,9 @@
-//! Python for the judges, made once from the pinned requirements.
+//! Packages of Python and npm for the judges, installed once from the pins in `tests/judges`.
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -18,17 +18,48 @@ pub fn repository() -> PathBuf {
 pub fn environment() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let requirements = repository().join("tests/judges/requirements.txt");
-        let digest = seal::sha256(&[&fs::read(&requirements).unwrap()]).to_hex();
-        let folder = repository().join("target").join(format!("judges-{}", &digest[..16]));
-        if !folder.join("ready").exists() {
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        installed("judges", &["requirements.txt"], |folder| {
+            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
             let install = ["install", "--quiet", "--requirement"];
-            run(Command::new(folder.join("bin/pip")).args(install).arg(requirements));
-            fs::write(folder.join("ready"), "").unwrap();
-        }
-        folder
+            run(Command::new(folder.join("bin/pip")).args(install).arg(pin("requirements.txt")));
+        })
     })
+}
+
+/// A folder whose `node_modules` has the judges' packages.
+pub fn node() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let pins = ["package.json", "package-lock.json"];
+        installed("judges-npm", &pins, |folder| {
+            fs::create_dir_all(folder).unwrap();
+            for name in pins {
+                fs::copy(pin(name), folder.join(name)).unwrap();
+            }
+            let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+            run(Command::new("npm").args(install).current_dir(folder));
+        })
+    })
+}
+
+fn pin(name: &str) -> PathBuf {
+    repository().join("tests/judges").join(name)
+}
+
+/// A folder named after what is installed in it, filled once; other test processes wait.
+fn installed(kind: &str, pins: &[&str], fill: impl Fn(&Path)) -> PathBuf {
+    let contents: Vec<Vec<u8>> = pins.iter().map(|name| fs::read(pin(name)).unwrap()).collect();
+    let digest = seal::sha256(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>()).to_hex();
+    let target = repository().join("target");
+    fs::create_dir_all(&target).unwrap();
+    let folder = target.join(format!("{kind}-{}", &digest[..16]));
+    let lock = File::create(folder.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    if !folder.join("ready").exists() {
+        fill(&folder);
+        fs::write(folder.join("ready"), "").unwrap();
+    }
+    folder
 }
 
 /// Runs a command that must succeed and gives what it printed.
@@ -42,6 +73,6 @@ pub fn run(command: &mut Command) -> String {
 /// One of the scripts in `tests/judges`.
 pub fn python(script: &str) -> Command {
     let mut command = Command::new(environment().join("bin/python"));
-    command.arg(repository().join("tests/judges").join(script));
+    command.arg(repository().join("tests/judges").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }

@@ -110,3 +110,18 @@ fn certified(presented: &Presented, now_ms: u64) -> Result<Who, CredentialsError
         None => Err(CredentialsError::Certificate),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::caller::Caller;
+
+    #[test]
+    fn a_connection_that_outlives_its_certificate_is_nobodys() {
+        let name = Some(CertifiedName::Service("capture".to_owned()));
+        let presented = Presented { name, expires_ms: 1_000 };
+        assert_eq!(Caller::new(certified(&presented, 999).unwrap()).kind().name(), "capture");
+        assert_eq!(certified(&presented, 1_000).err(), Some(CredentialsError::Expired));
+    }
+}

@@ -22,7 +22,8 @@ use tls::Watched;
 
 /// Every RPC there is, sorted.
 pub const RPCS: &[&str] = include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
-const SCHEMA: &str = include_str!(concat!(env!("OUT_DIR"), "/trialseal.cedarschema"));
+/// Roles of several kinds of callers.
+const GROUPS: [&str; 3] = ["outside", "actor", "service"];
 const BUILT_IN: [(&str, &str); 6] = [
     ("anchoring.cedar", include_str!("../policies/anchoring.cedar")),
     ("capture.cedar", include_str!("../policies/capture.cedar")),
@@ -81,7 +82,7 @@ impl Policies {
 
     /// Reads policies from files: name and content.
     pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, PolicyError> {
-        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(PolicyError::schema)?;
+        let (schema, _) = Schema::from_cedarschema_str(&schema()).map_err(PolicyError::schema)?;
         let policies = policies(files)?;
         let found = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         if let Some(error) = found.validation_errors().next() {
@@ -139,34 +140,35 @@ fn policies<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<P
     Ok(all)
 }
 
-/// Callers of every kind with their roles, roles with those they belong to, and the services.
-fn everybody() -> Result<Vec<Entity>, PolicyError> {
-    let entity = |uid, parents: &[&str]| {
-        let parents: Result<_, _> = parents.iter().map(|name| role(name)).collect();
-        Ok(Entity::new_no_attrs(uid, parents?))
-    };
-    let mut all = Vec::new();
-    for (group, parents) in [("outside", [].as_slice()), ("service", &[]), ("actor", &["outside"])] {
-        all.push(entity(role(group)?, parents)?);
+/// The schema of requests: roles and services are those there are, actions the RPCs.
+fn schema() -> String {
+    let roles: Vec<&str> = GROUPS.into_iter().chain(Kind::ALL.map(Kind::name)).collect();
+    let services = Member::ALL.map(Member::name);
+    let mut schema =
+        format!("entity Role enum {roles:?};\nentity Service enum {services:?};\nentity Caller in [Role];\n");
+    for action in RPCS.iter().chain([&Policies::HTTP]) {
+        schema += &format!("action {action:?} appliesTo {{ principal: [Caller], resource: [Service] }};\n");
     }
-    for kind in Kind::ALL {
-        let parents: &[&str] = match kind {
-            Kind::Anonymous | Kind::Client => &["outside"],
-            Kind::ActorToken | Kind::ActorCertificate | Kind::ActorOidc => &["actor"],
-            Kind::Service(_) => &["service"],
-            Kind::Deployment => &["enrollment", "consent", "capture", "anchoring", "witness"],
-        };
-        all.push(entity(role(kind.name())?, parents)?);
-        all.push(entity(uid("Caller", kind.name())?, &[kind.name()])?);
-    }
-    for member in Member::ALL {
-        all.push(entity(uid("Service", member.name())?, &[])?);
-    }
-    Ok(all)
+    schema
 }
 
-fn role(name: &str) -> Result<EntityUid, PolicyError> {
-    uid("Role", name)
+/// Callers of every kind, with their roles.
+fn everybody() -> Result<Vec<Entity>, PolicyError> {
+    let caller = |kind: Kind| {
+        let roles: Result<_, _> = roles(kind).iter().chain([&kind.name()]).map(|role| uid("Role", role)).collect();
+        Ok(Entity::new_no_attrs(uid("Caller", kind.name())?, roles?))
+    };
+    Kind::ALL.into_iter().map(caller).collect()
+}
+
+/// The roles of callers of a kind, beside its own.
+fn roles(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Anonymous | Kind::Client => &["outside"],
+        Kind::ActorToken | Kind::ActorCertificate | Kind::ActorOidc => &["actor", "outside"],
+        Kind::Service(_) => &["service"],
+        Kind::Deployment => &["enrollment", "consent", "capture", "anchoring", "witness", "service"],
+    }
 }
 
 fn uid(kind: &str, id: &str) -> Result<EntityUid, PolicyError> {

@@ -35,7 +35,9 @@ fn table(policies: &Policies) -> String {
         writeln!(table, "\n{}", member.name()).unwrap();
         for action in actions().filter(|action| serve(action).contains(&member)) {
             let who = Kind::ALL.into_iter().filter(|kind| policies.permits(*kind, member, action)).map(Kind::name);
-            writeln!(table, "  {action}: {}", who.collect::<Vec<_>>().join(" ")).unwrap();
+            let who: Vec<_> = who.collect();
+            let who = if who.is_empty() { "nobody".to_owned() } else { who.join(" ") };
+            writeln!(table, "  {action}: {who}").unwrap();
         }
     }
     table
@@ -149,8 +151,9 @@ fn an_operators_policies_replace_the_built_in_ones_and_deny_by_default() {
 fn policies_that_do_not_fit_are_refused() {
     for (wrong, with) in [
         ("GetForm", "GetFrom"),
-        ("Action::", "Verb::"),
         ("Role::", "Group::"),
+        ("Role::\"actor\"", "Role::\"actors\""),
+        ("Service::\"capture\"", "Service::\"captures\""),
         ("Service::\"capture\"", "Role::\"actor\""),
         ("\");", "\") when { context.time > 1 };"),
         ("\");", "\") when { principal.name == \"ann\" };"),
@@ -158,7 +161,8 @@ fn policies_that_do_not_fit_are_refused() {
         let policy = PERMIT.replacen(wrong, with, 1);
         assert!(matches!(Policies::parse([("x.cedar", policy.as_str())]), Err(PolicyError::Schema(_))), "{policy}");
     }
-    for wrong in ["permit", "permit (principal == ?principal, action, resource);"] {
+    let other = PERMIT.replacen("Action::", "Verb::", 1);
+    for wrong in ["permit", "permit (principal == ?principal, action, resource);", other.as_str()] {
         assert!(matches!(Policies::parse([("x.cedar", wrong)]), Err(PolicyError::Syntax { .. })), "{wrong}");
     }
 }

@@ -64,7 +64,8 @@ pub(crate) fn presented(certificate: &CertificateDer<'_>, trust_domain: Option<&
 }
 
 fn certified(path: &str) -> Option<CertifiedName> {
-    let part = |text: &str| (!text.is_empty() && !text.contains('/')).then(|| text.to_owned());
+    let proper = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c); // of a path's segments, SPIFFE-ID section 2.2
+    let part = |text: &str| (!text.is_empty() && text.chars().all(proper)).then(|| text.to_owned());
     match path.strip_prefix("actor/") {
         Some(actor) => part(actor).map(CertifiedName::Actor),
         None => part(path).map(CertifiedName::Service),

@@ -3,7 +3,8 @@
 use crate::{
     Config,
     cosign::{CosignError, Growth, Witnesses},
-    store::Store,
+    lease::Token,
+    store::{Store, WriteError},
     tiles::{Known, Source, Tiles, TilesError},
 };
 use seal::entry;
@@ -35,6 +36,8 @@ pub(crate) enum ChainError {
     #[error("the checkpoint waits for its witnesses: {0}")]
     Policy(#[from] PolicyError),
     #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
     Halted(#[from] Halted),
 }
 
@@ -61,6 +64,7 @@ struct Tree {
 /// The chain and who cosigns it.
 pub(crate) struct Chain {
     store: Store,
+    token: Token,
     tiles: Tiles,
     key: Arc<SignerKey>,
     policy: Policy,
@@ -74,8 +78,8 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Takes the chain up where it stands.
-    pub(crate) async fn open(store: Store, tiles: Tiles, config: &Config) -> Result<Self, ChainError> {
+    /// Takes the chain up where it stands, for who holds the lease.
+    pub(crate) async fn open(store: Store, token: Token, tiles: Tiles, config: &Config) -> Result<Self, ChainError> {
         let key = Arc::new(config.chain_key.with_algorithm(config.chain_key.verifier().algorithm()));
         let held = store.size().await?;
         let (last, introduction) = match store.checkpoint(u64::MAX).await? {
@@ -94,7 +98,7 @@ impl Chain {
             _ => (Tree::empty(), Some(Halted::Contradicted)),
         };
         let (policy, witnesses) = (config.policy.clone(), Witnesses::new(&config.policy, config.http.clone()));
-        Ok(Self { store, tiles, key, policy, witnesses, published, introduction, held, halted })
+        Ok(Self { store, token, tiles, key, policy, witnesses, published, introduction, held, halted })
     }
 
     /// Why the chain does not grow any more, if so.
@@ -107,17 +111,18 @@ impl Chain {
         self.published.size
     }
 
-    /// Publishes a checkpoint over all blocks, if there are any that none covers yet. Gives the published size.
-    pub(crate) async fn publish(&mut self) -> Result<u64, ChainError> {
+    /// Publishes a checkpoint over all blocks, if there are any that none covers yet.
+    pub(crate) async fn publish(&mut self) -> Result<(), ChainError> {
         if let Some(halted) = self.halted {
             return Err(halted.into());
         }
         self.meet_witnesses().await?;
         let size = self.store.size().await?.min(self.published.size.saturating_add(STEP));
         if size <= self.published.size {
-            return Ok(self.published.size);
+            return Ok(());
         }
         let tree = self.grown(size).await?;
+        self.store.renew(self.token).await?;
         let text = checkpoint(&self.key, size, tree.root).to_string();
         let mut note = Note { signatures: vec![note::sign(&text, &self.key)?], text };
         let growth = Growth {
@@ -132,9 +137,9 @@ impl Chain {
         note.signatures.extend(answers.cosignatures);
         let note = note.to_string();
         self.policy.verify_checkpoint(note.as_bytes())?;
-        self.store.publish(size, &note).await?;
+        self.store.publish(self.token, size, &note).await?;
         self.published = tree;
-        Ok(size)
+        Ok(())
     }
 
     /// Shows witnesses that were not met yet what they may know already, and asks what they cosigned last: a database that

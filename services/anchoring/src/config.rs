@@ -18,6 +18,8 @@ pub struct Config {
     pub policy: tlog::policy::Policy,
     /// The shortest time between two rounds.
     pub interval: Duration,
+    /// Who this process is among the replicas: shown to operators, who look for the one that makes blocks.
+    pub instance: String,
     /// Where the journals are.
     pub journals: Journals,
     /// Where it is told that journals moved.

@@ -7,6 +7,7 @@ mod cosign;
 pub mod domain;
 mod files;
 mod follow;
+mod lease;
 mod mirror;
 mod prove;
 mod sequencer;

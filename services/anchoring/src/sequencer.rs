@@ -5,12 +5,14 @@ use crate::{
     chain::Chain,
     domain::{Broken, Tip, next_block},
     follow::{Known, follow},
+    lease::{self, Token},
     mirror,
     state::State,
-    store::Store,
+    store::{Store, WriteError},
     tiles::Tiles,
     trace,
 };
+use channel::Channel;
 use proto::journal::{EntryView, ReadEntriesRequest, journal_service_client::JournalServiceClient};
 use seal::{
     Hash,
@@ -28,15 +30,17 @@ use telemetry::meters;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 use tracing::Instrument;
 
 /// After this time without news the chain is tried again, for witnesses that were away.
 const IDLE: Duration = Duration::from_secs(1);
 /// The most entries read for one block, so that a long import is anchored while it runs.
 const BLOCK: u64 = 16_384;
+/// How long a journal may take to answer: who waits for good makes no blocks and keeps the lease.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// After this time every journal of a service that was connected to has been heard of.
 const HEARD: Duration = Duration::from_secs(10);
 
@@ -46,7 +50,7 @@ enum ReadError {
     #[error(transparent)]
     Broken(#[from] Broken),
     #[error("the journal cannot be read")]
-    Journal(#[from] Box<tonic::Status>),
+    Journal(#[from] Box<Status>),
     #[error("the database of blocks failed")]
     Database(#[from] sqlx::Error),
 }
@@ -58,15 +62,21 @@ pub(crate) fn start(store: Store, tiles: Tiles, state: State, config: Config) {
     tokio::spawn(sequence(store, tiles, state, config, publishing));
 }
 
+/// Waits for the lease, makes blocks as long as it lasts, and waits again.
 async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publishing: watch::Sender<Option<u64>>) {
+    let mut at_once = store.is_embedded();
     loop {
-        match Chain::open(store.clone(), tiles.clone(), &config).await {
+        let token = standing_by(&store, &config.instance, at_once).await;
+        at_once = false;
+        tracing::info!(instance = config.instance, "this process makes blocks now");
+        match Chain::open(store.clone(), token, tiles.clone(), &config).await {
             Ok(chain) => {
                 let known = Arc::new(Known::default());
                 let term = Term {
                     _following: follow(&config, &known),
                     chain,
                     store: store.clone(),
+                    token,
                     journals: config.journals.clone(),
                     known,
                     state: state.clone(),
@@ -74,16 +84,48 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
                     tips: HashMap::new(),
                     checked: Checked::default(),
                     stopped: HashSet::new(),
+                    lost: HashSet::new(),
                     traces: Vec::new(),
                 };
                 meters().lease.set(1);
-                term.run(config.interval).await;
+                tokio::select! {
+                    () = term.run(config.interval) => {}
+                    () = overtaken(&store, token) => {}
+                }
                 meters().lease.set(0);
+                tracing::warn!(instance = config.instance, "another process makes blocks now, or soon");
             }
             Err(error) => tracing::warn!(%error, "the chain cannot be taken up"),
         }
         publishing.send_replace(None);
-        sleep(IDLE).await;
+        state.tell(false, 0);
+        sleep(lease::BEAT).await;
+    }
+}
+
+/// Completes with the lease.
+async fn standing_by(store: &Store, instance: &str, at_once: bool) -> Token {
+    loop {
+        match store.acquire(instance, at_once).await {
+            Ok(Some(token)) => return token,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the lease cannot be asked for"),
+        }
+        sleep(lease::BEAT).await;
+    }
+}
+
+/// Keeps the lease; completes when it is lost, or may be because nothing was heard of it for as long as it lasts.
+async fn overtaken(store: &Store, token: Token) {
+    let mut last = Instant::now();
+    while last.elapsed() < lease::LASTS {
+        let asked = Instant::now();
+        match store.renew(token).await {
+            Ok(()) => last = asked,
+            Err(WriteError::Overtaken) => return,
+            Err(error) => tracing::warn!(%error, "the lease cannot be renewed"),
+        }
+        sleep(lease::BEAT).await;
     }
 }
 
@@ -92,12 +134,13 @@ struct Checked {
     connections: u64,
     since: Instant,
     streams: HashSet<StreamId>,
-    lost: bool,
+    /// Whether journals that no service has any more were looked for.
+    all: bool,
 }
 
 impl Default for Checked {
     fn default() -> Self {
-        Self { connections: 0, since: Instant::now(), streams: HashSet::new(), lost: true }
+        Self { connections: 0, since: Instant::now(), streams: HashSet::new(), all: true }
     }
 }
 
@@ -105,6 +148,7 @@ impl Default for Checked {
 struct Term {
     chain: Chain,
     store: Store,
+    token: Token,
     journals: Journals,
     known: Arc<Known>,
     /// Ends with the term: news are for whoever makes blocks.
@@ -114,6 +158,8 @@ struct Term {
     tips: HashMap<StreamId, Tip>,
     checked: Checked,
     stopped: HashSet<StreamId>,
+    /// Those that are on the chain and in no journal.
+    lost: HashSet<StreamId>,
     /// The traces of blocks that no checkpoint covers.
     traces: Vec<String>,
 }
@@ -122,7 +168,7 @@ impl Term {
     async fn run(mut self, interval: Duration) {
         loop {
             let more = self.round().await;
-            self.state.tell(self.chain.halted().is_some(), self.stopped.len());
+            self.state.tell(self.chain.halted().is_some(), self.stopped.len() + self.lost.len());
             if !more {
                 tokio::select! {
                     () = self.known.moved() => {}
@@ -138,18 +184,18 @@ impl Term {
         // A chain that must not grow gets no blocks either: they would have to be taken out again.
         let more = self.chain.halted().is_none() && self.make_blocks().await;
         match self.chain.publish().instrument(trace::checkpoint(&self.traces)).await {
-            Ok(size) => {
-                self.publishing.send_replace(Some(size));
+            Ok(()) => {
                 self.traces.clear();
                 meters().checkpoint.end("");
-                meters().chain.set(size);
+                meters().chain.set(self.chain.size());
             }
             Err(error) => {
                 meters().checkpoint.begin("");
-                self.publishing.send_replace(Some(self.chain.size()));
                 tracing::warn!(%error, "no new checkpoint");
             }
         }
+        let size = Some(self.chain.size());
+        self.publishing.send_if_modified(|told| std::mem::replace(told, size) != size);
         more
     }
 
@@ -194,7 +240,7 @@ impl Term {
         if blocks.is_empty() {
             return true;
         }
-        if let Err(error) = self.store.add(&blocks).await {
+        if let Err(error) = self.store.add(self.token, &blocks).await {
             tracing::warn!(%error, "blocks were not written");
             self.tips.clear();
             return false;
@@ -208,26 +254,29 @@ impl Term {
     fn check_again_behind_new_connections(&mut self) {
         let connections = self.known.connections();
         if connections != self.checked.connections {
-            self.checked = Checked { connections, since: Instant::now(), streams: HashSet::new(), lost: false };
+            self.checked = Checked { connections, since: Instant::now(), streams: HashSet::new(), all: false };
             self.stopped.clear();
         }
     }
 
     /// Looks for journals that are on the chain and that no service has any more.
     async fn find_lost(&mut self, heads: &HashMap<StreamId, (Service, u64)>) {
-        if self.checked.lost || self.checked.since.elapsed() < HEARD {
+        if self.checked.all || self.checked.since.elapsed() < HEARD {
             return;
         }
         let Ok(streams) = self.store.streams().await else { return };
+        let mut lost = HashSet::new();
         for stream in streams.into_iter().filter(|stream| !heads.contains_key(stream)) {
-            let lost = Broken { stream, number: 0, what: "is on the chain and in no journal: the journal was lost" };
             match self.is_anywhere(stream).await {
                 Ok(true) => {}
-                Ok(false) => self.not_read(stream, &lost.into()),
+                Ok(false) => {
+                    tracing::error!(%stream, "a journal that is on the chain was lost");
+                    lost.insert(stream);
+                }
                 Err(_) => return, // a service is away: asked again in the next round
             }
         }
-        self.checked.lost = true;
+        (self.lost, self.checked.all) = (lost, true);
     }
 
     async fn is_anywhere(&self, stream: StreamId) -> Result<bool, ReadError> {
@@ -286,7 +335,7 @@ impl Term {
         }
     }
 
-    /// The bytes of up to `count` entries from number `from` on; none if there is no such journal or entry.
+    /// The bytes of up to `limit` entries from number `from` on; none if there is no such journal or entry.
     async fn entries(
         &self,
         stream: StreamId,
@@ -295,23 +344,23 @@ impl Term {
     ) -> Result<Vec<Vec<u8>>, ReadError> {
         let view = EntryView::Bare.into();
         let request = ReadEntriesRequest { stream: stream.0.0.to_vec(), from, limit, view, study: String::new() };
-        let mut client = JournalServiceClient::new(self.journals.channel(service));
         let request = self.journals.services.attach(Request::new(request));
-        let mut messages = match client.read_entries(request).await {
-            Ok(messages) => messages.into_inner(),
-            Err(status) if status.code() == Code::NotFound => return Ok(Vec::new()),
-            Err(status) => return Err(Box::new(status).into()),
-        };
-        let mut entries = Vec::new();
-        loop {
-            match messages.message().await {
-                Ok(Some(message)) => entries.push(message.entry),
-                Ok(None) => return Ok(entries),
-                Err(status) if status.code() == Code::NotFound => return Ok(entries),
-                Err(status) => return Err(Box::new(status).into()),
-            }
+        match timeout(PATIENCE, collect(self.journals.channel(service), request)).await {
+            Ok(Ok(entries)) => Ok(entries),
+            Ok(Err(status)) if status.code() == Code::NotFound => Ok(Vec::new()),
+            Ok(Err(status)) => Err(Box::new(status).into()),
+            Err(_) => Err(Box::new(Status::deadline_exceeded("the journal does not answer")).into()),
         }
     }
+}
+
+async fn collect(channel: Channel, request: Request<ReadEntriesRequest>) -> Result<Vec<Vec<u8>>, Status> {
+    let mut messages = JournalServiceClient::new(channel).read_entries(request).await?.into_inner();
+    let mut entries = Vec::new();
+    while let Some(message) = messages.message().await? {
+        entries.push(message.entry);
+    }
+    Ok(entries)
 }
 
 fn tip_after(block: &Block, hashes: &[Hash]) -> Tip {

@@ -1,19 +1,36 @@
 //! The SQL of blocks and checkpoints.
 
-use crate::domain::Tip;
-use database::{Database, Migration, Part, Statement, signed, unsigned};
+use crate::{domain::Tip, lease::Token};
+use database::{Database, Migration, Part, Statement, Transaction, signed, unsigned};
 use seal::{Hash, block::Block, entry, id::StreamId};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 /// The tables of blocks and checkpoints.
 pub const PART: Part = Part {
     name: "anchoring",
-    migrations: &[Migration {
-        oldest: 1,
-        sqlite: &[include_str!("../migrations/1.sqlite.sql")],
-        postgres: &[include_str!("../migrations/1.postgres.sql")],
-    }],
+    migrations: &[
+        Migration {
+            oldest: 1,
+            sqlite: &[include_str!("../migrations/1.sqlite.sql")],
+            postgres: &[include_str!("../migrations/1.postgres.sql")],
+        },
+        // A program that knows of no lease would make blocks beside the one that holds it.
+        Migration {
+            oldest: 2,
+            sqlite: &[include_str!("../migrations/2.sqlite.sql")],
+            postgres: &[include_str!("../migrations/2.postgres.sql")],
+        },
+    ],
 };
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("the database of blocks failed")]
+    Database(#[from] sqlx::Error),
+    #[error("another process makes blocks now")]
+    Overtaken,
+}
 
 /// A block on the chain.
 #[derive(Debug, Clone)]
@@ -29,12 +46,17 @@ pub(crate) struct Anchored {
 /// Blocks and checkpoints. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Store {
-    database: Database,
+    pub(crate) database: Database,
 }
 
 impl Store {
     pub(crate) fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Whether this process has the database for itself.
+    pub(crate) fn is_embedded(&self) -> bool {
+        !self.database.dialect().is_shared()
     }
 
     /// How many blocks there are, anchored or about to be.
@@ -68,16 +90,11 @@ impl Store {
         Ok(names.iter().filter_map(|name| Hash::from_slice(name)).map(StreamId).collect())
     }
 
-    /// Adds blocks after the last, all or none.
-    pub(crate) async fn add(&self, blocks: &[(Block, Vec<Hash>)]) -> Result<(), sqlx::Error> {
-        let mut transaction = self.database.begin().await?;
-        match add(&mut transaction, blocks).await {
-            Ok(()) => transaction.commit().await,
-            Err(error) => {
-                transaction.roll_back().await;
-                Err(error)
-            }
-        }
+    /// Adds blocks after the last, all or none, for who holds the lease.
+    pub(crate) async fn add(&self, token: Token, blocks: &[(Block, Vec<Hash>)]) -> Result<(), WriteError> {
+        let mut transaction = self.fenced(token).await?;
+        let added = add(&mut transaction, blocks).await;
+        end(transaction, added).await
     }
 
     /// The blocks from place `from` to before place `to`.
@@ -131,16 +148,24 @@ impl Store {
         row.map(|row| Ok((unsigned(row.try_get("size")?), row.try_get("note")?))).transpose()
     }
 
-    /// Keeps a published checkpoint.
-    pub(crate) async fn publish(&self, size: u64, note: &str) -> Result<(), sqlx::Error> {
-        sqlx::query(
+    /// Keeps a published checkpoint, for who holds the lease.
+    pub(crate) async fn publish(&self, token: Token, size: u64, note: &str) -> Result<(), WriteError> {
+        let mut transaction = self.fenced(token).await?;
+        let query = sqlx::query(
             "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT (size) DO UPDATE SET note = excluded.note",
-        )
-        .bind(signed(size))
-        .bind(note.to_owned())
-        .execute(self.database.writing())
-        .await
-        .map(|_| ())
+        );
+        let kept = query.bind(signed(size)).bind(note.to_owned()).execute(&mut *transaction).await;
+        end(transaction, kept.map(|_| ())).await
+    }
+}
+
+async fn end(transaction: Transaction, written: Result<(), sqlx::Error>) -> Result<(), WriteError> {
+    match written {
+        Ok(()) => Ok(transaction.commit().await?),
+        Err(error) => {
+            transaction.roll_back().await;
+            Err(error.into())
+        }
     }
 }
 

@@ -6,8 +6,13 @@
 mod capture;
 mod chain;
 mod people;
+pub mod receipts;
 mod replay;
+mod source;
 mod study;
+
+pub(crate) use source::{Live, Source, Wanted};
+pub(crate) use study::lengths;
 
 use anyhow::Result;
 use client::{Client, Reader};
@@ -15,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use seal::{
     id::{Service, Uuid},
     policy::Policy,
+    receipt::Receipt,
 };
 use serde::Serialize;
 
@@ -62,6 +68,8 @@ pub struct Report {
     pub oldest_decision_ms: u64,
     /// The longest an entry took into a block, in milliseconds. Receipts promise a bound; time stopped counts as well.
     pub slowest_anchoring_ms: u64,
+    /// Receipts compared with the journals and the chain.
+    pub receipts: u64,
     /// What is wrong. At most 1,000 are listed.
     pub findings: Vec<Finding>,
     /// How many findings there are.
@@ -71,7 +79,13 @@ pub struct Report {
 const MAX_LISTED: usize = 1_000;
 
 impl Report {
-    fn find(&mut self, study: Option<Uuid>, service: Option<Service>, entry: Option<u64>, what: impl Into<String>) {
+    pub(crate) fn find(
+        &mut self,
+        study: Option<Uuid>,
+        service: Option<Service>,
+        entry: Option<u64>,
+        what: impl Into<String>,
+    ) {
         self.found += 1;
         if self.findings.len() < MAX_LISTED {
             self.findings.push(Finding { study, service, entry, what: what.into() });
@@ -96,26 +110,42 @@ pub struct Audit<'a> {
 impl Audit<'_> {
     /// Runs the audit. An error means that something could not be read; what is wrong with what was read is a finding.
     pub async fn run(&self) -> Result<Report> {
-        let mut report = Report::default();
-        let bar = self.bar("chain");
-        let blocks = chain::check(self.tiles, self.client, self.policy, &mut report, &bar).await?;
-        bar.finish_and_clear();
-        for reader in &self.studies {
-            let bar = self.bar("study");
-            study::check(self, reader, &blocks, &mut report, &bar).await?;
-            bar.finish_and_clear();
-        }
-        report.clean = report.found == 0;
-        Ok(report)
+        self.run_with(&[]).await
     }
 
-    fn bar(&self, what: &'static str) -> ProgressBar {
-        if !self.progress {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template("  {prefix:<6} {bar:30} {pos}/{len} {msg} {elapsed}");
-        ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_prefix(what)
+    /// Runs the audit, and checks that what these receipts promised is kept.
+    pub async fn run_with(&self, receipts: &[Receipt]) -> Result<Report> {
+        let source = Live { client: self.client, tiles: self.tiles, readers: &self.studies };
+        let studies: Vec<Uuid> = self.studies.iter().map(|reader| reader.study).collect();
+        run(&source, self.policy, (&studies, receipts), self.progress).await
     }
+}
+
+/// Audits the chain, studies and receipts, whatever they are read from.
+pub(crate) async fn run(
+    source: &impl Source,
+    policy: &Policy,
+    (studies, receipts): (&[Uuid], &[Receipt]),
+    progress: bool,
+) -> Result<Report> {
+    let mut report = Report::default();
+    let progress_of = |what| if progress { bar(what) } else { ProgressBar::hidden() };
+    let shown = progress_of("chain");
+    let blocks = chain::check(source, policy, &mut report, &shown).await?;
+    shown.finish_and_clear();
+    for study in studies {
+        let shown = progress_of("study");
+        study::check(source, (*study, policy), &blocks, &mut report, &shown).await?;
+        shown.finish_and_clear();
+    }
+    receipts::check(source, policy, (studies, receipts), &blocks, &mut report).await?;
+    report.clean = report.found == 0;
+    Ok(report)
+}
+
+fn bar(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("  {prefix:<6} {bar:30} {pos}/{len} {msg} {elapsed}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_prefix(what)
 }
 
 /// A report as people read it.

@@ -2,9 +2,10 @@
 
 mod ask;
 mod bench;
+mod preserve;
 
 use crate::{
-    audit, demo,
+    backup, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
     init::Init,
@@ -123,10 +124,30 @@ enum Command {
         /// Where the services are, as `trialseal up` wrote it.
         #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
         endpoints: PathBuf,
+        /// Audit the folder that `trialseal export` wrote, with no server.
+        #[arg(long, conflicts_with_all = ["study", "actor", "key"])]
+        export: Option<PathBuf>,
+        /// Receipts that were handed out, one a line: check that what they promised is kept.
+        #[arg(long)]
+        receipts: Option<PathBuf>,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
+    /// Copy a data directory to a new folder while it is in use. Keys are not copied.
+    Backup {
+        /// The folder to make.
+        output: PathBuf,
+        /// The data directory.
+        #[arg(long, default_value = "trialseal-data", env = "TRIALSEAL_DATA")]
+        data: PathBuf,
+        /// Print what was copied as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Export for keeping.
+    #[command(subcommand)]
+    Export(ExportCommand),
     #[command(flatten)]
     Ask(Ask),
     /// Import data.
@@ -176,6 +197,24 @@ enum ImportCommand {
         #[arg(long)]
         subjects: PathBuf,
         /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum ExportCommand {
+    /// One study as a new folder, with everything that is needed to verify it without this program.
+    Study {
+        #[command(flatten)]
+        actor: ActorArgs,
+        /// The policy file; it must name the study's root key.
+        #[arg(long)]
+        policy: PathBuf,
+        /// The folder to make.
+        #[arg(long, short)]
+        output: PathBuf,
+        /// Print what was written as JSON.
         #[arg(long)]
         json: bool,
     },
@@ -243,8 +282,16 @@ impl Cli {
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Audit { policy, study, actor, key, endpoints, json } => {
-                run_audit(policy, study.zip(actor).zip(key), endpoints, json).await
+            Command::Audit { policy, study, actor, key, endpoints, export, receipts, json } => {
+                let auditor = study.zip(actor).zip(key);
+                preserve::audit(preserve::Wanted { policy, auditor, endpoints, export, receipts, json }).await
+            }
+            Command::Backup { output, data, json } => {
+                print(json, &backup::write(&data, &output).await?, backup::readable)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Export(ExportCommand::Study { actor, policy, output, json }) => {
+                preserve::export(actor, &policy, &output, json).await
             }
             Command::Ask(question) => question.answer().await,
             Command::Import(ImportCommand::Csv { file, actor, mapping, subjects, json }) => {
@@ -313,27 +360,6 @@ fn run_key(command: &KeyCommand) -> Result<ExitCode> {
     let shown = serde_json::json!({ "public_key": public, "key_id": public.id() });
     print(*json, &shown, |_| format!("{public}\n"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn run_audit(
-    policy: PathBuf,
-    auditor: Option<((Uuid, Name), PathBuf)>,
-    endpoints: PathBuf,
-    json: bool,
-) -> Result<ExitCode> {
-    let endpoints = prove::endpoints(&endpoints)?;
-    let client = Client::new(&endpoints)?;
-    let mut studies = Vec::new();
-    if let Some(((study, actor), file)) = auditor {
-        let access = Some(Access::everybody("audit".parse()?));
-        studies.push(Reader { study, actor, key: key::read(&file)?, access });
-    }
-    let policy = verify::policy(&policy)?;
-    let progress = !json && io::stderr().is_terminal();
-    let audit = audit::Audit { client: &client, tiles: &endpoints.anchoring, policy: &policy, studies, progress };
-    let report = audit.run().await?;
-    print(json, &report, audit::readable)?;
-    Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn run_import(

@@ -1,10 +1,12 @@
 //! The one binary, as a library: what `trialseal` does, so that tests can do it too.
 
 pub mod audit;
+pub mod backup;
 pub mod bench;
 pub mod cli;
 pub mod demo;
 pub mod deployment;
+pub mod export;
 pub mod import;
 pub mod init;
 pub mod key;

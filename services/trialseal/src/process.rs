@@ -85,7 +85,8 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
     let bus = bus(process)?;
     telling::measure(&bus);
     let allowance = allowance(process, &bus);
-    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus, allowance })
+    let instance = process.common().instance.clone();
+    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus, allowance, instance })
 }
 
 /// Without Redis the processes ask each other, again and again.

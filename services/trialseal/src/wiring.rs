@@ -43,6 +43,8 @@ pub struct Wiring {
     pub bus: Bus,
     /// How often each caller may call; as often as they like unless given.
     pub allowance: Option<Arc<dyn Allowance>>,
+    /// Who this process is among the replicas of its service.
+    pub instance: String,
 }
 
 impl Wiring {
@@ -119,6 +121,7 @@ impl Wiring {
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
             interval: INTERVAL,
+            instance: self.instance.clone(),
             journals: anchoring::Journals {
                 enrollment: self.channel(Service::Enrollment)?,
                 consent: self.channel(Service::Consent)?,

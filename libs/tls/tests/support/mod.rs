@@ -1,5 +1,7 @@
 //! A port that says who called, and callers with certificates of every kind.
 
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)] // a test may panic
+
 use axum::{Router, extract::ConnectInfo, routing::get};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::{

@@ -1,16 +1,13 @@
 //! The chain: every block, every published checkpoint.
 
-use super::Report;
-use anyhow::{Context, Result, bail};
-use client::Client;
+use super::{Report, Source};
+use anyhow::{Context, Result};
 use indicatif::ProgressBar;
-use proto::anchoring::GetCheckpointRequest;
 use rayon::prelude::*;
 use seal::{block::Block, entry, id::StreamId, policy::Policy};
 use std::collections::HashMap;
 use tlog::{
     Hash, merkle,
-    note::Note,
     policy::VerifiedCheckpoint,
     tile::{EntriesId, TILE_WIDTH, parse_entry_bundle},
 };
@@ -22,13 +19,12 @@ pub(super) type Blocks = HashMap<StreamId, Vec<Block>>;
 
 /// Reads the chain and checks it.
 pub(super) async fn check(
-    tiles: &str,
-    client: &Client,
+    source: &impl Source,
     policy: &Policy,
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<Blocks> {
-    let notes = checkpoints(client).await?;
+    let notes = source.checkpoints().await?;
     // Without a checkpoint nothing is on the chain: entries whose time is past will be found one by one.
     let Some(latest) = notes.first() else { return Ok(Blocks::new()) };
     let latest = match policy.tlog.verify_checkpoint(latest.as_bytes()) {
@@ -41,7 +37,7 @@ pub(super) async fn check(
     bar.set_length(latest.size);
     let mut leaves = Vec::new();
     let mut blocks = Vec::new();
-    for bytes in entries(client, tiles, latest.size, bar).await? {
+    for bytes in entries(source, latest.size, bar).await? {
         leaves.push(entry::hash(&bytes));
         blocks.push(bytes);
     }
@@ -67,30 +63,8 @@ pub(super) async fn check(
     Ok(streams(&blocks, report))
 }
 
-/// All published checkpoints, the latest first.
-async fn checkpoints(client: &Client) -> Result<Vec<String>> {
-    let (mut notes, mut at_most) = (Vec::new(), 0);
-    loop {
-        let answer = match client.anchoring.clone().get_checkpoint(GetCheckpointRequest { at_most }).await {
-            Ok(answer) => answer.into_inner().checkpoint,
-            Err(status) if status.code() == tonic::Code::NotFound => return Ok(notes),
-            Err(status) => return Err(client::ClientError::from(status)).context("reading checkpoints"),
-        };
-        let size = Note::parse(answer.as_bytes()).ok().and_then(|note| note.text.lines().nth(1)?.parse::<u64>().ok());
-        let size = size.context("a checkpoint cannot be read")?;
-        if at_most != 0 && size > at_most {
-            bail!("the anchoring service answers with a checkpoint that was not asked for");
-        }
-        notes.push(answer);
-        if size <= 1 {
-            return Ok(notes);
-        }
-        at_most = size - 1;
-    }
-}
-
 /// The chain's entries, from its entry bundles.
-async fn entries(client: &Client, tiles: &str, size: u64, bar: &ProgressBar) -> Result<Vec<Vec<u8>>> {
+async fn entries(source: &impl Source, size: u64, bar: &ProgressBar) -> Result<Vec<Vec<u8>>> {
     let mut entries = Vec::new();
     let full = size / TILE_WIDTH as u64;
     for index in 0..=full {
@@ -99,7 +73,7 @@ async fn entries(client: &Client, tiles: &str, size: u64, bar: &ProgressBar) -> 
             continue;
         }
         let id = EntriesId { index, width: u16::try_from(width)? };
-        let bytes = client.http.fetch_from(tiles, &id.path(), MAX_BUNDLE).await.with_context(|| id.path())?;
+        let bytes = source.file(&id.path(), MAX_BUNDLE).await.with_context(|| id.path())?;
         entries.extend(parse_entry_bundle(&bytes, id.width).with_context(|| id.path())?);
         bar.inc(width);
     }

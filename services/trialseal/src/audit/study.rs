@@ -1,10 +1,9 @@
 //! One study: its three journals, entry by entry.
 
-use super::{Audit, Report, capture::Captured, chain::Blocks, people::People, replay, replay::State};
-use anyhow::{Context, Result};
-use client::Reader;
+use super::{Report, Source, Wanted, capture::Captured, chain::Blocks, people::People, replay, replay::State};
+use anyhow::Result;
 use indicatif::ProgressBar;
-use proto::journal::{EntryView, ReadEntriesRequest, ReadEntriesResponse};
+use proto::journal::ReadEntriesResponse;
 use rayon::prelude::*;
 use seal::{
     Hash, MAX_DECISION_AGE_MS,
@@ -15,6 +14,7 @@ use seal::{
     fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
     key::PublicKey,
+    policy::Policy,
     sha256,
 };
 use std::collections::HashSet;
@@ -45,26 +45,23 @@ pub(super) struct Record {
     pub(super) message: ReadEntriesResponse,
 }
 
+/// Replays a study, whose root key is what the policy names.
 pub(super) async fn check(
-    audit: &Audit<'_>,
-    reader: &Reader,
+    source: &impl Source,
+    (id, policy): (Uuid, &Policy),
     blocks: &Blocks,
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<()> {
-    let Some(root_key) = audit.policy.studies.get(&reader.study) else {
-        report.find(Some(reader.study), None, None, "the policy does not name the study's root key");
+    let Some(root_key) = policy.studies.get(&id) else {
+        report.find(Some(id), None, None, "the policy does not name the study's root key");
         return Ok(());
     };
-    let mut study = Study::new(reader.study, root_key);
-    let anchored = |service: Service| blocks.get(&service.stream(reader.study)).map_or(&[][..], Vec::as_slice);
-    // An entry rests on others that were there before it: what is counted first is read last.
-    let mut lengths = [0; Service::ALL.len()];
-    for (length, service) in lengths.iter_mut().zip(Service::ALL).rev() {
-        *length = length_of(audit, reader, service, count(anchored(service))).await?;
-    }
+    let mut study = Study::new(id, root_key);
+    let anchored = |service: Service| blocks.get(&service.stream(id)).map_or(&[][..], Vec::as_slice);
+    let lengths = lengths(source, id, |service| count(anchored(service))).await?;
     for (length, service) in lengths.into_iter().zip(Service::ALL) {
-        study.journal(audit, reader, (service, length), anchored(service), report, bar).await?;
+        study.journal(source, (service, length), anchored(service), report, bar).await?;
     }
     study.screenings(report);
     study.consented(report);
@@ -72,26 +69,21 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// How many entries a journal has, of which `anchored` are on the chain.
-async fn length_of(audit: &Audit<'_>, reader: &Reader, service: Service, anchored: u64) -> Result<u64> {
-    let request = ReadEntriesRequest {
-        stream: service.stream(reader.study).0.0.to_vec(),
-        from: anchored,
-        limit: 0,
-        view: EntryView::Bare.into(),
-        study: reader.study.to_string(),
-    };
-    let answer = audit.client.journal(service).read_entries(reader.request(request)).await;
-    let mut entries = answer.map_err(client::ClientError::from)?.into_inner();
-    let mut length = anchored;
-    loop {
-        match entries.message().await {
-            Ok(Some(_)) => length += 1,
-            Ok(None) => return Ok(length),
-            Err(status) if status.code() == tonic::Code::NotFound => return Ok(length),
-            Err(status) => return Err(client::ClientError::from(status)).context("reading a journal"),
-        }
+/// How many entries each journal has, of which `known` are known to be there.
+///
+/// An entry rests on others that were there before it: what is counted first is read last.
+pub(crate) async fn lengths(
+    source: &impl Source,
+    study: Uuid,
+    known: impl Fn(Service) -> u64,
+) -> Result<[u64; Service::ALL.len()]> {
+    let mut lengths = [0; Service::ALL.len()];
+    for (length, service) in lengths.iter_mut().zip(Service::ALL).rev() {
+        *length = known(service);
+        let wanted = Wanted { study, service, from: *length, limit: 0, full: false };
+        source.entries(wanted, |_| *length += 1).await?;
     }
+    Ok(lengths)
 }
 
 /// How many entries blocks hold.
@@ -128,8 +120,7 @@ impl<'a> Study<'a> {
 impl Study<'_> {
     async fn journal(
         &mut self,
-        audit: &Audit<'_>,
-        reader: &Reader,
+        source: &impl Source,
         (service, length): (Service, u64),
         blocks: &[Block],
         report: &mut Report,
@@ -141,38 +132,20 @@ impl Study<'_> {
         }
         bar.inc_length(length);
         bar.set_message(service.name());
-        let request = ReadEntriesRequest {
-            stream: stream.0.0.to_vec(),
-            from: 0,
-            limit: length,
-            view: EntryView::Full.into(),
-            study: self.id.to_string(),
-        };
         let mut position =
             Position { stream, service, next: 0, previous: Hash::ZERO, time: 0, blocks: blocks.iter(), block: None };
-        let mut messages = match audit.client.journal(service).read_entries(reader.request(request)).await {
-            Ok(messages) => messages.into_inner(),
-            Err(status) => {
-                return Err(client::ClientError::from(status)).context(format!("reading the {service} journal"));
-            }
-        };
         let mut chunk = Vec::with_capacity(CHUNK);
-        loop {
-            let message = match messages.message().await {
-                Ok(message) => message,
-                Err(status) if status.code() == tonic::Code::NotFound => None,
-                Err(status) => return Err(client::ClientError::from(status)).context("reading a journal"),
-            };
-            let last = message.is_none();
-            chunk.extend(message);
-            if chunk.len() == CHUNK || last {
-                bar.inc(chunk.len() as u64);
+        let wanted = Wanted { study: self.id, service, from: 0, limit: length, full: true };
+        let each = |message| {
+            chunk.push(message);
+            if chunk.len() == CHUNK {
+                bar.inc(CHUNK as u64);
                 self.chunk(std::mem::take(&mut chunk), &mut position, report);
             }
-            if last {
-                break;
-            }
-        }
+        };
+        source.entries(wanted, each).await?;
+        bar.inc(chunk.len() as u64);
+        self.chunk(chunk, &mut position, report);
         if position.next < anchored {
             let what = format!("the chain holds {anchored} entries of the journal, which has only {}", position.next);
             report.find(Some(self.id), Some(service), Some(position.next), what);

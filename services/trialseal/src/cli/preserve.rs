@@ -1,0 +1,78 @@
+//! `trialseal audit` and `trialseal export`.
+
+use super::{ActorArgs, print};
+use crate::{
+    audit::{self, Audit, Report, receipts},
+    export::{self, Export},
+    key, prove, verify,
+};
+use anyhow::{Context, Result, ensure};
+use client::{Access, Client, Reader};
+use seal::{
+    id::{Name, Uuid},
+    policy::Policy,
+    receipt::Receipt,
+};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// What to audit.
+pub(super) struct Wanted {
+    pub(super) policy: PathBuf,
+    pub(super) auditor: Option<((Uuid, Name), PathBuf)>,
+    pub(super) endpoints: PathBuf,
+    pub(super) export: Option<PathBuf>,
+    pub(super) receipts: Option<PathBuf>,
+    pub(super) json: bool,
+}
+
+/// Audits running services, or an export.
+pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
+    let policy = verify::policy(&wanted.policy)?;
+    let receipts = wanted.receipts.as_deref().map_or_else(|| Ok(Vec::new()), read_receipts)?;
+    let progress = !wanted.json && io::stderr().is_terminal();
+    let report = match &wanted.export {
+        Some(folder) => Export::open(folder)?.audit(&policy, &receipts, progress).await?,
+        None => audit_live(&wanted, &policy, &receipts, progress).await?,
+    };
+    print(wanted.json, &report, audit::readable)?;
+    Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], progress: bool) -> Result<Report> {
+    let endpoints = prove::endpoints(&wanted.endpoints)?;
+    let client = Client::new(&endpoints)?;
+    let mut studies = Vec::new();
+    if let Some(((study, actor), file)) = &wanted.auditor {
+        let access = Some(Access::everybody("audit".parse()?));
+        studies.push(Reader { study: *study, actor: actor.clone(), key: key::read(file)?, access });
+    }
+    Audit { client: &client, tiles: &endpoints.anchoring, policy, studies, progress }.run_with(receipts).await
+}
+
+fn read_receipts(file: &Path) -> Result<Vec<Receipt>> {
+    let size = fs::metadata(file).with_context(|| format!("{}", file.display()))?.len();
+    ensure!(size <= receipts::MAX_RECEIPTS_BYTES, "{}: larger than a file of receipts may be", file.display());
+    let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    receipts::read(&text).with_context(|| format!("{}", file.display()))
+}
+
+/// Exports a study and audits what was written.
+pub(super) async fn export(actor: ActorArgs, policy: &Path, output: &Path, json: bool) -> Result<ExitCode> {
+    let (client, mut reader) = actor.open()?;
+    reader.access.get_or_insert(Access::everybody("export".parse()?));
+    let text = fs::read_to_string(policy).with_context(|| format!("{}", policy.display()))?;
+    let parsed = verify::policy(policy)?;
+    let tiles = prove::endpoints(&actor.endpoints)?.anchoring;
+    let manifest = export::write(&client, &tiles, reader, (&parsed, &text), output).await?;
+    let report = Export::open(output)?.audit(&parsed, &[], !json && io::stderr().is_terminal()).await?;
+    let written = serde_json::json!({ "folder": output, "files": manifest.files.len(), "audit": report });
+    print(json, &written, |_| {
+        format!("{}: {} files\n{}", output.display(), manifest.files.len(), audit::readable(&report))
+    })?;
+    Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,126 @@
+//! The manifest of an export: every file and its digest.
+
+use anyhow::{Context, Result};
+use seal::{id::Uuid, text::Hex};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+use tlog::Hash;
+
+/// The form of exports that this program writes and reads.
+pub const FORMAT: &str = "trialseal/export@v1";
+/// The manifest's own name.
+pub(super) const NAME: &str = "manifest.json";
+
+/// What is in an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: String,
+    /// The study.
+    pub study: Uuid,
+    /// When it was exported, Unix milliseconds, by the exporter's clock.
+    pub exported: u64,
+    /// How many blocks the chain had.
+    pub blocks: u64,
+    /// Every other file, by its path, and its SHA-256.
+    pub files: BTreeMap<String, Hex>,
+}
+
+/// Writes the files of an export and remembers their digests.
+pub(super) struct Writer {
+    root: PathBuf,
+    files: BTreeMap<String, Hex>,
+}
+
+impl Writer {
+    /// In a new folder.
+    pub(super) fn new(root: &Path) -> Result<Self> {
+        fs::create_dir(root).with_context(|| format!("{}: cannot make the folder", root.display()))?;
+        Ok(Self { root: root.to_owned(), files: BTreeMap::new() })
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
+    }
+
+    pub(super) fn file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let mut lines = self.lines(name)?;
+        lines.bytes(bytes)?;
+        lines.finish(self)
+    }
+
+    /// A file that is written bit by bit.
+    pub(super) fn lines(&self, name: &str) -> Result<Lines> {
+        let path = self.root.join(name);
+        let folder = path.parent().unwrap_or(&self.root);
+        let file = fs::create_dir_all(folder).and_then(|()| File::create_new(&path));
+        let file = file.with_context(|| format!("{}: cannot be made", path.display()))?;
+        Ok(Lines { name: name.to_owned(), path, file: BufWriter::new(file), digest: Sha256::new() })
+    }
+
+    /// Writes the manifest: an export without one is not finished.
+    pub(super) fn finish(self, study: Uuid, blocks: u64, exported: u64) -> Result<Manifest> {
+        let path = self.root.join(NAME);
+        let manifest = Manifest { format: FORMAT.to_owned(), study, exported, blocks, files: self.files };
+        let text = serde_json::to_string_pretty(&manifest)? + "\n";
+        let mut file = File::create_new(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        written.with_context(|| format!("{}: cannot be written", path.display()))?;
+        Ok(manifest)
+    }
+}
+
+/// A file in the making.
+pub(super) struct Lines {
+    name: String,
+    path: PathBuf,
+    file: BufWriter<File>,
+    digest: Sha256,
+}
+
+impl Lines {
+    pub(super) fn line(&mut self, line: &impl Serialize) -> Result<()> {
+        self.bytes(&serde_json::to_vec(line)?)?;
+        self.bytes(b"\n")
+    }
+
+    pub(super) fn finish(mut self, writer: &mut Writer) -> Result<()> {
+        let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        written.with_context(|| format!("{}: cannot be written", self.path.display()))?;
+        writer.files.insert(self.name, Hex(Hash(self.digest.finalize().into())));
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.digest.update(bytes);
+        self.file.write_all(bytes).with_context(|| format!("{}: cannot be written", self.path.display()))
+    }
+}
+
+/// The digest of a file.
+pub(super) fn digest(path: &Path) -> Result<Hex> {
+    let mut digest = Sha256::new();
+    let copied = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut Hasher(&mut digest)));
+    copied.with_context(|| format!("{}: cannot be read", path.display()))?;
+    Ok(Hex(Hash(digest.finalize().into())))
+}
+
+struct Hasher<'a>(&'a mut Sha256);
+
+impl Write for Hasher<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,355 @@
+//! A steady load of captures, corrections, withdrawals and consents anew that race each other, and a log of every answer.
+
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
+
+use super::{
+    seeded::Seeded,
+    told::{Asked, Told},
+};
+use client::{Client, ClientError, Command, entry_number, new_uuid, now_ms, parse_receipt, sign_form};
+use proto::anchoring::GetCheckpointRequest;
+use seal::{
+    command::{Collected, FormDef, GiveConsent, Payload, Provision, Submission, WithdrawConsent, WithdrawalScope},
+    dsse,
+    id::{Name, Service, Uuid},
+    key::SecretKey,
+    receipt::Receipt,
+    sha256,
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tonic::Code;
+use trialseal::setup::{Participant, Study, text_item, value};
+
+/// How much load, for how long.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub studies: usize,
+    /// Of each study.
+    pub participants: usize,
+    /// Who sends at the same time.
+    pub clients: usize,
+    /// How many commands each begins in a second, at most.
+    pub rate: f64,
+    pub lasting: Duration,
+}
+
+/// How long one attempt may take: a process that stands still must not hold a client for longer.
+const ATTEMPT: Duration = Duration::from_secs(6);
+/// How long a command is tried again before it is given up.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// The longest a participant stays without consent: some captures come later after a withdrawal than any cache may keep.
+const WITHOUT_CONSENT_MS: u64 = 9_000;
+const COLLECT: Duration = Duration::from_millis(400);
+
+/// What became of the load.
+#[derive(Clone, Default)]
+pub struct Figures {
+    pub acknowledged: u64,
+    pub by_kind: BTreeMap<&'static str, u64>,
+    /// Final refusals by their reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Attempts after the first.
+    pub again: u64,
+    /// Why there were.
+    pub failures: BTreeMap<String, u64>,
+    pub given_up: u64,
+    pub checkpoints: u64,
+    /// The longest time in which nothing was acknowledged.
+    pub silence: Duration,
+    latencies: Vec<Duration>,
+}
+
+impl Figures {
+    /// The time within which a share of the acknowledged commands was answered.
+    pub fn within(&self, share: f64) -> Duration {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        let place = (sorted.len().saturating_sub(1)) as f64 * share;
+        sorted.get(place as usize).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { acknowledged, by_kind, refused, again, failures, given_up, checkpoints, silence, .. } = self;
+        writeln!(f, "acknowledged {acknowledged} {by_kind:?}, given up {given_up}, checkpoints seen {checkpoints}")?;
+        writeln!(f, "refused {refused:?}; tried again {again} {failures:?}")?;
+        let (half, most) = (self.within(0.5), self.within(0.99));
+        write!(f, "answered within {half:?} (half), {most:?} (99 %); silent for {silence:?} at the longest")
+    }
+}
+
+/// A study under load.
+struct Trial {
+    study: Study,
+    participants: Vec<Participant>,
+}
+
+/// Everything the clients share.
+pub struct Load {
+    plan: Plan,
+    trials: Vec<Trial>,
+    told: Told,
+    figures: Mutex<(Figures, Instant)>,
+}
+
+impl Load {
+    /// Sets the studies up, on a deployment that works.
+    pub async fn set_up(client: &Client, plan: Plan, folder: &Path) -> Arc<Self> {
+        println!("seed of the load: {}", plan.seed);
+        let told = Told::open(folder);
+        let mut trials = Vec::new();
+        for number in 0..plan.studies {
+            trials.push(trial(client, number, plan.participants).await);
+            told.study(&trials[number].study).await;
+        }
+        Arc::new(Self { plan, trials, told, figures: Mutex::new((Figures::default(), Instant::now())) })
+    }
+
+    /// The studies.
+    pub fn studies(&self) -> impl Iterator<Item = &Study> {
+        self.trials.iter().map(|trial| &trial.study)
+    }
+
+    /// Sends until the plan's time is over, and every command begun is answered or given up.
+    pub async fn run(self: &Arc<Self>, client: &Client) -> Figures {
+        self.figures.lock().unwrap().1 = Instant::now();
+        let until = Instant::now() + self.plan.lasting;
+        let collecting = tokio::spawn(self.clone().collect(client.clone()));
+        let sending: Vec<_> = (0..self.plan.clients)
+            .map(|which| tokio::spawn(Sender::new(self.clone(), client.clone(), which).run(until)))
+            .collect();
+        for task in sending {
+            task.await.unwrap();
+        }
+        collecting.abort();
+        self.figures.lock().unwrap().0.clone()
+    }
+
+    /// Keeps every checkpoint that anchoring shows.
+    async fn collect(self: Arc<Self>, client: Client) {
+        let (mut every, mut last) = (interval(COLLECT), String::new());
+        loop {
+            every.tick().await;
+            let ask = GetCheckpointRequest { at_most: 0 };
+            let Ok(Ok(answer)) = timeout(ATTEMPT, client.anchoring.clone().get_checkpoint(ask)).await else { continue };
+            let note = answer.into_inner().checkpoint;
+            if note != last {
+                self.told.checkpoint("anchoring", &note).await;
+                self.figures.lock().unwrap().0.checkpoints += 1;
+                last = note;
+            }
+        }
+    }
+
+    /// Sends a command until it is answered, and keeps what was answered.
+    async fn drive<F>(&self, asked: &Asked, send: impl Fn() -> F) -> Option<Receipt>
+    where
+        F: Future<Output = Result<Receipt, ClientError>>,
+    {
+        let begun = Instant::now();
+        let mut wait = Duration::from_millis(50);
+        while begun.elapsed() < PATIENCE {
+            self.told.attempt(asked).await;
+            match timeout(ATTEMPT, send()).await.unwrap_or_else(|_| Err(stood_still())) {
+                Ok(receipt) => {
+                    self.told.acknowledged(asked, &receipt).await;
+                    self.acknowledged(asked.kind, begun.elapsed());
+                    return Some(receipt);
+                }
+                Err(error) if passing(&error) => self.again(&error),
+                Err(error) => {
+                    let reason = reason(&error);
+                    self.told.refused(asked, &reason).await;
+                    *self.figures.lock().unwrap().0.refused.entry(reason).or_default() += 1;
+                    return None;
+                }
+            }
+            sleep(wait).await; // what a client does between attempts; nothing is waited for
+            wait = (wait * 2).min(Duration::from_secs(2));
+        }
+        self.figures.lock().unwrap().0.given_up += 1;
+        None
+    }
+
+    fn acknowledged(&self, kind: &'static str, latency: Duration) {
+        let (figures, last) = &mut *self.figures.lock().unwrap();
+        figures.acknowledged += 1;
+        *figures.by_kind.entry(kind).or_default() += 1;
+        figures.latencies.push(latency);
+        figures.silence = figures.silence.max(last.elapsed());
+        *last = Instant::now();
+    }
+
+    fn again(&self, error: &ClientError) {
+        let figures = &mut self.figures.lock().unwrap().0;
+        figures.again += 1;
+        *figures.failures.entry(reason(error)).or_default() += 1;
+    }
+}
+
+/// A study with one site, one form and participants who consented.
+async fn trial(client: &Client, number: usize, participants: usize) -> Trial {
+    let study = Study::create(client, &format!("LOAD-{number:02}")).await.unwrap();
+    let site = study.open_site(client, "701", "Synthetic site").await.unwrap();
+    let items = vec![text_item("SYSBP").unwrap(), text_item("DIABP").unwrap()];
+    study.define(client, "1", vec![FormDef { provision: None, form: "VS".parse().unwrap(), items }]).await.unwrap();
+    let mut enrolled = Vec::new();
+    for _ in 0..participants {
+        let participant = study.enrol(client, &site).await.unwrap();
+        study.consent(client, &participant).await.unwrap();
+        enrolled.push(participant);
+    }
+    Trial { study, participants: enrolled }
+}
+
+/// Whether trying again may help.
+fn passing(error: &ClientError) -> bool {
+    let ClientError::Refused(status) = error else { return false };
+    let passing = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled, Code::ResourceExhausted, Code::Unknown];
+    passing.contains(&status.code())
+}
+
+fn stood_still() -> ClientError {
+    tonic::Status::deadline_exceeded("no answer").into()
+}
+
+fn reason(error: &ClientError) -> String {
+    let code = |error: &ClientError| match error {
+        ClientError::Refused(status) => format!("{:?}", status.code()),
+        other => other.to_string(),
+    };
+    error.reason().unwrap_or_else(|| code(error))
+}
+
+/// One client.
+struct Sender {
+    load: Arc<Load>,
+    client: Client,
+    choices: Seeded,
+    which: usize,
+    next: u32,
+    /// Forms this client captured, to be corrected: study, participant, repetition and latest entry.
+    forms: Vec<(usize, usize, u32, u64)>,
+}
+
+impl Sender {
+    fn new(load: Arc<Load>, client: Client, which: usize) -> Self {
+        let choices = Seeded::new(load.plan.seed, which as u64 + 1);
+        Self { load, client, choices, which, next: 0, forms: Vec::new() }
+    }
+
+    async fn run(mut self, until: Instant) {
+        let mut every = interval(Duration::from_secs_f64(1.0 / self.load.plan.rate));
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while Instant::now() < until {
+            every.tick().await;
+            match self.choices.below(100) {
+                0..80 => self.capture().await,
+                80..94 => self.correct().await,
+                _ => self.withdraw_for_a_while(until).await,
+            }
+        }
+    }
+
+    /// One of the studies and one of its participants.
+    fn anybody(&mut self) -> (usize, usize) {
+        let trial = self.choices.below(self.load.plan.studies as u64) as usize;
+        (trial, self.choices.below(self.load.plan.participants as u64) as usize)
+    }
+
+    async fn capture(&mut self) {
+        let (trial, who) = self.anybody();
+        let repeat = self.next;
+        self.next += 1;
+        if let Some(number) = self.submit((trial, who), repeat, None).await {
+            self.forms.push((trial, who, repeat, number));
+        }
+    }
+
+    async fn correct(&mut self) {
+        if self.forms.is_empty() {
+            return;
+        }
+        let place = self.choices.below(self.forms.len() as u64) as usize;
+        let (trial, who, repeat, latest) = self.forms.swap_remove(place);
+        if let Some(number) = self.submit((trial, who), repeat, Some(latest)).await {
+            self.forms.push((trial, who, repeat, number));
+        }
+    }
+
+    async fn submit(&mut self, (trial, who): (usize, usize), repeat: u32, corrects: Option<u64>) -> Option<u64> {
+        let load = self.load.clone();
+        let Trial { study, participants } = &load.trials[trial];
+        let mut header = study.header(&participants[who], &format!("CLIENT {}", self.which), "VS", repeat).unwrap();
+        (header.corrects, header.reason) = (corrects, corrects.map(|_| "misread".to_owned()));
+        let asked = (study.id, header.request, participants[who].name.clone());
+        let pressure = 90 + self.choices.below(90);
+        let values = vec![value("SYSBP", &pressure.to_string()), value("DIABP", "80")];
+        let form = sign_form(header, values, &study.coordinator.key).unwrap();
+        let asked = of(asked, Service::Capture, Submission::KIND, &form.envelope);
+        let receipt = load.drive(&asked, || self.client.submit(form.clone())).await?;
+        entry_number(&receipt)
+    }
+
+    /// A participant withdraws; others go on asking for captures meanwhile; then they consent anew.
+    async fn withdraw_for_a_while(&mut self, until: Instant) {
+        let (trial, who) = self.anybody();
+        let load = self.load.clone();
+        let Trial { study, participants } = &load.trials[trial];
+        let participant = &participants[who];
+        let withdraw = WithdrawConsent {
+            study: study.id,
+            request: new_uuid().unwrap(),
+            by: participant.name.clone(),
+            time: now_ms(),
+            participant: participant.name.clone(),
+            site: participant.site.clone(),
+            provisions: Vec::new(),
+            scope: Some(WithdrawalScope::Everything),
+            collected: Some(Collected::Kept),
+        };
+        self.record(&withdraw, &participant.name, &[&participant.key]).await;
+        let pause = Duration::from_millis(self.choices.below(WITHOUT_CONSENT_MS));
+        sleep(pause.min(until.saturating_duration_since(Instant::now()))).await; // how long a person takes
+        self.capture_of((trial, who)).await;
+        let anew: GiveConsent = study.consent_to(participant, "1.0", vec![Provision::data_collection()]).unwrap();
+        self.record(&anew, &participant.name, &[&participant.key, &study.investigator.key]).await;
+    }
+
+    /// Asks for a capture of somebody who withdrew: late enough, it must be refused.
+    async fn capture_of(&mut self, of: (usize, usize)) {
+        let repeat = self.next;
+        self.next += 1;
+        self.submit(of, repeat, None).await;
+    }
+
+    async fn record<C: Command>(&self, command: &C, participant: &Name, keys: &[&SecretKey]) {
+        let envelope = dsse::sign(command, keys);
+        let asked = (command.study(), command.request(), participant.clone());
+        let asked = of(asked, Service::Consent, C::KIND, &envelope);
+        let send = || async {
+            let receipt = command.send(&self.client, envelope.clone()).await?;
+            receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
+        };
+        self.load.drive(&asked, send).await;
+    }
+}
+
+fn of(
+    (study, request, participant): (Uuid, Uuid, Name),
+    service: Service,
+    kind: &'static str,
+    envelope: &[u8],
+) -> Asked {
+    Asked { study, service, request, kind, participant, envelope: sha256(&[envelope]).to_hex() }
+}
