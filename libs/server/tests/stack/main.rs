@@ -40,8 +40,9 @@ async fn a_request_id_comes_back_and_only_one_that_names_nobody_is_taken_over() 
         (Some("anna.svensson"), false),
         (None, false),
     ] {
-        let headers = sent.map(|id| (REQUEST_ID.as_str(), id));
-        let answer = wire::post(world.address, ANSWER, headers.as_slice()).await;
+        let (name, headers) = (REQUEST_ID, sent);
+        let headers: Vec<(&str, &str)> = headers.map(|id| (name.as_str(), id)).into_iter().collect();
+        let answer = wire::post(world.address, ANSWER, &headers).await;
         let id = answer.headers().get(REQUEST_ID).unwrap().to_str().unwrap().to_owned();
         assert_eq!(Some(id.as_str()) == sent, kept, "{sent:?} {id}");
         assert!(kept || (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())), "{id}");
