@@ -50,7 +50,7 @@ enum ReadError {
     #[error(transparent)]
     Broken(#[from] Broken),
     #[error("the journal cannot be read")]
-    Journal(#[from] Box<tonic::Status>),
+    Journal(#[from] Box<Status>),
     #[error("the database of blocks failed")]
     Database(#[from] sqlx::Error),
 }
@@ -63,13 +63,7 @@ pub(crate) fn start(store: Store, tiles: Tiles, state: State, config: Config) {
 }
 
 /// Waits for the lease, makes blocks as long as it lasts, and waits again.
-async fn sequence(
-    store: Store,
-    tiles: Tiles,
-    state: State,
-    config: Config,
-    publishing: watch::Sender<Option<u64>>,
-) {
+async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publishing: watch::Sender<Option<u64>>) {
     let mut at_once = store.is_embedded();
     loop {
         let token = standing_by(&store, &config.instance, at_once).await;
@@ -190,10 +184,10 @@ impl Term {
         // A chain that must not grow gets no blocks either: they would have to be taken out again.
         let more = self.chain.halted().is_none() && self.make_blocks().await;
         match self.chain.publish().instrument(trace::checkpoint(&self.traces)).await {
-            Ok(size) => {
+            Ok(()) => {
                 self.traces.clear();
                 meters().checkpoint.end("");
-                meters().chain.set(size);
+                meters().chain.set(self.chain.size());
             }
             Err(error) => {
                 meters().checkpoint.begin("");
