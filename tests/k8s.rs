@@ -113,5 +113,5 @@ async fn probes_that_speak_no_tls_are_answered_beside_the_metrics_and_nowhere_el
     page.write_all(b"GET /metrics HTTP/1.1\r\nhost: metrics\r\nconnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     page.read_to_string(&mut text).unwrap();
-    assert!(text.starts_with("HTTP/1.1 200") && text.contains("trialseal_server_ready"), "{text}");
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("trialseal_server_calls"), "{text}");
 }
