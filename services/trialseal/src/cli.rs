@@ -323,7 +323,10 @@ fn print<T: Serialize>(json: bool, value: &T, readable: impl Fn(&T) -> String) -
 async fn up(data: PathBuf, port: u16, metrics: Option<SocketAddr>) -> Result<ExitCode> {
     // Who runs everything on a laptop does not want a line for every call.
     let service = telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
-    let telling = telling::begin(service, metrics).await?;
+    let telling = telling::begin(service)?;
+    if let Some(address) = metrics {
+        telling::expose(address, None).await?;
+    }
     let mut deployment = Deployment::start(&data, port).await?;
     let endpoints = &deployment.endpoints;
     println!("trialseal is up, data in {}", data.display());

@@ -37,9 +37,12 @@ pub async fn run(process: Process) -> Result<()> {
         level: "info",
         json: !io::stderr().is_terminal(),
     };
-    let telling = telling::begin(service, common.metrics).await?;
+    let telling = telling::begin(service)?;
     let identity = common.identity()?;
     let parts = open(&process, identity.clone()).await?.limits(common.limits());
+    if let Some(address) = common.metrics {
+        telling::expose(address, Some(&parts)).await?;
+    }
     let ended = serve_until_told(process.listen(), identity, parts).await;
     telling.finish().await;
     ended
