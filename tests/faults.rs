@@ -163,8 +163,7 @@ async fn one_process_keeps_its_word_when_it_is_killed_and_stopped() {
     only_rules(&figures);
     assert!(struck.values().sum::<u64>() > lasting.as_secs() / 15 && figures.acknowledged > lasting.as_secs() * 2);
     let (endpoints, policy) = (data.join("endpoints.json"), data.join("policy.txt"));
-    let judged =
-        Judged { told: &told, endpoints: &endpoints, policy: &policy, snapshot: &folder.join("snapshot") };
+    let judged = Judged { told: &told, endpoints: &endpoints, policy: &policy, snapshot: &folder.join("snapshot") };
     judged.check();
     judged.audit(&client, &load).await;
     drop(alone);

@@ -43,7 +43,15 @@ pub(crate) fn in_own_network(test: &str) -> bool {
     for (file, package) in [("/usr/sbin/iptables", "iptables"), (FAKETIME, "faketime")] {
         if !Path::new(file).exists() {
             let mut install = Command::new("apt-get");
-            install.args(["-q", "-o", "DPkg::Lock::Timeout=300", "install", "--yes", "--no-install-recommends", package]);
+            install.args([
+                "-q",
+                "-o",
+                "DPkg::Lock::Timeout=300",
+                "install",
+                "--yes",
+                "--no-install-recommends",
+                package,
+            ]);
             assert!(install.status().unwrap().success(), "{package} cannot be installed; the faults need root");
         }
     }

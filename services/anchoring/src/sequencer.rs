@@ -63,13 +63,7 @@ pub(crate) fn start(store: Store, tiles: Tiles, state: State, config: Config) {
 }
 
 /// Waits for the lease, makes blocks as long as it lasts, and waits again.
-async fn sequence(
-    store: Store,
-    tiles: Tiles,
-    state: State,
-    config: Config,
-    publishing: watch::Sender<Option<u64>>,
-) {
+async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publishing: watch::Sender<Option<u64>>) {
     let mut at_once = store.is_embedded();
     loop {
         let token = standing_by(&store, &config.instance, at_once).await;

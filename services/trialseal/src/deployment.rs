@@ -80,7 +80,8 @@ impl Deployment {
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
         let bus = Bus::in_process();
         telling::measure(&bus);
-        let wiring = Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance: "up".to_owned() };
+        let wiring =
+            Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance: "up".to_owned() };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let database = data.database("enrollment", &enrollment::PART).await?;
         start(enrollment, wiring.enrollment(database, for_enrollment, vault.clone())?);
