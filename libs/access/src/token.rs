@@ -127,9 +127,9 @@ mod tests {
         assert_eq!(parsed(&token, study(), NOW).unwrap().verify(&key.public()), Ok(()));
         let other = SecretKey::from_seed(&[4; 32]).public();
         assert_eq!(parsed(&token, study(), NOW).unwrap().verify(&other), Err(CredentialsError::Key));
-        assert_eq!(parsed(&token, Uuid::from_random([2; 16]), NOW).unwrap_err(), CredentialsError::Audience);
-        assert_eq!(parsed(&token, study(), NOW + 300_000).unwrap_err(), CredentialsError::Time);
-        assert_eq!(parsed(&token, study(), NOW - 31_000).unwrap_err(), CredentialsError::Time);
+        assert_eq!(parsed(&token, Uuid::from_random([2; 16]), NOW).err(), Some(CredentialsError::Audience));
+        assert_eq!(parsed(&token, study(), NOW + 300_000).err(), Some(CredentialsError::Time));
+        assert_eq!(parsed(&token, study(), NOW - 31_000).err(), Some(CredentialsError::Time));
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         let token = issue(&"dr-lee".parse().unwrap(), study(), &key, NOW);
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"none","typ":"JWT","kid":"{}"}}"#, key.public().id()));
         let rest = token.split_once('.').unwrap().1;
-        assert_eq!(parsed(&format!("{header}.{rest}"), study(), NOW).unwrap_err(), CredentialsError::Malformed);
+        assert_eq!(parsed(&format!("{header}.{rest}"), study(), NOW).err(), Some(CredentialsError::Malformed));
         for place in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
             bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };

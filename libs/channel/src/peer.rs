@@ -23,10 +23,12 @@ const AWAY_MOST: Duration = Duration::from_secs(10);
 type Connection = Shared<BoxFuture<'static, Result<Channel, Arc<Unconnected>>>>;
 
 /// Why there is no connection.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Unconnected {
+    #[error("not in time")]
     Late,
-    Failed(transport::Error),
+    #[error("it failed")]
+    Failed(#[source] transport::Error),
 }
 
 /// An address.

@@ -4,14 +4,18 @@
 
 mod support;
 
-use channel::Settings;
+use channel::{Channel, Settings};
 use std::{
     io::Read,
     net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use support::{Process, Server, channel, check, free, quick, serve_if_told};
-use tonic::Code;
+use tonic::{Code, Status};
 
 /// The server of [`Process`]; alone it proves nothing.
 #[test]
@@ -106,9 +110,68 @@ async fn calls_under_way_at_one_that_is_killed_are_answered_by_the_other() {
 }
 
 #[tokio::test]
-async fn a_stopped_process_holds_no_call_hostage() {
+async fn a_rolling_restart_fails_no_call() {
+    let slow = |_, _: &_| {
+        std::thread::sleep(Duration::from_millis(2)); // so that calls are under way whenever a server stops
+        (0, Ok(()))
+    };
+    let mut servers = vec![Server::start("127.0.0.1:0", slow), Server::start("127.0.0.1:0", slow)];
+    let channel = channel(&servers.iter().map(Server::url).collect::<Vec<_>>().join(","), quick());
+    let stop = Arc::new(AtomicBool::new(false));
+    let caller = async |channel: Channel, stop: Arc<AtomicBool>| {
+        let mut calls = 0;
+        while !stop.load(Ordering::SeqCst) {
+            check(&channel).await.unwrap();
+            calls += 1;
+        }
+        calls
+    };
+    let callers: Vec<_> = (0..8).map(|_| tokio::spawn(caller(channel.clone(), stop.clone()))).collect();
+    for _ in 0..6 {
+        let server = servers.remove(0);
+        let (address, before) = (server.address.to_string(), servers[0].calls());
+        server.stop().await;
+        while servers[0].calls() < before + 20 {
+            tokio::task::yield_now().await; // the other one has it all
+        }
+        servers.push(Server::start(&address, slow));
+        while servers[1].calls() < 20 {
+            tokio::task::yield_now().await; // and now they share again
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    let mut calls = 0;
+    for caller in callers {
+        calls += caller.await.unwrap();
+    }
+    assert!(calls > 240, "{calls}");
+}
+
+#[tokio::test]
+async fn another_attempt_goes_elsewhere() {
+    let (busy, free) = (Server::start("127.0.0.1:0", |_, _| (0, Err(Status::aborted("busy")))), Server::good());
+    let channel = channel(&format!("{},{}", busy.url(), free.url()), Settings { attempts: 2, ..quick() });
+    for _ in 0..50 {
+        check(&channel).await.unwrap();
+    }
+    assert!(busy.calls() > 0 && free.calls() == 50, "{} {}", busy.calls(), free.calls());
+}
+
+#[tokio::test]
+async fn a_stopped_process_is_noticed_by_the_time_an_attempt_takes() {
+    stopped(Settings { ping: Duration::from_secs(600), ..quick() }).await;
+}
+
+#[tokio::test]
+async fn a_stopped_process_is_noticed_by_its_silence() {
+    let soon = Duration::from_millis(250);
+    stopped(Settings { attempt: Duration::from_secs(600), ping: soon, ping_timeout: soon, ..quick() }).await;
+}
+
+/// Stops one of two, and has it go on: no call fails, and few take long.
+async fn stopped(settings: Settings) {
     let (stays, stops) = (Server::good(), Process::start());
-    let channel = channel(&format!("{},{}", stays.url(), stops.url()), quick());
+    let channel = channel(&format!("{},{}", stays.url(), stops.url()), settings);
     for _ in 0..20 {
         check(&channel).await.unwrap();
     }
@@ -117,9 +180,10 @@ async fn a_stopped_process_holds_no_call_hostage() {
     for _ in 0..200 {
         let began = Instant::now();
         check(&channel).await.unwrap();
-        slow += usize::from(began.elapsed() > quick().attempt);
+        assert!(began.elapsed() < Duration::from_secs(20), "held hostage for {:?}", began.elapsed());
+        slow += usize::from(began.elapsed() > Duration::from_millis(200));
     }
-    assert!((1..10).contains(&slow), "{slow} of 200 calls waited for the one that is stopped");
+    assert!((1..20).contains(&slow), "{slow} of 200 calls waited for the one that is stopped");
     stops.signal("CONT");
     let before = stays.calls();
     let (until, mut calls) = (Instant::now() + Duration::from_secs(60), 0);
@@ -147,6 +211,30 @@ async fn an_address_that_accepts_and_says_nothing_is_left_alone() {
     }
     assert_eq!(server.calls(), 100);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn an_address_nobody_listens_at_costs_no_retry() {
+    let server = Server::good();
+    let urls = format!("http://{},{}", free(), server.url());
+    let channel = channel(&urls, Settings { reserve: 0, attempts: 1, ..quick() });
+    for _ in 0..20 {
+        check(&channel).await.unwrap();
+    }
+    assert_eq!((server.calls(), channel.counts().retries), (20, 0));
+}
+
+#[tokio::test]
+async fn an_address_that_breaks_off_is_left_alone() {
+    let breaks = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = breaks.local_addr().unwrap();
+    std::thread::spawn(move || breaks.incoming().for_each(drop));
+    let server = Server::good();
+    let channel = channel(&format!("http://{address},{}", server.url()), quick());
+    for _ in 0..200 {
+        check(&channel).await.unwrap();
+    }
+    assert!(channel.counts().retries < 40, "{:?}", channel.counts());
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
-    process::{Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
 };
 use tempfile::TempDir;
 
@@ -12,11 +13,13 @@ use tempfile::TempDir;
 const VERSIONS: &str = "/usr/lib/postgresql";
 const SUPERUSER: &str = "trialseal";
 
-/// A server of its own, with every commit on the disk. Stopped when dropped.
+/// A server of its own, with every commit on the disk. Stopped when dropped, and when the process that started it ends,
+/// however that ends.
 pub struct Postgres {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
+    guard: Child,
 }
 
 impl Postgres {
@@ -25,14 +28,21 @@ impl Postgres {
         let programs = programs().unwrap_or_else(install);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
-        let server = Self { folder, programs, port: free.expect("a free port").port() };
         if is_root() {
-            done(Command::new("chown").arg("postgres").arg(server.folder.path()));
+            done(Command::new("chown").arg("postgres").arg(folder.path()));
         }
+        let guard = guard(&programs, folder.path());
+        let server = Self { folder, programs, port: free.expect("a free port").port(), guard };
         let files = ["--auth", "trust", "--username", SUPERUSER, "--encoding", "UTF8", "--no-locale", "--pgdata"];
         done(server.program("initdb").args(files).arg(server.files()));
         server.resume_service();
         server
+    }
+
+    /// One server for all tests of a process, started when it is first asked for. Each test takes a database of its own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
     }
 
     /// The address of a database of that name, which is made if it does not exist.
@@ -84,26 +94,39 @@ impl Postgres {
         self.folder.path().join("files")
     }
 
-    /// One of PostgreSQL's programs, which refuse to be run by root.
+    /// One of PostgreSQL's programs.
     fn program(&self, name: &str) -> Command {
-        let path = self.programs.join(name);
-        let mut command = if is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]).arg(path);
-            command
-        } else {
-            Command::new(path)
-        };
-        command.current_dir("/").stdin(Stdio::null());
-        command
+        as_postgres(&self.programs.join(name))
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let stop = ["stop", "--silent", "--wait", "--mode", "immediate", "--pgdata"];
-        let _already_stopped = self.program("pg_ctl").args(stop).arg(self.files()).output();
+        drop(self.guard.stdin.take());
+        let _gone_already = self.guard.wait();
     }
+}
+
+/// Waits until whoever started the server closes the pipe, even by dying; then stops the server and removes its folder.
+fn guard(programs: &Path, folder: &Path) -> Child {
+    let stop = "cat > /dev/null; \"$0\" --pgdata \"$1/files\" stop --silent --wait --mode immediate; rm -rf \"$1\"";
+    let mut command = as_postgres(Path::new("setsid")); // not ended by the terminal along with the tests
+    command.args(["sh", "-c", stop]).arg(programs.join("pg_ctl")).arg(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("a shell")
+}
+
+/// PostgreSQL's programs refuse to be run by root.
+fn as_postgres(program: &Path) -> Command {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.current_dir("/").stdin(Stdio::null());
+    command
 }
 
 fn is_root() -> bool {

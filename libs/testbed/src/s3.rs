@@ -101,6 +101,13 @@ impl S3 {
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
     }
 
+    /// The root of its disk as this process sees it, also if the disk is its own: for filling it.
+    pub fn disk(&self) -> PathBuf {
+        let seen = self.server.as_ref().map(|server| PathBuf::from(format!("/proc/{}/root", server.id())));
+        let folder = self.folder.path();
+        seen.map_or_else(|| folder.to_owned(), |root| root.join(folder.strip_prefix("/").unwrap_or(folder)))
+    }
+
     /// The folder of its bucket: each object is the file of its name.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join(BUCKET)

@@ -146,9 +146,17 @@ impl Vault {
         transaction.commit().await?;
         self.destroyed.insert(*reference, ());
         self.cache.invalidate(reference);
-        if !self.database.scrub(&["data_key"]).await? {
-            tracing::warn!("a destroyed key is still in the database's log: somebody reads");
+        self.scrub().await
+    }
+
+    /// Removes what is left of destroyed keys in the database. Who reads meanwhile is waited for, within reason.
+    async fn scrub(&self) -> Result<(), VaultError> {
+        for _ in 0..10 {
+            if self.database.scrub(&["data_key"]).await? {
+                return Ok(());
+            }
         }
+        tracing::error!("a destroyed key is still in the database's log: somebody reads without an end");
         Ok(())
     }
 

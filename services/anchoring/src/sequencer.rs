@@ -50,7 +50,7 @@ enum ReadError {
     #[error(transparent)]
     Broken(#[from] Broken),
     #[error("the journal cannot be read")]
-    Journal(#[from] Box<tonic::Status>),
+    Journal(#[from] Box<Status>),
     #[error("the database of blocks failed")]
     Database(#[from] sqlx::Error),
 }
@@ -184,10 +184,10 @@ impl Term {
         // A chain that must not grow gets no blocks either: they would have to be taken out again.
         let more = self.chain.halted().is_none() && self.make_blocks().await;
         match self.chain.publish().instrument(trace::checkpoint(&self.traces)).await {
-            Ok(size) => {
+            Ok(()) => {
                 self.traces.clear();
                 meters().checkpoint.end("");
-                meters().chain.set(size);
+                meters().chain.set(self.chain.size());
             }
             Err(error) => {
                 meters().checkpoint.begin("");

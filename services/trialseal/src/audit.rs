@@ -79,7 +79,13 @@ pub struct Report {
 const MAX_LISTED: usize = 1_000;
 
 impl Report {
-    fn find(&mut self, study: Option<Uuid>, service: Option<Service>, entry: Option<u64>, what: impl Into<String>) {
+    pub(crate) fn find(
+        &mut self,
+        study: Option<Uuid>,
+        service: Option<Service>,
+        entry: Option<u64>,
+        what: impl Into<String>,
+    ) {
         self.found += 1;
         if self.findings.len() < MAX_LISTED {
             self.findings.push(Finding { study, service, entry, what: what.into() });

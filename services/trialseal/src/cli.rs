@@ -5,7 +5,7 @@ mod bench;
 mod preserve;
 
 use crate::{
-    audit, backup, demo,
+    backup, demo,
     deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
     init::Init,

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import yaml
@@ -21,14 +23,25 @@ def findings(command: list[str | Path]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
+@cache
+def linted(root: Path, text: str) -> list[str]:
+    (file := root / "target" / "judged.Dockerfile").write_text(text, encoding="utf-8")
+    found = json.loads(findings([BIN / "hadolint", "--no-fail", "--format", "json", file]))
+    return [f"Dockerfile: line {one['line']}: {one['code']} {one['message']}" for one in found]
+
+
+@cache
+def schema(root: Path, text: str) -> list[str]:
+    (file := root / "target" / "judged.compose.yaml").write_text(text, encoding="utf-8")
+    command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "--output-format", "json", file]
+    return [f"compose.yaml: {one['path']}: {one['message']}" for one in json.loads(findings(command)).get("errors", [])]
+
+
 def dockerfile(root: Path, text: str) -> list[str]:
     """Pinned to our toolchain, small, and of nobody with rights."""
-    (file := root / "target" / "judged.Dockerfile").write_text(text, encoding="utf-8")
-    linted = json.loads(findings([BIN / "hadolint", "--no-fail", "--format", "json", file]))
-    wrong = [f"Dockerfile: line {one['line']}: {one['code']} {one['message']}" for one in linted]
     with open(root / "rust-toolchain.toml", "rb") as toolchain:
         channel = tomllib.load(toolchain)["toolchain"]["channel"]
-    stages = DockerfileParser(fileobj=open(file, "rb+")).structure
+    stages = DockerfileParser(fileobj=BytesIO(text.encode())).structure
     last = max(place for place, step in enumerate(stages) if step["instruction"] == "FROM")
     bases = [step["value"].split()[0] for step in stages if step["instruction"] == "FROM"]
     final = {step["instruction"]: step["value"] for step in stages[last:]}
@@ -41,7 +54,7 @@ def dockerfile(root: Path, text: str) -> list[str]:
         "has a shell": bases[-1] == "scratch" and "RUN" not in final,
         "does not start the program": final.get("ENTRYPOINT") == '["/usr/local/bin/trialseal"]',
     }
-    return wrong + [f"Dockerfile: {why}" for why, holds in rules.items() if not holds]
+    return linted(root, text) + [f"Dockerfile: {why}" for why, holds in rules.items() if not holds]
 
 
 def context(root: Path, ignore: str) -> list[str]:
@@ -61,6 +74,7 @@ def context(root: Path, ignore: str) -> list[str]:
     return wrong
 
 
+@cache
 def libraries(program: str, text: str) -> list[str]:
     """The program names no library of a package that the image does not note."""
     linked = findings(["ldd", program])
@@ -113,9 +127,7 @@ def process(name: str, one: dict, made: Path) -> Process:
 
 
 def compose(root: Path, text: str, program: Program, made: Path) -> list[str]:
-    (file := root / "target" / "judged.compose.yaml").write_text(text, encoding="utf-8")
-    schema = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "--output-format", "json", file]
-    wrong = [f"compose.yaml: {one['path']}: {one['message']}" for one in json.loads(findings(schema)).get("errors", [])]
+    wrong = list(schema(root, text))
     if wrong:
         return wrong
     whole = yaml.load(text, Loader)

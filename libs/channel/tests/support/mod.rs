@@ -13,7 +13,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::Notify, task::JoinHandle};
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, metadata::MetadataMap, transport::server::Router};
 use tonic_health::pb::{
@@ -61,6 +61,8 @@ impl Health for Scripted {
 pub struct Server {
     pub address: SocketAddr,
     pub calls: Arc<AtomicUsize>,
+    stop: Arc<Notify>,
+    serving: Option<JoinHandle<()>>,
     runtime: Option<Runtime>,
 }
 
@@ -78,8 +80,10 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.spawn(serve(listener, scripted(Arc::new(behaviour), calls.clone())));
-        Self { address, calls, runtime: Some(runtime) }
+        let stop = Arc::new(Notify::new());
+        let router = scripted(Arc::new(behaviour), calls.clone());
+        let serving = Some(runtime.spawn(serve(listener, router, stop.clone())));
+        Self { address, calls, stop, serving, runtime: Some(runtime) }
     }
 
     /// How many calls reached it.
@@ -89,6 +93,12 @@ impl Server {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Takes no new calls, answers those under way, and is gone.
+    pub async fn stop(mut self) {
+        self.stop.notify_one();
+        self.serving.take().unwrap().await.unwrap();
     }
 }
 
@@ -104,10 +114,10 @@ fn scripted(behaviour: Arc<Behaviour>, calls: Arc<AtomicUsize>) -> Router {
     tonic::transport::Server::builder().add_service(HealthServer::new(Scripted { behaviour, calls }))
 }
 
-async fn serve(listener: TcpListener, router: Router) {
+async fn serve(listener: TcpListener, router: Router, stop: Arc<Notify>) {
     listener.set_nonblocking(true).unwrap();
     let incoming = TcpListenerStream::new(tokio::net::TcpListener::from_std(listener).unwrap());
-    router.serve_with_incoming(incoming).await.unwrap();
+    router.serve_with_incoming_shutdown(incoming, stop.notified()).await.unwrap();
 }
 
 /// The address a server in a process of its own is to take.

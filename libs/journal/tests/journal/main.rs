@@ -1,9 +1,11 @@
-//! Journals on a real SQLite file: numbers, hashes, receipts, facts and proofs under concurrency, restarts and damage.
+//! Journals on a real SQLite file and on a real PostgreSQL, by the same tests: numbers, hashes, receipts, facts and proofs
+//! under concurrency, restarts and damage. What replicas, lost connections and restarts do is in `postgres`.
 
 #![allow(clippy::unwrap_used)]
 
+use database::Part;
 use futures_util::future::join_all;
-use journal::{AppendError, Config, Decision, Journal, OpenError, Proposal};
+use journal::{AppendError, Config, Decision, Journal, Proposal};
 use seal::{
     Hash,
     entry::{self, Entry},
@@ -13,14 +15,20 @@ use seal::{
     receipt::Receipt,
     sha256,
 };
+use sqlx::Row;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tempfile::TempDir;
+use testbed::postgres::Postgres;
 use tlog::key::{Algorithm, SignerKey};
 
+mod postgres;
 mod restored;
 
 type Refusal = &'static str;
@@ -32,31 +40,77 @@ fn receipt_key() -> SignerKey {
     SignerKey::from_seed("journal.test/receipts", Algorithm::Ed25519, [7; 32]).unwrap()
 }
 
-fn config(file: PathBuf) -> Config {
-    Config { file, receipt_key: Arc::new(receipt_key()), anchored_within_ms: ANCHORED_WITHIN_MS, state_map: true }
+const PART: Part = journal::schema::part("journal");
+
+fn config(database: database::Database) -> Config {
+    Config { database, receipt_key: Arc::new(receipt_key()), anchored_within_ms: ANCHORED_WITHIN_MS, state_map: true }
 }
 
 /// A database of its own for each test.
 struct Database {
     folder: TempDir,
+    url: String,
 }
 
 impl Database {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = database::file_url(&folder.path().join("journal.sqlite"));
+        Self { folder, url }
     }
 
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("journal.sqlite")
+    async fn postgres() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("journal_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        Self::on(Postgres::shared(), &name).await
+    }
+
+    async fn on(server: &Postgres, name: &str) -> Self {
+        let url = server.url(name);
+        database::migrate(&url, &PART).await.unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), url }
+    }
+
+    async fn connect(&self) -> database::Database {
+        database::Database::open(&self.url, &PART).await.unwrap()
     }
 
     async fn open(&self) -> Journal<Refusal> {
-        Journal::open(config(self.file())).await.unwrap()
+        Journal::open(config(self.connect().await))
     }
 }
 
+/// Runs each test on both databases.
+macro_rules! on_both {
+    ($($(#[$kind:meta])* $name:ident;)*) => {
+        mod on_sqlite {
+            $(#[$($kind)*] async fn $name() { super::$name(crate::Database::sqlite()).await; })*
+        }
+        mod on_postgres {
+            $(#[$($kind)*] async fn $name() { super::$name(crate::Database::postgres().await).await; })*
+        }
+    };
+}
+pub(crate) use on_both;
+
+on_both! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)] concurrent_appends_are_numbered_chained_and_receipted;
+    #[tokio::test] what_waits_together_is_committed_together;
+    #[tokio::test] rules_of_one_group_see_each_others_facts;
+    #[tokio::test] a_refused_proposal_stores_nothing_and_disturbs_nobody;
+    #[tokio::test] the_same_request_gets_the_first_receipt_and_another_envelope_is_refused;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)] state_roots_replay_and_every_past_state_is_provable;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)] a_head_and_the_facts_beside_it_are_of_one_moment;
+    #[tokio::test] a_stream_whose_last_entry_is_unreadable_or_elsewhere_is_not_extended_and_others_go_on;
+    #[tokio::test] a_stream_whose_last_entry_was_altered_is_not_extended_and_others_go_on;
+    #[tokio::test] a_stream_that_lost_what_was_acknowledged_is_not_extended;
+    #[tokio::test] a_restart_continues_where_the_journal_stood;
+}
+
+/// A stream of the first writer, so that what waits together is one group on every database.
 fn stream(number: u8) -> StreamId {
-    StreamId(sha256(&[b"stream", &[number]]))
+    let mut streams = (0..=u8::MAX).map(|salt| sha256(&[b"stream", &[number, salt]]));
+    StreamId(streams.find(|name| name.0[0] % 4 == 0).unwrap())
 }
 
 fn key(number: u64) -> Hash {
@@ -146,10 +200,9 @@ async fn assert_chained(journal: &Journal<Refusal>, stream: StreamId, count: usi
     assert_eq!(head, entries.last().map(Entry::head));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_appends_are_numbered_chained_and_receipted() {
+async fn concurrent_appends_are_numbered_chained_and_receipted(database: Database) {
     const TASKS: u64 = 500;
-    let (database, mut random) = (Database::new(), Random::new());
+    let mut random = Random::new();
     let journal = database.open().await;
     let tasks: Vec<_> = (0..TASKS)
         .map(|number| {
@@ -181,9 +234,7 @@ async fn concurrent_appends_are_numbered_chained_and_receipted() {
 }
 
 // On one thread all proposals of a `join_all` wait in the queue before the writer runs: they are one group for certain.
-#[tokio::test]
-async fn what_waits_together_is_committed_together() {
-    let database = Database::new();
+async fn what_waits_together_is_committed_together(database: Database) {
     let journal = database.open().await;
     let receipts = join_all((0..30).map(|number| journal.append(plain(stream((number % 3) as u8), number)))).await;
     let receipts: Vec<Receipt> = receipts.into_iter().map(Result::unwrap).collect();
@@ -196,9 +247,7 @@ async fn what_waits_together_is_committed_together() {
     assert_ne!(later.note, receipts[0].note);
 }
 
-#[tokio::test]
-async fn rules_of_one_group_see_each_others_facts() {
-    let database = Database::new();
+async fn rules_of_one_group_see_each_others_facts(database: Database) {
     let journal = database.open().await;
     for round in 0..2 {
         let counted = (0..20).map(|n| journal.append(increment(stream((n % 2) as u8), round * 20 + n, key(0))));
@@ -211,9 +260,7 @@ async fn rules_of_one_group_see_each_others_facts() {
     }
 }
 
-#[tokio::test]
-async fn a_refused_proposal_stores_nothing_and_disturbs_nobody() {
-    let database = Database::new();
+async fn a_refused_proposal_stores_nothing_and_disturbs_nobody(database: Database) {
     let journal = database.open().await;
     let fresh = stream(9);
     let waiting = vec![
@@ -244,9 +291,7 @@ async fn a_refused_proposal_stores_nothing_and_disturbs_nobody() {
     assert_eq!(entry_of(&journal.append(plain(stream(0), 1)).await.unwrap()).number, 2);
 }
 
-#[tokio::test]
-async fn the_same_request_gets_the_first_receipt_and_another_envelope_is_refused() {
-    let database = Database::new();
+async fn the_same_request_gets_the_first_receipt_and_another_envelope_is_refused(database: Database) {
     let journal = database.open().await;
     let other = || proposal(stream(0), 0, "another envelope", Vec::new());
     // Twice in one group, then again in a later one.
@@ -274,9 +319,8 @@ async fn the_same_request_gets_the_first_receipt_and_another_envelope_is_refused
     assert_chained(&journal, stream(0), 2).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn state_roots_replay_and_every_past_state_is_provable() {
-    let (database, mut random) = (Database::new(), Random::new());
+async fn state_roots_replay_and_every_past_state_is_provable(database: Database) {
+    let mut random = Random::new();
     let journal = database.open().await;
     // Key 7 is never set.
     let mut set = HashMap::<(StreamId, u64), Facts>::new();
@@ -325,9 +369,7 @@ async fn state_roots_replay_and_every_past_state_is_provable() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_head_and_the_facts_beside_it_are_of_one_moment() {
-    let database = Database::new();
+async fn a_head_and_the_facts_beside_it_are_of_one_moment(database: Database) {
     let journal = database.open().await;
     // The fact holds the number of the entry that set it, so the two must always agree.
     let numbered = |number| Proposal {
@@ -361,20 +403,21 @@ async fn a_head_and_the_facts_beside_it_are_of_one_moment() {
 }
 
 /// Changes the bytes of a stream's last entry behind the journal's back.
-async fn alter_last_entry(file: &Path, stream: StreamId, alter: impl FnOnce(&mut Vec<u8>)) {
-    let pool = sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(file)).await.unwrap();
-    let (row, number, mut bytes): (i64, i64, Vec<u8>) = sqlx::query_as(
-        "SELECT stream, number, bytes FROM entry JOIN stream ON stream.id = stream WHERE name = ? \
-         ORDER BY number DESC LIMIT 1",
+async fn alter_last_entry(database: &Database, stream: StreamId, alter: impl FnOnce(&mut Vec<u8>)) {
+    let database = database.connect().await;
+    let found = sqlx::query(
+        "SELECT entry.stream AS row, entry.number AS number, entry.bytes AS bytes FROM entry \
+         JOIN stream ON stream.id = entry.stream WHERE stream.name = $1 ORDER BY entry.number DESC LIMIT 1",
     )
     .bind(stream.0.0.to_vec())
-    .fetch_one(&pool)
+    .fetch_one(database.pool())
     .await
     .unwrap();
+    let mut bytes: Vec<u8> = found.get("bytes");
     alter(&mut bytes);
-    let update = sqlx::query("UPDATE entry SET bytes = ? WHERE stream = ? AND number = ?");
-    update.bind(bytes).bind(row).bind(number).execute(&pool).await.unwrap();
-    pool.close().await;
+    let update = sqlx::query("UPDATE entry SET bytes = $1 WHERE stream = $2 AND number = $3");
+    let update = update.bind(bytes).bind(found.get::<i64, _>("row")).bind(found.get::<i64, _>("number"));
+    update.execute(database.writing()).await.unwrap();
 }
 
 /// Flips a bit of an entry, counted from behind its magic line, where its fields stand in the order they are written.
@@ -386,20 +429,20 @@ type Damage = (&'static str, fn(&mut Vec<u8>));
 
 /// Alters the last entry of a stream in each way; gives the ways that were not refused as broken, and those that kept
 /// another stream in the same commit group from being extended.
-async fn unnoticed(damages: &[Damage]) -> (Vec<&'static str>, Vec<&'static str>) {
+async fn unnoticed(database: Database, damages: &[Damage]) -> (Vec<&'static str>, Vec<&'static str>) {
     let (mut extended, mut disturbing) = (Vec::new(), Vec::new());
-    for (what, alter) in damages {
-        let database = Database::new();
+    for ((what, alter), place) in damages.iter().zip(0..) {
+        let (damaged, other) = (stream(2 * place), stream(2 * place + 1));
         let journal = database.open().await;
         for number in 0..3 {
-            journal.append(plain(stream(0), number)).await.unwrap();
-            journal.append(plain(stream(1), number)).await.unwrap();
+            journal.append(plain(damaged, number)).await.unwrap();
+            journal.append(plain(other, number)).await.unwrap();
         }
         drop(journal);
-        alter_last_entry(&database.file(), stream(0), alter).await;
+        alter_last_entry(&database, damaged, alter).await;
 
         let journal = database.open().await;
-        let answers = join_all([journal.append(plain(stream(0), 3)), journal.append(plain(stream(1), 3))]).await;
+        let answers = join_all([journal.append(plain(damaged, 3)), journal.append(plain(other, 3))]).await;
         if !matches!(answers[0], Err(AppendError::Broken)) {
             extended.push(*what);
         }
@@ -407,14 +450,13 @@ async fn unnoticed(damages: &[Damage]) -> (Vec<&'static str>, Vec<&'static str>)
             disturbing.push(*what);
             continue;
         }
-        assert_eq!(entry_of(&journal.append(plain(stream(1), 4)).await.unwrap()).number, 4, "{what}");
-        assert_chained(&journal, stream(1), 5).await;
+        assert_eq!(entry_of(&journal.append(plain(other, 4)).await.unwrap()).number, 4, "{what}");
+        assert_chained(&journal, other, 5).await;
     }
     (extended, disturbing)
 }
 
-#[tokio::test]
-async fn a_stream_whose_last_entry_is_unreadable_or_elsewhere_is_not_extended_and_others_go_on() {
+async fn a_stream_whose_last_entry_is_unreadable_or_elsewhere_is_not_extended_and_others_go_on(database: Database) {
     let damages: [Damage; 5] = [
         ("cut short", |bytes| bytes.truncate(100)),
         ("emptied", Vec::clear),
@@ -422,11 +464,10 @@ async fn a_stream_whose_last_entry_is_unreadable_or_elsewhere_is_not_extended_an
         ("another stream", |bytes| flip(bytes, 0)),
         ("another number", |bytes| flip(bytes, 39)),
     ];
-    assert_eq!(unnoticed(&damages).await, (Vec::new(), Vec::new()));
+    assert_eq!(unnoticed(database, &damages).await, (Vec::new(), Vec::new()));
 }
 
-#[tokio::test]
-async fn a_stream_whose_last_entry_was_altered_is_not_extended_and_others_go_on() {
+async fn a_stream_whose_last_entry_was_altered_is_not_extended_and_others_go_on(database: Database) {
     let damages: [Damage; 4] = [
         ("another entry before", |bytes| flip(bytes, 40)),
         ("another time", |bytes| flip(bytes, 79)),
@@ -436,29 +477,29 @@ async fn a_stream_whose_last_entry_was_altered_is_not_extended_and_others_go_on(
             bytes[end] ^= 1;
         }),
     ];
-    assert_eq!(unnoticed(&damages).await, (Vec::new(), Vec::new()));
+    assert_eq!(unnoticed(database, &damages).await, (Vec::new(), Vec::new()));
 }
 
-#[tokio::test]
-async fn a_newer_database_is_refused_untouched() {
-    let database = Database::new();
+/// As after a fail-over to a copy that lagged behind, or after an old backup was put back under a running service.
+async fn a_stream_that_lost_what_was_acknowledged_is_not_extended(database: Database) {
     let journal = database.open().await;
-    journal.append(plain(stream(0), 0)).await.unwrap();
-    sqlx::query("PRAGMA user_version = 2").execute(journal.reader().pool()).await.unwrap();
-    drop(journal);
-    match Journal::<Refusal>::open(config(database.file())).await.map(|_| ()) {
-        Err(OpenError::Newer { file, found, known }) => assert_eq!((file, found, known), (database.file(), 2, 1)),
-        other => panic!("{other:?}"),
+    for number in 0..3 {
+        journal.append(plain(stream(0), number)).await.unwrap();
+        journal.append(plain(stream(1), number)).await.unwrap();
     }
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database.file());
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await.unwrap();
-    assert_eq!(version, 2);
+    let row = "(SELECT id FROM stream ORDER BY id LIMIT 1)";
+    for table in ["entry", "request", "fact"] {
+        let lose = format!("DELETE FROM {table} WHERE number = 2 AND stream = {row}");
+        sqlx::query(sqlx::AssertSqlSafe(lose)).execute(journal.reader().database().writing()).await.unwrap();
+    }
+    for number in [2, 3] {
+        let answer = journal.append(plain(stream(0), number)).await;
+        assert!(matches!(answer, Err(AppendError::Broken)), "{answer:?}");
+    }
+    assert_eq!(entry_of(&journal.append(plain(stream(1), 3)).await.unwrap()).number, 3);
 }
 
-#[tokio::test]
-async fn a_restart_continues_where_the_journal_stood() {
-    let database = Database::new();
+async fn a_restart_continues_where_the_journal_stood(database: Database) {
     for run in 0..4 {
         let journal = database.open().await;
         for number in 0..3 {

@@ -2,6 +2,11 @@
 
 use crate::*;
 
+on_both! {
+    #[tokio::test] what_is_stored_of_an_earlier_entry_is_replaced_and_the_entry_stays;
+    #[tokio::test] a_refused_proposal_replaces_nothing_and_its_neighbours_go_on;
+}
+
 /// Sealed content no other bytes of these tests look like.
 fn content(mark: &str, length: usize) -> Vec<u8> {
     mark.bytes().cycle().take(length).collect()
@@ -28,9 +33,7 @@ async fn stored(journal: &Journal<Refusal>, to: StreamId, number: u64) -> Vec<u8
     journal.reader().entry(to, number).await.unwrap().stored
 }
 
-#[tokio::test]
-async fn what_is_stored_of_an_earlier_entry_is_replaced_and_the_entry_stays() {
-    let database = Database::new();
+async fn what_is_stored_of_an_earlier_entry_is_replaced_and_the_entry_stays(database: Database) {
     let journal = database.open().await;
     let (small, large) = (content("a name ", 60), content("a long name ", 20_000));
     let mut receipts = Vec::new();
@@ -64,7 +67,7 @@ async fn what_is_stored_of_an_earlier_entry_is_replaced_and_the_entry_stays() {
 
 #[tokio::test]
 async fn what_was_replaced_is_nowhere_in_the_files_once_the_receipt_is_out() {
-    let database = Database::new();
+    let database = Database::sqlite();
     let journal = database.open().await;
     let holding = |mark: &str| holding(&database, mark);
     for (number, length) in (0..).zip([60, 900, 5_000, 60_000]) {
@@ -84,9 +87,7 @@ async fn what_was_replaced_is_nowhere_in_the_files_once_the_receipt_is_out() {
     assert_chained(&journal, stream(0), 8).await;
 }
 
-#[tokio::test]
-async fn a_refused_proposal_replaces_nothing_and_its_neighbours_go_on() {
-    let database = Database::new();
+async fn a_refused_proposal_replaces_nothing_and_its_neighbours_go_on(database: Database) {
     let journal = database.open().await;
     journal.append(restoring(stream(0), 0, b"whole", Vec::new())).await.unwrap();
     let reused = restoring(stream(0), 0, b"x", vec![(0, b"lost".to_vec())]);
@@ -115,10 +116,10 @@ async fn a_refused_proposal_replaces_nothing_and_its_neighbours_go_on() {
 
 #[tokio::test]
 async fn a_reader_in_the_way_delays_the_overwriting_and_nothing_else() {
-    let database = Database::new();
+    let database = Database::sqlite();
     let journal = database.open().await;
     journal.append(restoring(stream(0), 0, &content("a name ", 9_000), Vec::new())).await.unwrap();
-    let mut reading = journal.reader().pool().begin().await.unwrap();
+    let mut reading = journal.reader().database().pool().begin().await.unwrap();
     let seen: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM entry").fetch_one(&mut *reading).await.unwrap();
     journal.append(restoring(stream(0), 1, b"redaction", vec![(0, b"leaf".to_vec())])).await.unwrap();
     assert_eq!((seen, stored(&journal, stream(0), 0).await), (1, b"leaf".to_vec()));
@@ -130,12 +131,12 @@ async fn a_reader_in_the_way_delays_the_overwriting_and_nothing_else() {
 
 #[tokio::test]
 async fn what_a_killed_process_left_in_the_log_is_gone_once_the_journal_is_open() {
-    let database = Database::new();
+    let database = Database::sqlite();
     let journal = database.open().await;
     journal.append(restoring(stream(0), 0, &content("a name ", 9_000), Vec::new())).await.unwrap();
     // Replaced behind the journal's back, so that nothing moves the log on.
     let update = sqlx::query("UPDATE entry SET stored = x'00' WHERE number = 0");
-    update.execute(journal.reader().pool()).await.unwrap();
+    update.execute(journal.reader().database().writing()).await.unwrap();
     assert!(!holding(&database, "a name a name").is_empty());
     let again = database.open().await;
     assert_eq!(stored(&again, stream(0), 0).await, [0]);
