@@ -69,7 +69,7 @@ fn there_is_something_to_every_rpc() {
     }
 }
 
-/// The calls that the services really make of each other (`gate.rs`, `follow.rs`, `sequencer.rs`, `prove.rs`, `facts.rs`, `consents.rs`,
+/// The calls that the services really make of each other (`gate.rs`, `sequencer.rs`, `prove.rs`, `facts.rs`, `consents.rs`,
 /// `log.rs`), and nothing more.
 #[test]
 fn services_may_call_each_other_as_they_do_and_no_further() {
@@ -80,7 +80,7 @@ fn services_may_call_each_other_as_they_do_and_no_further() {
     let deciding =
         ["Decide", "AccessData"].map(|name| (Consent, format!("trialseal.consent.v1.ConsentService/{name}")));
     let key = || vec![(Enrollment, "trialseal.enrollment.v1.EnrollmentService/FindKey".to_owned())];
-    let whole = ["ListStreams", "ProveFacts", "ReadEntries"];
+    let whole = ["FollowHeads", "ListStreams", "ProveFacts", "ReadEntries"];
     let policies = Policies::built_in().unwrap();
     for (caller, expected) in [
         (Enrollment, vec![deciding.to_vec()]),
