@@ -1,7 +1,7 @@
 //! The questions of participants, investigators and inspectors, each one command.
 
 use super::{ActorArgs, print};
-use crate::{key, participant, people, prove, record};
+use crate::{key, participant, people, record};
 use anyhow::{Context, Result};
 use clap::{Subcommand, ValueEnum};
 use proto::consent::CopyFormat;
