@@ -11,7 +11,7 @@ use crate::{
     init::Init,
     key,
     process::{self, Process},
-    prove, verify,
+    prove, telling, verify,
 };
 use ask::Ask;
 use bench::Bench;

@@ -16,6 +16,7 @@ use std::{
     fs,
     io::{self, IsTerminal},
     net::SocketAddr,
+    num::NonZeroU32,
     path::Path,
     sync::Arc,
 };
