@@ -189,7 +189,9 @@ async fn sessions_keep_what_was_acknowledged_and_end_what_is_stopped() {
         assert_eq!(found, expected, "{setting}");
     }
     let file = Database::open(&sqlite().url, &ONE).await.unwrap();
-    for (setting, expected) in [("PRAGMA synchronous", 2_i64), ("PRAGMA secure_delete", 1), ("PRAGMA busy_timeout", 10_000)] {
+    for (setting, expected) in
+        [("PRAGMA synchronous", 2_i64), ("PRAGMA secure_delete", 1), ("PRAGMA busy_timeout", 10_000)]
+    {
         let found: i64 = sqlx::query_scalar(setting).fetch_one(file.pool()).await.unwrap();
         assert_eq!(found, expected, "{setting}");
     }

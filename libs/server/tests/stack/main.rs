@@ -73,8 +73,7 @@ async fn a_call_without_a_deadline_has_the_services_own() {
 async fn calls_are_measured_by_method_and_code_and_what_a_caller_makes_up_is_not_repeated() {
     let world = World::start(|parts| parts).await;
     call(&world.channel().await, ANSWER).await.unwrap();
-    let (head, _) = wire::get(world.address, &format!("/{SECRET}")).await;
-    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    wire::get(world.address, &format!("/{SECRET}")).await;
     let text = telemetry::prometheus_text();
     let line = |words: [&str; 3]| text.lines().any(|line| words.iter().all(|word| line.contains(word)));
     assert!(line(["rpc_server_duration_milliseconds_count", "GetCheckpoint", "rpc_grpc_status_code=\"0\""]), "{text}");
