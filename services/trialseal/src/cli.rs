@@ -56,6 +56,14 @@ enum Command {
     Process(Process),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
+    /// Bring a service's PostgreSQL database up to this program. Safe while services run, and to run again.
+    Migrate {
+        /// Whose database.
+        part: DatabasePart,
+        /// The database: sqlite:///path or postgres://user:password@host/name.
+        #[arg(long, env = "TRIALSEAL_DATABASE", hide_env_values = true)]
+        database: String,
+    },
     /// Make a certificate authority for development, and certificates for the services. Running it again renews these.
     Pki {
         /// The folder.
@@ -162,6 +170,30 @@ enum Command {
     },
 }
 
+/// The databases of a deployment.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum DatabasePart {
+    Enrollment,
+    Consent,
+    Capture,
+    Vault,
+    Anchoring,
+    Witness,
+}
+
+impl DatabasePart {
+    fn tables(self) -> &'static database::Part {
+        match self {
+            DatabasePart::Enrollment => &enrollment::PART,
+            DatabasePart::Consent => &consent::PART,
+            DatabasePart::Capture => &capture::PART,
+            DatabasePart::Vault => &vault::PART,
+            DatabasePart::Anchoring => &anchoring::PART,
+            DatabasePart::Witness => &witness::PART,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum KeyCommand {
     /// Make a new key file, readable by its owner only, and print the public key.
@@ -256,6 +288,11 @@ impl Cli {
             Command::Init(init) => {
                 let folder = init.run()?;
                 println!("keys, policy.txt and endpoints.json are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Migrate { part, database } => {
+                let migrated = database::migrate(&database, part.tables()).await?;
+                println!("{}: format {} (was {})", part.tables().name, migrated.to, migrated.from);
                 Ok(ExitCode::SUCCESS)
             }
             Command::Pki { folder, hosts, actors } => {

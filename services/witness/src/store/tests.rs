@@ -22,8 +22,8 @@ fn checkpoint(size: u64, root: u8) -> Checkpoint {
 async fn of_two_who_advance_from_the_same_checkpoint_one_does() {
     on_both("advance", async |here, there| {
         assert!(here.last("chain").await.unwrap().is_none());
-        let first =
-            tokio::join!(here.advance(None, &checkpoint(1, 1), "one"), there.advance(None, &checkpoint(1, 2), "other"));
+        let (one, other) = (checkpoint(1, 1), checkpoint(1, 2));
+        let first = tokio::join!(here.advance(None, &one, "one"), there.advance(None, &other, "other"));
         assert_ne!(first.0.unwrap(), first.1.unwrap());
         for size in 2..20 {
             let before = here.last("chain").await.unwrap().unwrap();
