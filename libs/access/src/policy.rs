@@ -9,7 +9,7 @@ mod files;
 use crate::caller::{Kind, Member};
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
-    Schema, ValidationMode, Validator,
+    Schema, ValidationMode, ValidationWarning, Validator,
 };
 use std::{
     collections::HashSet,
@@ -87,6 +87,11 @@ impl Policies {
         let found = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         if let Some(error) = found.validation_errors().next() {
             return Err(PolicyError::schema(error.clone()));
+        }
+        // A policy that can never apply, such as one for a resource of another type, is a mistake of its author.
+        let impossible = |warning: &&_| matches!(warning, ValidationWarning::ImpossiblePolicy(_));
+        if let Some(warning) = found.validation_warnings().find(impossible) {
+            return Err(PolicyError::schema(warning.clone()));
         }
         let entities = Entities::from_entities(everybody()?, Some(&schema)).map_err(PolicyError::schema)?;
         let permits = |kind: Kind, member: Member, action| {
