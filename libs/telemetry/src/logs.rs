@@ -4,7 +4,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::LookupSpan};
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
-/// `RUST_LOG` says: at `DEBUG` an HTTP library tells headers, and a header may hold a token.
+/// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
 pub(crate) const OURS: [&str; 26] = [
     "access",
     "allocation",
