@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 
 import checker
+import journals
 import verify_bundle as v
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -113,7 +114,7 @@ def captured(place, key, participant=None, head=None):
         kind = len("submit-form")
         data[123 + kind : 155 + kind] = v.sha256(sent)
         if head is not None:
-            stream = checker.stream_of(place.study, "consent")
+            stream = journals.stream_of(place.study, "consent")
             at = bytes(data).rindex(stream)
             data[at + 32 : at + 72] = struct.pack(">Q", head[0]) + head[1]
         number = int.from_bytes(newest[NUMBER], "big") + 1
