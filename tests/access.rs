@@ -7,7 +7,8 @@ mod support;
 
 use access::{FactSource, RemoteFacts, ServiceToken};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use client::{channel, new_key, new_uuid, now_ms};
+use channel::{Channel, Settings};
+use client::{new_key, new_uuid, now_ms};
 use proto::capture::{LookupReceiptsRequest, capture_service_client::CaptureServiceClient};
 use seal::{
     command::{RevokeKey, RotateKey},
@@ -59,7 +60,7 @@ impl Process {
         let study = world.study.id.to_string();
         let mut request = Request::new(LookupReceiptsRequest { study, requests: Vec::new() });
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let mut client = CaptureServiceClient::new(channel(&self.url).unwrap());
+        let mut client = CaptureServiceClient::new(channel(&self.url));
         client.lookup_receipts(request).await.map(drop).map_err(|status| status.code())
     }
 }
@@ -69,6 +70,10 @@ impl Drop for Process {
         let _already_gone = self.child.kill();
         let _already_waited_for = self.child.wait();
     }
+}
+
+fn channel(url: &str) -> Channel {
+    Channel::new(url, None, Settings::default()).unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -119,7 +124,7 @@ async fn whom_a_provider_vouches_for_reads_while_their_key_is_valid() {
 async fn services_learn_which_key_is_valid_through_rotation_and_revocation() {
     let world = World::new().await;
     let services = ServiceToken::new(&*world.deployment.data().keys().secret("service.token").unwrap());
-    let at = channel(&world.deployment.endpoints.enrollment).unwrap();
+    let at = channel(&world.deployment.endpoints.enrollment);
     let facts = RemoteFacts::new(Service::Enrollment, at.clone(), services);
     let found = async |name: &Name| facts.key_of(world.study.id, name).await.unwrap();
     let investigator = &world.study.investigator;

@@ -142,6 +142,8 @@ async fn whatever_is_changed_in_an_export_is_found_by_both() {
     let document = PathBuf::from("documents").join(document.file_name().unwrap());
     let journal = |name: &str| format!("journals/{name}.jsonl");
 
+    assert_eq!(judged(&whole, &policy_file)["verified"], true, "nothing was changed yet");
+    assert!(audited(&whole, &policy, &[]).await.clean, "nothing was changed yet");
     for renew in [false, true] {
         found_out(&whole, relied, "a value", renew, |at| {
             let file = at.join(journal("capture"));

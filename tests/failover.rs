@@ -10,12 +10,10 @@ use seal::policy::Policy;
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-use support::{World, process::TRIALSEAL};
+use support::{World, process::Running};
 use testbed::postgres::Postgres;
 use tlog::key::{Algorithm, SignerKey};
 use trialseal::audit::{Audit, readable};
@@ -24,37 +22,6 @@ use trialseal::audit::{Audit, readable};
 const TAKEOVER: Duration = Duration::from_secs(10);
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A service as a process of its own.
-struct Running {
-    child: Child,
-    url: String,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(TRIALSEAL);
-        command.args(arguments).args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "error");
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on")).unwrap();
-        std::thread::spawn(move || lines.for_each(drop)); // keeps the pipe open and empty
-        let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
-        Self { child, url: format!("http://{address}") }
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _already_waited_for = self.child.wait();
-    }
-}
 
 async fn eventually<T>(what: &str, patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let until = Instant::now() + patience;
@@ -90,8 +57,10 @@ impl Pair {
         fs::write(at("witness-policy.txt"), format!("{log}quorum none\n")).unwrap();
         let keys = keys.to_str().unwrap();
         let memory = format!("sqlite://{}", at("witness.sqlite"));
-        let witness =
-            Running::start(&["witness", "--keys", keys, "--database", &memory, "--policy", &at("witness-policy.txt")]);
+        let witness = Running::start(
+            &["witness", "--keys", keys, "--database", &memory, "--policy", &at("witness-policy.txt")],
+            &[],
+        );
         let text = format!("{log}witness one {} {}\nquorum one\n", witness_key.verifier(), witness.url);
         fs::write(at("policy.txt"), &text).unwrap();
         let (database, objects) = (postgres.url("anchoring"), format!("file://{}", at("chain")));
@@ -101,7 +70,7 @@ impl Pair {
         let replica = |name: &str| {
             let told = ["--database", &database, "--objects", &objects, "--policy", &policy_file, "--keys", keys];
             let peers = ["--enrollment", enrollment, "--consent", consent, "--capture", capture, "--instance", name];
-            Running::start(&[&["anchoring"], &told[..], &peers[..]].concat())
+            Running::start(&[&["anchoring"], &told[..], &peers[..]].concat(), &[])
         };
         let replicas = [replica("0"), replica("1")];
         let policy = Policy::parse(&format!("{text}{}", world.study.policy_line())).unwrap();

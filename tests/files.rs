@@ -7,17 +7,23 @@ mod support;
 use access::ServiceToken;
 use anchoring::Journals;
 use channel::{Channel, Settings, http::Http};
+use client::{Client, Endpoints};
 use database::Database;
 use objects::Objects;
-use proto::anchoring::{GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient};
+use proto::{
+    anchoring::{GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient},
+    consent::GetDocumentRequest,
+};
+use seal::{block::Block, id::StreamId};
 use server::{bind, serve};
+use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs,
     future::pending,
     path::Path,
     time::{Duration, Instant},
 };
-use support::World;
+use support::{World, process::Running};
 use testbed::s3::S3;
 use tlog::{
     Hash,
@@ -27,6 +33,7 @@ use tlog::{
     policy::Policy,
     tile,
 };
+use trialseal::setup::{offer, terms};
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,6 +79,7 @@ impl Chain {
                 services: ServiceToken::new(&world.deployment.data().keys().secret("service.token").unwrap()),
             },
             http: Http::new(None).unwrap(),
+            bus: bus::Bus::absent(),
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -142,68 +150,140 @@ async fn the_chain_grows_while_its_object_store_is_away_and_the_store_catches_up
     assert!(caught_up(&at, &chain).await >= size);
 }
 
+/// Blocks enough for tiles of three levels: 257 whole tiles of leaf hashes, a whole one above them, parts at every level.
+const BLOCKS: u64 = 256 * 257 + 9;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_were_deleted_cut_short_or_damaged_are_made_again_from_the_blocks() {
     let world = World::new().await;
     let folder = tempfile::tempdir().unwrap();
     let (at, database) = (folder.path().join("chain"), folder.path().join("anchoring.sqlite"));
+    fill(&database, BLOCKS).await;
     let chain = Chain::start(&world, Objects::folder(&at).unwrap(), &database).await;
-    let mut size = 0;
-    for number in 0..260 {
-        // As many blocks as fill a tile, so that there are whole files and files in part.
-        world.capture(&format!("VISIT {number}"), "120").await;
-        if number % 2 == 0 {
-            size = chain.beyond(size).await.size;
+    let size = chain.beyond(BLOCKS).await.size;
+    assert_eq!(caught_up(&at, &chain).await, size);
+    let mut names: Vec<String> = tile::tiles_for_root(size).iter().map(tile::TileId::path).collect();
+    names.extend(
+        ["tile/0/000", "tile/0/200", "tile/1/000", "tile/entries/000", "tile/entries/x001/000"].map(String::from),
+    );
+    names.retain(|name| at.join(name).exists());
+    assert!(names.len() >= 7, "{names:?}");
+    let whole: Vec<Vec<u8>> = names.iter().map(|name| fs::read(at.join(name)).unwrap()).collect();
+    for what in ["deleted", "cut short"] {
+        for name in &names {
+            damage(&at.join(name), what);
         }
-    }
-    let size = caught_up(&at, &chain).await.max(size);
-    let names: Vec<String> = tile::tiles_for_root(size).iter().map(tile::TileId::path).collect();
-    let bundle = names.iter().map(|name| name.replace("tile/0/", "tile/entries/"));
-    let all: Vec<String> = names.iter().cloned().chain(bundle).filter(|name| at.join(name).exists()).collect();
-    let whole: Vec<Vec<u8>> = all.iter().map(|name| fs::read(at.join(name)).unwrap()).collect();
-    assert!(all.len() >= 2, "{all:?}");
-    for (damage, what) in [(0, "deleted"), (1, "cut short")] {
-        for name in &all {
-            let file = at.join(name);
-            match damage {
-                0 => fs::remove_file(&file).unwrap(),
-                _ => fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(7).unwrap(),
-            }
-        }
-        for (name, bytes) in all.iter().zip(&whole) {
+        for (name, bytes) in names.iter().zip(&whole) {
             assert_eq!(chain.file(name).await.as_ref(), Some(bytes), "{name} {what}: served from the blocks");
         }
-        // The next process looks at every file and writes what lacks.
-        fs::remove_file(at.join("checkpoint")).unwrap();
+        for name in names.iter().map(|name| at.join(name)).filter(|name| name.exists()) {
+            damage(&name, what);
+        }
+        // The next process looks at every file and writes what lacks, and the checkpoint after it.
+        let _replaced = fs::remove_file(at.join("checkpoint"));
         let next = Chain::start(&world, Objects::folder(&at).unwrap(), &database).await;
         caught_up(&at, &next).await;
-        for (name, bytes) in all.iter().zip(&whole) {
-            eventually(name, async || (fs::read(at.join(name)).ok().as_ref() == Some(bytes)).then_some(())).await;
+        for (name, bytes) in names.iter().zip(&whole) {
+            assert_eq!(&fs::read(at.join(name)).unwrap(), bytes, "{name} was {what}");
         }
     }
-    // Damage of the right length: what is signed comes from the blocks all the same.
-    for name in &names {
-        let mut bytes = fs::read(at.join(name)).unwrap();
-        bytes[3] ^= 1;
-        fs::write(at.join(name), bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_of_the_right_length_gets_into_no_checkpoint() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (at, database) = (folder.path().join("chain"), folder.path().join("anchoring.sqlite"));
+    fill(&database, 300).await;
+    let chain = Chain::start(&world, Objects::folder(&at).unwrap(), &database).await;
+    chain.beyond(300).await;
+    let size = caught_up(&at, &chain).await;
+    for id in tile::tiles_for_root(size) {
+        damage(&at.join(id.path()), "changed");
     }
-    let before = chain.checkpoint().await.unwrap();
+    assert_eq!(consistent(&at), None);
     let next = Chain::start(&world, Objects::folder(&at).unwrap(), &database).await;
-    world.capture("LAST", "120").await;
-    let after = next.beyond(before.size).await;
-    let request = proto::anchoring::ListBlocksRequest {
-        stream: seal::id::Service::Capture.stream(world.study.id).0.0.to_vec(),
-        from: 0,
-        page_size: 1_000,
-    };
-    assert!(next.client.clone().list_blocks(request).await.unwrap().into_inner().blocks.len() >= 100);
-    let leaves = blocks(&database).await;
+    world.capture("LATER", "120").await;
+    let after = next.beyond(size).await;
+    let leaves = leaves(&database).await;
     assert_eq!(after.root, tlog::merkle::root(&leaves[..usize::try_from(after.size).unwrap()]));
+    caught_up(&at, &next).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_kept_before_it_is_recorded_or_the_command_is_refused() {
+    let world = World::new().await;
+    let mut s3 = S3::start();
+    let folder = tempfile::tempdir().unwrap();
+    let keys = world.folder.path().join("keys");
+    let database = format!("sqlite://{}", folder.path().join("consent.sqlite").display());
+    let (objects, enrollment) = (s3.url("documents"), &world.deployment.endpoints.enrollment);
+    let told = ["consent", "--keys", keys.to_str().unwrap(), "--database", &database, "--objects", &objects];
+    let consent = Running::start(&[&told[..], &["--enrollment", enrollment]].concat(), &s3.variables());
+    let endpoints = Endpoints { consent: consent.url.clone(), ..world.deployment.endpoints.clone() };
+    let client = Client::new(&endpoints).unwrap();
+    let terms = terms(vec![offer("data_collection", true).unwrap()]).unwrap();
+    let publish = async |version| world.study.publish(&client, version, terms.clone()).await;
+    s3.stop();
+    let refused = publish("1.0").await.unwrap_err();
+    assert!(format!("{refused:#}").contains("STORAGE_UNAVAILABLE"), "{refused:#}");
+    s3.restart();
+    publish("1.0").await.unwrap();
+    let file = async || {
+        let (study, language) = (world.study.id.to_string(), "en".to_owned());
+        let request = GetDocumentRequest { study, document: "ICF".to_owned(), version: "1.0".to_owned(), language };
+        let answer = client.consent.clone().get_document(world.study.reader().request(request)).await;
+        answer.map(|answer| answer.into_inner().file)
+    };
+    let kept = file().await.unwrap();
+    assert!(kept.starts_with(b"Synthetic informed consent form"));
+    let hash = seal::sha256(&[&kept]).to_hex();
+    assert_eq!(fs::read(s3.folder().join("documents").join(&hash)).unwrap(), kept);
+    s3.stop();
+    assert_eq!(file().await.unwrap_err().code(), tonic::Code::Unavailable);
+    s3.restart();
+    assert_eq!(file().await.unwrap(), kept);
+}
+
+fn damage(file: &Path, what: &str) {
+    match what {
+        "deleted" => fs::remove_file(file).unwrap(),
+        "cut short" => fs::OpenOptions::new().write(true).open(file).unwrap().set_len(7).unwrap(),
+        _ => {
+            let mut bytes = fs::read(file).unwrap();
+            bytes[3] ^= 1;
+            fs::write(file, bytes).unwrap();
+        }
+    }
+}
+
+/// Puts blocks of a journal nobody knows into a database.
+async fn fill(database: &Path, count: u64) {
+    drop(Database::open_file(database, &anchoring::PART).await.unwrap());
+    let options = SqliteConnectOptions::new().filename(database);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    let (stream, mut previous) = (StreamId(Hash([7; 32])), Hash::ZERO);
+    for number in 0..count {
+        let block = Block { stream, number, first: number, count: 1, root: Hash([1; 32]), time: 0, previous };
+        previous = seal::entry::hash(&block.to_bytes());
+        let number = i64::try_from(number).unwrap();
+        sqlx::query("INSERT INTO block (place, stream, number, first, bytes, hashes) VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(number)
+            .bind(stream.0.0.to_vec())
+            .bind(number)
+            .bind(number)
+            .bind(block.to_bytes())
+            .bind(vec![1; 32])
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+    }
+    transaction.commit().await.unwrap();
 }
 
 /// The leaf hashes of all blocks in a database.
-async fn blocks(database: &Path) -> Vec<Hash> {
-    use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+async fn leaves(database: &Path) -> Vec<Hash> {
     let options = SqliteConnectOptions::new().filename(database);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
     let rows = sqlx::query("SELECT bytes FROM block ORDER BY place").fetch_all(&mut connection).await.unwrap();

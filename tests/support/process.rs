@@ -83,6 +83,40 @@ impl Up {
     }
 }
 
+/// One service as a process of its own, on loopback, killed when dropped.
+pub struct Running {
+    pub child: Child,
+    pub url: String,
+}
+
+impl Running {
+    /// Starts it on a free port and waits until it listens.
+    pub fn start(arguments: &[&str], variables: &[(String, String)]) -> Self {
+        let mut command = Command::new(TRIALSEAL);
+        command.args(arguments).args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "error");
+        command.envs(variables.iter().cloned());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on")).unwrap();
+        std::thread::spawn(move || lines.for_each(drop)); // keeps the pipe open and empty
+        let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
+        Self { child, url: format!("http://{address}") }
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _already_waited_for = self.child.wait();
+    }
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
         let _already_gone = self.child.kill();

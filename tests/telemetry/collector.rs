@@ -70,7 +70,7 @@ impl TraceService for Collector {
         self.keep("traces", &request);
         let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
         self.spans.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 }
 
@@ -81,7 +81,7 @@ impl MetricsService for Collector {
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         self.keep("metrics", &request.into_inner());
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 }
 
@@ -92,6 +92,6 @@ impl LogsService for Collector {
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
         self.keep("logs", &request.into_inner());
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{collector::Collector, deployment::Told};
 use client::{ClientError, Reader, random, sign_form};
-use proto::capture::{GetFormRequest, SubmitFormRequest};
+use proto::capture::{FormInstance, GetFormRequest, SubmitFormRequest};
 use seal::{
     command::FormDef,
     id::{Name, Service},
@@ -112,10 +112,12 @@ async fn reads(play: &mut Play, told: &Told, study: &Study, participant: &Name, 
         let reader = study.reads(by);
         let message = GetFormRequest {
             study: study.id.to_string(),
-            participant: participant.to_string(),
-            event: EVENT.to_owned(),
-            form: "VS".to_owned(),
-            ..GetFormRequest::default()
+            instance: Some(FormInstance {
+                participant: participant.to_string(),
+                event: EVENT.to_owned(),
+                form: "VS".to_owned(),
+                ..FormInstance::default()
+            }),
         };
         let request: Request<GetFormRequest> = Reader::request(&reader, message);
         let token = request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned();

@@ -79,8 +79,12 @@ async fn keyholder(token: &Token, study: Uuid, facts: &dyn FactSource, now_ms: u
     }
 }
 
-/// Who is known by other means than their key still needs one: revoking it shuts them out however they come.
+/// Who is known by other means than their key still needs one: revoking it shuts them out however they come. The study's
+/// root is known by its key only: whoever is called so elsewhere is somebody else.
 async fn registered(name: &Name, study: Uuid, facts: &dyn FactSource) -> Result<Name, Denied> {
+    if name.as_str() == Name::ROOT {
+        return Err(CredentialsError::Key.into());
+    }
     match facts.key_of(study, name).await? {
         Some(_) => Ok(name.clone()),
         None => Err(CredentialsError::Key.into()),

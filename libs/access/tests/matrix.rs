@@ -85,15 +85,7 @@ fn services_may_call_each_other_as_they_do_and_no_further() {
     for (caller, expected) in [
         (Enrollment, vec![deciding.to_vec()]),
         (Consent, vec![journal(Enrollment, &["ReadFacts"]), key()]),
-        (
-            Capture,
-            vec![
-                journal(Enrollment, &["ReadFacts", "FollowHeads"]),
-                journal(Consent, &["FollowHeads"]),
-                deciding.to_vec(),
-                key(),
-            ],
-        ),
+        (Capture, vec![journal(Enrollment, &["ReadFacts"]), deciding.to_vec(), key()]),
         (Anchoring, vec![journal(Enrollment, &whole), journal(Consent, &whole), journal(Capture, &whole)]),
         (Member::Witness, vec![]),
     ] {

@@ -1,15 +1,16 @@
 //! Where Redis is, and how it is reached.
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates,
-    TlsMode,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
+    RedisError, TlsCertificates, TlsMode,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
-use std::time::Duration;
-use tokio::{sync::Mutex, time::timeout};
+use std::{fs, io, path::PathBuf, time::Duration};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -28,21 +29,30 @@ pub enum ConnectError {
     /// A host, a port, a database number or a certificate cannot be read.
     #[error("the Redis address or its certificates cannot be read")]
     Unreadable(#[source] RedisError),
+    /// A file of certificates cannot be read.
+    #[error("a file of certificates for Redis cannot be read")]
+    File(#[source] io::Error),
 }
 
-/// What TLS connections to Redis trust and show, PEM.
-#[derive(Clone)]
+/// What TLS connections to Redis trust and show: PEM files, read anew for every connection.
+#[derive(Debug, Clone)]
 pub struct Trust {
     /// The certificates of the authority; without it the machine's own are trusted.
-    pub ca: Option<Vec<u8>>,
+    pub ca: Option<PathBuf>,
     /// Our certificate and its key.
-    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// The Redis of a deployment.
-pub(crate) enum Server {
+pub(crate) struct Server {
+    url: Zeroizing<String>,
+    trust: Option<Trust>,
+}
+
+/// What makes connections to it.
+enum Maker {
     One(Box<Client>),
-    Sentinel(Box<Mutex<SentinelClient>>),
+    Sentinel(Box<SentinelClient>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -53,28 +63,72 @@ pub(crate) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// Reads an address.
-pub(crate) fn parse(url: &str, trust: Option<&Trust>) -> Result<Server, ConnectError> {
-    let (scheme, rest) = url.split_once("://").ok_or(ConnectError::Scheme)?;
-    let (base, kind) = scheme.split_once('+').unwrap_or((scheme, "one"));
-    let certificates = (base == "rediss").then(|| trust.map(certificates)).flatten();
-    match (base, kind) {
-        ("redis" | "rediss", "one") => one(url, certificates).map_err(ConnectError::Unreadable),
-        ("redis" | "rediss", "cluster") => cluster(&hosts(base, rest), certificates).map_err(ConnectError::Unreadable),
-        ("redis" | "rediss", "sentinel") => {
-            let (hosts_of, name) = rest.split_once('/').ok_or(ConnectError::MasterMissing)?;
-            let name = Some(name.trim_end_matches('/')).filter(|name| !name.is_empty());
-            let name = name.ok_or(ConnectError::MasterMissing)?;
-            sentinel(&hosts(base, hosts_of), name, certificates).map_err(ConnectError::Unreadable)
+impl Server {
+    /// Reads an address.
+    pub(crate) fn parse(url: &str, trust: Option<&Trust>) -> Result<Self, ConnectError> {
+        let server = Self { url: url.to_owned().into(), trust: trust.cloned() };
+        server.maker().map(|_| server)
+    }
+
+    /// A new connection, to the master of the moment, by the certificates of the moment.
+    pub(crate) async fn connect(&self) -> Result<Connection, RedisError> {
+        match timeout(CONNECT, self.reach()).await {
+            Ok(connection) => connection,
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
         }
-        _ => Err(ConnectError::Scheme),
+    }
+
+    async fn reach(&self) -> Result<Connection, RedisError> {
+        let client = match self.maker()? {
+            Maker::One(client) => *client,
+            Maker::Sentinel(mut sentinel) => sentinel.async_get_client().await?,
+            Maker::Cluster(cluster) => return cluster.get_async_connection().await.map(Connection::Cluster),
+        };
+        let rules =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
+        client.get_multiplexed_async_connection_with_config(&rules).await.map(Connection::One)
+    }
+
+    fn maker(&self) -> Result<Maker, ConnectError> {
+        let (scheme, rest) = self.url.split_once("://").ok_or(ConnectError::Scheme)?;
+        let (base, kind) = scheme.split_once('+').unwrap_or((scheme, "one"));
+        let trust = self.trust.as_ref().filter(|_| base == "rediss");
+        let certificates = trust.map(certificates).transpose().map_err(ConnectError::File)?;
+        let made = match (base, kind) {
+            ("redis" | "rediss", "one") => one(&self.url, certificates),
+            ("redis" | "rediss", "cluster") => cluster(&hosts(base, rest), certificates),
+            ("redis" | "rediss", "sentinel") => {
+                let (rest, name) = rest.split_once('/').ok_or(ConnectError::MasterMissing)?;
+                let name = Some(name.trim_end_matches('/')).filter(|name| !name.is_empty());
+                sentinel(&hosts(base, rest), name.ok_or(ConnectError::MasterMissing)?, certificates)
+            }
+            _ => return Err(ConnectError::Scheme),
+        };
+        made.map_err(ConnectError::Unreadable)
     }
 }
 
-fn certificates(trust: &Trust) -> TlsCertificates {
-    let client_tls = trust.identity.clone();
-    let client_tls = client_tls.map(|(client_cert, client_key)| redis::ClientTlsConfig { client_cert, client_key });
-    TlsCertificates { client_tls, root_cert: trust.ca.clone() }
+impl From<ConnectError> for RedisError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Unreadable(source) => source,
+            ConnectError::File(source) => source.into(),
+            ConnectError::Scheme | ConnectError::MasterMissing => {
+                (ErrorKind::InvalidClientConfig, "the address cannot be read").into()
+            }
+        }
+    }
+}
+
+fn certificates(trust: &Trust) -> io::Result<TlsCertificates> {
+    let root_cert = trust.ca.as_deref().map(fs::read).transpose()?;
+    let client_tls = match &trust.identity {
+        Some((certificate, key)) => {
+            Some(ClientTlsConfig { client_cert: fs::read(certificate)?, client_key: fs::read(key)? })
+        }
+        None => None,
+    };
+    Ok(TlsCertificates { client_tls, root_cert })
 }
 
 /// One address for each host, all with the user and password that stand before the first.
@@ -84,24 +138,24 @@ fn hosts(scheme: &str, rest: &str) -> Vec<String> {
     hosts.trim_end_matches('/').split(',').map(|host| format!("{scheme}://{user}{at}{host}")).collect()
 }
 
-fn one(url: &str, certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
-    Ok(Server::One(Box::new(match certificates {
+fn one(url: &str, certificates: Option<TlsCertificates>) -> Result<Maker, RedisError> {
+    Ok(Maker::One(Box::new(match certificates {
         Some(certificates) => Client::build_with_tls(url, certificates)?,
         None => Client::open(url)?,
     })))
 }
 
-fn cluster(urls: &[String], certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
+fn cluster(urls: &[String], certificates: Option<TlsCertificates>) -> Result<Maker, RedisError> {
     // No retries: after any failure the connection is made anew, and followers are told.
     let mut builder = ClusterClientBuilder::new(urls.iter().map(String::as_str)).retries(0);
     builder = builder.connection_timeout(CONNECT).response_timeout(ANSWER).overall_response_timeout(Some(ANSWER));
     if let Some(certificates) = certificates {
         builder = builder.certs(certificates);
     }
-    builder.build().map(|client| Server::Cluster(Box::new(client)))
+    builder.build().map(|client| Maker::Cluster(Box::new(client)))
 }
 
-fn sentinel(urls: &[String], name: &str, certificates: Option<TlsCertificates>) -> Result<Server, RedisError> {
+fn sentinel(urls: &[String], name: &str, certificates: Option<TlsCertificates>) -> Result<Maker, RedisError> {
     let infos: Vec<ConnectionInfo> =
         urls.iter().map(|url| url.as_str().into_connection_info()).collect::<Result<_, _>>()?;
     let addresses: Vec<ConnectionAddr> = infos.iter().map(|info| info.addr().clone()).collect();
@@ -121,28 +175,7 @@ fn sentinel(urls: &[String], name: &str, certificates: Option<TlsCertificates>) 
     if let Some(password) = settings.and_then(|settings| settings.password()) {
         builder = builder.set_client_to_redis_password(password);
     }
-    Ok(Server::Sentinel(Box::new(Mutex::new(builder.build()?))))
-}
-
-impl Server {
-    /// A new connection, to the master of the moment.
-    pub(crate) async fn connect(&self) -> Result<Connection, RedisError> {
-        match timeout(CONNECT, self.reach()).await {
-            Ok(connection) => connection,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        }
-    }
-
-    async fn reach(&self) -> Result<Connection, RedisError> {
-        let client = match self {
-            Self::One(client) => client.as_ref().clone(),
-            Self::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await?,
-            Self::Cluster(cluster) => return cluster.get_async_connection().await.map(Connection::Cluster),
-        };
-        let rules =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
-        client.get_multiplexed_async_connection_with_config(&rules).await.map(Connection::One)
-    }
+    Ok(Maker::Sentinel(Box::new(builder.build()?)))
 }
 
 impl ConnectionLike for Connection {
@@ -178,13 +211,17 @@ impl ConnectionLike for Connection {
 mod tests {
     use super::*;
 
+    fn maker(url: &str) -> Result<Maker, ConnectError> {
+        Server::parse(url, None)?.maker()
+    }
+
     #[test]
     fn addresses_of_every_kind_are_read() {
         for url in ["redis://127.0.0.1:1", "redis://:secret@h/2", "rediss://h:1", "redis+sentinel://u:p@h:1,i:2/name"] {
-            assert!(!matches!(parse(url, None).unwrap(), Server::Cluster(_)), "{url}");
+            assert!(!matches!(maker(url).unwrap(), Maker::Cluster(_)), "{url}");
         }
-        assert!(matches!(parse("redis+cluster://:secret@h:1,i:2", None).unwrap(), Server::Cluster(_)));
-        assert!(matches!(parse("rediss+sentinel://h:1,i:2/name", None).unwrap(), Server::Sentinel(_)));
+        assert!(matches!(maker("redis+cluster://:secret@h:1,i:2").unwrap(), Maker::Cluster(_)));
+        assert!(matches!(maker("rediss+sentinel://h:1,i:2/name").unwrap(), Maker::Sentinel(_)));
     }
 
     #[test]
@@ -192,7 +229,7 @@ mod tests {
         for url in
             ["", "h:1", "http://h", "redis+other://h", "redis+sentinel://h", "redis+sentinel://h/", "redis://:pw@h:x"]
         {
-            let error = parse(url, None).err().unwrap();
+            let error = maker(url).err().unwrap();
             assert!(!error.to_string().contains("pw"), "{url}");
         }
     }

@@ -20,6 +20,7 @@ pub use figures::Figures;
 pub use limits::{Rate, RateLimits};
 pub use message::{Moved, Traceparent};
 
+use address::Server;
 use figures::Counters;
 use local::Local;
 use remote::Remote;
@@ -101,7 +102,7 @@ impl Bus {
     /// `redis+cluster://host,host`. `instance` names this process among those of its service. Does not wait for Redis,
     /// which may be away; needs a tokio runtime.
     pub fn connect(url: &str, instance: &str, trust: Option<&Trust>) -> Result<Self, ConnectError> {
-        let server = address::parse(url, trust)?;
+        let server = Server::parse(url, trust)?;
         Ok(Self(Arc::new(Kind::Remote(Remote::start(server, instance)))))
     }
 

@@ -6,7 +6,11 @@ use sqlx::{
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
     pool::PoolConnection,
 };
-use std::{fmt::Write, path::Path, time::Duration};
+use std::{
+    fmt::{self, Write},
+    path::Path,
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 
 /// The most connections to one PostgreSQL database, in each process.
@@ -24,7 +28,7 @@ const START: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// An open database. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Database {
     dialect: Dialect,
     pool: AnyPool,
@@ -123,6 +127,13 @@ impl Database {
     /// Removes what was replaced or deleted in `tables` from where the database still holds it: see [`Dialect::scrub`].
     pub async fn scrub(&self, tables: &[&'static str]) -> Result<bool, sqlx::Error> {
         self.dialect.scrub(&mut *self.writing.acquire().await?, tables).await
+    }
+}
+
+/// Without its URL, which holds a password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("dialect", &self.dialect).finish_non_exhaustive()
     }
 }
 

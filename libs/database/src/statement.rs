@@ -1,10 +1,10 @@
 //! Statements with as many values as there are rows.
 
 use sqlx::{
-    AnyConnection, AssertSqlSafe, Encode, Type,
+    AnyConnection, Arguments, AssertSqlSafe, Database, Encode, Sqlite, Type,
     any::{Any, AnyArguments, AnyRow},
+    error::BoxDynError,
 };
-use sqlx::{Arguments, error::BoxDynError};
 use std::fmt::Write;
 
 /// The most values bound to one statement: SQLite takes 32,766, PostgreSQL 65,535.
@@ -67,25 +67,28 @@ impl Statement {
 
     /// Runs the statement and gives the number of rows it changed.
     pub async fn execute(self, connection: &mut AnyConnection) -> Result<u64, sqlx::Error> {
-        let (sql, arguments, persistent) = self.finished()?;
-        let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(persistent);
-        query.execute(connection).await.map(|done| done.rows_affected())
+        let kept = self.is_kept_by(connection);
+        let query = sqlx::query_with(AssertSqlSafe(self.sql), checked(self.arguments, self.failed)?);
+        query.persistent(kept).execute(connection).await.map(|done| done.rows_affected())
     }
 
     /// Runs the statement and gives its rows.
     pub async fn fetch_all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, sqlx::Error> {
-        let (sql, arguments, persistent) = self.finished()?;
-        sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(persistent).fetch_all(connection).await
+        let kept = self.is_kept_by(connection);
+        let query = sqlx::query_with(AssertSqlSafe(self.sql), checked(self.arguments, self.failed)?);
+        query.persistent(kept).fetch_all(connection).await
     }
 
-    fn finished(self) -> Result<(String, AnyArguments, bool), sqlx::Error> {
-        // A text that holds many values is hardly ever met again: keeping it prepared would push others out.
-        const KEPT: usize = 24;
-        match self.failed {
-            Some(error) => Err(sqlx::Error::Encode(error)),
-            None => Ok((self.sql, self.arguments, self.bound <= KEPT)),
-        }
+    /// Whether the connection keeps the statement prepared. A server keeps those of every connection of every replica, and
+    /// one of many values takes megabytes and is hardly ever met again.
+    fn is_kept_by(&self, connection: &AnyConnection) -> bool {
+        const FEW: usize = 24;
+        self.bound <= FEW || connection.backend_name() == Sqlite::NAME
     }
+}
+
+fn checked(arguments: AnyArguments, failed: Option<BoxDynError>) -> Result<AnyArguments, sqlx::Error> {
+    failed.map_or(Ok(arguments), |error| Err(sqlx::Error::Encode(error)))
 }
 
 /// A row in the making.

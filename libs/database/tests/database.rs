@@ -188,7 +188,8 @@ async fn sessions_keep_what_was_acknowledged_and_end_what_is_stopped() {
         let found: String = sqlx::query_scalar(setting).fetch_one(database.pool()).await.unwrap();
         assert_eq!(found, expected, "{setting}");
     }
-    let file = Database::open(&sqlite().url, &ONE).await.unwrap();
+    let file = sqlite();
+    let file = Database::open(&file.url, &ONE).await.unwrap();
     for (setting, expected) in
         [("PRAGMA synchronous", 2_i64), ("PRAGMA secure_delete", 1), ("PRAGMA busy_timeout", 10_000)]
     {

@@ -93,12 +93,8 @@ impl<E: Send + 'static> Journal<E> {
         &self.reader
     }
 
-    /// Tells the followers of a head that another replica committed. An older one than is known is no news.
-    pub fn learn(&self, head: Head) {
-        self.heads.learn(head);
-    }
-
-    /// The heads from now on: those committed here, and those learnt. Who falls behind looks into the database.
+    /// The heads from now on: those committed here, and those of other replicas as they are heard of. Who falls behind
+    /// looks into the database.
     pub fn follow(&self) -> broadcast::Receiver<Head> {
         self.heads.follow()
     }

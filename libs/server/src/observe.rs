@@ -39,17 +39,23 @@ pub(crate) async fn observe(State(stack): State<Arc<Stack>>, mut request: Reques
     let protocol = Protocol::of(&request);
     let address = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
     let mut call = Call { address, allowance: stack.allowance.clone(), ..Call::default() };
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        request.headers_mut().insert(REQUEST_ID, value);
-    }
+    let id_header = HeaderValue::from_str(&id).ok();
+    name(request.headers_mut(), id_header.clone());
     let mut ended = Ended::new(method, protocol, span.clone(), (id, call.kind.clone()));
-    let answer = call.clone().scope(next.run(request)).instrument(span).await;
+    let mut answer = call.clone().scope(next.run(request)).instrument(span).await;
     ended.headers(&answer);
+    name(answer.headers_mut(), id_header);
     call.deadline = answer.extensions().get::<Until>().map(|until| until.0);
     let deadline = call.deadline.map(|until| Box::pin(sleep_until(until)));
     let endless = methods::is_endless(method).then(|| stack.stopping.wait());
     let inner = |inner| Body::new(Watched { inner, call, ended, deadline, stopping: endless, over: false });
     with_body(answer, inner)
+}
+
+fn name(headers: &mut HeaderMap, id: Option<HeaderValue>) {
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID, id);
+    }
 }
 
 /// The span of a call, named as OpenTelemetry's conventions for RPC have it.

@@ -3,7 +3,7 @@
 use crate::{
     Limits, ServeError,
     call::Allowance,
-    health::{Check, Checked, Health},
+    health::{Check, Checked, Health, LIVE},
     stack::Stack,
     stopping::Stopping,
 };
@@ -16,6 +16,11 @@ use tonic::{
     server::NamedService,
     service::{Routes, RoutesBuilder},
 };
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
 use tower::Service;
 
 /// What a port serves, and within which limits.
@@ -24,6 +29,7 @@ pub struct Parts {
     names: Vec<&'static str>,
     http: Router,
     checks: Vec<Check>,
+    reporter: HealthReporter,
     of: Member,
     gatekeeper: Option<Gatekeeper>,
     allowance: Option<Arc<dyn Allowance>>,
@@ -38,6 +44,7 @@ impl Parts {
             names: Vec::new(),
             http: Router::new(),
             checks: Vec::new(),
+            reporter: HealthReporter::new(),
             of,
             gatekeeper: None,
             allowance: None,
@@ -99,15 +106,22 @@ impl Parts {
         self
     }
 
+    /// The port's health alone, to be served on a plain port beside the metrics: the probes of a cluster speak no TLS.
+    /// Until the port is served it is alive and not ready.
+    pub async fn probes(&self) -> Router {
+        self.reporter.set_service_status("", ServingStatus::NotServing).await;
+        self.reporter.set_service_status(LIVE, ServingStatus::Serving).await;
+        Routes::new(health_service(&self.reporter)).prepare().into_axum_router()
+    }
+
     /// Everything behind one port, in its layers, and its health.
     pub(crate) fn assemble(mut self, stopping: Stopping) -> Result<(Router, Health), ServeError> {
-        let (reporter, health_service) = tonic_health::server::health_reporter();
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()
             .map_err(|_| ServeError::Descriptors)?;
-        self.routes.add_service(health_service);
+        self.routes.add_service(health_service(&self.reporter));
         self.routes.add_service(reflection);
         let router = self.routes.routes().prepare().into_axum_router().merge(self.http);
         let gatekeeper = match self.gatekeeper {
@@ -117,7 +131,11 @@ impl Parts {
         let stack = Stack::new(self.limits, self.allowance, stopping);
         Ok((
             stack.around(router, gatekeeper.layer(self.of)),
-            Health { reporter, names: self.names, checks: self.checks },
+            Health { reporter: self.reporter, names: self.names, checks: self.checks },
         ))
     }
+}
+
+fn health_service(reporter: &HealthReporter) -> HealthServer<HealthService> {
+    HealthServer::new(HealthService::from_health_reporter(reporter.clone()))
 }

@@ -23,9 +23,13 @@ pub fn prometheus_text() -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Serves `/metrics` over plain HTTP until `stop` completes.
-pub async fn expose(listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+/// Serves `/metrics`, and what is `beside` it, over plain HTTP until `stop` completes.
+pub async fn expose(
+    listener: TcpListener,
+    beside: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     let metrics = || async { ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], prometheus_text()) };
-    let router = Router::new().route("/metrics", get(metrics));
+    let router = Router::new().route("/metrics", get(metrics)).merge(beside);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }

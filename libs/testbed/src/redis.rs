@@ -35,6 +35,18 @@ impl Redis {
         Self::start_with(&[])
     }
 
+    /// As [`Redis::start`], and on one more port with TLS, by the `ca.pem`, `consent.pem` and `consent.key` in `folder`: it
+    /// asks callers for a certificate. Gives the address of that port, `rediss://127.0.0.1:port`.
+    pub fn start_tls(folder: &Path) -> io::Result<(Self, String)> {
+        let port = free_port()?.to_string();
+        let file = |name: &str| folder.join(name).display().to_string();
+        let (ca, certificate, key) = (file("ca.pem"), file("consent.pem"), file("consent.key"));
+        let flags = ["--tls-port", &port, "--tls-ca-cert-file", &ca, "--tls-cert-file", &certificate];
+        let flags = [flags.as_slice(), &["--tls-key-file", &key]].concat();
+        let server = Self::start_with(&flags.into_iter().map(str::to_owned).collect::<Vec<_>>())?;
+        Ok((server, format!("rediss://127.0.0.1:{port}")))
+    }
+
     /// As [`Redis::start`], with more arguments.
     fn start_with(arguments: &[String]) -> io::Result<Self> {
         install()?;

@@ -181,14 +181,18 @@ impl Tree {
     }
 }
 
-/// The tree under a checkpoint, if the blocks are those it is over. Copies that say otherwise are not believed.
+/// The tree under a checkpoint, if the blocks are those it is over. Copies that say otherwise are replaced.
 async fn published(tiles: &Tiles, last: &Checkpoint) -> Result<Option<Tree>, ChainError> {
     for from in [Source::Copies, Source::Blocks] {
         let edge = tiles.fetch(edge_of(last.size), Known::new(), from).await?;
         let root = tile::root(&edge, last.size)?;
-        if root == last.root {
-            return Ok(Some(Tree { size: last.size, root, edge }));
+        if root != last.root {
+            continue;
         }
+        if from == Source::Blocks {
+            tiles.mend(&edge).await;
+        }
+        return Ok(Some(Tree { size: last.size, root, edge }));
     }
     Ok(None)
 }

@@ -64,7 +64,7 @@ impl Known {
     }
 
     /// Takes the list of a service's journals for what it is: those that are not on it are lost.
-    fn listed(&self, service: Service, found: Vec<Head>) {
+    fn listed(&self, service: Service, found: &[Head]) {
         let Ok(mut heads) = self.heads.lock() else { return };
         let before: HashMap<StreamId, (Service, u64)> = heads.extract_if(|_, (of, _)| *of == service).collect();
         heads.extend(found.iter().map(|head| (head.stream, (service, head.number))));
@@ -131,7 +131,7 @@ async fn follow_one(service: Service, bus: Bus, journals: Journals, known: Arc<K
                 }
                 reached = listed.is_ok();
                 if let Ok(heads) = listed {
-                    known.listed(service, heads);
+                    known.listed(service, &heads);
                 }
             }
         }
@@ -170,10 +170,10 @@ mod tests {
         known.learn(Service::Consent, &head(1, 5));
         known.learn(Service::Capture, &head(2, 3));
         assert_eq!(known.heads()[&head(1, 0).stream], (Service::Consent, 7));
-        known.listed(Service::Consent, vec![head(3, 1)]);
+        known.listed(Service::Consent, &[head(3, 1)]);
         assert!(!known.heads().contains_key(&head(1, 0).stream), "a journal that was lost is not known any more");
         assert_eq!(known.heads()[&head(2, 0).stream], (Service::Capture, 3), "another service's journals stay");
-        known.listed(Service::Consent, vec![head(3, 0)]);
+        known.listed(Service::Consent, &[head(3, 0)]);
         assert_eq!(known.heads()[&head(3, 0).stream], (Service::Consent, 0), "it was restored to an earlier state");
     }
 }

@@ -1,7 +1,7 @@
 //! The SQL of blocks and checkpoints.
 
 use crate::{domain::Tip, lease::Token};
-use database::{Database, Migration, Part, Statement, Transaction, signed, unsigned};
+use database::{Database, MAX_VALUES, Migration, Part, Statement, Transaction, signed, unsigned};
 use seal::{Hash, block::Block, entry, id::StreamId};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
@@ -172,12 +172,16 @@ async fn end(transaction: Transaction, written: Result<(), sqlx::Error>) -> Resu
 async fn add(connection: &mut AnyConnection, blocks: &[(Block, Vec<Hash>)]) -> Result<(), sqlx::Error> {
     let size: i64 =
         sqlx::query_scalar("SELECT COALESCE(MAX(place) + 1, 0) FROM block").fetch_one(&mut *connection).await?;
-    let mut insert = Statement::new("INSERT INTO block (place, stream, number, first, bytes, hashes) VALUES ");
-    insert.rows(blocks.iter().zip(size..), |row, ((block, hashes), place)| {
-        row.value(place).value(block.stream.0.0.to_vec()).value(signed(block.number)).value(signed(block.first));
-        row.value(block.to_bytes()).value(hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());
-    });
-    insert.execute(connection).await.map(|_| ())
+    let placed: Vec<_> = blocks.iter().zip(size..).collect();
+    for some in placed.chunks(MAX_VALUES / 6) {
+        let mut insert = Statement::new("INSERT INTO block (place, stream, number, first, bytes, hashes) VALUES ");
+        insert.rows(some, |row, ((block, hashes), place)| {
+            row.value(*place).value(block.stream.0.0.to_vec()).value(signed(block.number)).value(signed(block.first));
+            row.value(block.to_bytes()).value(hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());
+        });
+        insert.execute(connection).await?;
+    }
+    Ok(())
 }
 
 fn anchored(row: &AnyRow) -> Result<Anchored, sqlx::Error> {
@@ -188,3 +192,7 @@ fn anchored(row: &AnyRow) -> Result<Anchored, sqlx::Error> {
         hashes: hashes.chunks_exact(32).filter_map(Hash::from_slice).collect(),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -129,6 +129,13 @@ impl Tiles {
         Ok(bytes(&self.tile(id, Source::Copies).await?))
     }
 
+    /// Replaces copies that were found damaged.
+    pub(crate) async fn mend(&self, tiles: &Known) {
+        for (id, hashes) in tiles {
+            self.put_back(&id.path(), bytes(hashes)).await;
+        }
+    }
+
     async fn copy(&self, name: &str) -> Option<Vec<u8>> {
         match timeout(PATIENCE, self.objects.get(name, MAX_FILE)).await {
             Ok(Ok(found)) => found,
@@ -143,8 +150,8 @@ impl Tiles {
     /// Whole tiles never change, so any replica may put one back.
     async fn put_back(&self, name: &str, bytes: Vec<u8>) {
         match timeout(PATIENCE, self.objects.put(name, bytes)).await {
-            Ok(Ok(())) => tracing::info!(name, "a file of the chain was lacking and was made again from the blocks"),
-            Ok(Err(error)) => tracing::warn!(%error, name, "a file of the chain is lacking and cannot be written"),
+            Ok(Ok(())) => tracing::info!(name, "a file of the chain was made again from the blocks"),
+            Ok(Err(error)) => tracing::warn!(%error, name, "a file of the chain cannot be written"),
             Err(_) => {}
         }
     }

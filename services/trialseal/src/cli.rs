@@ -56,6 +56,14 @@ enum Command {
     Process(Process),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
+    /// Bring a service's PostgreSQL database up to this program. Safe while services run, and to run again.
+    Migrate {
+        /// Whose database.
+        part: DatabasePart,
+        /// The database: sqlite:///path or postgres://user:password@host/name.
+        #[arg(long, env = "TRIALSEAL_DATABASE", hide_env_values = true)]
+        database: String,
+    },
     /// Make a certificate authority for development, and certificates for the services. Running it again renews these.
     Pki {
         /// The folder.
@@ -162,6 +170,30 @@ enum Command {
     },
 }
 
+/// The databases of a deployment.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum DatabasePart {
+    Enrollment,
+    Consent,
+    Capture,
+    Vault,
+    Anchoring,
+    Witness,
+}
+
+impl DatabasePart {
+    fn tables(self) -> &'static database::Part {
+        match self {
+            DatabasePart::Enrollment => &enrollment::PART,
+            DatabasePart::Consent => &consent::PART,
+            DatabasePart::Capture => &capture::PART,
+            DatabasePart::Vault => &vault::PART,
+            DatabasePart::Anchoring => &anchoring::PART,
+            DatabasePart::Witness => &witness::PART,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum KeyCommand {
     /// Make a new key file, readable by its owner only, and print the public key.
@@ -258,6 +290,11 @@ impl Cli {
                 println!("keys, policy.txt and endpoints.json are in {}", folder.display());
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Migrate { part, database } => {
+                let migrated = database::migrate(&database, part.tables()).await?;
+                println!("{}: format {} (was {})", part.tables().name, migrated.to, migrated.from);
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Pki { folder, hosts, actors } => {
                 tls::pki::make(&folder, &hosts)?;
                 actors.iter().try_for_each(|actor| tls::pki::make_actor(&folder, actor.as_str()))?;
@@ -323,7 +360,10 @@ fn print<T: Serialize>(json: bool, value: &T, readable: impl Fn(&T) -> String) -
 async fn up(data: PathBuf, port: u16, metrics: Option<SocketAddr>) -> Result<ExitCode> {
     // Who runs everything on a laptop does not want a line for every call.
     let service = telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
-    let telling = telling::begin(service, metrics).await?;
+    let telling = telling::begin(service)?;
+    if let Some(address) = metrics {
+        telling::expose(address, None).await?;
+    }
     let mut deployment = Deployment::start(&data, port).await?;
     let endpoints = &deployment.endpoints;
     println!("trialseal is up, data in {}", data.display());

@@ -89,9 +89,7 @@ async fn anchored(live: &Live<'_>, study: Uuid, policy: &Policy) -> Result<Chain
     ensure!(lengths[0] > 0, "there is no such study here");
     let until = Instant::now() + PATIENCE;
     loop {
-        let chain = chain(live, policy).await?;
-        let holds = |service: Service| chain.entries.get(&service.stream(study)).copied().unwrap_or_default();
-        if lengths.iter().zip(Service::ALL).all(|(length, service)| holds(service) >= *length) {
+        if let Some(chain) = chain(live, policy).await?.filter(|chain| chain.holds(study, &lengths)) {
             return Ok(chain);
         }
         if Instant::now() > until {
@@ -101,9 +99,9 @@ async fn anchored(live: &Live<'_>, study: Uuid, policy: &Policy) -> Result<Chain
     }
 }
 
-async fn chain(live: &Live<'_>, policy: &Policy) -> Result<Chain> {
+async fn chain(live: &Live<'_>, policy: &Policy) -> Result<Option<Chain>> {
     let notes = live.checkpoints().await?;
-    let latest = notes.first().context("nothing is on the chain yet")?;
+    let Some(latest) = notes.first() else { return Ok(None) };
     let size = policy.tlog.verify_checkpoint(latest.as_bytes()).context("the latest checkpoint")?.checkpoint.size;
     let mut chain =
         Chain { size, files: vec![("checkpoint".to_owned(), latest.clone().into_bytes())], entries: HashMap::new() };
@@ -114,10 +112,16 @@ async fn chain(live: &Live<'_>, policy: &Policy) -> Result<Chain> {
         }
         chain.files.push((id.path(), live.file(&id.path(), MAX_FILE).await?));
     }
-    Ok(chain)
+    Ok(Some(chain))
 }
 
 impl Chain {
+    /// Whether it holds as many entries of each journal.
+    fn holds(&self, study: Uuid, lengths: &[u64]) -> bool {
+        let held = |service: Service| self.entries.get(&service.stream(study)).copied().unwrap_or_default();
+        lengths.iter().zip(Service::ALL).all(|(length, service)| held(service) >= *length)
+    }
+
     /// Adds the entry bundle beside a tile of leaf hashes.
     async fn bundle(&mut self, live: &Live<'_>, tile: TileId) -> Result<()> {
         let id = EntriesId { index: tile.index, width: tile.width };

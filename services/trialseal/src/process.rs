@@ -37,9 +37,12 @@ pub async fn run(process: Process) -> Result<()> {
         level: "info",
         json: !io::stderr().is_terminal(),
     };
-    let telling = telling::begin(service, common.metrics).await?;
+    let telling = telling::begin(service)?;
     let identity = common.identity()?;
     let parts = open(&process, identity.clone()).await?.limits(common.limits());
+    if let Some(address) = common.metrics {
+        telling::expose(address, Some(&parts)).await?;
+    }
     let ended = serve_until_told(process.listen(), identity, parts).await;
     telling.finish().await;
     ended
@@ -93,8 +96,8 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
 fn bus(process: &Process) -> Result<Bus> {
     let (common, news) = (process.common(), process.news());
     let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::absent()) };
-    let ca = common.tls_ca.as_deref().map(read).transpose()?;
-    let trust = ca.map(|ca| Trust { ca: Some(ca.into_bytes()), identity: None });
+    let identity = common.tls_cert.clone().zip(common.tls_key.clone());
+    let trust = common.tls_ca.clone().map(|ca| Trust { ca: Some(ca), identity });
     Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
 }
 

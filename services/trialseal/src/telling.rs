@@ -2,21 +2,28 @@
 
 use anyhow::{Context, Result};
 use bus::{Bus, Figures};
-use server::bind;
+use server::{Parts, bind};
 use std::{future::pending, net::SocketAddr};
 use telemetry::{Figure, Guard, Kind, Service, meters};
 
-/// Starts telemetry, has calls to others carry traces, and serves the metrics at `metrics`.
-pub async fn begin(service: Service, metrics: Option<SocketAddr>) -> Result<Guard> {
+/// Starts telemetry, and has calls to others carry traces.
+pub fn begin(service: Service) -> Result<Guard> {
     let guard = telemetry::start(service)?;
     channel::propagate(telemetry::inject);
     channel::on_retry(|| meters().retries.add(1));
-    if let Some(address) = metrics {
-        let listener = bind(address).await.context("--metrics")?;
-        println!("metrics on http://{}/metrics", listener.local_addr()?);
-        tokio::spawn(telemetry::expose(listener, pending()));
-    }
     Ok(guard)
+}
+
+/// Serves the metrics at `address`, and beside them the health of the port that will serve `parts`.
+pub async fn expose(address: SocketAddr, parts: Option<&Parts>) -> Result<()> {
+    let probes = match parts {
+        Some(parts) => parts.probes().await,
+        None => Default::default(),
+    };
+    let listener = bind(address).await.context("--metrics")?;
+    println!("metrics on http://{}/metrics", listener.local_addr()?);
+    tokio::spawn(telemetry::expose(listener, probes, pending()));
+    Ok(())
 }
 
 /// What is measured of the bus: name, unit, what it is, what kind of number, and how it is read.

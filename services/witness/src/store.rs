@@ -88,3 +88,7 @@ impl Store {
         .map(|_| ())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -37,8 +37,8 @@ async fn a_service_that_passes_a_token_on_is_that_actor_and_has_no_rights_of_its
     let anchoring = identity(dir.path(), "anchoring").rustls_client();
     let token = bearer(&issue(&"dr-lee".parse().unwrap(), study(), &key_of("dr-lee"), now_ms()));
     assert_eq!(ask(at, anchoring.clone(), READ, &token).await, Ok("actor-token dr-lee -".to_owned()));
-    let follow = "/trialseal.journal.v1.JournalService/FollowHeads";
-    assert_eq!(ask(at, anchoring.clone(), follow, &[]).await, Ok("anchoring - -".to_owned()));
-    assert_eq!(ask(at, anchoring.clone(), follow, &token).await, Err(denied("actor-token")));
+    let list = "/trialseal.journal.v1.JournalService/ListStreams";
+    assert_eq!(ask(at, anchoring.clone(), list, &[]).await, Ok("anchoring - -".to_owned()));
+    assert_eq!(ask(at, anchoring.clone(), list, &token).await, Err(denied("actor-token")));
     assert_eq!(ask(at, anchoring, READ, &[]).await, Err(denied("anchoring")));
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use bus::Bus;
 use database::Part;
 use futures_util::future::join_all;
 use journal::{AppendError, Config, Decision, Journal, Proposal};
@@ -10,7 +11,7 @@ use seal::{
     Hash,
     entry::{self, Entry},
     fact,
-    id::{StreamId, Uuid},
+    id::{Service, StreamId, Uuid},
     map::{Memory, Proven},
     receipt::Receipt,
     sha256,
@@ -43,7 +44,14 @@ fn receipt_key() -> SignerKey {
 const PART: Part = journal::schema::part("journal");
 
 fn config(database: database::Database) -> Config {
-    Config { database, receipt_key: Arc::new(receipt_key()), anchored_within_ms: ANCHORED_WITHIN_MS, state_map: true }
+    Config {
+        database,
+        receipt_key: Arc::new(receipt_key()),
+        anchored_within_ms: ANCHORED_WITHIN_MS,
+        state_map: true,
+        bus: Bus::in_process(),
+        service: Service::Capture,
+    }
 }
 
 /// A database of its own for each test.

@@ -3,7 +3,7 @@
 use crate::world::{ANSWER, HANG, World, call, eventually};
 use server::Limits;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 use tonic_types::StatusExt;
@@ -20,10 +20,10 @@ async fn a_running_call_finishes_an_endless_one_ends_and_nobody_new_is_taken() {
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
 
     world.stop.notify_one();
-    let mut last = watch.message().await;
+    let mut last = timeout(Duration::from_secs(60), watch.message()).await.unwrap();
     if let Ok(Some(told)) = &last {
         assert_eq!(told.status(), ServingStatus::NotServing);
-        last = watch.message().await;
+        last = timeout(Duration::from_secs(60), watch.message()).await.expect("an answer without an end ends");
     }
     let status = last.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);

@@ -12,12 +12,14 @@ use proto::anchoring::{
 use server::{Parts, bind, serve};
 use std::{
     net::SocketAddr,
+    panic,
     sync::{
-        Arc, Mutex, Once,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
+use telemetry::Guard;
 use tokio::{sync::Notify, task::JoinHandle};
 use tonic::{
     Request, Response, Status,
@@ -38,6 +40,7 @@ pub const SECRET: &str = "pressure-of-subject-4711";
 #[derive(Default)]
 pub struct Seen {
     pub running: AtomicUsize,
+    pub most: AtomicUsize,
     pub released: Notify,
     pub remaining: Mutex<Option<Duration>>,
 }
@@ -59,7 +62,8 @@ impl AnchoringService for Stub {
         &self,
         request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        self.0.running.fetch_add(1, SeqCst);
+        let running = self.0.running.fetch_add(1, SeqCst) + 1;
+        self.0.most.fetch_max(running, SeqCst);
         let _running = Running(&self.0.running);
         *self.0.remaining.lock().unwrap() = channel::remaining();
         match request.into_inner().at_most {
@@ -107,12 +111,16 @@ pub fn token() -> ServiceToken {
 
 /// Telemetry counts from here on, for the whole process.
 pub fn measured() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        drop(
-            telemetry::start(telemetry::Service { name: "test", level: "off", ..telemetry::Service::default() })
-                .unwrap(),
-        );
+    static STARTED: OnceLock<Guard> = OnceLock::new();
+    STARTED.get_or_init(|| {
+        let service = telemetry::Service { name: "test", level: "off", ..telemetry::Service::default() };
+        let guard = telemetry::start(service).unwrap();
+        let quiet = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            eprintln!("{panic}"); // what a test says when it fails
+            quiet(panic);
+        }));
+        guard
     });
 }
 

@@ -32,7 +32,8 @@ pub(super) struct Common {
     /// in `trialseal up`, unless given.
     #[arg(long, env = "TRIALSEAL_LISTEN")]
     listen: Option<SocketAddr>,
-    /// Where Prometheus finds the metrics, as plain HTTP under /metrics. Nowhere unless given.
+    /// Where Prometheus finds the metrics, as plain HTTP under /metrics, and probes that speak no TLS find grpc.health.v1.
+    /// Nowhere unless given.
     #[arg(long, env = "TRIALSEAL_METRICS")]
     pub(super) metrics: Option<SocketAddr>,
     /// The service's certificate chain (PEM), reloaded when it changes. Without certificates only loopback is served.
