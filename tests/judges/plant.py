@@ -243,14 +243,17 @@ def withdrawn_earlier(place):
     """A client was told of its withdrawal a minute before; captures went on."""
 
     def change(rows):
-        accepted = {row["request"] for row in rows if row["event"] == "acknowledged"}
-        captures = {row["participant"] for row in rows if row.get("kind") == "submit-form" and row["request"] in accepted}
-        for row in rows:
-            if row.get("kind") == "withdraw-consent" and row["request"] in accepted and row["participant"] in captures:
-                for each in rows:
-                    if each["request"] == row["request"]:
-                        each["at"] -= 60_000
+        accepted = {row["request"]: row["at"] for row in rows if row["event"] == "acknowledged"}
+        asked = [row for row in rows if row["event"] == "attempt" and row["request"] in accepted]
+        for end in (row for row in asked if row["kind"] == "withdraw-consent"):
+            told = accepted[end["request"]]
+            of = (row for row in asked if row["kind"] == "submit-form" and row["participant"] == end["participant"])
+            if any(told - 50_000 < row["at"] and accepted[row["request"]] < end["at"] for row in of):
+                for row in rows:
+                    if row["request"] == end["request"]:
+                        row["at"] -= 60_000
                 return
+        raise LookupError("nobody was captured before they withdrew")
 
     place.commands(change)
 
