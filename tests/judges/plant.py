@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 
 import checker
+import journals
 import verify_bundle as v
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -113,7 +114,7 @@ def captured(place, key, participant=None, head=None):
         kind = len("submit-form")
         data[123 + kind : 155 + kind] = v.sha256(sent)
         if head is not None:
-            stream = checker.stream_of(place.study, "consent")
+            stream = journals.stream_of(place.study, "consent")
             at = bytes(data).rindex(stream)
             data[at + 32 : at + 72] = struct.pack(">Q", head[0]) + head[1]
         number = int.from_bytes(newest[NUMBER], "big") + 1
@@ -242,14 +243,17 @@ def withdrawn_earlier(place):
     """A client was told of its withdrawal a minute before; captures went on."""
 
     def change(rows):
-        accepted = {row["request"] for row in rows if row["event"] == "acknowledged"}
-        captures = {row["participant"] for row in rows if row.get("kind") == "submit-form" and row["request"] in accepted}
-        for row in rows:
-            if row.get("kind") == "withdraw-consent" and row["request"] in accepted and row["participant"] in captures:
-                for each in rows:
-                    if each["request"] == row["request"]:
-                        each["at"] -= 60_000
+        accepted = {row["request"]: row["at"] for row in rows if row["event"] == "acknowledged"}
+        asked = [row for row in rows if row["event"] == "attempt" and row["request"] in accepted]
+        for end in (row for row in asked if row["kind"] == "withdraw-consent"):
+            told = accepted[end["request"]]
+            of = (row for row in asked if row["kind"] == "submit-form" and row["participant"] == end["participant"])
+            if any(told - 50_000 < row["at"] and accepted[row["request"]] < end["at"] for row in of):
+                for row in rows:
+                    if row["request"] == end["request"]:
+                        row["at"] -= 60_000
                 return
+        raise LookupError("nobody was captured before they withdrew")
 
     place.commands(change)
 
