@@ -20,6 +20,7 @@ mod methods;
 mod observe;
 mod parts;
 mod problem;
+mod room;
 mod serve;
 mod shed;
 mod stack;

@@ -54,6 +54,11 @@ pub(crate) fn is_health((service, _): Method) -> bool {
     service == "grpc.health.v1.Health"
 }
 
+/// The same of a path, at no cost.
+pub(crate) fn asks_for_health(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.Health/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

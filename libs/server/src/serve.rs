@@ -1,6 +1,6 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
-use crate::{Limits, Parts, door::Entered, stopping::Stopping};
+use crate::{Limits, Parts, door::Entered, stack::Stack, stopping::Stopping};
 use axum::{Router, serve::Listener as Accept};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -82,9 +82,9 @@ async fn accept(
 ) -> Result<(), ServeError> {
     let limits = parts.limits.clone();
     let (now_stop, stopping) = Stopping::new();
-    let (router, health) = parts.assemble(stopping.clone())?;
+    let (router, stack, health) = parts.assemble(stopping.clone())?;
     health.check().await;
-    let mut port = Port { router, builder: builder(&limits), stopping, open: JoinSet::new() };
+    let mut port = Port { router, stack, builder: builder(&limits), stopping, open: JoinSet::new() };
     let room = Arc::new(Semaphore::new(limits.connections));
     let until_noticed = async {
         tokio::select! {
@@ -120,6 +120,7 @@ async fn next(listener: &mut Listener, room: &Arc<Semaphore>) -> Option<(Stream,
 
 struct Port {
     router: Router,
+    stack: Arc<Stack>,
     builder: Builder<TokioExecutor>,
     stopping: Stopping,
     open: JoinSet<()>,
@@ -128,7 +129,8 @@ struct Port {
 impl Port {
     fn take(&mut self, connection: Stream, peer: Peer, place: OwnedSemaphorePermit) {
         while self.open.try_join_next().is_some() {}
-        let service = TowerToHyperService::new(Entered { router: self.router.clone(), peer });
+        let service =
+            TowerToHyperService::new(Entered { router: self.router.clone(), stack: self.stack.clone(), peer });
         let (builder, stopping) = (self.builder.clone(), self.stopping.clone());
         self.open.spawn(async move {
             let _until_closed = place;

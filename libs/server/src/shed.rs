@@ -1,68 +1,52 @@
-//! No more calls at once than the process handles well; the others wait a moment or are told to come back.
+//! Whoever comes when there are enough is told to come back, at the least cost: before there is a span, and before anybody
+//! asks who they are. What a refusal costs is taken from those who were let in.
 
-use crate::{Problem, answer::Protocol, methods, stack::Stack};
+use crate::{Limits, Problem, answer::Protocol, methods, stack::Stack};
 use axum::{
     extract::{Request, State},
+    http::HeaderMap,
     middleware::Next,
     response::Response,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
-use tonic::Code;
+use std::sync::Arc;
+use tonic::{Code, body::Body};
 
-/// Room for calls being handled, and for some that wait.
-pub(crate) struct Room {
-    calls: Semaphore,
-    waiting: AtomicUsize,
-}
-
-impl Room {
-    pub(crate) fn new(calls: usize) -> Self {
-        Self { calls: Semaphore::new(calls), waiting: AtomicUsize::new(0) }
-    }
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn one(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let one = Self(waiting);
-        (waiting.fetch_add(1, Relaxed) < most).then_some(one)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
+/// Handles a call that was let in, once there is a place.
 pub(crate) async fn shed(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
-    let method = methods::method(request.uri().path());
-    if methods::is_health(method) {
+    if methods::asks_for_health(request.uri().path()) {
         return next.run(request).await;
     }
-    match enter(&stack).await {
-        Some(_until_answered) => next.run(request).await,
-        None => {
-            telemetry::meters().shed.add(1);
-            let what = "the service is busy: nothing was done; try again as RetryInfo says";
-            let problem = Problem::new(Code::ResourceExhausted, "OVERLOADED", what);
-            Protocol::of(&request).refuse(problem.retry_after(stack.limits.patience * 2))
-        }
+    let protocol = Protocol::of(&request);
+    match stack.room.handle(next.run(request)).await {
+        Some(answer) => answer,
+        None => stack.refusal.to(protocol),
     }
 }
 
-async fn enter(stack: &Stack) -> Option<SemaphorePermit<'_>> {
-    if let Ok(free) = stack.room.calls.try_acquire() {
-        return Some(free);
+/// The answer to whoever finds no room, made once.
+pub(crate) struct Refusal {
+    problem: Problem,
+    headers: HeaderMap,
+}
+
+impl Refusal {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let what = "the service is busy: nothing was done; try again as RetryInfo says";
+        let problem = Problem::new(Code::ResourceExhausted, "OVERLOADED", what).retry_after(limits.patience * 2);
+        let headers = Protocol::Grpc.refuse(problem.clone()).headers().clone();
+        Self { problem, headers }
     }
-    let _in_line = Waiting::one(&stack.room.waiting, stack.limits.waiting)?;
-    timeout(stack.limits.patience, stack.room.calls.acquire()).await.ok()?.ok()
+
+    /// The answer, counted.
+    pub(crate) fn to(&self, protocol: Protocol) -> Response {
+        telemetry::meters().shed.add(1);
+        match protocol {
+            Protocol::Grpc => {
+                let mut answer = Response::new(axum::body::Body::new(Body::empty()));
+                *answer.headers_mut() = self.headers.clone();
+                answer
+            }
+            Protocol::Http => protocol.refuse(self.problem.clone()),
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //! whether they may; how often they may; room. Assembled here and nowhere else.
 
 use crate::{
-    Limits, allow::allow, call::Allowance, contain::contain, deadline::deadline, observe::observe, shed::Room,
-    shed::shed, stopping::Stopping,
+    Limits, allow::allow, call::Allowance, contain::contain, deadline::deadline, observe::observe, room::Room,
+    shed::Refusal, shed::shed, stopping::Stopping,
 };
 use access::GateLayer;
 use axum::{Router, middleware::from_fn, middleware::from_fn_with_state};
@@ -13,14 +13,15 @@ use std::sync::Arc;
 pub(crate) struct Stack {
     pub(crate) limits: Limits,
     pub(crate) allowance: Option<Arc<dyn Allowance>>,
-    pub(crate) room: Room,
+    pub(crate) room: Arc<Room>,
+    pub(crate) refusal: Refusal,
     pub(crate) stopping: Stopping,
 }
 
 impl Stack {
     pub(crate) fn new(limits: Limits, allowance: Option<Arc<dyn Allowance>>, stopping: Stopping) -> Arc<Self> {
-        let room = Room::new(limits.calls);
-        Arc::new(Self { limits, allowance, room, stopping })
+        let (room, refusal) = (Arc::new(Room::new(&limits)), Refusal::new(&limits));
+        Arc::new(Self { limits, allowance, room, refusal, stopping })
     }
 
     /// Puts the layers around `router`.
