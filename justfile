@@ -8,8 +8,13 @@ up *arguments:
     cargo run -- up {{arguments}}
 
 # The main job told as a story; fails if anything is not as told.
-demo:
-    cargo run -- demo
+demo *arguments:
+    cargo run -- demo {{arguments}}
+
+# PostgreSQL, Redis, an S3-compatible store and two of each service, with mTLS, until Enter. Installs what is missing.
+cluster folder="trialseal-cluster":
+    cargo build --bin trialseal
+    cargo run --package testbed --bin cluster -- {{folder}}
 
 # All tests. Packages of the judges go to target/, as pinned in tests/judges; needs python3, node and npm.
 test: venv

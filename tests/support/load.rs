@@ -14,7 +14,10 @@ use std::{
     fmt,
     future::Future,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 use tokio::time::{interval, sleep, timeout};
@@ -91,6 +94,7 @@ pub struct Load {
     trials: Vec<Trial>,
     told: Told,
     figures: Mutex<(Figures, Instant)>,
+    over: AtomicBool,
 }
 
 impl Load {
@@ -103,7 +107,7 @@ impl Load {
             trials.push(trial(client, number, plan.participants).await);
             told.study(&trials[number].study).await;
         }
-        Arc::new(Self { plan, trials, told, figures: Mutex::new((Figures::default(), Instant::now())) })
+        Arc::new(Self { plan, trials, told, figures: Mutex::new((Figures::default(), Instant::now())), over: AtomicBool::new(false) })
     }
 
     /// The studies.
@@ -111,7 +115,16 @@ impl Load {
         self.trials.iter().map(|trial| &trial.study)
     }
 
-    /// Sends until the plan's time is over, and every command begun is answered or given up.
+    /// Ends the load before its time.
+    pub fn stop(&self) {
+        self.over.store(true, Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Relaxed)
+    }
+
+    /// Sends until the plan's time is over or it is stopped, and every command begun is answered or given up.
     pub async fn run(self: &Arc<Self>, client: &Client) -> Figures {
         self.figures.lock().unwrap().1 = Instant::now();
         let until = Instant::now() + self.plan.lasting;

@@ -124,6 +124,11 @@ impl Database {
         Transaction::begin(&self.writing, self.dialect).await
     }
 
+    /// Asks the database for nothing: whether it answers at all.
+    pub async fn answers(&self) -> Result<(), sqlx::Error> {
+        self.pool.acquire().await?.ping().await
+    }
+
     /// Removes what was replaced or deleted in `tables` from where the database still holds it: see [`Dialect::scrub`].
     pub async fn scrub(&self, tables: &[&'static str]) -> Result<bool, sqlx::Error> {
         self.dialect.scrub(&mut *self.writing.acquire().await?, tables).await

@@ -115,12 +115,7 @@ impl Parts {
     }
 
     /// Everything behind one port, in its layers, and its health.
-<<<<<<< Updated upstream
-    pub(crate) fn assemble(mut self, stopping: Stopping) -> Result<(Router, Health), ServeError> {
-=======
     pub(crate) fn assemble(mut self, stopping: Stopping) -> Result<(Router, Arc<Stack>, Health), ServeError> {
-        let (reporter, health_service) = tonic_health::server::health_reporter();
->>>>>>> Stashed changes
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -134,15 +129,8 @@ impl Parts {
             None => Gatekeeper::new().map_err(ServeError::Policies)?,
         };
         let stack = Stack::new(self.limits, self.allowance, stopping);
-<<<<<<< Updated upstream
-        Ok((
-            stack.around(router, gatekeeper.layer(self.of)),
-            Health { reporter: self.reporter, names: self.names, checks: self.checks },
-        ))
-=======
         let router = stack.around(router, gatekeeper.layer(self.of));
-        Ok((router, stack, Health { reporter, names: self.names, checks: self.checks }))
->>>>>>> Stashed changes
+        Ok((router, stack, Health { reporter: self.reporter, names: self.names, checks: self.checks }))
     }
 }
 

@@ -79,6 +79,11 @@ impl Vault {
         Self { database, master: Arc::new(master), cache, destroyed }
     }
 
+    /// Where the keys are.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The key that names participants and forms opaquely.
     pub fn master(&self) -> &MasterKey {
         &self.master

@@ -1,6 +1,10 @@
 //! `trialseal bench`: how fast this machine captures, with everything on.
 
+pub mod cluster;
+mod cores;
 pub mod overload;
+mod running;
+mod up;
 
 use crate::{
     deployment::Deployment,
@@ -11,6 +15,7 @@ use client::{Client, SignedForm, sign_form};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use proto::capture::submit_forms_response::Outcome;
 use rayon::prelude::*;
+use running::processor_seconds;
 use seal::{command::FormDef, id::Name};
 use serde::Serialize;
 use std::{
@@ -30,8 +35,6 @@ const STRANGERS: usize = 2_000;
 const AT_ONCE: usize = 64;
 /// Submissions the client has under way.
 const WINDOW: usize = 256;
-/// Clock ticks of `/proc` a second, on every Linux architecture in use.
-const TICKS: f64 = 100.0;
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -85,11 +88,11 @@ pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
     let signed = sign(&study, &participants, &names, ("VISIT 1", forms))?;
     let signed_per_second = forms as f64 / signing.elapsed().as_secs_f64();
 
-    let (bytes_before, cpu_before) = (size(folder)?, cpu()?);
+    let (bytes_before, cpu_before) = (size(folder)?, processor_seconds("self")?);
     let start = Instant::now();
     let mut latencies = submit(&client, signed).await?;
     let seconds = start.elapsed().as_secs_f64();
-    let cores = (cpu()? - cpu_before) / seconds;
+    let cores = (processor_seconds("self")? - cpu_before) / seconds;
     let bytes = size(folder)?.saturating_sub(bytes_before);
     let gate = gate(&client, &study, &site, &participants, &names).await?;
     deployment.stop().await;
@@ -189,15 +192,6 @@ fn size(folder: &Path) -> Result<u64> {
         bytes += if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
     }
     Ok(bytes)
-}
-
-/// Processor seconds this process has used, from `/proc`.
-fn cpu() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat").context("processor time is read from /proc")?;
-    let fields: Vec<&str> =
-        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
-    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<f64>().ok());
-    Ok((ticks(11).zip(ticks(12)).map(|(user, system)| user + system).context("/proc/self/stat")?) / TICKS)
 }
 
 /// Figures as people read them.

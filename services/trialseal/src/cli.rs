@@ -80,6 +80,9 @@ enum Command {
         /// The folder to make; a demo's folder is made anew.
         #[arg(long, default_value = "trialseal-demo")]
         data: PathBuf,
+        /// Tell it on a running cluster, in place of a deployment of its own: the folder that `just cluster` was given.
+        #[arg(long)]
+        cluster: Option<PathBuf>,
     },
     /// Make or show the key of an actor.
     #[command(subcommand)]
@@ -301,9 +304,9 @@ impl Cli {
                 println!("certificates for development are in {}", folder.display());
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Demo { data } => {
+            Command::Demo { data, cluster } => {
                 log("error");
-                demo::run(&data).await.map(|()| ExitCode::SUCCESS)
+                demo::run(&data, cluster.as_deref()).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Key(command) => run_key(&command),
             Command::Verify { bundle, policy, json } => {

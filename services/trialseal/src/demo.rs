@@ -1,10 +1,10 @@
 //! `trialseal demo`: the main job told as a story, over real gRPC, on synthetic data.
 
 mod people;
+mod stage;
 
 use crate::{
     audit::{self, Audit},
-    deployment::Deployment,
     prove,
     setup::{Participant, Study, text_item, value},
     verify,
@@ -19,14 +19,13 @@ use seal::{
     id::Service,
     policy::Policy,
 };
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use stage::Stage;
 use std::{
     fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
-use vault::{MasterKey, Vault};
 
 const AGAIN: Duration = Duration::from_millis(50);
 /// A withdrawal is in force everywhere after a second; the machine may be busy.
@@ -41,22 +40,27 @@ fn told(line: impl AsRef<str>) {
 }
 
 struct Demo {
-    deployment: Deployment,
+    stage: Stage,
     client: Client,
     folder: PathBuf,
 }
 
-/// Tells the story in a fresh data directory. An error means that something was not as told.
-pub async fn run(folder: &Path) -> Result<()> {
+/// Tells the story in a fresh folder: on a deployment of its own there, or on the `cluster` whose folder is given. An error
+/// means that something was not as told.
+pub async fn run(folder: &Path, cluster: Option<&Path>) -> Result<()> {
     make_room(folder)?;
-    chapter(1, "A deployment: three recording services, a chain, three witnesses. One process, real gRPC.");
-    let deployment = Deployment::start(folder, 0).await?;
-    let demo = Demo { client: Client::new(&deployment.endpoints)?, deployment, folder: folder.to_owned() };
+    let where_to = if cluster.is_some() { "A process each, mTLS between them." } else { "One process, real gRPC." };
+    chapter(1, &format!("A deployment: three recording services, a chain, three witnesses. {where_to}"));
+    let stage = match cluster {
+        Some(cluster) => Stage::cluster(cluster)?,
+        None => Stage::own(folder).await?,
+    };
+    let demo = Demo { client: Client::new(&stage.endpoints)?, stage, folder: folder.to_owned() };
     for (name, url) in [
-        ("enrollment", &demo.deployment.endpoints.enrollment),
-        ("consent", &demo.deployment.endpoints.consent),
-        ("capture", &demo.deployment.endpoints.capture),
-        ("anchoring", &demo.deployment.endpoints.anchoring),
+        ("enrollment", &demo.stage.endpoints.enrollment),
+        ("consent", &demo.stage.endpoints.consent),
+        ("capture", &demo.stage.endpoints.capture),
+        ("anchoring", &demo.stage.endpoints.anchoring),
     ] {
         told(format!("{name:<11} {url}"));
     }
@@ -71,8 +75,9 @@ pub async fn run(folder: &Path) -> Result<()> {
     demo.audited(&study, &policy).await?;
     demo.proven(&study, corrected, &policy).await?;
     demo.tampered(&study, first, &policy).await?;
-    demo.deployment.stop().await;
-    println!("\nVerify the same bundle yourself; no service is running any more:\n");
+    let gone = if cluster.is_some() { "no service is asked" } else { "no service is running any more" };
+    demo.stage.leave().await;
+    println!("\nVerify the same bundle yourself; {gone}:\n");
     println!("   trialseal verify {0}/bundle.trialseal --policy {0}/regulator-policy.txt", folder.display());
     println!("   trialseal verify {0}/bundle.trialseal --policy {0}/regulator-policy.txt --json", folder.display());
     println!("\n(With cargo: put `cargo run -q -- ` in place of `trialseal `.)");
@@ -214,7 +219,7 @@ impl Demo {
 
     async fn anchored(&self, study: &Study, entry: u64) -> Result<Policy> {
         chapter(10, "The journals' new entries become blocks of the chain; two of three witnesses must cosign.");
-        let text = format!("{}{}", self.deployment.policy, study.policy_line());
+        let text = format!("{}{}", self.stage.policy, study.policy_line());
         let policy = Policy::parse(&text)?;
         fs::write(self.folder.join("regulator-policy.txt"), &text)?;
         prove::fetch(&self.client, &study.reader(), entry, "SYSBP", "").await?;
@@ -239,7 +244,7 @@ impl Demo {
 
     async fn audit(&self, study: &Study, policy: &Policy) -> Result<audit::Report> {
         let studies = vec![study.reader()];
-        let tiles = &self.deployment.endpoints.anchoring;
+        let tiles = &self.stage.endpoints.anchoring;
         Audit { client: &self.client, tiles, policy, studies, progress: true }.run().await
     }
 
@@ -265,16 +270,15 @@ impl Demo {
     /// Somebody with the database and even the master key changes a value, and seals it again so that it opens.
     async fn tampered(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {
         chapter(13, "An insider with the database and the keys edits a value behind the service's back.");
-        let data = self.deployment.data();
-        let options = SqliteConnectOptions::new().filename(data.file("capture.sqlite"));
-        let mut database = SqliteConnection::connect_with(&options).await?;
+        let (database, vault) = self.stage.insider().await?;
         let number = i64::try_from(entry)?;
-        let (bytes, stored): (Vec<u8>, Vec<u8>) = sqlx::query_as("SELECT bytes, stored FROM entry WHERE number = ?")
-            .bind(number)
-            .fetch_one(&mut database)
+        let stream: i64 = sqlx::query_scalar("SELECT id FROM stream WHERE name = $1")
+            .bind(Service::Capture.stream(study.id).0.0.to_vec())
+            .fetch_one(database.pool())
             .await?;
-        let keys = data.database("vault", &vault::PART).await?;
-        let vault = Vault::open(keys, MasterKey::new(*data.keys().secret("master.key")?));
+        let select = "SELECT bytes, stored FROM entry WHERE stream = $1 AND number = $2";
+        let (bytes, stored): (Vec<u8>, Vec<u8>) =
+            sqlx::query_as(select).bind(stream).bind(number).fetch_one(database.pool()).await?;
         let context = Entry::parse(&bytes)?.envelope;
         let mut plain = vault.open_sealed(&context.0, &stored).await?;
         let place = plain.windows(3).position(|three| three == b"210").context("the value is not where it was")?;
@@ -282,12 +286,8 @@ impl Demo {
         let reference =
             vault.master().reference("participant", &[&study.id.0, self.subject(study, entry).await?.as_bytes()]);
         let forged = vault.seal(&reference, &context.0, &plain).await?;
-        sqlx::query("UPDATE entry SET stored = ? WHERE number = ?")
-            .bind(forged)
-            .bind(number)
-            .execute(&mut database)
-            .await?;
-        database.close().await?;
+        let update = sqlx::query("UPDATE entry SET stored = $1 WHERE stream = $2 AND number = $3");
+        update.bind(forged).bind(stream).bind(number).execute(database.writing()).await?;
         told(format!("capture entry {entry}: SYSBP 210 is now 140, encrypted under the right key"));
         let report = self.audit(study, policy).await?;
         print!("{}", audit::readable(&report));

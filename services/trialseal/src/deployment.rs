@@ -7,7 +7,7 @@ pub use data::DataDir;
 use crate::{
     keys::{self, KeyDir, WITNESSES},
     telling,
-    wiring::{Peers, Wiring},
+    wiring::{self, Peers, Wiring},
 };
 use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
@@ -70,7 +70,7 @@ impl Deployment {
         for ((listener, (name, _)), key) in witnesses.into_iter().zip(WITNESSES).zip(keys.witnesses) {
             let database = data.database(&format!("witness-{name}"), &witness::PART).await?;
             let chains = vec![keys.chain.verifier()];
-            start(listener, witness::open(witness::Config { database, key, chains }));
+            start(listener, wiring::witness(witness::Config { database, key, chains }));
         }
         let services = ServiceToken::new(&*data.keys().secret_or_new("service.token")?);
         let master = MasterKey::new(*data.keys().secret_or_new("master.key")?);

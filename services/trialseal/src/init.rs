@@ -3,7 +3,7 @@
 use crate::keys::{self, KeyDir, WITNESSES};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use client::Endpoints;
+use client::{Endpoints, TlsFiles};
 use seal::id::Service;
 use std::{
     fs,
@@ -31,6 +31,9 @@ pub struct Init {
     /// Where the witnesses of sponsor, CRO and regulator are reached, in this order: three times.
     #[arg(long = "witness", required = true)]
     witnesses: Vec<String>,
+    /// The authority, in PEM, that clients check the services' certificates against.
+    #[arg(long)]
+    tls_ca: Option<PathBuf>,
 }
 
 impl Init {
@@ -44,7 +47,7 @@ impl Init {
             capture: self.capture,
             anchoring: self.anchoring,
             witnesses: self.witnesses,
-            tls: None,
+            tls: self.tls_ca.map(|ca| TlsFiles { ca, own: None }),
         };
         make(&self.folder, &endpoints)?;
         Ok(self.folder)

@@ -22,6 +22,7 @@ pub const WITNESSES: [(&str, Algorithm); 3] = [
 ];
 
 /// A folder of keys, each a file that only its owner reads.
+#[derive(Clone)]
 pub struct KeyDir(PathBuf);
 
 impl KeyDir {

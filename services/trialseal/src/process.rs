@@ -4,7 +4,7 @@ mod args;
 
 pub use args::Process;
 
-use crate::{keys::KeyDir, telling, wiring::Wiring};
+use crate::{keys::KeyDir, telling, wiring::{self, Wiring}};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result};
 use bus::{Bus, Rate, RateLimits, Trust};
@@ -73,7 +73,7 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;
             let chains = policy.tlog.logs().iter().map(|log| log.key.clone()).collect();
             let database = open(&witness::PART).await?;
-            Ok(witness::open(witness::Config { database, key: keys.signer("witness")?, chains }))
+            Ok(wiring::witness(witness::Config { database, key: keys.signer("witness")?, chains }))
         }
     }
 }

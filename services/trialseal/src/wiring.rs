@@ -7,7 +7,7 @@ use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
-use server::{Allowance, Parts};
+use server::{Allowance, Checked, Parts};
 use std::{sync::Arc, time::Duration};
 use tlog::key::SignerKey;
 use tls::Identity;
@@ -73,6 +73,7 @@ impl Wiring {
     /// The enrollment service.
     pub fn enrollment(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let consent = self.channel(Service::Consent)?;
+        let databases = [("enrollment.database", database.clone()), ("vault.database", vault.database().clone())];
         let config = enrollment::Config {
             database,
             receipt_key,
@@ -82,11 +83,12 @@ impl Wiring {
             consents: Consents::new(consent, self.services.clone()),
             bus: self.bus.clone(),
         };
-        Ok(self.at_the_door(enrollment::open(config)))
+        Ok(self.at_the_door(ready_with(enrollment::open(config), databases)))
     }
 
     /// The consent service.
     pub fn consent(&self, database: Database, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
+        let databases = [("consent.database", database.clone())];
         let config = consent::Config {
             database,
             documents,
@@ -95,11 +97,12 @@ impl Wiring {
             enrollment: self.enrollment_facts()?,
             bus: self.bus.clone(),
         };
-        Ok(self.at_the_door(consent::open(config)))
+        Ok(self.at_the_door(ready_with(consent::open(config), databases)))
     }
 
     /// The capture service.
     pub fn capture(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+        let databases = [("capture.database", database.clone()), ("vault.database", vault.database().clone())];
         let config = capture::Config {
             database,
             receipt_key,
@@ -110,11 +113,12 @@ impl Wiring {
             vault,
             bus: self.bus.clone(),
         };
-        Ok(self.at_the_door(capture::open(config)))
+        Ok(self.at_the_door(ready_with(capture::open(config), databases)))
     }
 
     /// The anchoring service.
     pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+        let databases = [("anchoring.database", database.clone())];
         let config = anchoring::Config {
             database,
             chain,
@@ -131,6 +135,23 @@ impl Wiring {
             http: Http::new(self.identity.clone())?,
             bus: self.bus.clone(),
         };
-        Ok(self.at_the_door(anchoring::open(config)))
+        Ok(self.at_the_door(ready_with(anchoring::open(config), databases)))
     }
+}
+
+/// A witness.
+pub fn witness(config: witness::Config) -> Parts {
+    let database = config.database.clone();
+    ready_with(witness::open(config), [("witness.database", database)])
+}
+
+/// A service whose database does not answer is not ready. Other services do not count: if they did, one that is away would
+/// take all that ask it away too.
+fn ready_with<const N: usize>(parts: Parts, databases: [(&'static str, Database); N]) -> Parts {
+    databases.into_iter().fold(parts, |parts, (name, database)| {
+        parts.check(name, move || {
+            let database = database.clone();
+            async move { if database.answers().await.is_ok() { Checked::Ready } else { Checked::NotReady } }
+        })
+    })
 }

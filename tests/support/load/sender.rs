@@ -40,7 +40,7 @@ impl Sender {
     pub(super) async fn run(mut self, until: Instant) {
         let mut every = interval(Duration::from_secs_f64(1.0 / self.load.plan.rate));
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while Instant::now() < until {
+        while Instant::now() < until && !self.load.is_over() {
             every.tick().await;
             match self.choices.below(100) {
                 0..80 => self.capture().await,

@@ -122,6 +122,13 @@ pub(super) fn code_of<'a>(coding: &'a Value, system: &str) -> Option<&'a str> {
     coding.get("code").and_then(Value::as_str).filter(|_| same)
 }
 
+/// The fields in one order, whatever order they were written in and whichever map `serde_json` was built with.
+fn by_name(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    fields.into_iter()
+}
+
 /// What has been read, and what was passed over.
 #[derive(Default)]
 struct Reading {
@@ -133,7 +140,7 @@ impl Reading {
     fn consent(&mut self, consent: &Map<String, Value>) {
         let root = Path::root();
         let read = ["resourceType", "status", "dateTime"];
-        for (name, value) in consent.iter().filter(|(name, _)| !read.contains(&name.as_str())) {
+        for (name, value) in by_name(consent).filter(|(name, _)| !read.contains(&name.as_str())) {
             let path = root.field(name);
             match (name.as_str(), value) {
                 ("provision", Value::Object(provision)) => self.provision(provision, &Outer::Nothing, &path),
@@ -146,7 +153,7 @@ impl Reading {
 
     fn patient(&mut self, patient: &Map<String, Value>, at: &Path) {
         let read = if patient.contains_key("reference") { "reference" } else { "identifier" };
-        for (name, value) in patient.iter().filter(|(name, _)| *name != read) {
+        for (name, value) in by_name(patient).filter(|(name, _)| *name != read) {
             self.pass_over(value, &at.field(name));
         }
     }
@@ -165,7 +172,7 @@ impl Reading {
             decision,
             period: period(provision, "period"),
         });
-        for (name, value) in provision.iter().filter(|(name, _)| !carried.contains(&name.as_str())) {
+        for (name, value) in by_name(provision).filter(|(name, _)| !carried.contains(&name.as_str())) {
             let path = at.field(name);
             match (name.as_str(), value) {
                 ("provision", Value::Array(nested)) => self.nested(nested, &inner, &path),

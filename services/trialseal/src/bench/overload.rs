@@ -4,9 +4,8 @@
 //! what is counted is the service's doing and not the client's.
 
 mod offer;
-mod up;
 
-use super::{enrolled, sign};
+use super::{cores::Cores, enrolled, running::memory_mib, sign, up::Up};
 use crate::setup::{Participant, Study, text_item};
 use anyhow::{Context, Result};
 use client::{Client, SignedForm};
@@ -14,7 +13,6 @@ use offer::{Counted, flat_out, offer};
 use seal::command::FormDef;
 use serde::Serialize;
 use std::{path::Path, time::Duration};
-use up::Up;
 
 /// How many times the most that is done is asked for.
 const TIMES: f64 = 4.0;
@@ -80,9 +78,12 @@ pub struct Memory {
     pub limit_mib: f64,
 }
 
-/// Runs a deployment of its own on a folder that is made, and overloads it for `lasting`.
+/// Runs a deployment of its own on a folder that is made, and overloads it for `lasting`. Service and callers have a half of
+/// the processors each.
 pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Figures> {
-    let up = Up::start(folder).await?;
+    let cores = Cores::shared_out()?;
+    let up = Up::start(folder, cores.as_ref()).await?;
+    cores.as_ref().map_or(Ok(()), Cores::keep_to_callers)?;
     let clients = (0..CONNECTIONS).map(|_| Client::new(up.endpoints())).collect::<Result<Vec<_>, _>>()?;
     let forms = Forms::set_up(clients.first().context("no connection")?).await?;
     let mut peak = 0.0_f64;
@@ -94,9 +95,9 @@ pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Fig
         Ok(Phase::from(offer(&clients, forms.signed(event, count.clamp(1, MOST))?, rate).await))
     };
     let sustained = phase("SUSTAINED", peak * SUSTAINED).await?;
-    let sustained_mib = up.resident_mib()?;
+    let sustained_mib = memory_mib(&up.id(), "VmRSS")?;
     let overloaded = phase("OVERLOADED", peak * TIMES).await?;
-    let memory = Memory { sustained_mib, most_mib: up.most_resident_mib()?, limit_mib: f64::from(limit_mib) };
+    let memory = Memory { sustained_mib, most_mib: memory_mib(&up.id(), "VmHWM")?, limit_mib: f64::from(limit_mib) };
     Ok(Figures {
         peak_per_second: peak,
         goodput_ratio: overloaded.accepted_per_second / peak,

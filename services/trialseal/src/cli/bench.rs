@@ -1,7 +1,7 @@
 //! `trialseal bench`.
 
 use super::print;
-use crate::bench::{self, overload};
+use crate::bench::{self, cluster, overload};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use std::{
@@ -9,6 +9,9 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// The most items a form has here.
+const MOST_ITEMS: usize = 4_096;
 
 /// Flags of `trialseal bench`.
 #[derive(Args)]
@@ -39,6 +42,19 @@ enum Other {
         #[command(flatten)]
         common: Common,
     },
+    /// Compare a running cluster with one process on embedded storage.
+    Cluster {
+        /// The cluster's folder, as `just cluster` was given it.
+        folder: PathBuf,
+        /// How many forms, in each of four measurements.
+        #[arg(long, default_value_t = 8_000)]
+        forms: usize,
+        /// How many items each.
+        #[arg(long, default_value_t = 20)]
+        items: usize,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 #[derive(Args)]
@@ -54,14 +70,21 @@ struct Common {
 impl Bench {
     /// Measures and prints.
     pub(super) async fn run(self) -> Result<()> {
-        let Some(Other::Overload { seconds, memory, common }) = self.other else {
-            let Common { data, json } = self.common;
-            let measured = bench::run(new(&data)?, self.forms.max(1), self.items.clamp(1, 4_096)).await;
-            return print(json, &removed(&data, measured)?, bench::readable);
-        };
-        let Common { data, json } = common;
-        let measured = overload::run(new(&data)?, Duration::from_secs(seconds.into()), memory).await;
-        print(json, &removed(&data, measured)?, overload::readable)
+        match self.other {
+            None => {
+                let Common { data, json } = self.common;
+                let measured = bench::run(new(&data)?, self.forms.max(1), self.items.clamp(1, MOST_ITEMS)).await;
+                print(json, &removed(&data, measured)?, bench::readable)
+            }
+            Some(Other::Overload { seconds, memory, common: Common { data, json } }) => {
+                let measured = overload::run(new(&data)?, Duration::from_secs(seconds.into()), memory).await;
+                print(json, &removed(&data, measured)?, overload::readable)
+            }
+            Some(Other::Cluster { folder, forms, items, common: Common { data, json } }) => {
+                let measured = cluster::run(new(&data)?, &folder, forms.max(4), items.clamp(1, MOST_ITEMS)).await;
+                print(json, &removed(&data, measured)?, cluster::readable)
+            }
+        }
     }
 }
 

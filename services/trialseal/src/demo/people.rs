@@ -193,7 +193,7 @@ impl Demo {
         }
         let theirs = looks.iter().filter(|look| look.by == researcher.name.as_str()).count();
         ensure!(theirs == 3, "{theirs} reads are on record, not 3");
-        let policy = Policy::parse(&format!("{}{}", self.deployment.policy, study.policy_line()))?;
+        let policy = Policy::parse(&format!("{}{}", self.stage.policy, study.policy_line()))?;
         let folder = self.folder.join("who-looked");
         let files = participant::prove(&self.client, &reader, &accesses, &folder).await?;
         for file in &files {

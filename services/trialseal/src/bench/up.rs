@@ -1,10 +1,10 @@
 //! `trialseal up` as a process of its own, so that its memory and its processor time are not the client's.
 
+use super::cores::Cores;
 use crate::prove;
 use anyhow::{Context, Result, ensure};
 use client::Endpoints;
 use std::{
-    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -20,8 +20,9 @@ pub(super) struct Up {
 
 impl Up {
     /// Starts one on the data in `folder` and waits until it is up.
-    pub(super) async fn start(folder: &Path) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    pub(super) async fn start(folder: &Path, cores: Option<&Cores>) -> Result<Self> {
+        let program = std::env::current_exe()?;
+        let mut command = cores.map_or_else(|| Command::new(&program), |cores| cores.of_service(&program));
         command.args(["up", "--port", "0", "--data"]).arg(folder).env("RUST_LOG", "error");
         let mut process = command.stdout(Stdio::piped()).spawn()?;
         let mut lines = BufReader::new(process.stdout.take().context("no output")?).lines();
@@ -43,22 +44,9 @@ impl Up {
         &self.endpoints
     }
 
-    /// What it has resident now, in MiB.
-    pub(super) fn resident_mib(&self) -> Result<f64> {
-        self.status("VmRSS:")
-    }
-
-    /// The most it ever had resident, in MiB.
-    pub(super) fn most_resident_mib(&self) -> Result<f64> {
-        self.status("VmHWM:")
-    }
-
-    fn status(&self, field: &str) -> Result<f64> {
-        let process = self.process.id();
-        let status = fs::read_to_string(format!("/proc/{process}/status")).context("memory is read from /proc")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("/proc says nothing of memory")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1_024.0)
+    /// Its process id.
+    pub(super) fn id(&self) -> String {
+        self.process.id().to_string()
     }
 }
 

@@ -1,0 +1,63 @@
+//! A whole cluster on this machine: the story is told on it as on one process, and each process is restarted under load
+//! without anybody noticing.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use client::{Client, random};
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+use support::{
+    load::{Load, Plan},
+    process::TRIALSEAL,
+};
+use testbed::cluster::Cluster;
+
+/// Longer than any restart of eleven processes takes: the load ends when they have been restarted.
+const UNTIL_RESTARTED: Duration = Duration::from_secs(900);
+
+static RETRIES: AtomicU64 = AtomicU64::new(0);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_is_told_on_a_cluster_and_restarts_go_unnoticed() {
+    channel::on_retry(|| {
+        RETRIES.fetch_add(1, Relaxed);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("cluster");
+    let mut cluster = Cluster::start(Path::new(TRIALSEAL), &place);
+
+    let mut demo = Command::new(TRIALSEAL);
+    demo.args(["demo", "--cluster"]).arg(&place).arg("--data").arg(folder.path().join("demo"));
+    let told = demo.output().unwrap();
+    let said = String::from_utf8_lossy(&told.stdout);
+    assert!(told.status.success(), "{said}\n{}", String::from_utf8_lossy(&told.stderr));
+    assert!(said.contains("13. An insider") && said.contains("the next capture for them is refused"), "{said}");
+
+    let client = Client::new(&trialseal::prove::endpoints(&place.join("endpoints.json")).unwrap()).unwrap();
+    let seed = u64::from_be_bytes(random().unwrap());
+    let plan = Plan { seed, studies: 2, participants: 4, clients: 8, rate: 3.0, lasting: UNTIL_RESTARTED };
+    let load = Load::set_up(&client, plan, &folder.path().join("told")).await;
+    let going_on = load.clone();
+    let restarting = tokio::task::spawn_blocking(move || {
+        for member in cluster.members.values_mut() {
+            let ended = member.terminate().unwrap();
+            assert!(ended.success(), "{}: {ended}", member.name);
+            member.spawn();
+            member.wait_until_up();
+        }
+        going_on.stop();
+        cluster
+    });
+    let figures = load.run(&client).await;
+    let cluster = restarting.await.unwrap();
+    println!("{figures}\nthe library tried {} calls again", RETRIES.load(Relaxed));
+    assert_eq!((figures.again, figures.given_up), (0, 0), "calls failed: {:?}", figures.failures);
+    assert!(figures.acknowledged > 100, "there was no load");
+    drop(cluster);
+}
