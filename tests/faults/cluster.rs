@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testbed::{cluster::Cluster, postgres::Postgres, redis::Redis, s3::S3};
+use testbed::{cluster::Cluster, packages, postgres::Postgres, redis::Redis, s3::S3};
 
 /// The object store's own disk: small, so that it is filled at once.
 const DISK_MEBIBYTES: u32 = 256;
@@ -40,20 +40,11 @@ pub(crate) fn in_own_network(test: &str) -> bool {
     if env::var_os(INSIDE).is_some() {
         return true;
     }
-    for (file, package) in [("/usr/sbin/iptables", "iptables"), (FAKETIME, "faketime")] {
-        if !Path::new(file).exists() {
-            let mut install = Command::new("apt-get");
-            install.args([
-                "-q",
-                "-o",
-                "DPkg::Lock::Timeout=300",
-                "install",
-                "--yes",
-                "--no-install-recommends",
-                package,
-            ]);
-            assert!(install.status().unwrap().success(), "{package} cannot be installed; the faults need root");
-        }
+    let needed = [("/usr/sbin/iptables", "iptables"), ("/usr/sbin/ip", "iproute2"), (FAKETIME, "faketime")];
+    let lacking: Vec<&str> =
+        needed.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, name)| *name).collect();
+    if !lacking.is_empty() {
+        packages::install(&lacking);
     }
     drop((Postgres::start(), Redis::start().unwrap(), S3::start()));
     crate::support::python::environment();

@@ -107,7 +107,13 @@ impl Load {
             trials.push(trial(client, number, plan.participants).await);
             told.study(&trials[number].study).await;
         }
-        Arc::new(Self { plan, trials, told, figures: Mutex::new((Figures::default(), Instant::now())), over: AtomicBool::new(false) })
+        Arc::new(Self {
+            plan,
+            trials,
+            told,
+            figures: Mutex::new((Figures::default(), Instant::now())),
+            over: AtomicBool::new(false),
+        })
     }
 
     /// The studies.

@@ -46,6 +46,7 @@ impl Cluster {
     /// As [`Cluster::start`], on a given object store.
     pub fn start_on(binary: &Path, folder: &Path, s3: S3) -> Self {
         fs::create_dir_all(folder).expect("the cluster's folder");
+        let folder = &folder.canonicalize().expect("the folder that was made"); // what is written there names files in it
         let (postgres, redis) = (Postgres::start(), Redis::start().expect("Redis starts"));
         let plan = Plan { binary, folder, addresses: addresses(), postgres: &postgres, redis: &redis, s3: &s3 };
         plan.prepare();

@@ -3,6 +3,8 @@
 //! that needs a server never skips.
 
 pub mod cluster;
+pub mod packages;
 pub mod postgres;
 pub mod redis;
 pub mod s3;
+mod tied;

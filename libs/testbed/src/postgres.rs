@@ -1,5 +1,6 @@
 //! PostgreSQL, from Debian's packages.
 
+use crate::packages::{self, is_root};
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
@@ -129,10 +130,6 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
-}
-
 /// The folder of the newest version's programs, if there is one.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir(VERSIONS).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
@@ -140,14 +137,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 fn install() -> PathBuf {
-    let sudo: &[&str] = if is_root() { &[] } else { &["sudo"] };
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
-        let words: Vec<&str> = sudo.iter().copied().chain(["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]).collect();
-        let mut command = Command::new(words[0]);
-        // RUNLEVEL=1 keeps the package from starting a server of its own.
-        command.args(&words[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-        done(&mut command);
-    }
+    packages::install(&["postgresql"]);
     programs().expect("the package brings the programs")
 }
 

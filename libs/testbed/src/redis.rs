@@ -6,12 +6,13 @@ mod sentinel;
 pub use cluster::RedisCluster;
 pub use sentinel::Sentinel;
 
+use crate::{packages, tied::Tied};
 use std::{
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -26,7 +27,7 @@ pub struct Redis {
     port: u16,
     folder: TempDir,
     arguments: Vec<String>,
-    child: Child,
+    child: Tied,
 }
 
 impl Redis {
@@ -49,7 +50,7 @@ impl Redis {
 
     /// As [`Redis::start`], with more arguments.
     fn start_with(arguments: &[String]) -> io::Result<Self> {
-        install()?;
+        install();
         let (port, folder) = (free_port()?, TempDir::new()?);
         let child = spawn(port, folder.path(), arguments)?;
         let server = Self { port, folder, arguments: arguments.to_vec(), child };
@@ -111,13 +112,13 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(port: u16, folder: &Path, arguments: &[String]) -> io::Result<Child> {
+fn spawn(port: u16, folder: &Path, arguments: &[String]) -> io::Result<Tied> {
     let mut command = Command::new(PROGRAM);
     let log = fs::File::create(folder.join("log"))?;
     if arguments.last().is_none_or(|last| last != "--sentinel") {
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
     }
-    command.args(arguments).current_dir(folder).stdout(log).stderr(Stdio::null()).spawn()
+    Tied::spawn(command.args(arguments).current_dir(folder).stdout(log).stderr(Stdio::null()))
 }
 
 fn ask(port: u16, command: &str) -> io::Result<String> {
@@ -145,21 +146,8 @@ fn wait(mut ready: impl FnMut() -> bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Debian's package; another process that installs meanwhile is waited for.
-fn install() -> io::Result<()> {
-    if Path::new(PROGRAM).exists() {
-        return Ok(());
+fn install() {
+    if !Path::new(PROGRAM).exists() {
+        packages::install(&["redis-server"]);
     }
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        // RUNLEVEL=1 keeps the package from starting a server of its own.
-        command.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-        command.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).stdout(Stdio::null()).status()
-    };
-    apt(&["update"])?;
-    apt(&["install", "-y", "redis-server"])?;
-    if Path::new(PROGRAM).exists() {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::NotFound, "redis-server cannot be installed"))
 }

@@ -1,10 +1,11 @@
 //! An S3-compatible object store with its files on disk: `s3s-fs`, from its package registry.
 
+use crate::tied::Tied;
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -22,7 +23,7 @@ pub struct S3 {
     port: u16,
     /// The size of its own disk, if it has one.
     mebibytes: Option<u32>,
-    server: Option<Child>,
+    server: Option<Tied>,
 }
 
 impl S3 {
@@ -62,7 +63,7 @@ impl S3 {
             self.port
         );
         let quiet = run.args(["-c", &serve]).env("RUST_LOG", "off").stdout(Stdio::null()).stderr(Stdio::null());
-        self.server = Some(quiet.spawn().expect("the object store starts"));
+        self.server = Some(Tied::spawn(quiet).expect("the object store starts"));
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             assert!(Instant::now() < until, "the object store does not listen");

@@ -4,7 +4,11 @@ mod args;
 
 pub use args::Process;
 
-use crate::{keys::KeyDir, telling, wiring::{self, Wiring}};
+use crate::{
+    keys::KeyDir,
+    telling,
+    wiring::{self, Wiring},
+};
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result};
 use bus::{Bus, Rate, RateLimits, Trust};

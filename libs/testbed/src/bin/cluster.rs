@@ -9,7 +9,9 @@ fn main() -> io::Result<()> {
         std::process::exit(64);
     };
     let binary = env::current_exe()?.with_file_name("trialseal");
-    eprintln!("starting PostgreSQL, Redis, an S3-compatible store and the services; what is missing is installed first");
+    eprintln!(
+        "starting PostgreSQL, Redis, an S3-compatible store and the services; what is missing is installed first"
+    );
     let cluster = Cluster::start(&binary, &folder);
     println!("the cluster is up: endpoints, policy, keys, certificates and logs are in {}", folder.display());
     for member in cluster.members.values() {

@@ -1,10 +1,11 @@
 //! One process of a cluster.
 
+use crate::tied::Tied;
 use std::{
     fs::File,
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -25,7 +26,7 @@ pub struct Member {
     pub variables: Vec<(String, String)>,
     binary: PathBuf,
     flags: Vec<String>,
-    child: Option<Child>,
+    child: Option<Tied>,
 }
 
 impl Member {
@@ -49,7 +50,7 @@ impl Member {
         let mut command = Command::new(&self.binary);
         command.args(&self.flags).envs(self.variables.iter().cloned());
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("the log")).stderr(log);
-        self.child = Some(command.spawn().expect("the process starts"));
+        self.child = Some(Tied::spawn(&mut command).expect("the process starts"));
     }
 
     /// Waits until it listens.
@@ -92,7 +93,7 @@ impl Member {
 
     /// The process's id, while it runs.
     pub fn id(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
+        self.child.as_ref().map(|child| child.id())
     }
 
     fn signal(&self, signal: &str) {

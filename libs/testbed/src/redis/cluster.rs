@@ -14,7 +14,7 @@ pub struct RedisCluster {
 impl RedisCluster {
     /// Starts the three and waits until each knows who holds which slots.
     pub fn start() -> io::Result<Self> {
-        install()?;
+        install();
         let mut nodes = Vec::new();
         for place in 0..3 {
             let bus = free_port()?;

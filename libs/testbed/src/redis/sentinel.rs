@@ -1,7 +1,8 @@
 //! A master, a replica and three sentinels.
 
 use super::{Redis, ask, free_port, install, spawn, wait};
-use std::{fs, io, process::Child};
+use crate::tied::Tied;
+use std::{fs, io};
 use tempfile::TempDir;
 
 /// The name the sentinels know the master by.
@@ -15,7 +16,7 @@ pub struct Sentinel {
 
 struct Watcher {
     port: u16,
-    child: Child,
+    child: Tied,
     _folder: TempDir,
 }
 
@@ -28,7 +29,7 @@ impl Drop for Watcher {
 impl Sentinel {
     /// Starts all five and waits until the sentinels know each other and the replica follows.
     pub fn start() -> io::Result<Self> {
-        install()?;
+        install();
         let at_once = ["--repl-diskless-sync-delay", "0"].map(str::to_owned);
         let master = Redis::start_with(&at_once)?;
         let follows = ["--replicaof".to_owned(), "127.0.0.1".to_owned(), master.port().to_string()];

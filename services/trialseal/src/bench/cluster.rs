@@ -170,7 +170,9 @@ pub fn readable(figures: &Figures) -> String {
     };
     let process = |process: &Process| {
         let Process { name, processor_ms_per_form, most_resident_mib } = process;
-        format!("  {name:<24} {processor_ms_per_form:>7.3} ms of processor per form   {most_resident_mib:>5.0} MiB at most\n")
+        format!(
+            "  {name:<24} {processor_ms_per_form:>7.3} ms of processor per form   {most_resident_mib:>5.0} MiB at most\n"
+        )
     };
     format!("  {} forms of {} items in each of four measurements, {STREAMS} streams\n", figures.forms, figures.items)
         + &rate("embedded, one study", &figures.embedded.one_study)
