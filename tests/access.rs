@@ -123,7 +123,7 @@ async fn whom_a_provider_vouches_for_reads_while_their_key_is_valid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn services_learn_which_key_is_valid_through_rotation_and_revocation() {
     let world = World::new().await;
-    let services = ServiceToken::new(&*world.deployment.data().keys().secret("service.token").unwrap());
+    let services = ServiceToken::new(&world.deployment.data().keys().secret("service.token").unwrap());
     let at = channel(&world.deployment.endpoints.enrollment);
     let facts = RemoteFacts::new(Service::Enrollment, at.clone(), services);
     let found = async |name: &Name| facts.key_of(world.study.id, name).await.unwrap();

@@ -10,6 +10,7 @@ use std::{
     path::Path,
     process::Command,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread::sleep,
     time::Duration,
 };
 use support::{
@@ -20,6 +21,9 @@ use testbed::cluster::Cluster;
 
 /// Longer than any restart of eleven processes takes: the load ends when they have been restarted.
 const UNTIL_RESTARTED: Duration = Duration::from_secs(900);
+
+/// Commands acknowledged between two restarts.
+const BETWEEN: u64 = 20;
 
 static RETRIES: AtomicU64 = AtomicU64::new(0);
 
@@ -50,6 +54,10 @@ async fn the_story_is_told_on_a_cluster_and_restarts_go_unnoticed() {
             assert!(ended.success(), "{}: {ended}", member.name);
             member.spawn();
             member.wait_until_up();
+            let enough = going_on.acknowledged_so_far() + BETWEEN;
+            while going_on.acknowledged_so_far() < enough {
+                sleep(Duration::from_millis(20)); // between two looks; the load's progress is what is waited for
+            }
         }
         going_on.stop();
         cluster
@@ -58,6 +66,5 @@ async fn the_story_is_told_on_a_cluster_and_restarts_go_unnoticed() {
     let cluster = restarting.await.unwrap();
     println!("{figures}\nthe library tried {} calls again", RETRIES.load(Relaxed));
     assert_eq!((figures.again, figures.given_up), (0, 0), "calls failed: {:?}", figures.failures);
-    assert!(figures.acknowledged > 100, "there was no load");
     drop(cluster);
 }

@@ -121,6 +121,11 @@ impl Load {
         self.trials.iter().map(|trial| &trial.study)
     }
 
+    /// How many commands were acknowledged so far.
+    pub fn acknowledged_so_far(&self) -> u64 {
+        self.figures.lock().unwrap().0.acknowledged
+    }
+
     /// Ends the load before its time.
     pub fn stop(&self) {
         self.over.store(true, Relaxed);

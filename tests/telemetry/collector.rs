@@ -23,12 +23,15 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
+/// The kind of a message and its bytes.
+type Kept = (&'static str, Vec<u8>);
+
 /// What was sent.
 #[derive(Clone, Default)]
 pub struct Collector {
     spans: Arc<Mutex<Vec<Span>>>,
     /// Every message as it was, by kind.
-    messages: Arc<Mutex<Vec<(&'static str, Vec<u8>)>>>,
+    messages: Arc<Mutex<Vec<Kept>>>,
 }
 
 impl Collector {

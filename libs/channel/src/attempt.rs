@@ -98,19 +98,19 @@ impl Attempts {
             balance.doubt();
             return Err(Miss::Unsent);
         };
-        let request = self.request()?;
+        let request = self.request().ok_or(Miss::Unsent)?;
         let sent = async move { connection.ready().await?.call(request).await };
         self.judge(running, sent).await
     }
 
     /// The request of the next attempt, with the time that remains.
-    fn request(&mut self) -> Result<Request<Body>, Miss> {
-        let body = self.body.next().ok_or(Miss::Unsent)?;
+    fn request(&mut self) -> Option<Request<Body>> {
+        let body = self.body.next()?;
         let mut request = self.head.clone().map(|()| body);
         if let Some(deadline) = self.deadline {
             deadline::set_timeout(request.headers_mut(), deadline.saturating_duration_since(Instant::now()));
         }
-        Ok(request)
+        Some(request)
     }
 
     /// Waits for the head of the answer.

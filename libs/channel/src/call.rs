@@ -13,7 +13,10 @@ use std::{
     task::{Context, Poll},
 };
 use tls::Identity;
-use tokio::time::Instant;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 use tonic::{
     Code, Status,
     body::Body,
@@ -32,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) retries: AtomicU64,
     calls: AtomicU64,
+    places: Semaphore,
 }
 
 /// What went through a channel since it was made.
@@ -58,7 +62,9 @@ impl Channel {
         let targets = Target::parse_all(urls, tls.is_some())?;
         let balance = Arc::new(Balance::new(targets, tls, settings.clone()));
         let budget = Budget::new(settings.reserve);
-        Ok(Self(Arc::new(Shared { balance, budget, settings, retries: AtomicU64::new(0), calls: AtomicU64::new(0) })))
+        let (retries, calls) = (AtomicU64::new(0), AtomicU64::new(0));
+        let places = Semaphore::new(settings.at_once);
+        Ok(Self(Arc::new(Shared { balance, budget, settings, retries, calls, places })))
     }
 
     /// What went through this channel and its clones.
@@ -88,8 +94,15 @@ impl Service<Request<Body>> for Channel {
         let asked_once = head.extensions.get::<Once>().is_some();
         let call = async move {
             let body = Replay::of(body, shared.settings.replay).await;
+            let places = shared.clone();
+            // It is closed never; whoever waits too long for a place hears of it from the first attempt, whose time is over.
+            let place = match deadline {
+                Some(deadline) => timeout_at(deadline, places.places.acquire()).await.ok(),
+                None => Some(places.places.acquire().await),
+            };
             let attempts = Attempts::new(shared, Request::from_parts(head, ()), body, deadline);
             let (answer, retries) = attempts.run(asked_once).await;
+            drop(place);
             let code = match &answer {
                 Ok(answer) => ended(answer).map_or(Code::Ok, |status| status.code()),
                 Err(status) => status.code(),

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// How a channel connects, waits and tries again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// How many calls may wait for the beginning of their answers at once; the others wait here, where waiting costs the
+    /// service nothing.
+    pub at_once: usize,
     /// How long connecting to an address may take, TLS included.
     pub connect: Duration,
     /// How long an address may take to begin its answer before another is tried, where there is one.
@@ -30,6 +33,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            at_once: 1_024,
             connect: Duration::from_secs(1),
             attempt: Duration::from_secs(3),
             patience: Duration::from_secs(30),

@@ -9,7 +9,7 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
-use support::{Server, channel, check, quick};
+use support::{Server, channel, check, hang, quick};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{Code, Request, Status, body::Body};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -134,4 +134,21 @@ async fn waits_before_trying_again_are_random() {
     let waits: Vec<Duration> = times.chunks(2).map(|pair| pair[1] - pair[0]).collect();
     let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
     assert!(*most - *least > Duration::from_millis(40), "{waits:?}"); // all within a fifth: less than once in a million runs
+}
+
+#[tokio::test]
+async fn no_more_calls_wait_for_their_answers_than_may() {
+    let server = Server::good();
+    let channel = channel(&server.url(), Settings { at_once: 1, ..quick() });
+    let mut client = HealthClient::new(channel.clone());
+    let mut hanging = Box::pin(client.check(hang()));
+    tokio::select! {
+        biased;
+        answer = &mut hanging => panic!("{answer:?}"),
+        answer = check(&channel) => panic!("it did not wait: {answer:?}"),
+        () = tokio::time::sleep(Duration::from_millis(200)) => {}
+    }
+    assert_eq!(server.calls(), 0);
+    drop(hanging);
+    check(&channel).await.unwrap();
 }

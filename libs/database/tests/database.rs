@@ -92,7 +92,7 @@ async fn writes_are_durable_or_undone(place: Place) {
 async fn migrating_again_changes_nothing(place: Place) {
     assert_eq!(migrate(&place.url, &ONE).await.unwrap(), Migrated { from: 0, to: 1 });
     let database = Database::open(&place.url, &ONE).await.unwrap();
-    add(&mut *database.writing().acquire().await.unwrap(), 0..5).await.unwrap();
+    add(&mut database.writing().acquire().await.unwrap(), 0..5).await.unwrap();
     assert_eq!(migrate(&place.url, &ONE).await.unwrap(), Migrated { from: 1, to: 1 });
     assert_eq!(migrate(&place.url, &THREE).await.unwrap(), Migrated { from: 1, to: 3 });
     assert_eq!(migrate(&place.url, &THREE).await.unwrap(), Migrated { from: 3, to: 3 });
@@ -155,7 +155,7 @@ async fn the_version_before_works_on_and_the_one_before_that_is_refused() {
     let place = postgres();
     migrate(&place.url, &TWO).await.unwrap();
     let before = Database::open(&place.url, &ONE).await.unwrap();
-    add(&mut *before.writing().acquire().await.unwrap(), 0..2).await.unwrap();
+    add(&mut before.writing().acquire().await.unwrap(), 0..2).await.unwrap();
     assert_eq!(migrate(&place.url, &ONE).await.unwrap(), Migrated { from: 2, to: 2 });
     migrate(&place.url, &THREE).await.unwrap();
     assert!(Database::open(&place.url, &TWO).await.is_ok());

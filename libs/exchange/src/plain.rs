@@ -1,6 +1,7 @@
 //! Text that is safe to show: what other people wrote cannot steer a terminal or disguise itself.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The text without control characters and without characters that are invisible or turn the direction of writing
 /// (Unicode TR 36 section 2). Line breaks and tabs become spaces.
@@ -10,7 +11,7 @@ pub(crate) fn line(text: &str) -> String {
 }
 
 /// A FHIR or ISO value without what JSON forms must not hold: nulls, empty texts, empty lists and objects; every text
-/// without hidden characters.
+/// without hidden characters. Fields stand in the order of their names, so that the same form is always the same bytes.
 pub(crate) fn pruned(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
@@ -21,8 +22,8 @@ pub(crate) fn pruned(value: Value) -> Option<Value> {
         }
         Value::Object(fields) => {
             let kept = |(name, value)| pruned(value).map(|value| (name, value));
-            let fields: serde_json::Map<_, _> = fields.into_iter().filter_map(kept).collect();
-            (!fields.is_empty()).then_some(Value::Object(fields))
+            let fields: BTreeMap<_, _> = fields.into_iter().filter_map(kept).collect();
+            (!fields.is_empty()).then(|| Value::Object(fields.into_iter().collect()))
         }
         other => Some(other),
     }

@@ -25,12 +25,12 @@ impl Protocol {
     pub(crate) fn refuse(self, problem: Problem) -> Response {
         match self {
             Self::Grpc => Status::from(problem).into_http(),
-            Self::Http => http(problem),
+            Self::Http => http(&problem),
         }
     }
 }
 
-fn http(problem: Problem) -> Response {
+fn http(problem: &Problem) -> Response {
     let status = match problem.code {
         Code::ResourceExhausted if problem.reason == "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
         Code::ResourceExhausted | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -74,7 +74,7 @@ impl HttpBody for Watched {
             Ok(polled) => {
                 match &polled {
                     Poll::Ready(Some(Ok(frame))) => {
-                        frame.trailers_ref().into_iter().for_each(|t| this.ended.trailers(t))
+                        frame.trailers_ref().into_iter().for_each(|t| this.ended.trailers(t));
                     }
                     Poll::Ready(None) => this.ended.completed(),
                     _ => {}

@@ -34,10 +34,10 @@ fn methods(set: FileDescriptorSet) -> Vec<(String, String)> {
 /// The method of a path.
 pub(crate) fn method(path: &str) -> Method {
     let path = path.trim_start_matches('/');
-    if let Some((service, method)) = path.split_once('/') {
-        if let Some((service, method)) = KNOWN.get(&(service.to_owned(), method.to_owned())) {
-            return (service, method);
-        }
+    if let Some((service, method)) = path.split_once('/')
+        && let Some((service, method)) = KNOWN.get(&(service.to_owned(), method.to_owned()))
+    {
+        return (service, method);
     }
     let http =
         HTTP.iter().find(|(_, name)| path.split('/').next() == Some(name) || path.rsplit('/').next() == Some(name));

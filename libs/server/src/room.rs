@@ -57,8 +57,8 @@ impl Room {
             line: limits.waiting,
             patience: limits.patience,
             present: AtomicUsize::new(0),
-            bound: AtomicUsize::new(least),
-            free: Semaphore::new(least),
+            bound: AtomicUsize::new(limits.calls),
+            free: Semaphore::new(limits.calls),
             pace: Mutex::default(),
         }
     }
@@ -191,7 +191,7 @@ mod tests {
         for _ in 0..1_000 {
             busy(&room, 3, room.patience / 10).await;
         }
-        assert_eq!(room.bound.load(Acquire), LEAST);
+        assert_eq!(room.bound.load(Acquire), 512);
     }
 
     #[tokio::test]

@@ -53,8 +53,8 @@ pub struct Guard {
 }
 
 /// Starts telemetry for the whole process, once. Needs a tokio runtime.
-pub fn start(service: Service) -> Result<Guard, StartError> {
-    let resource = resource(&service);
+pub fn start(service: &Service) -> Result<Guard, StartError> {
+    let resource = resource(service);
     let pipelines = Pipelines::from_env(&resource)?;
     let mut metrics = SdkMeterProvider::builder().with_resource(resource).with_reader(expose::reader()?);
     let (mut traces, mut sent_logs) = (None, None);

@@ -88,12 +88,12 @@ where
                         tracing::info!(what = source.what, "read again");
                     }
                     Err(error) => {
-                        tracing::error!(what = source.what, error = %error, "not usable: the last good ones stay")
+                        tracing::error!(what = source.what, error = %error, "not usable: the last good ones stay");
                     }
                 }
             }
             Err(error) => {
-                tracing::warn!(what = source.what, %error, "cannot be looked at now: the last good ones stay")
+                tracing::warn!(what = source.what, %error, "cannot be looked at now: the last good ones stay");
             }
         }
     }

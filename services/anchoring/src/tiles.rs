@@ -6,7 +6,7 @@
 use crate::store::{Anchored, Store};
 use objects::Objects;
 use seal::entry;
-use std::{collections::HashMap, future::Future, pin::Pin, time::Duration};
+use std::{collections::{HashMap, hash_map::Entry}, future::Future, pin::Pin, time::Duration};
 use tlog::{
     Hash, merkle,
     tile::{self, EntriesId, TILE_WIDTH, TileId, parse_entry_bundle},
@@ -61,8 +61,8 @@ impl Tiles {
     /// The tiles named, beside those `known` already.
     pub(crate) async fn fetch(&self, wanted: Vec<TileId>, mut known: Known, from: Source) -> Result<Known, TilesError> {
         for id in wanted {
-            if !known.contains_key(&id) {
-                known.insert(id, self.tile(id, from).await?);
+            if let Entry::Vacant(lacking) = known.entry(id) {
+                lacking.insert(self.tile(id, from).await?);
             }
         }
         Ok(known)

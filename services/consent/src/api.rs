@@ -26,8 +26,6 @@ use server::Problem;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
-/// The largest file of a document, in bytes.
-
 /// The consent service over its journal.
 pub(crate) fn service(journal: Consent, files: Files, config: Config) -> ConsentServiceServer<Api> {
     let inner = Inner { journal, files, enrollment: config.enrollment };

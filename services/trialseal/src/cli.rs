@@ -363,7 +363,7 @@ fn print<T: Serialize>(json: bool, value: &T, readable: impl Fn(&T) -> String) -
 async fn up(data: PathBuf, port: u16, metrics: Option<SocketAddr>) -> Result<ExitCode> {
     // Who runs everything on a laptop does not want a line for every call.
     let service = telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
-    let telling = telling::begin(service)?;
+    let telling = telling::begin(&service)?;
     if let Some(address) = metrics {
         telling::expose(address, None).await?;
     }

@@ -41,7 +41,7 @@ pub async fn run(process: Process) -> Result<()> {
         level: "info",
         json: !io::stderr().is_terminal(),
     };
-    let telling = telling::begin(service)?;
+    let telling = telling::begin(&service)?;
     let identity = common.identity()?;
     let parts = open(&process, identity.clone()).await?.limits(common.limits());
     if let Some(address) = common.metrics {

@@ -7,7 +7,7 @@ use std::{future::pending, net::SocketAddr};
 use telemetry::{Figure, Guard, Kind, Service, meters};
 
 /// Starts telemetry, and has calls to others carry traces.
-pub fn begin(service: Service) -> Result<Guard> {
+pub fn begin(service: &Service) -> Result<Guard> {
     let guard = telemetry::start(service)?;
     channel::propagate(telemetry::inject);
     channel::on_retry(|| meters().retries.add(1));

@@ -13,6 +13,9 @@ use tlog::key::SignerKey;
 use tls::Identity;
 use vault::Vault;
 
+/// What one service asks another at once. Two replicas that ask as much are still within what is let in, so that those who
+/// were let in here are not refused there.
+const AT_ONCE: usize = 128;
 /// The shortest time between two rounds of anchoring.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// What receipts promise: on the chain within this time.
@@ -54,7 +57,8 @@ impl Wiring {
             Service::Consent => &self.peers.consent,
             Service::Capture => &self.peers.capture,
         };
-        let channel = Channel::new(url, self.identity.clone(), Settings::default());
+        let settings = Settings { at_once: AT_ONCE, ..Settings::default() };
+        let channel = Channel::new(url, self.identity.clone(), settings);
         channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
     }
 

@@ -114,7 +114,7 @@ pub fn measured() {
     static STARTED: OnceLock<Guard> = OnceLock::new();
     STARTED.get_or_init(|| {
         let service = telemetry::Service { name: "test", level: "off", ..telemetry::Service::default() };
-        let guard = telemetry::start(service).unwrap();
+        let guard = telemetry::start(&service).unwrap();
         let quiet = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             eprintln!("{panic}"); // what a test says when it fails

@@ -11,20 +11,26 @@ use crate::{
     setup::{Participant, Study, text_item},
 };
 use anyhow::{Context, Result};
-use client::{Client, Endpoints};
-use futures_util::future::try_join_all;
+use client::{Client, SignedForm};
+use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use seal::command::FormDef;
 use serde::Serialize;
+use sqlx::{AnyPool, any::install_default_drivers};
 use std::{
     collections::BTreeMap,
+    fs,
     path::Path,
     time::{Duration, Instant},
 };
 
-/// Streams at once; with several studies, each is one study's.
+/// Streams at once.
 const STREAMS: usize = 4;
+/// How many studies many are: so many that forms of one rarely meet in a commit or a block.
+const STUDIES: usize = 200;
 /// Participants of each study.
-const PARTICIPANTS: usize = 10;
+const PARTICIPANTS: usize = 4;
+/// Studies set up at once.
+const AT_ONCE: usize = 16;
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -39,10 +45,12 @@ pub struct Figures {
     pub cluster: Side,
     /// The cluster's forms a second for each of the embedded one's, all forms of one study.
     pub ratio_of_one_study: f64,
-    /// The same, each stream's forms of a study of its own.
+    /// The same, forms of many studies in turn.
     pub ratio_of_many_studies: f64,
     /// What the cluster's processes took meanwhile; all of PostgreSQL's count as one.
     pub processes: Vec<Process>,
+    /// Bytes that each of the cluster's databases grew by for each datapoint.
+    pub bytes_per_datapoint: BTreeMap<String, f64>,
 }
 
 /// One deployment under both loads.
@@ -50,7 +58,7 @@ pub struct Figures {
 pub struct Side {
     /// Four streams of one study.
     pub one_study: Rate,
-    /// Four streams of a study each.
+    /// Four streams of two hundred studies.
     pub many_studies: Rate,
 }
 
@@ -80,11 +88,21 @@ pub struct Process {
 /// given, each of one study and of several.
 pub async fn run(folder: &Path, cluster: &Path, forms: usize, items: usize) -> Result<Figures> {
     let up = Up::start(folder, None).await?;
-    let embedded = side(up.endpoints(), forms, items).await?;
-    drop(up);
+    let client = Client::new(up.endpoints())?;
+    let embedded = side(&client, &set_up_all(&client, items).await?, forms, items).await?;
+    drop((client, up));
     let endpoints = prove::endpoints(&cluster.join("endpoints.json"))?;
-    let before = taken(cluster)?;
-    let measured = side(&endpoints, forms, items).await?;
+    let databases = databases(cluster).await?;
+    let client = Client::new(&endpoints)?;
+    let studies = set_up_all(&client, items).await?;
+    let (before, bytes_before) = (taken(cluster)?, sizes(&databases).await?);
+    let measured = side(&client, &studies, forms, items).await?;
+    let datapoints = (2 * forms * items) as f64;
+    let grown = sizes(&databases).await?.into_iter().map(|(name, bytes)| {
+        let before = bytes_before.get(&name).copied().unwrap_or_default();
+        (name, bytes.saturating_sub(before) as f64 / datapoints)
+    });
+    let bytes_per_datapoint = grown.collect();
     let processes = taken(cluster)?.into_iter().map(|(name, (seconds, most_resident_mib))| {
         let began_with = before.get(&name).map_or(0.0, |(seconds, _)| *seconds);
         let processor_ms_per_form = (seconds - began_with) * 1_000.0 / (2 * forms) as f64;
@@ -96,40 +114,87 @@ pub async fn run(folder: &Path, cluster: &Path, forms: usize, items: usize) -> R
         ratio_of_one_study: measured.one_study.forms_per_second / embedded.one_study.forms_per_second,
         ratio_of_many_studies: measured.many_studies.forms_per_second / embedded.many_studies.forms_per_second,
         processes: processes.collect(),
+        bytes_per_datapoint,
         embedded,
         cluster: measured,
     })
 }
 
-async fn side(endpoints: &Endpoints, forms: usize, items: usize) -> Result<Side> {
-    let client = Client::new(endpoints)?;
-    let names: Vec<String> = (0..items).map(|n| format!("ITEM{n:03}")).collect();
-    let mut studies = Vec::new();
-    for number in 0..STREAMS {
-        studies.push(set_up(&client, number, &names).await?);
-    }
-    let measure = async |event: &str, studies: &[&(Study, Vec<Participant>)]| {
-        let signed = studies.iter().enumerate().map(|(n, (study, participants))| {
-            sign(study, participants, &names, (&format!("{event} {n}"), forms / STREAMS))
-        });
-        let signed = signed.collect::<Result<Vec<_>>>()?;
+/// A study and those whose forms are captured.
+type Trial = (Study, Vec<Participant>);
+
+async fn side(client: &Client, studies: &[Trial], forms: usize, items: usize) -> Result<Side> {
+    let names = item_names(items);
+    let measure = async |event: &str, studies: &[Trial]| {
+        let mut streams = Vec::new();
+        for stream in 0..STREAMS {
+            let theirs: Vec<&Trial> = match studies {
+                [one] => vec![one],
+                many => many.iter().skip(stream).step_by(STREAMS).collect(),
+            };
+            let each = (forms / STREAMS).div_ceil(theirs.len());
+            let signed = theirs.iter().map(|(study, participants)| {
+                sign(study, participants, &names, (&format!("{event} {stream}"), each))
+            });
+            streams.push(in_turn(signed.collect::<Result<_>>()?));
+        }
         let began = Instant::now();
-        let latencies = try_join_all(signed.into_iter().map(|forms| submit(&client, forms))).await?.concat();
+        let latencies = try_join_all(streams.into_iter().map(|forms| submit(client, forms))).await?.concat();
         Ok::<_, anyhow::Error>(Rate::of(latencies, began.elapsed()))
     };
-    let first = studies.first().context("no study")?;
-    let one_study = measure("TOGETHER", &[first; STREAMS]).await?;
-    let many_studies = measure("APART", &studies.iter().collect::<Vec<_>>()).await?;
+    let one_study = measure("ONE", studies.get(..1).context("no study")?).await?;
+    let many_studies = measure("MANY", studies).await?;
     Ok(Side { one_study, many_studies })
 }
 
-async fn set_up(client: &Client, number: usize, items: &[String]) -> Result<(Study, Vec<Participant>)> {
+/// The first of each, then the second of each …
+fn in_turn(forms: Vec<Vec<SignedForm>>) -> Vec<SignedForm> {
+    let mut turns: Vec<_> = forms.into_iter().map(Vec::into_iter).collect();
+    let mut merged = Vec::new();
+    loop {
+        let before = merged.len();
+        merged.extend(turns.iter_mut().filter_map(Iterator::next));
+        if merged.len() == before {
+            return merged;
+        }
+    }
+}
+
+fn item_names(items: usize) -> Vec<String> {
+    (0..items).map(|n| format!("ITEM{n:03}")).collect()
+}
+
+async fn set_up_all(client: &Client, items: usize) -> Result<Vec<Trial>> {
+    let names = item_names(items);
+    let set_up = |number| set_up(client, number, &names);
+    stream::iter(0..STUDIES).map(set_up).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn set_up(client: &Client, number: usize, items: &[String]) -> Result<Trial> {
     let study = Study::create(client, &format!("BENCH-{number}")).await?;
     let site = study.open_site(client, "701", "Synthetic site").await?;
     let defs = items.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
     study.define(client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
     let participants = enrolled(client, &study, &site, PARTICIPANTS).await?;
     Ok((study, participants))
+}
+
+/// The cluster's databases by name.
+async fn databases(cluster: &Path) -> Result<BTreeMap<String, AnyPool>> {
+    let file = cluster.join("databases.json");
+    let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+    let urls: BTreeMap<String, String> = serde_json::from_str(&text)?;
+    install_default_drivers();
+    urls.into_iter().map(|(name, url)| Ok((name, AnyPool::connect_lazy(&url)?))).collect()
+}
+
+async fn sizes(databases: &BTreeMap<String, AnyPool>) -> Result<BTreeMap<String, u64>> {
+    let mut sizes = BTreeMap::new();
+    for (name, pool) in databases {
+        let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(pool).await?;
+        sizes.insert(name.clone(), u64::try_from(size)?);
+    }
+    Ok(sizes)
 }
 
 impl Rate {
@@ -174,14 +239,16 @@ pub fn readable(figures: &Figures) -> String {
             "  {name:<24} {processor_ms_per_form:>7.3} ms of processor per form   {most_resident_mib:>5.0} MiB at most\n"
         )
     };
+    let bytes = |(name, bytes): (&String, &f64)| format!("  {name:<24} {bytes:>7.1} bytes per datapoint\n");
     format!("  {} forms of {} items in each of four measurements, {STREAMS} streams\n", figures.forms, figures.items)
         + &rate("embedded, one study", &figures.embedded.one_study)
         + &rate("cluster, one study", &figures.cluster.one_study)
-        + &rate("embedded, four studies", &figures.embedded.many_studies)
-        + &rate("cluster, four studies", &figures.cluster.many_studies)
+        + &rate("embedded, many studies", &figures.embedded.many_studies)
+        + &rate("cluster, many studies", &figures.cluster.many_studies)
         + &format!(
-            "  cluster to embedded: one study {:.2}, four studies {:.2}\n",
+            "  cluster to embedded: one study {:.2}, many studies {:.2}\n",
             figures.ratio_of_one_study, figures.ratio_of_many_studies
         )
         + &figures.processes.iter().map(process).collect::<String>()
+        + &figures.bytes_per_datapoint.iter().map(bytes).collect::<String>()
 }
