@@ -161,7 +161,8 @@ async fn one_process_keeps_its_word_when_it_is_killed_and_stopped() {
     println!("struck {struck:?}");
     println!("{figures}");
     only_rules(&figures);
-    assert!(struck.values().sum::<u64>() > lasting.as_secs() / 15 && figures.acknowledged > lasting.as_secs() * 2);
+    // A process that stands still is most of the time down; three times it was struck at least.
+    assert!(struck.values().sum::<u64>() > lasting.as_secs() / 30 && figures.acknowledged > lasting.as_secs());
     let (endpoints, policy) = (data.join("endpoints.json"), data.join("policy.txt"));
     let judged = Judged { told: &told, endpoints: &endpoints, policy: &policy, snapshot: &folder.join("snapshot") };
     judged.check();

@@ -90,7 +90,7 @@ impl Many {
     fn port(&self, link: &str) -> u16 {
         let of = |url: &str| url.rsplit(':').next().and_then(|port| port.split('/').next()?.parse().ok()).unwrap();
         match link {
-            "link of postgres" => of(&self.cluster.postgres.url("postgres")),
+            "link of postgres" => self.cluster.postgres.port(),
             "link of redis" => self.cluster.redis.port(),
             "link of s3" => of(&self.cluster.s3.endpoint()),
             link => {

@@ -46,6 +46,11 @@ impl Postgres {
         SHARED.get_or_init(Self::start)
     }
 
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address of a database of that name, which is made if it does not exist.
     pub fn url(&self, database: &str) -> String {
         let exists = self.query("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{database}'"));

@@ -22,6 +22,7 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
+use tokio::time::sleep;
 
 /// Streams at once.
 const STREAMS: usize = 4;
@@ -29,6 +30,8 @@ const STREAMS: usize = 4;
 const STUDIES: usize = 200;
 /// Participants of each study.
 const PARTICIPANTS: usize = 4;
+/// A chain that did not grow for so long does not.
+const SETTLED: Duration = Duration::from_secs(1);
 /// Studies set up at once.
 const AT_ONCE: usize = 16;
 
@@ -47,6 +50,10 @@ pub struct Figures {
     pub ratio_of_one_study: f64,
     /// The same, forms of many studies in turn.
     pub ratio_of_many_studies: f64,
+    /// Blocks of the cluster's chain that the forms of many studies came into.
+    pub blocks: u64,
+    /// So many a second, until the last was on the chain.
+    pub blocks_per_second: f64,
     /// What the cluster's processes took meanwhile; all of PostgreSQL's count as one.
     pub processes: Vec<Process>,
     /// Bytes that each of the cluster's databases grew by for each datapoint.
@@ -85,66 +92,70 @@ pub struct Process {
 }
 
 /// Captures `forms` forms of `items` items four times: in a fresh deployment in `folder` and in the cluster whose folder is
-/// given, each of one study and of several.
+/// given, each of one study and of many.
 pub async fn run(folder: &Path, cluster: &Path, forms: usize, items: usize) -> Result<Figures> {
     let up = Up::start(folder, None).await?;
     let client = Client::new(up.endpoints())?;
-    let embedded = side(&client, &set_up_all(&client, items).await?, forms, items).await?;
-    drop((client, up));
-    let endpoints = prove::endpoints(&cluster.join("endpoints.json"))?;
-    let databases = databases(cluster).await?;
-    let client = Client::new(&endpoints)?;
     let studies = set_up_all(&client, items).await?;
-    let (before, bytes_before) = (taken(cluster)?, sizes(&databases).await?);
-    let measured = side(&client, &studies, forms, items).await?;
-    let datapoints = (2 * forms * items) as f64;
-    let grown = sizes(&databases).await?.into_iter().map(|(name, bytes)| {
+    let one_study = captured(&client, &studies[..1], forms).await?;
+    let embedded = Side { one_study, many_studies: captured(&client, &studies, forms).await? };
+    drop((client, up));
+
+    let databases = databases(cluster).await?;
+    let client = Client::new(&prove::endpoints(&cluster.join("endpoints.json"))?)?;
+    let studies = set_up_all(&client, items).await?;
+    let (taken_before, bytes_before) = (taken(cluster)?, sizes(&databases).await?);
+    let one_study = captured(&client, &studies[..1], forms).await?;
+    let anchoring = databases.get("anchoring").context("databases.json: no anchoring")?;
+    let (blocks_before, began) = (settled(anchoring).await?, Instant::now());
+    let measured = Side { one_study, many_studies: captured(&client, &studies, forms).await? };
+    let blocks = settled(anchoring).await? - blocks_before;
+    let blocks_per_second = blocks as f64 / (began.elapsed() - SETTLED).as_secs_f64();
+
+    let bytes_per_datapoint = sizes(&databases).await?.into_iter().map(|(name, bytes)| {
         let before = bytes_before.get(&name).copied().unwrap_or_default();
-        (name, bytes.saturating_sub(before) as f64 / datapoints)
+        (name, bytes.saturating_sub(before) as f64 / (2 * forms * items) as f64)
     });
-    let bytes_per_datapoint = grown.collect();
     let processes = taken(cluster)?.into_iter().map(|(name, (seconds, most_resident_mib))| {
-        let began_with = before.get(&name).map_or(0.0, |(seconds, _)| *seconds);
-        let processor_ms_per_form = (seconds - began_with) * 1_000.0 / (2 * forms) as f64;
-        Process { name, processor_ms_per_form, most_resident_mib }
+        let before = taken_before.get(&name).map_or(0.0, |(seconds, _)| *seconds);
+        Process { name, processor_ms_per_form: (seconds - before) * 1_000.0 / (2 * forms) as f64, most_resident_mib }
     });
     Ok(Figures {
         forms,
         items,
         ratio_of_one_study: measured.one_study.forms_per_second / embedded.one_study.forms_per_second,
         ratio_of_many_studies: measured.many_studies.forms_per_second / embedded.many_studies.forms_per_second,
+        blocks,
+        blocks_per_second,
         processes: processes.collect(),
-        bytes_per_datapoint,
+        bytes_per_datapoint: bytes_per_datapoint.collect(),
         embedded,
         cluster: measured,
     })
 }
 
-/// A study and those whose forms are captured.
-type Trial = (Study, Vec<Participant>);
+/// A study, the items of its form, and those whose forms are captured.
+struct Trial {
+    study: Study,
+    items: Vec<String>,
+    participants: Vec<Participant>,
+}
 
-async fn side(client: &Client, studies: &[Trial], forms: usize, items: usize) -> Result<Side> {
-    let names = item_names(items);
-    let measure = async |event: &str, studies: &[Trial]| {
-        let mut streams = Vec::new();
-        for stream in 0..STREAMS {
-            let theirs: Vec<&Trial> = match studies {
-                [one] => vec![one],
-                many => many.iter().skip(stream).step_by(STREAMS).collect(),
-            };
-            let each = (forms / STREAMS).div_ceil(theirs.len());
-            let signed = theirs.iter().map(|(study, participants)| {
-                sign(study, participants, &names, (&format!("{event} {stream}"), each))
-            });
-            streams.push(in_turn(signed.collect::<Result<_>>()?));
-        }
-        let began = Instant::now();
-        let latencies = try_join_all(streams.into_iter().map(|forms| submit(client, forms))).await?.concat();
-        Ok::<_, anyhow::Error>(Rate::of(latencies, began.elapsed()))
-    };
-    let one_study = measure("ONE", studies.get(..1).context("no study")?).await?;
-    let many_studies = measure("MANY", studies).await?;
-    Ok(Side { one_study, many_studies })
+/// Captures forms of the studies in turn, in several streams at once.
+async fn captured(client: &Client, studies: &[Trial], forms: usize) -> Result<Rate> {
+    let mut streams = Vec::new();
+    for stream in 0..STREAMS {
+        let theirs: Vec<&Trial> = match studies {
+            [one] => vec![one],
+            many => many.iter().skip(stream).step_by(STREAMS).collect(),
+        };
+        let (event, each) = (format!("{} OF {}", stream, studies.len()), (forms / STREAMS).div_ceil(theirs.len()));
+        let signed = theirs.iter().map(|of| sign(&of.study, &of.participants, &of.items, (&event, each)));
+        streams.push(in_turn(signed.collect::<Result<_>>()?));
+    }
+    let began = Instant::now();
+    let latencies = try_join_all(streams.into_iter().map(|forms| submit(client, forms))).await?.concat();
+    Ok(Rate::of(latencies, began.elapsed()))
 }
 
 /// The first of each, then the second of each …
@@ -160,23 +171,19 @@ fn in_turn(forms: Vec<Vec<SignedForm>>) -> Vec<SignedForm> {
     }
 }
 
-fn item_names(items: usize) -> Vec<String> {
-    (0..items).map(|n| format!("ITEM{n:03}")).collect()
-}
-
 async fn set_up_all(client: &Client, items: usize) -> Result<Vec<Trial>> {
-    let names = item_names(items);
-    let set_up = |number| set_up(client, number, &names);
+    let set_up = |number| set_up(client, number, items);
     stream::iter(0..STUDIES).map(set_up).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-async fn set_up(client: &Client, number: usize, items: &[String]) -> Result<Trial> {
+async fn set_up(client: &Client, number: usize, items: usize) -> Result<Trial> {
     let study = Study::create(client, &format!("BENCH-{number}")).await?;
     let site = study.open_site(client, "701", "Synthetic site").await?;
+    let items: Vec<String> = (0..items).map(|n| format!("ITEM{n:03}")).collect();
     let defs = items.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
     study.define(client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
     let participants = enrolled(client, &study, &site, PARTICIPANTS).await?;
-    Ok((study, participants))
+    Ok(Trial { study, items, participants })
 }
 
 /// The cluster's databases by name.
@@ -227,6 +234,19 @@ fn taken(folder: &Path) -> Result<BTreeMap<String, (f64, f64)>> {
     Ok(taken)
 }
 
+/// The number of blocks on the chain once it does not grow any more.
+async fn settled(anchoring: &AnyPool) -> Result<u64> {
+    let mut blocks = 0;
+    loop {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM block").fetch_one(anchoring).await?;
+        if count == blocks {
+            return Ok(u64::try_from(count)?);
+        }
+        blocks = count;
+        sleep(SETTLED).await;
+    }
+}
+
 /// Figures as people read them.
 pub fn readable(figures: &Figures) -> String {
     let rate = |name: &str, rate: &Rate| {
@@ -246,8 +266,8 @@ pub fn readable(figures: &Figures) -> String {
         + &rate("embedded, many studies", &figures.embedded.many_studies)
         + &rate("cluster, many studies", &figures.cluster.many_studies)
         + &format!(
-            "  cluster to embedded: one study {:.2}, many studies {:.2}\n",
-            figures.ratio_of_one_study, figures.ratio_of_many_studies
+            "  cluster to embedded: one study {:.2}, many studies {:.2}\n  {} blocks of many studies, {:.0} blocks/s\n",
+            figures.ratio_of_one_study, figures.ratio_of_many_studies, figures.blocks, figures.blocks_per_second
         )
         + &figures.processes.iter().map(process).collect::<String>()
         + &figures.bytes_per_datapoint.iter().map(bytes).collect::<String>()

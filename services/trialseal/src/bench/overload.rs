@@ -1,4 +1,4 @@
-//! `trialseal bench overload`: what becomes of a service that is asked for four times what it can do.
+//! `trialseal bench overload`: what becomes of a service that is asked for four times what it can sustain.
 //!
 //! Calls are offered in an open loop: at their times, whatever became of those before. They are sent once each, so that
 //! what is counted is the service's doing and not the client's.
@@ -14,9 +14,9 @@ use seal::command::FormDef;
 use serde::Serialize;
 use std::{path::Path, time::Duration};
 
-/// How many times the most that is done is asked for.
+/// How many times what it can sustain is asked for.
 const TIMES: f64 = 4.0;
-/// At what share of the most that is done it is sustained.
+/// What share of the most that is done it can sustain.
 const SUSTAINED: f64 = 0.7;
 /// Participants the forms are spread over, and the items of each form.
 const PARTICIPANTS: usize = 20;
@@ -36,7 +36,7 @@ pub struct Figures {
     pub peak_per_second: f64,
     /// At a rate it can sustain.
     pub sustained: Phase,
-    /// At four times the peak.
+    /// At four times that rate.
     pub overloaded: Phase,
     /// What is done under overload, as a share of the peak.
     pub goodput_ratio: f64,
@@ -96,7 +96,7 @@ pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Fig
     };
     let sustained = phase("SUSTAINED", peak * SUSTAINED).await?;
     let sustained_mib = memory_mib(&up.id(), "VmRSS")?;
-    let overloaded = phase("OVERLOADED", peak * TIMES).await?;
+    let overloaded = phase("OVERLOADED", peak * SUSTAINED * TIMES).await?;
     let memory = Memory { sustained_mib, most_mib: memory_mib(&up.id(), "VmHWM")?, limit_mib: f64::from(limit_mib) };
     Ok(Figures {
         peak_per_second: peak,

@@ -31,7 +31,7 @@ pub(super) struct Bench {
 
 #[derive(Subcommand)]
 enum Other {
-    /// Measure what becomes of a deployment that is asked for four times what it can do.
+    /// Measure what becomes of a deployment that is asked for four times what it can sustain.
     Overload {
         /// For how many seconds.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
