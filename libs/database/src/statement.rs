@@ -12,7 +12,7 @@ pub const MAX_VALUES: usize = 32_000;
 
 /// A statement in the making: text, and values behind `$1`, `$2` … in the order they are bound.
 ///
-/// Its text is made of string literals and placeholders only, never of values.
+/// Its text is made of string literals, which hold no `$`, and of placeholders, never of values.
 #[derive(Default)]
 pub struct Statement {
     sql: String,
@@ -68,15 +68,22 @@ impl Statement {
     /// Runs the statement and gives the number of rows it changed.
     pub async fn execute(self, connection: &mut AnyConnection) -> Result<u64, sqlx::Error> {
         let kept = self.is_kept_by(connection);
-        let query = sqlx::query_with(AssertSqlSafe(self.sql), checked(self.arguments, self.failed)?);
+        let query = sqlx::query_with(self.text_for(connection), checked(self.arguments, self.failed)?);
         query.persistent(kept).execute(connection).await.map(|done| done.rows_affected())
     }
 
     /// Runs the statement and gives its rows.
     pub async fn fetch_all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, sqlx::Error> {
         let kept = self.is_kept_by(connection);
-        let query = sqlx::query_with(AssertSqlSafe(self.sql), checked(self.arguments, self.failed)?);
+        let query = sqlx::query_with(self.text_for(connection), checked(self.arguments, self.failed)?);
         query.persistent(kept).fetch_all(connection).await
+    }
+
+    /// The text as the connection's database reads it fastest. To SQLite `$1` is a name, and names are looked for one after
+    /// the other, for each of them; `?` is the next value.
+    fn text_for(&self, connection: &AnyConnection) -> AssertSqlSafe<String> {
+        let is_sqlite = connection.backend_name() == Sqlite::NAME;
+        AssertSqlSafe(if is_sqlite { unnumbered(&self.sql) } else { self.sql.clone() })
     }
 
     /// Whether the connection keeps the statement prepared. A server keeps those of every connection of every replica, and
@@ -85,6 +92,17 @@ impl Statement {
         const FEW: usize = 24;
         self.bound <= FEW || connection.backend_name() == Sqlite::NAME
     }
+}
+
+/// The text with `?` for `$1`, `$2` …
+fn unnumbered(sql: &str) -> String {
+    let mut parts = sql.split('$');
+    let mut unnumbered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        unnumbered.push('?');
+        unnumbered.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    unnumbered
 }
 
 fn checked(arguments: AnyArguments, failed: Option<BoxDynError>) -> Result<AnyArguments, sqlx::Error> {
@@ -120,5 +138,6 @@ mod tests {
         statement.push(" RETURNING a IN (").list([3_i64, 4]).push(")");
         assert_eq!(statement.sql, "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) RETURNING a IN ($5, $6)");
         assert_eq!(statement.arguments.len(), 6);
+        assert_eq!(unnumbered(&statement.sql), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) RETURNING a IN (?, ?)");
     }
 }

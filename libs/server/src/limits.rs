@@ -39,7 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             calls: 512,
-            waiting: 1_024,
+            waiting: 128,
             patience: Duration::from_millis(250),
             deadline: Duration::from_secs(30),
             connections: 4_096,

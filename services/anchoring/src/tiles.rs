@@ -6,7 +6,12 @@
 use crate::store::{Anchored, Store};
 use objects::Objects;
 use seal::entry;
-use std::{collections::{HashMap, hash_map::Entry}, future::Future, pin::Pin, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    future::Future,
+    pin::Pin,
+    time::Duration,
+};
 use tlog::{
     Hash, merkle,
     tile::{self, EntriesId, TILE_WIDTH, TileId, parse_entry_bundle},

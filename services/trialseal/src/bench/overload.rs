@@ -23,9 +23,8 @@ const PARTICIPANTS: usize = 20;
 const ITEMS: usize = 5;
 /// Connections the calls are spread over, so that none of them is the bottleneck.
 const CONNECTIONS: usize = 16;
-/// Forms by which the most that is done is found, and how often that is tried.
-const TRIAL: usize = 2_000;
-const TRIALS: usize = 3;
+/// Forms by which it is found how many to sign for the first phase.
+const TRIAL: usize = 4_000;
 /// The most forms signed for one phase: what is offered ends with them.
 const MOST: usize = 200_000;
 
@@ -86,13 +85,15 @@ pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Fig
     cores.as_ref().map_or(Ok(()), Cores::keep_to_callers)?;
     let clients = (0..CONNECTIONS).map(|_| Client::new(up.endpoints())).collect::<Result<Vec<_>, _>>()?;
     let forms = Forms::set_up(clients.first().context("no connection")?).await?;
-    let mut peak = 0.0_f64;
-    for trial in 0..TRIALS {
-        peak = peak.max(flat_out(&clients, forms.signed(&format!("TRIAL {trial}"), TRIAL)?).await);
-    }
-    let phase = async |event: &str, rate: f64| -> Result<Phase> {
+    let of_phase = |event: &str, rate: f64| {
         let count = (rate * lasting.as_secs_f64()) as usize;
-        Ok(Phase::from(offer(&clients, forms.signed(event, count.clamp(1, MOST))?, rate).await))
+        forms.signed(event, count.clamp(1, MOST))
+    };
+    let about = flat_out(&clients, forms.signed("TRIAL", TRIAL)?).await;
+    // As long as the others: the chain, and the database's own housekeeping, take their part only after a while.
+    let peak = flat_out(&clients, of_phase("PEAK", about)?).await;
+    let phase = async |event: &str, rate: f64| -> Result<Phase> {
+        Ok(Phase::from(offer(&clients, of_phase(event, rate)?, rate).await))
     };
     let sustained = phase("SUSTAINED", peak * SUSTAINED).await?;
     let sustained_mib = memory_mib(&up.id(), "VmRSS")?;

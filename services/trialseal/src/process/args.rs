@@ -199,7 +199,7 @@ impl Common {
         let calls = usize::from(self.calls.max(1));
         Limits {
             calls,
-            waiting: calls * 2,
+            waiting: calls.div_ceil(4),
             notice: seconds(self.notice),
             drain: seconds(self.drain),
             ..Limits::default()
