@@ -49,14 +49,15 @@ pub fn record(consent: &Consent) -> Value {
 /// The consent receipt (clause 6.4): its own metadata and a copy of the record. `issued_ms` is when it is handed out,
 /// Unix milliseconds.
 pub fn receipt(consent: &Consent, issued_ms: u64) -> Value {
-    json!({
+    let receipt = json!({
         "receipt_metadata": {
             "schema_version": SCHEMA_VERSION,
             "receipt_id": format!("{}/receipt/{issued_ms}", record_id(consent)),
         },
         "extension": { "issued": instant(issued_ms) },
         "consent_record": record(consent),
-    })
+    });
+    pruned(receipt).unwrap_or_default()
 }
 
 fn record_id(consent: &Consent) -> String {
