@@ -12,9 +12,9 @@ demo *arguments:
     cargo run -- demo {{arguments}}
 
 # PostgreSQL, Redis, an S3-compatible store and two of each service, with mTLS, until Enter. Installs what is missing.
-cluster folder="trialseal-cluster":
-    cargo build --bin trialseal
-    cargo run --package testbed --bin cluster -- {{folder}}
+cluster folder="trialseal-cluster" profile="dev":
+    cargo build --profile {{profile}} --bin trialseal
+    cargo run --profile {{profile}} --package testbed --bin cluster -- {{folder}}
 
 # All tests. Packages of the judges go to target/, as pinned in tests/judges; needs python3, node and npm.
 test: venv

@@ -5,30 +5,35 @@
 
 mod support;
 
+use channel::{Channel, Settings};
 use client::{Client, random};
 use std::{
     path::Path,
     process::Command,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use support::{
     load::{Load, Plan},
     process::TRIALSEAL,
 };
 use testbed::cluster::Cluster;
+use tls::Identity;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 /// Longer than any restart of eleven processes takes: the load ends when they have been restarted.
 const UNTIL_RESTARTED: Duration = Duration::from_secs(900);
 
+/// Longer than a check takes to find that the database is away or back.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Commands acknowledged between two restarts.
 const BETWEEN: u64 = 20;
 
 static RETRIES: AtomicU64 = AtomicU64::new(0);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_story_is_told_on_a_cluster_and_restarts_go_unnoticed() {
+async fn the_story_is_told_on_a_cluster_restarts_go_unnoticed_and_a_lost_database_is_told() {
     channel::on_retry(|| {
         RETRIES.fetch_add(1, Relaxed);
     });
@@ -66,5 +71,35 @@ async fn the_story_is_told_on_a_cluster_and_restarts_go_unnoticed() {
     let cluster = restarting.await.unwrap();
     println!("{figures}\nthe library tried {} calls again", RETRIES.load(Relaxed));
     assert_eq!((figures.again, figures.given_up), (0, 0), "calls failed: {:?}", figures.failures);
-    drop(cluster);
+
+    let url = format!("https://{}", cluster.members["capture-1"].address);
+    let identity = Identity::client(&place.join("pki/ca.pem"), None).unwrap();
+    let health = HealthClient::new(Channel::new(&url, Some(identity), Settings::default()).unwrap());
+    let told = |ready| {
+        let health = health.clone();
+        async move {
+            for name in ["", "capture.database"] {
+                told_to_be(health.clone(), name, ready).await;
+            }
+        }
+    };
+    told(ServingStatus::Serving).await;
+    cluster.postgres.stop();
+    told(ServingStatus::NotServing).await;
+    cluster.postgres.resume_service();
+    told(ServingStatus::Serving).await;
+}
+
+/// Asks until health tells so of `name`.
+async fn told_to_be(mut health: HealthClient<Channel>, name: &str, expected: ServingStatus) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let request = HealthCheckRequest { service: name.to_owned() };
+        let told = health.check(request).await.map(|answer| answer.into_inner().status());
+        if matches!(&told, Ok(status) if *status == expected) {
+            return;
+        }
+        assert!(Instant::now() < until, "{name:?}: {told:?} and not {expected:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await; // between two questions; the answer is what is waited for
+    }
 }
