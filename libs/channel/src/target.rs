@@ -55,10 +55,14 @@ impl Target {
     pub(crate) fn endpoint(
         &self,
         address: SocketAddr,
-        tls: Option<&Identity>,
+        identity: Option<&Identity>,
         settings: &Settings,
     ) -> Option<Endpoint> {
         let scheme = self.origin.scheme_str()?;
+        if scheme == "http" && !tls::may_be_plain(address) {
+            tracing::error!(%address, "not called: beyond loopback TLS is needed (https)");
+            return None;
+        }
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .ok()?
             .origin(self.origin.clone())
@@ -67,7 +71,7 @@ impl Target {
             .http2_keep_alive_interval(settings.ping)
             .keep_alive_timeout(settings.ping_timeout)
             .keep_alive_while_idle(true);
-        match tls {
+        match identity {
             Some(identity) if scheme == "https" => {
                 let config = identity.client_config().domain_name(self.host.clone());
                 endpoint
@@ -91,6 +95,16 @@ mod tests {
             Target::parse_all("http://127.0.0.1:7401, https://capture.example/,http://[::1]:80", true).unwrap();
         let places: Vec<(&str, u16)> = targets.iter().map(|target| (target.host.as_str(), target.port)).collect();
         assert_eq!(places, [("127.0.0.1", 7401), ("capture.example", 443), ("::1", 80)]);
+    }
+
+    #[test]
+    fn nobody_is_called_in_the_clear_beyond_loopback() {
+        let target = |url| Target::parse_all(url, false).unwrap().remove(0);
+        let endpoint = |url, address: &str| target(url).endpoint(address.parse().unwrap(), None, &Settings::default());
+        assert!(endpoint("http://capture:7403", "127.0.0.1:7403").is_some());
+        assert!(endpoint("http://capture:7403", "[::1]:7403").is_some());
+        assert!(endpoint("http://capture:7403", "192.0.2.1:7403").is_none());
+        assert!(endpoint("http://capture:7403", "0.0.0.0:7403").is_none());
     }
 
     #[test]

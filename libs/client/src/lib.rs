@@ -31,7 +31,7 @@ use seal::{
     receipt::Receipt,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
-use tls::{Identity, TlsError};
+use tls::TlsError;
 use tonic::{Request, Status, metadata::MetadataValue};
 use tonic_types::StatusExt;
 
@@ -98,19 +98,7 @@ impl Client {
     ///
     /// An address is not a URL, or certificates cannot be read.
     pub fn new(endpoints: &Endpoints) -> Result<Self, ClientError> {
-        Self::connect(endpoints, endpoints.identity()?)
-    }
-
-    /// A client of the services at `endpoints`, with these certificates in place of those named there.
-    ///
-    /// # Errors
-    ///
-    /// An address is not a URL.
-    pub fn with_tls(endpoints: &Endpoints, identity: Identity) -> Result<Self, ClientError> {
-        Self::connect(endpoints, Some(identity))
-    }
-
-    fn connect(endpoints: &Endpoints, identity: Option<Identity>) -> Result<Self, ClientError> {
+        let identity = endpoints.identity()?;
         let channel = |urls: &str| endpoints::channel(urls, identity.clone());
         let (enrollment, consent) = (channel(&endpoints.enrollment)?, channel(&endpoints.consent)?);
         let (capture, anchoring) = (channel(&endpoints.capture)?, channel(&endpoints.anchoring)?);

@@ -52,7 +52,7 @@ impl Heads {
         self.0.latest.lock().is_ok_and(|latest| latest.get(stream).is_some_and(|known| *known >= number))
     }
 
-    /// Learns what other replicas committed for as long as somebody has the journal open. The database is asked every
+    /// Learns what other replicas committed for as long as somebody has the journal open and somebody follows. The database is asked every
     /// second, at once when the bus says that something moved, and when it may have lost something: what is on the bus
     /// is a hint, and never believed.
     pub(crate) fn sweep(&self, reader: Reader, mut following: Following) {
@@ -66,6 +66,9 @@ impl Heads {
                     _ = often.tick() => News::Missed,
                 };
                 let Some(heads) = known.upgrade().map(Heads) else { return };
+                if heads.0.news.receiver_count() == 0 {
+                    continue;
+                }
                 if let Err(error) = heads.hear(&news, &reader).await {
                     tracing::warn!(%error, "the heads of other replicas cannot be read now");
                 }

@@ -21,7 +21,7 @@ pub(crate) async fn allow(State(stack): State<Arc<Stack>>, request: Request, nex
     let call = Call::current();
     let _known_once = call.kind.set(caller.kind());
     // The services of the deployment ask on behalf of callers who were charged already.
-    let free = caller.is_service() || methods::is_health(methods::method(request.uri().path()));
+    let free = caller.is_service() || methods::asks_for_health(request.uri().path());
     if stack.allowance.is_none() || free {
         return next.run(request).await;
     }

@@ -10,9 +10,6 @@ use seal::{
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How far a signer's clock may run ahead, in milliseconds.
-pub const MAX_AHEAD: u64 = seal::MAX_CLOCK_AHEAD_MS;
-
 /// The largest message of a method that takes a command, in bytes: an envelope and its framing.
 pub const MAX_COMMAND_BYTES: usize = seal::dsse::MAX_ENVELOPE_BYTES + 1_024;
 
@@ -40,7 +37,7 @@ pub async fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem>
     let envelope = Envelope::parse(&bytes)?;
     charge_signer(envelope.key_ids().next()).await?;
     let command: P = envelope.payload()?;
-    if command.time() > now_ms().saturating_add(MAX_AHEAD) {
+    if command.time() > now_ms().saturating_add(seal::MAX_CLOCK_AHEAD_MS) {
         let what = "the signer's clock is more than five minutes ahead: correct it and sign again";
         return Err(Problem::field("CLOCK_AHEAD", "envelope.payload.time", what));
     }

@@ -1,4 +1,5 @@
-//! Where requests come from.
+//! Where requests come from, and who gets no further. Whoever comes when there are enough is told to come back at the least
+//! cost: before there is a span, and before anybody asks who they are. What a refusal costs is taken from those let in.
 
 use crate::{answer::Protocol, methods, stack::Stack};
 use axum::{
@@ -14,7 +15,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tls::Peer;
+use tls::{CertifiedName, Peer, Transport};
 use tower::Service;
 
 /// What a connection leads to. Requests for which there is no room get no further; the others are told where they come from.
@@ -40,16 +41,42 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let is_health = methods::asks_for_health(request.uri().path());
-        let present = if is_health { None } else { self.stack.room.enter() };
+        let room = if is_service(&self.peer) { &self.stack.room_of_services } else { &self.stack.room };
+        let present = if is_health { None } else { room.enter() };
         if !is_health && present.is_none() {
             return Box::pin(ready(Ok(self.stack.refusal.to(Protocol::of(&request)))));
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.peer.clone());
+        request.extensions_mut().insert(room.clone());
         let answer = self.router.call(request);
         Box::pin(async move {
             let _until_answered = present;
             answer.await
         })
+    }
+}
+
+/// Whether a service of the deployment is at the other end, by its certificate.
+fn is_service(peer: &Peer) -> bool {
+    let Transport::Tls(Some(presented)) = &peer.transport else { return false };
+    matches!(&presented.name, Some(CertifiedName::Service(name)) if name != "client")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, SocketAddr};
+    use tls::Presented;
+
+    #[test]
+    fn services_are_known_by_their_certificates() {
+        let peer = |transport| Peer { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), transport };
+        let named = |name| peer(Transport::Tls(Some(Presented { name: Some(name), expires_ms: 0 })));
+        assert!(is_service(&named(CertifiedName::Service("capture".to_owned()))));
+        assert!(!is_service(&named(CertifiedName::Service("client".to_owned()))));
+        assert!(!is_service(&named(CertifiedName::Actor("capture".to_owned()))));
+        assert!(!is_service(&peer(Transport::Tls(None))));
+        assert!(!is_service(&peer(Transport::Loopback)));
     }
 }

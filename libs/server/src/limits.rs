@@ -35,11 +35,12 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// The defaults, for so many calls at once. A quarter as many may wait.
+    pub fn for_calls(calls: usize) -> Self {
         Self {
-            calls: 512,
-            waiting: 128,
+            calls,
+            waiting: calls.div_ceil(4),
             patience: Duration::from_millis(250),
             deadline: Duration::from_secs(30),
             connections: 4_096,
@@ -53,5 +54,11 @@ impl Default for Limits {
             notice: Duration::ZERO,
             drain: Duration::from_secs(10),
         }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::for_calls(512)
     }
 }

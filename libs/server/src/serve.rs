@@ -1,13 +1,13 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
-use crate::{Limits, Parts, door::Entered, stack::Stack, stopping::Stopping};
+use crate::{Limits, Parts, door::Entered, spoken::Spoken, stack::Stack, stopping::Stopping};
 use axum::{Router, serve::Listener as Accept};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tls::{Identity, Listener, Peer, Stream};
 use tokio::{
     net::TcpListener,
@@ -20,7 +20,7 @@ use tokio::{
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The port cannot be had.
-    #[error("cannot listen on {address}: is another program using that port? Choose another with --port")]
+    #[error("cannot listen on {address}: is another program using that port?")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -84,7 +84,14 @@ async fn accept(
     let (now_stop, stopping) = Stopping::new();
     let (router, stack, health) = parts.assemble(stopping.clone())?;
     health.check().await;
-    let mut port = Port { router, stack, builder: builder(&limits), stopping, open: JoinSet::new() };
+    let mut port = Port {
+        router,
+        stack,
+        builder: builder(&limits),
+        patience: limits.keep_alive_timeout,
+        stopping,
+        open: JoinSet::new(),
+    };
     let room = Arc::new(Semaphore::new(limits.connections));
     let until_noticed = async {
         tokio::select! {
@@ -122,6 +129,7 @@ struct Port {
     router: Router,
     stack: Arc<Stack>,
     builder: Builder<TokioExecutor>,
+    patience: Duration,
     stopping: Stopping,
     open: JoinSet<()>,
 }
@@ -132,6 +140,7 @@ impl Port {
         let service =
             TowerToHyperService::new(Entered { router: self.router.clone(), stack: self.stack.clone(), peer });
         let (builder, stopping) = (self.builder.clone(), self.stopping.clone());
+        let connection = Spoken::within(self.patience, connection);
         self.open.spawn(async move {
             let _until_closed = place;
             let connection = builder.serve_connection(TokioIo::new(connection), service);

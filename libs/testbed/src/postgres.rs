@@ -91,11 +91,6 @@ impl Postgres {
         self.resume_service();
     }
 
-    /// The path of one of PostgreSQL's own programs, such as `pg_dump`.
-    pub fn path_of(&self, program: &str) -> PathBuf {
-        self.programs.join(program)
-    }
-
     fn files(&self) -> PathBuf {
         self.folder.path().join("files")
     }

@@ -39,6 +39,8 @@ use tracing::Instrument;
 const IDLE: Duration = Duration::from_secs(1);
 /// The most entries read for one block, so that a long import is anchored while it runs.
 const BLOCK: u64 = 16_384;
+/// Entries whose hashes are held for the blocks of one round: 8 MiB.
+const HELD: usize = 1 << 18;
 /// How long a journal may take to answer: who waits for good makes no blocks and keeps the lease.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// After this time every journal of a service that was connected to has been heard of.
@@ -55,6 +57,13 @@ enum ReadError {
     Database(#[from] sqlx::Error),
 }
 
+impl ReadError {
+    /// Whether the service cannot be reached now.
+    fn is_away(&self) -> bool {
+        matches!(self, Self::Journal(status) if matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded))
+    }
+}
+
 /// Starts sequencing, which ends with the runtime.
 pub(crate) fn start(store: Store, tiles: Tiles, state: State, config: Config) {
     let (publishing, published) = watch::channel(None);
@@ -69,7 +78,12 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
         let token = standing_by(&store, &config.instance, at_once).await;
         at_once = false;
         tracing::info!(instance = config.instance, "this process makes blocks now");
-        match Chain::open(store.clone(), token, tiles.clone(), &config).await {
+        // The lease is kept while the chain is taken up, which may take long where the object store does not answer.
+        let opened = tokio::select! {
+            opened = Chain::open(store.clone(), token, tiles.clone(), &config) => opened,
+            () = overtaken(&store, token) => Err(WriteError::Overtaken.into()),
+        };
+        match opened {
             Ok(chain) => {
                 let known = Arc::new(Known::default());
                 let term = Term {
@@ -204,18 +218,29 @@ impl Term {
     async fn make_blocks(&mut self) -> bool {
         self.check_again_behind_new_connections();
         let (mut blocks, mut more, heads) = (Vec::new(), false, self.known.heads());
+        let (mut away, mut held) = (HashSet::new(), 0);
         self.find_lost(&heads).await;
         for (stream, (service, head)) in heads.clone() {
-            if self.stopped.contains(&stream) {
+            if self.stopped.contains(&stream) || away.contains(&service) {
                 continue;
+            }
+            if held > HELD {
+                more = true;
+                break;
             }
             match self.read(stream, service, head).await {
                 Ok(Some(block)) => {
                     more |= block.0.first + u64::from(block.0.count) <= head;
+                    held += block.1.len();
                     blocks.push(block);
                 }
                 Ok(None) => {}
-                Err(error) => self.not_read(stream, &error),
+                Err(error) => {
+                    if error.is_away() {
+                        away.insert(service); // each of its journals would be waited for, and the others with it
+                    }
+                    self.not_read(stream, &error);
+                }
             }
         }
         let added = self.add(blocks).await;
@@ -321,10 +346,14 @@ impl Term {
 
     /// Checks that a journal still holds the last entry that the chain holds of it: a database restored to an earlier state
     /// does not, or holds another in its place.
-    async fn check(&mut self, stream: StreamId, service: Service, tip: &Tip) -> Result<(), Broken> {
+    async fn check(&mut self, stream: StreamId, service: Service, tip: &Tip) -> Result<(), ReadError> {
         let Some(number) = tip.entry.checked_sub(1) else { return Ok(()) };
-        let broken = |what| Broken { stream, number, what };
-        let Ok(found) = self.entries(stream, service, (number, 1)).await else { return Ok(()) };
+        let broken = |what| ReadError::Broken(Broken { stream, number, what });
+        let found = match self.entries(stream, service, (number, 1)).await {
+            Ok(found) => found,
+            Err(error) if error.is_away() => return Err(error),
+            Err(_) => return Ok(()),
+        };
         match found.first() {
             None => Err(broken("is on the chain and not in the journal: the journal was restored to an earlier state")),
             Some(bytes) if entry::hash(bytes) != tip.entry_hash => {

@@ -108,6 +108,12 @@ impl Store {
         rows.iter().map(anchored).collect()
     }
 
+    /// The same blocks without their entries' hashes.
+    pub(crate) async fn bytes_of(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+        let query = sqlx::query_scalar("SELECT bytes FROM block WHERE place >= $1 AND place < $2 ORDER BY place");
+        query.bind(signed(from)).bind(signed(to)).fetch_all(self.database.pool()).await
+    }
+
     /// The blocks of a stream from block number `from` on.
     pub(crate) async fn of_stream(
         &self,

@@ -10,7 +10,8 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     future::Future,
     pin::Pin,
-    time::Duration,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 use tlog::{
     Hash, merkle,
@@ -22,6 +23,8 @@ use tokio::time::timeout;
 const MAX_FILE: usize = TILE_WIDTH * (tile::MAX_ENTRY_BYTES + 2);
 /// After this time the blocks are asked instead of the object store.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// An object store that did not answer is not asked for so long: a tree's edge is many files, and each would be waited for.
+const AWAY: Duration = Duration::from_secs(5);
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// Tiles by their names.
@@ -52,11 +55,13 @@ pub(crate) enum Source {
 pub(crate) struct Tiles {
     objects: Objects,
     store: Store,
+    /// When the object store last did not answer.
+    away: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Tiles {
     pub(crate) fn new(objects: Objects, store: Store) -> Self {
-        Self { objects, store }
+        Self { objects, store, away: Arc::default() }
     }
 
     pub(crate) fn objects(&self) -> &Objects {
@@ -142,23 +147,41 @@ impl Tiles {
     }
 
     async fn copy(&self, name: &str) -> Option<Vec<u8>> {
+        if self.is_away() {
+            return None;
+        }
         match timeout(PATIENCE, self.objects.get(name, MAX_FILE)).await {
-            Ok(Ok(found)) => found,
+            Ok(Ok(found)) => return found,
             Ok(Err(error)) => {
                 tracing::warn!(%error, name, "a file of the chain cannot be read: it is made from the blocks");
-                None
             }
-            Err(_) => None,
+            Err(_) => {}
+        }
+        self.went_away();
+        None
+    }
+
+    fn is_away(&self) -> bool {
+        self.away.lock().is_ok_and(|away| away.is_some_and(|since| since.elapsed() < AWAY))
+    }
+
+    fn went_away(&self) {
+        if let Ok(mut away) = self.away.lock() {
+            *away = Some(Instant::now());
         }
     }
 
     /// Whole tiles never change, so any replica may put one back.
     async fn put_back(&self, name: &str, bytes: Vec<u8>) {
+        if self.is_away() {
+            return;
+        }
         match timeout(PATIENCE, self.objects.put(name, bytes)).await {
-            Ok(Ok(())) => tracing::info!(name, "a file of the chain was made again from the blocks"),
+            Ok(Ok(())) => return tracing::info!(name, "a file of the chain was made again from the blocks"),
             Ok(Err(error)) => tracing::warn!(%error, name, "a file of the chain cannot be written"),
             Err(_) => {}
         }
+        self.went_away();
     }
 
     async fn blocks(&self, index: u64, width: u16) -> Result<Vec<Anchored>, TilesError> {

@@ -74,7 +74,7 @@ impl KeyDir {
     }
 
     /// A key that signs notes as `signs_as`, made if it is not there yet.
-    pub fn signer_or_new(&self, name: &str, signs_as: &str, algorithm: Algorithm) -> Result<SignerKey> {
+    fn signer_or_new(&self, name: &str, signs_as: &str, algorithm: Algorithm) -> Result<SignerKey> {
         let file = format!("{name}.key");
         if !self.holds(&file) {
             let key = SignerKey::from_seed(signs_as, algorithm, *Zeroizing::new(client::random::<32>()?))?;

@@ -13,6 +13,11 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering::SeqCst},
     time::Duration,
 };
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 use tonic_types::StatusExt;
@@ -137,4 +142,17 @@ async fn a_caller_is_counted_by_their_key_and_apart_from_others() {
     let request = token().attach(Request::new(GetBundleRequest::default()));
     let _permitted_or_not = client.get_bundle(request).await;
     assert_eq!(ledger.keys.lock().unwrap().len(), 4, "services of the deployment are not counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_does_not_say_what_it_speaks_is_closed() {
+    let limits = Limits { keep_alive_timeout: Duration::from_millis(200), ..Limits::default() };
+    let world = World::start(|parts| parts.limits(limits)).await;
+    for said in [&b""[..], b"PRI * HTTP"] {
+        let mut connection = TcpStream::connect(world.address).await.unwrap();
+        connection.write_all(said).await.unwrap();
+        let read = timeout(Duration::from_secs(60), connection.read_to_end(&mut Vec::new())).await;
+        assert!(read.is_ok(), "it stays open after {said:?}");
+    }
+    assert!(call(&world.channel().await, ANSWER).await.is_ok());
 }

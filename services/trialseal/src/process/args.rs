@@ -190,20 +190,12 @@ impl Common {
             _ => Ok(None),
         }
     }
-}
 
-impl Common {
     /// How much it takes on.
     pub(super) fn limits(&self) -> Limits {
         let seconds = |seconds| Duration::from_secs(u64::from(seconds));
         let calls = usize::from(self.calls.max(1));
-        Limits {
-            calls,
-            waiting: calls.div_ceil(4),
-            notice: seconds(self.notice),
-            drain: seconds(self.drain),
-            ..Limits::default()
-        }
+        Limits { notice: seconds(self.notice), drain: seconds(self.drain), ..Limits::for_calls(calls) }
     }
 }
 

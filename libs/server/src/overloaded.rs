@@ -1,7 +1,6 @@
-//! Whoever comes when there are enough is told to come back, at the least cost: before there is a span, and before anybody
-//! asks who they are. What a refusal costs is taken from those who were let in.
+//! The place of a call that was let in, and the answer to whoever finds none.
 
-use crate::{Limits, Problem, answer::Protocol, methods, stack::Stack};
+use crate::{Limits, Problem, answer::Protocol, methods, room::Room, stack::Stack};
 use axum::{
     extract::{Request, State},
     http::HeaderMap,
@@ -12,12 +11,13 @@ use std::sync::Arc;
 use tonic::{Code, body::Body};
 
 /// Handles a call that was let in, once there is a place.
-pub(crate) async fn shed(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+pub(crate) async fn place(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
     if methods::asks_for_health(request.uri().path()) {
         return next.run(request).await;
     }
     let protocol = Protocol::of(&request);
-    match stack.room.handle(next.run(request)).await {
+    let room = request.extensions().get::<Arc<Room>>().unwrap_or(&stack.room).clone();
+    match room.handle(next.run(request)).await {
         Some(answer) => answer,
         None => stack.refusal.to(protocol),
     }
