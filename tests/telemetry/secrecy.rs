@@ -63,7 +63,10 @@ async fn play(told: &Told) -> Play {
         play.secret(name, &fs::read(told.file("data/keys").join(name)).unwrap());
     }
     let receipts = fs::read_to_string(told.file("data/keys/receipts-capture.key")).unwrap();
-    play.plant("receipt key", receipts.trim().rsplit('+').next().unwrap());
+    // `PRIVATE+KEY+name+id+base64`: the base64 may hold a `+` of its own.
+    let secret = receipts.trim().splitn(5, '+').last().unwrap();
+    assert!(secret.len() >= 40, "a part of a key stands anywhere");
+    play.plant("receipt key", secret);
 
     let study = Study::create(&client, TITLE).await.unwrap();
     let site = study.open_site(&client, "701", SITE).await.unwrap();
