@@ -65,6 +65,7 @@ fn pack(folder: &Path) {
 }
 
 /// Makes the golden directory anew. Only a change of the format of data directories is a reason to: then beside this one.
+/// Run by hand: `cargo test -p trialseal --test golden -- --ignored write_the_golden_directory`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "writes into the repository"]
 async fn write_the_golden_directory() {

@@ -35,7 +35,7 @@ async fn warm(bus: &Bus, limits: &RateLimits) {
         if bus.figures().limited_here == before {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await; // between two questions; Redis's answer is what is waited for
     }
 }
 
