@@ -16,8 +16,8 @@ use std::{
 use support::{
     load::{Load, Plan},
     process::Up,
-    python::{python, run},
 };
+use testbed::judges::{python, run};
 
 /// A run of the load, and what the checker read after it.
 struct Recorded {

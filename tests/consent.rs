@@ -428,7 +428,7 @@ async fn whoever_looks_from_outside_is_on_record() {
     let policy = world.folder.path().join("judge-policy.txt");
     std::fs::write(&policy, world.policy_text()).unwrap();
     let judged =
-        support::python::python("verify_bundle.py").arg(&files[0]).arg("--policy").arg(&policy).arg("--json").output();
+        testbed::judges::python("verify_bundle.py").arg(&files[0]).arg("--policy").arg(&policy).arg("--json").output();
     let judged: serde_json::Value = serde_json::from_slice(&judged.unwrap().stdout).unwrap();
     assert_eq!(judged["record"], serde_json::to_value(report.record.as_ref().unwrap()).unwrap(), "{judged}");
     let record = report.record.unwrap();

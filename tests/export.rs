@@ -12,10 +12,8 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use support::{
-    World,
-    python::{environment, repository},
-};
+use support::{World, repository};
+use testbed::judges::environment;
 use trialseal::{
     audit::{Report, readable, receipts},
     export::{self, Export, Manifest},

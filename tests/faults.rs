@@ -23,9 +23,9 @@ use support::{
     faults::{Fault, Kind, Target, storm},
     load::{Figures, Load, Plan},
     process::{TRIALSEAL, Up},
-    python::python,
     seeded::Seeded,
 };
+use testbed::judges::python;
 use trialseal::audit::{Audit, readable};
 
 /// A number from the environment.

@@ -34,8 +34,9 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use support::{World, process::Up, python::run, repository};
+use support::{World, process::Up, repository};
 use tempfile::TempDir;
+use testbed::judges::run;
 use trialseal::{
     audit::{Audit, Report, readable},
     participant, people,

@@ -7,11 +7,8 @@ mod support;
 
 use serde_json::{Value, json};
 use std::{fs, process::Command};
-use support::{
-    World,
-    python::{environment, python, run},
-    repository,
-};
+use support::{World, repository};
+use testbed::judges::{environment, python, run};
 use tlog::merkle::{Tree, leaf_hash};
 
 #[test]

@@ -12,11 +12,8 @@ use std::{
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-use support::{
-    process::TRIALSEAL,
-    python::{node, python, run},
-    repository,
-};
+use support::{process::TRIALSEAL, repository};
+use testbed::judges::{node, python, run};
 use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 

@@ -21,7 +21,8 @@ use seal::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path};
 use study::{Bundles, bundles};
-use support::{World, python::python, repository};
+use support::{World, repository};
+use testbed::judges::python;
 use tlog::Hash;
 
 /// What a report claims, and how many witnesses it names.

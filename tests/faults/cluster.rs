@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testbed::{cluster::Cluster, packages, postgres::Postgres, redis::Redis, s3::S3};
+use testbed::{cluster::Cluster, judges, packages, postgres::Postgres, redis::Redis, s3::S3};
 
 /// The object store's own disk: small, so that it is filled at once.
 const DISK_MEBIBYTES: u32 = 256;
@@ -47,10 +47,12 @@ pub(crate) fn in_own_network(test: &str) -> bool {
         packages::install(&lacking);
     }
     drop((Postgres::start(), Redis::start().unwrap(), S3::start()));
-    crate::support::python::environment();
-    let mut inside = Command::new("unshare");
-    inside.args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
-    inside.arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
+    judges::environment();
+    let mut inside = packages::as_root();
+    inside.args(["unshare", "--net", "sh", "-c", "ip link set lo up && exec env \"$@\"", "sh"]);
+    let ours = |(name, _): &(String, String)| name == "PATH" || name.starts_with("TRIALSEAL_");
+    inside.args(env::vars().filter(ours).map(|(name, value)| format!("{name}={value}")));
+    inside.arg(format!("{INSIDE}=1")).arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
     assert!(inside.status().unwrap().success(), "see above");
     false
 }

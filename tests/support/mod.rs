@@ -5,17 +5,15 @@
 pub mod faults;
 pub mod load;
 pub mod process;
-pub mod python;
 pub mod receipts;
 pub mod seeded;
 pub mod told;
-
-pub use python::repository;
 
 use client::{Client, entry_number, sign_form};
 use seal::{command::FormDef, id::Name, policy::Policy};
 use std::path::PathBuf;
 use tempfile::TempDir;
+pub use testbed::repository;
 use trialseal::{
     audit::{Audit, Report},
     deployment::Deployment,

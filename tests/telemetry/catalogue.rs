@@ -1,9 +1,10 @@
 //! The dashboard and the alerts name what is measured, and everything that is measured; every alert says what to do.
 
-use crate::{collector::Collector, deployment::Told, python::repository};
+use crate::{collector::Collector, deployment::Told};
 use seal::command::FormDef;
 use serde_json::Value;
 use std::{collections::BTreeSet, fs};
+use testbed::repository;
 use trialseal::setup::{Study, text_item, value};
 
 fn document(name: &str) -> String {

@@ -6,7 +6,5 @@
 mod catalogue;
 mod collector;
 mod deployment;
-#[path = "../support/python.rs"]
-mod python;
 mod secrecy;
 mod trace;

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../../tests/support/python.rs"]
-mod python;
 mod trial;
 
 use proptest::{
@@ -12,6 +10,7 @@ use proptest::{
 };
 use seal::datapoint::Datapoint;
 use serde_json::{Map, Value, json};
+use testbed::judges;
 use trial::*;
 
 const TRIAL: [&str; 14] = [
@@ -58,7 +57,7 @@ fn cel_python_agrees() {
     let cases: Vec<Value> = cases().iter().map(case).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     serde_json::to_writer(&file, &json!({ "items": items, "cases": cases })).unwrap();
-    let judged: Value = serde_json::from_str(&python::run(python::python("eligibility.py").arg(file.path()))).unwrap();
+    let judged: Value = serde_json::from_str(&judges::run(judges::python("eligibility.py").arg(file.path()))).unwrap();
     let count = |outcome: &str| judged[outcome].as_u64().unwrap();
     assert_eq!(count("met") + count("not_met") + count("undetermined"), cases.len() as u64);
     for outcome in ["met", "not_met", "undetermined"] {

@@ -67,7 +67,7 @@ fn our_own_exports_come_back_with_every_provision() {
 /// Real files of HL7, if they are beside the repository.
 #[test]
 fn the_examples_of_hl7_are_read_and_other_resources_refused() {
-    let folder = examples::repository().join("../shared/data/fhir");
+    let folder = testbed::repository().join("../shared/data/fhir");
     if !folder.exists() {
         eprintln!("no real data beside the repository: {}", folder.display());
         return;

@@ -1,75 +1,15 @@
 //! Judges that share no code with us: PyPI `fhir.resources` for FHIR R4 and R5, npm `fhir` for the value sets of R4.
-//! Both are installed into `target/`, in the versions pinned in `tests/judges`.
 
 #![allow(clippy::unwrap_used)]
 
 mod examples;
 
-use examples::repository;
 use exchange::fhir;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
-};
+use std::{collections::BTreeMap, process::Command};
+use testbed::judges::{judge, node, python, run};
 
 type Findings = BTreeMap<String, Vec<String>>;
-
-/// A folder named after what is installed in it, filled once; other test processes wait.
-fn installed(kind: &str, pins: &[&str], fill: impl Fn(&Path)) -> PathBuf {
-    let contents: Vec<Vec<u8>> = pins.iter().map(|pin| fs::read(judges().join(pin)).unwrap()).collect();
-    let digest = tlog::sha256(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>()).to_hex();
-    let folder = repository().join("target").join(format!("{kind}-{}", &digest[..16]));
-    fs::create_dir_all(repository().join("target")).unwrap();
-    let lock = File::create(folder.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    if !folder.join("ready").exists() {
-        fill(&folder);
-        fs::write(folder.join("ready"), "").unwrap();
-    }
-    folder
-}
-
-fn judges() -> PathBuf {
-    repository().join("tests/judges")
-}
-
-/// The same environment as that of the end-to-end tests.
-fn python() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        installed("judges", &["requirements.txt"], |folder| {
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
-            let pip = ["install", "--quiet", "--requirement"];
-            run(Command::new(folder.join("bin/pip")).args(pip).arg(judges().join("requirements.txt")));
-        })
-    })
-}
-
-fn node() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let pins = ["package.json", "package-lock.json"];
-        installed("judges-npm", &pins, |folder| {
-            fs::create_dir_all(folder).unwrap();
-            for pin in pins {
-                fs::copy(judges().join(pin), folder.join(pin)).unwrap();
-            }
-            let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-            run(Command::new("npm").args(install).current_dir(folder));
-        })
-    })
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}\n{out}\n{err}");
-    out.into_owned()
-}
 
 fn file(cases: &[Value]) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -78,14 +18,13 @@ fn file(cases: &[Value]) -> tempfile::NamedTempFile {
 }
 
 fn fhir_resources(cases: &[Value]) -> Findings {
-    let mut command = Command::new(python().join("bin/python"));
-    let found = run(command.arg(judges().join("fhir_consent.py")).arg(file(cases).path()));
+    let found = run(python("fhir_consent.py").arg(file(cases).path()));
     serde_json::from_str(&found).unwrap()
 }
 
 fn npm_fhir(cases: &[Value]) -> Findings {
     let mut command = Command::new("node");
-    let found = run(command.arg(judges().join("fhir_consent.mjs")).arg(node()).arg(file(cases).path()));
+    let found = run(command.arg(judge("fhir_consent.mjs")).arg(node()).arg(file(cases).path()));
     serde_json::from_str(&found).unwrap()
 }
 

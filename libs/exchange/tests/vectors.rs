@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 
 fn check(name: &str, written: &str) {
-    let folder = examples::repository().join("docs/vectors/consent");
+    let folder = testbed::repository().join("docs/vectors/consent");
     let file = folder.join(name);
     if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some_and(|value| value == "1") {
         fs::create_dir_all(&folder).unwrap();

@@ -6,10 +6,7 @@ use identity::{Attributes, MatchingKey, national_id_token, token};
 use seal::Hash;
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, process::Command};
-
-fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
+use testbed::repository;
 
 fn vectors() -> Value {
     serde_json::from_slice(&fs::read(repository().join("docs/vectors/identity.json")).unwrap()).unwrap()

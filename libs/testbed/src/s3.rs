@@ -1,10 +1,10 @@
 //! An S3-compatible object store with its files on disk: `s3s-fs`, from its package registry.
 
-use crate::tied::Tied;
+use crate::{once::filled, tied::Tied};
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -121,18 +121,15 @@ impl Drop for S3 {
     }
 }
 
-/// The server's binary, installed below `target/` if it is missing.
+/// The server's binary, installed if it is missing.
 fn server() -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testbed");
-    let root = target.join(format!("s3s-fs-{VERSION}"));
-    let binary = root.join("bin/s3s-fs");
-    if !binary.exists() {
+    let root = filled("s3s-fs", VERSION.as_bytes(), |root| {
         let build = root.join("build");
         let mut install = Command::new("cargo");
         install.args(["install", "s3s-fs", "--version", VERSION, "--features", "binary", "--locked", "--debug"]);
-        install.arg("--root").arg(&root).env("CARGO_TARGET_DIR", &build);
+        install.args(["--force", "--root"]).arg(root).env("CARGO_TARGET_DIR", &build);
         assert!(install.status().expect("cargo runs").success(), "s3s-fs cannot be installed");
         let _not_needed_again = fs::remove_dir_all(build);
-    }
-    binary
+    });
+    root.join("bin/s3s-fs")
 }

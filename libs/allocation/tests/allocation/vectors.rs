@@ -11,13 +11,10 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
+use testbed::repository;
 
 fn judge(folder: &Path) -> Output {
     Command::new("python3").arg(repository().join("tests/judges/allocation.py")).arg(folder).output().unwrap()

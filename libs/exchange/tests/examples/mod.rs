@@ -5,7 +5,6 @@
 use exchange::record::{
     Approval, Capacity, Consent, Document, Handling, Party, Provision, ProvisionState, Quiz, Status,
 };
-use std::path::{Path, PathBuf};
 use tlog::sha256;
 
 /// 1 July 2026, 09:30 UTC.
@@ -13,11 +12,6 @@ pub const SIGNED: u64 = 1_782_898_200_000;
 /// 1 July 2027.
 pub const NEXT_YEAR: u64 = SIGNED + 365 * DAY;
 const DAY: u64 = 86_400_000;
-
-/// The root of the repository.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
 
 pub fn provision(name: &str, state: ProvisionState) -> Provision {
     let ended = matches!(state, ProvisionState::Withdrawn | ProvisionState::Expired);
