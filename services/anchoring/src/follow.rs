@@ -92,7 +92,7 @@ impl Known {
     }
 
     /// Takes note of news, which may be late: then it is none.
-    fn learn(&self, service: Service, head: &Head) {
+    pub(crate) fn learn(&self, service: Service, head: &Head) {
         let Ok(mut heads) = self.heads.lock() else { return };
         let known = heads.entry(head.stream).or_insert((service, head.number));
         known.1 = known.1.max(head.number);

@@ -29,7 +29,6 @@ use std::{
 use telemetry::meters;
 use tokio::{
     sync::watch,
-    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 use tonic::{Code, Request, Status};
@@ -85,22 +84,8 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
         };
         match opened {
             Ok(chain) => {
-                let known = Arc::new(Known::default());
-                let term = Term {
-                    _following: follow(&config, &known),
-                    chain,
-                    store: store.clone(),
-                    token,
-                    journals: config.journals.clone(),
-                    known,
-                    state: state.clone(),
-                    publishing: publishing.clone(),
-                    tips: HashMap::new(),
-                    checked: Checked::default(),
-                    stopped: HashSet::new(),
-                    lost: HashSet::new(),
-                    traces: Vec::new(),
-                };
+                let term = Term::new(chain, (store.clone(), token), &config.journals, &state, &publishing);
+                let _until_overtaken = follow(&config, &term.known); // news are for whoever makes blocks
                 meters().lease.set(1);
                 tokio::select! {
                     () = term.run(config.interval) => {}
@@ -167,8 +152,6 @@ struct Term {
     token: Token,
     journals: Journals,
     known: Arc<Known>,
-    /// Ends with the term: news are for whoever makes blocks.
-    _following: JoinSet<()>,
     state: State,
     publishing: watch::Sender<Option<u64>>,
     tips: HashMap<StreamId, Tip>,
@@ -181,6 +164,29 @@ struct Term {
 }
 
 impl Term {
+    fn new(
+        chain: Chain,
+        (store, token): (Store, Token),
+        journals: &Journals,
+        state: &State,
+        publishing: &watch::Sender<Option<u64>>,
+    ) -> Self {
+        Self {
+            chain,
+            store,
+            token,
+            journals: journals.clone(),
+            known: Arc::default(),
+            state: state.clone(),
+            publishing: publishing.clone(),
+            tips: HashMap::new(),
+            checked: Checked::default(),
+            stopped: HashSet::new(),
+            lost: HashSet::new(),
+            traces: Vec::new(),
+        }
+    }
+
     async fn run(mut self, interval: Duration) {
         loop {
             let more = self.round().await;
@@ -402,3 +408,7 @@ fn tip_after(block: &Block, hashes: &[Hash]) -> Tip {
         entry_hash: hashes.last().copied().unwrap_or(Hash::ZERO),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -214,3 +214,7 @@ fn within(level: u8, index: u64, width: u16, size: u64) -> Result<(), TilesError
 fn tile_width() -> u16 {
     u16::try_from(TILE_WIDTH).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -4,7 +4,7 @@ use crate::{
     wire,
     world::{ANSWER, HANG, World, call, eventually, metric, token},
 };
-use proto::anchoring::{GetBundleRequest, anchoring_service_client::AnchoringServiceClient};
+use proto::anchoring::{GetBundleRequest, GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient};
 use seal::key::SecretKey;
 use server::{Allowance, Limits};
 use std::{
@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering::SeqCst},
     time::Duration,
 };
+use tls::Identity;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -24,6 +25,15 @@ use tonic_types::StatusExt;
 
 fn reason(status: &Status) -> String {
     status.get_details_error_info().unwrap().reason
+}
+
+/// Asks for a datapoint's proof with a token of the actor who has that key.
+fn bundle_for(seed: [u8; 32]) -> Request<GetBundleRequest> {
+    let study = seal::id::Uuid::from_random([1; 16]);
+    let token = access::issue(&"dr-lee".parse().unwrap(), study, &SecretKey::from_seed(&seed), server::now_ms());
+    let mut request = Request::new(GetBundleRequest { study: study.to_string(), ..GetBundleRequest::default() });
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,6 +71,34 @@ async fn who_finds_no_room_is_told_to_come_back_and_health_is_always_told() {
     assert!(busy.await.unwrap().is_ok());
     drop(waiting.await.unwrap()); // it found room, or its patience ended first: the machine decides
     assert!(call(&channel, ANSWER).await.is_ok(), "there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outsiders_who_fill_their_room_leave_the_services_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    tls::pki::make(folder.path(), &[]).unwrap();
+    let identity = |name: &str| {
+        let file = |kind: &str| folder.path().join(format!("{name}.{kind}"));
+        Identity::watch(&file("pem"), &file("key"), &folder.path().join("ca.pem")).unwrap()
+    };
+    let limits = Limits { calls: 1, waiting: 0, ..Limits::default() };
+    let world = World::start_with(Some(identity("anchoring")), |parts| parts.limits(limits)).await;
+    let client = |name: &str| {
+        let settings = channel::Settings { attempts: 1, ..channel::Settings::default() };
+        let url = format!("https://{}", world.address);
+        AnchoringServiceClient::new(channel::Channel::new(&url, Some(identity(name)), settings).unwrap())
+    };
+    let (mut outsider, mut service) = (client("client"), client("capture"));
+    let busy = tokio::spawn({
+        let mut outsider = outsider.clone();
+        async move { outsider.get_checkpoint(GetCheckpointRequest { at_most: HANG }).await }
+    });
+    world.running(1).await;
+    let refused = outsider.get_bundle(bundle_for([1; 32])).await.unwrap_err();
+    assert_eq!(reason(&refused), "OVERLOADED");
+    service.get_bundle(bundle_for([1; 32])).await.unwrap();
+    world.seen.released.notify_one();
+    assert!(busy.await.unwrap().is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,13 +164,8 @@ async fn a_caller_is_counted_by_their_key_and_apart_from_others() {
     let ledger = Arc::new(Ledger::default());
     let world = World::start(|parts| parts.allowance(ledger.clone())).await;
     let mut client = AnchoringServiceClient::new(world.channel().await);
-    let study = seal::id::Uuid::from_random([1; 16]);
     for seed in [1, 1, 2] {
-        let key = SecretKey::from_seed(&[seed; 32]);
-        let token = access::issue(&"dr-lee".parse().unwrap(), study, &key, server::now_ms());
-        let mut request = Request::new(GetBundleRequest { study: study.to_string(), ..GetBundleRequest::default() });
-        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        client.get_bundle(request).await.unwrap();
+        client.get_bundle(bundle_for([seed; 32])).await.unwrap();
     }
     call(&world.channel().await, ANSWER).await.unwrap();
     let keys = ledger.keys.lock().unwrap().clone();

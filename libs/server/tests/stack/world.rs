@@ -9,7 +9,7 @@ use proto::anchoring::{
     anchoring_service_client::AnchoringServiceClient,
     anchoring_service_server::{AnchoringService, AnchoringServiceServer},
 };
-use server::{Parts, bind, serve};
+use server::{Parts, bind, serve, serve_tls};
 use std::{
     net::SocketAddr,
     panic,
@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 use telemetry::Guard;
+use tls::Identity;
 use tokio::{sync::Notify, task::JoinHandle};
 use tonic::{
     Request, Response, Status,
@@ -133,6 +134,11 @@ pub fn metric(name: &str) -> f64 {
 
 impl World {
     pub async fn start(with: impl FnOnce(Parts) -> Parts) -> Self {
+        Self::start_with(None, with).await
+    }
+
+    /// The same, with TLS if there is an identity.
+    pub async fn start_with(identity: Option<Identity>, with: impl FnOnce(Parts) -> Parts) -> Self {
         measured();
         let stub = Stub::default();
         let (listener, stop) = (bind("127.0.0.1:0".parse().unwrap()).await.unwrap(), Arc::new(Notify::new()));
@@ -149,8 +155,14 @@ impl World {
         let parts = Parts::of(Member::Anchoring).guarded(gatekeeper).http(http);
         let parts = with(parts.grpc(AnchoringServiceServer::new(stub.clone())));
         let stopped = stop.clone();
-        let served =
-            tokio::spawn(async move { serve(listener, parts, async move { stopped.notified().await }).await.unwrap() });
+        let stopped = async move { stopped.notified().await };
+        let served = tokio::spawn(async move {
+            let ended = match identity {
+                Some(identity) => serve_tls(listener, identity, parts, stopped).await,
+                None => serve(listener, parts, stopped).await,
+            };
+            ended.unwrap();
+        });
         Self { address, seen: stub.0, stop, served }
     }
 
