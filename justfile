@@ -23,7 +23,7 @@ test: venv
 # Debian keeps Python's venv in a package of its own.
 [private]
 venv:
-    python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) apt-get install --yes python3-venv
+    python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) sh -c "apt-get update && apt-get install --yes python3-venv"
 
 # Format, lints, licences and advisories. Installs cargo-deny from crates.io if it is missing.
 lint:
@@ -35,3 +35,8 @@ lint:
 # How fast this machine captures.
 bench *arguments:
     cargo run --release -- bench {{arguments}}
+
+# Random and mangled input for every parser, so many cases each.
+fuzz cases="100000":
+    PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus -- \
+        parsers_are_total any_bytes no_bytes changed_exports a_replaced_value any_message

@@ -13,9 +13,9 @@ use proto::{
 use seal::{
     MAX_DECISION_AGE_MS,
     command::{
-        ActorKind, Answer, Assent, Capacity, Collected, DocumentVersion, EraseParticipant, GiveConsent, GrantAccess,
-        Manner, Provision, Question, Quiz, Reconsent, ReconsentMode, RedactValue, RegisterActor,
-        RegisterRepresentative, Relation, RequestConsent, RevokeAccess, Task, WithdrawConsent, WithdrawalScope,
+        ActorKind, Answer, Assent, Capacity, DocumentVersion, EraseParticipant, GiveConsent, GrantAccess, Manner,
+        Provision, Question, Quiz, Reconsent, ReconsentMode, RedactValue, RegisterActor, RegisterRepresentative,
+        Relation, RequestConsent, RevokeAccess, Task, WithdrawalScope,
     },
     entry::Entry,
     id::Name,
@@ -62,20 +62,6 @@ async fn newcomer(world: &World) -> Participant {
     world.study.enrol(&world.client, &world.site).await.unwrap()
 }
 
-fn withdraw(world: &World, participant: &Participant, scope: WithdrawalScope) -> WithdrawConsent {
-    signed!(
-        world,
-        participant.name,
-        WithdrawConsent {
-            participant: participant.name.clone(),
-            site: participant.site.clone(),
-            provisions: Vec::new(),
-            scope: Some(scope),
-            collected: Some(Collected::Kept),
-        }
-    )
-}
-
 fn instance(participant: &Participant, event: &str) -> Option<FormInstance> {
     Some(FormInstance {
         participant: participant.name.to_string(),
@@ -120,7 +106,7 @@ async fn a_thousand_captures_racing_a_withdrawal_rest_on_a_consent_in_force() {
     let captures = stream::iter(0..RACING).map(capture).buffer_unordered(AT_ONCE);
     let withdrawal = async {
         quarter.notified().await;
-        let command = withdraw(&world, participant, WithdrawalScope::FurtherCollection);
+        let command = world.study.withdrawal(participant, WithdrawalScope::FurtherCollection).unwrap();
         world.client.record(&command, &[&participant.key]).await.unwrap()
     };
     let (outcomes, receipt) = tokio::join!(captures.collect::<Vec<_>>(), withdrawal);
@@ -513,7 +499,7 @@ async fn an_erased_participants_values_are_gone_and_every_other_proof_stands() {
         }
     );
     assert_eq!(reason(world.client.record(&erase, &[&officer.key]).await), "CONSENT_IN_FORCE");
-    let command = withdraw(&world, participant, WithdrawalScope::Everything);
+    let command = world.study.withdrawal(participant, WithdrawalScope::Everything).unwrap();
     world.client.record(&command, &[&participant.key]).await.unwrap();
     let incomplete = EraseParticipant { entries: Vec::new(), ..erase.clone() };
     assert_eq!(reason(world.client.record(&incomplete, &[&officer.key]).await), "ERASURE_INCOMPLETE");

@@ -12,7 +12,7 @@ mod play;
 mod study;
 mod support;
 
-use client::{Client, Reader, entry_number, new_uuid, now_ms, sign_form};
+use client::{Client, Reader, entry_number, now_ms, sign_form};
 use kept::{Kept, Receipts};
 use proto::{
     anchoring::ListBlocksRequest,
@@ -22,7 +22,7 @@ use proto::{
     journal::{EntryView, ReadEntriesRequest},
 };
 use seal::{
-    command::{Collected, Provision, Task, WithdrawConsent, WithdrawalScope},
+    command::{Provision, Task, WithdrawalScope},
     id::Service,
     policy::Policy,
     receipt::Receipt,
@@ -267,17 +267,7 @@ async fn extend(opened: &Opened) {
     let bundle = trialseal::prove::fetch(client, &reader, entry, "SYSBP", "").await.unwrap();
     let report = verify(&bundle, policy);
     assert!(report.verified, "{:?}", report.failure);
-    let withdraw = WithdrawConsent {
-        study: study.id,
-        request: new_uuid().unwrap(),
-        by: participant.name.clone(),
-        time: now_ms(),
-        participant: participant.name.clone(),
-        site: participant.site.clone(),
-        provisions: Vec::new(),
-        scope: Some(WithdrawalScope::Everything),
-        collected: Some(Collected::Kept),
-    };
+    let withdraw = study.withdrawal(&participant, WithdrawalScope::Everything).unwrap();
     client.record(&withdraw, &[&participant.key]).await.unwrap();
     let until = now_ms() + seal::MAX_DECISION_AGE_MS;
     let mut repeat = 1;

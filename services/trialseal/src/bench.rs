@@ -4,19 +4,14 @@ pub mod cluster;
 mod cores;
 pub mod overload;
 mod running;
+mod trial;
 mod up;
 
-use crate::{
-    deployment::Deployment,
-    setup::{Participant, Study, text_item, value},
-};
+use crate::deployment::Deployment;
 use anyhow::{Context, Result, bail};
-use client::{Client, SignedForm, sign_form};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use client::{Client, SignedForm};
 use proto::capture::submit_forms_response::Outcome;
-use rayon::prelude::*;
 use running::processor_seconds;
-use seal::{command::FormDef, id::Name};
 use serde::Serialize;
 use std::{
     fs,
@@ -26,13 +21,12 @@ use std::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use trial::Trial;
 
 /// Participants the forms are spread over.
 const PARTICIPANTS: usize = 20;
 /// Forms of as many participants, by which the gate's cost is measured: none of its answers serves twice.
 const STRANGERS: usize = 2_000;
-/// Commands under way while participants are enrolled.
-const AT_ONCE: usize = 64;
 /// Submissions the client has under way.
 const WINDOW: usize = 256;
 
@@ -78,14 +72,9 @@ pub struct Gate {
 pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
     let deployment = Deployment::start(folder, 0).await?;
     let client = Client::new(&deployment.endpoints)?;
-    let study = Study::create(&client, "BENCH").await?;
-    let site = study.open_site(&client, "701", "Synthetic site").await?;
-    let names: Vec<String> = (0..items).map(|n| format!("ITEM{n:03}")).collect();
-    let defs = names.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
-    study.define(&client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
-    let participants = enrolled(&client, &study, &site, PARTICIPANTS).await?;
+    let trial = Trial::set_up(&client, "BENCH", items, PARTICIPANTS).await?;
     let signing = Instant::now();
-    let signed = sign(&study, &participants, &names, ("VISIT 1", forms))?;
+    let signed = trial.signed("VISIT 1", forms)?;
     let signed_per_second = forms as f64 / signing.elapsed().as_secs_f64();
 
     let (bytes_before, cpu_before) = (size(folder)?, processor_seconds("self")?);
@@ -94,7 +83,7 @@ pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
     let seconds = start.elapsed().as_secs_f64();
     let cores = (processor_seconds("self")? - cpu_before) / seconds;
     let bytes = size(folder)?.saturating_sub(bytes_before);
-    let gate = gate(&client, &study, &site, &participants, &names).await?;
+    let gate = gate(&client, &trial).await?;
     deployment.stop().await;
 
     latencies.sort_unstable();
@@ -115,40 +104,14 @@ pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
     })
 }
 
-/// Enrols participants who consent.
-async fn enrolled(client: &Client, study: &Study, site: &Name, count: usize) -> Result<Vec<Participant>> {
-    let enrol = |_| async move {
-        let participant = study.enrol(client, site).await?;
-        study.consent(client, &participant).await?;
-        Ok(participant)
-    };
-    stream::iter(0..count).map(enrol).buffer_unordered(AT_ONCE).try_collect().await
-}
-
-/// Signs forms, spread over participants.
-fn sign(
-    study: &Study,
-    participants: &[Participant],
-    items: &[String],
-    (event, forms): (&str, usize),
-) -> Result<Vec<SignedForm>> {
-    let form = |n: usize| {
-        let participant = &participants[n % participants.len()];
-        let header = study.header(participant, event, "VS", u32::try_from(n)?)?;
-        let values = items.iter().map(|item| value(item, &format!("{}.{}", 90 + n % 60, n % 10))).collect();
-        Ok(sign_form(header, values, &study.coordinator.key)?)
-    };
-    (0..forms).into_par_iter().map(form).collect()
-}
-
 /// Measures what the gate costs, on forms of the same size in the same deployment.
-async fn gate(client: &Client, study: &Study, site: &Name, few: &[Participant], items: &[String]) -> Result<Gate> {
-    let strangers = enrolled(client, study, site, STRANGERS).await?;
+async fn gate(client: &Client, trial: &Trial) -> Result<Gate> {
+    let strangers = trial.enrolled(client, STRANGERS).await?;
     // Everybody's first form also makes their data key: that is not the gate's cost.
-    submit(client, sign(study, &strangers, items, ("FIRST", STRANGERS))?).await?;
+    submit(client, trial.signed_for(&strangers, "FIRST", STRANGERS)?).await?;
     let mut rates = [0.0; 2];
-    for (rate, (participants, event)) in rates.iter_mut().zip([(&strangers[..], "ASKED"), (few, "KEPT")]) {
-        let signed = sign(study, participants, items, (event, STRANGERS))?;
+    for (rate, (participants, event)) in rates.iter_mut().zip([(&strangers, "ASKED"), (&trial.participants, "KEPT")]) {
+        let signed = trial.signed_for(participants, event, STRANGERS)?;
         let start = Instant::now();
         submit(client, signed).await?;
         *rate = STRANGERS as f64 / start.elapsed().as_secs_f64();

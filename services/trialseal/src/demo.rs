@@ -10,10 +10,10 @@ use crate::{
     verify,
 };
 use anyhow::{Context, Result, bail, ensure};
-use client::{Client, Reader, entry_number, new_uuid, now_ms, sign_form};
+use client::{Client, Reader, entry_number, sign_form};
 use proto::{anchoring::GetCheckpointRequest, capture::GetItemHistoryRequest};
 use seal::{
-    command::{Collected, FormDef, ItemDef, ItemType, Submission, WithdrawConsent, WithdrawalScope},
+    command::{FormDef, ItemDef, ItemType, Submission, WithdrawalScope},
     datapoint::Datapoint,
     entry::Entry,
     id::Service,
@@ -186,17 +186,7 @@ impl Demo {
 
     async fn withdrawal(&self, study: &Study, participant: &Participant) -> Result<()> {
         chapter(7, "A participant withdraws consent; the next capture for them is refused.");
-        let withdraw = WithdrawConsent {
-            study: study.id,
-            request: new_uuid()?,
-            by: participant.name.clone(),
-            time: now_ms(),
-            participant: participant.name.clone(),
-            site: participant.site.clone(),
-            provisions: Vec::new(),
-            scope: Some(WithdrawalScope::Everything),
-            collected: Some(Collected::Kept),
-        };
+        let withdraw = study.withdrawal(participant, WithdrawalScope::Everything)?;
         self.client.record(&withdraw, &[&participant.key]).await?;
         told(format!("{} signed the withdrawal with their own key", participant.name));
         let begun = Instant::now();

@@ -98,8 +98,8 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
 
 /// Without Redis the processes ask each other, again and again.
 fn bus(process: &Process) -> Result<Bus> {
-    let (common, news) = (process.common(), process.news());
-    let Some(redis) = news.and_then(|news| news.redis.as_deref()) else { return Ok(Bus::absent()) };
+    let common = process.common();
+    let Some(redis) = process.shared().and_then(|shared| shared.redis.as_deref()) else { return Ok(Bus::absent()) };
     let identity = common.tls_cert.clone().zip(common.tls_key.clone());
     let trust = common.tls_ca.clone().map(|ca| Trust { ca: Some(ca), identity });
     Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
@@ -114,11 +114,11 @@ fn allowance(process: &Process, bus: &Bus) -> Option<Arc<dyn Allowance>> {
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {
     let mut gatekeeper = Gatekeeper::new()?;
-    let Some(admission) = process.admission() else { return Ok(gatekeeper) };
-    if let Some(policies) = &admission.policies {
+    let Some(shared) = process.shared() else { return Ok(gatekeeper) };
+    if let Some(policies) = &shared.policies {
         gatekeeper = gatekeeper.with_policies(policies)?;
     }
-    if let Some(oidc) = &admission.oidc {
+    if let Some(oidc) = &shared.oidc {
         gatekeeper = gatekeeper.with_oidc(Oidc::open(oidc)?);
     }
     Ok(gatekeeper)

@@ -4,10 +4,10 @@ use anyhow::Result;
 use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms};
 use seal::{
     command::{
-        ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, CreateStudy, DefineForms, Delegate,
-        EnrolParticipant, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice, Offer, Provision,
-        PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission, Task, Terms,
-        Training,
+        ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, Collected, CreateStudy, DefineForms,
+        Delegate, EnrolParticipant, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice, Offer,
+        Provision, PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission, Task,
+        Terms, Training, WithdrawConsent, WithdrawalScope,
     },
     datapoint::Datapoint,
     id::{Name, Uuid},
@@ -280,6 +280,21 @@ impl Study {
         };
         client.record(&define, &[&self.root.key]).await?;
         Ok(())
+    }
+
+    /// A withdrawal the participant will sign with their own key; what was collected is kept.
+    pub fn withdrawal(&self, participant: &Participant, scope: WithdrawalScope) -> Result<WithdrawConsent> {
+        Ok(WithdrawConsent {
+            study: self.id,
+            request: new_uuid()?,
+            by: participant.name.clone(),
+            time: now_ms(),
+            participant: participant.name.clone(),
+            site: participant.site.clone(),
+            provisions: Vec::new(),
+            scope: Some(scope),
+            collected: Some(Collected::Kept),
+        })
     }
 
     /// An unsigned header of a first submission by the coordinator.

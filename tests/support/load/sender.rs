@@ -2,9 +2,9 @@
 
 use super::{Load, Trial};
 use crate::support::{seeded::Seeded, told::Asked};
-use client::{Client, ClientError, Command, entry_number, new_uuid, now_ms, parse_receipt, sign_form};
+use client::{Client, ClientError, Command, entry_number, parse_receipt, sign_form};
 use seal::{
-    command::{Collected, GiveConsent, Payload, Provision, Submission, WithdrawConsent, WithdrawalScope},
+    command::{GiveConsent, Payload, Provision, Submission, WithdrawalScope},
     dsse,
     id::{Name, Service, Uuid},
     key::SecretKey,
@@ -96,17 +96,7 @@ impl Sender {
         let load = self.load.clone();
         let Trial { study, participants } = &load.trials[trial];
         let participant = &participants[who];
-        let withdraw = WithdrawConsent {
-            study: study.id,
-            request: new_uuid().unwrap(),
-            by: participant.name.clone(),
-            time: now_ms(),
-            participant: participant.name.clone(),
-            site: participant.site.clone(),
-            provisions: Vec::new(),
-            scope: Some(WithdrawalScope::Everything),
-            collected: Some(Collected::Kept),
-        };
+        let withdraw = study.withdrawal(participant, WithdrawalScope::Everything).unwrap();
         self.record(&withdraw, &participant.name, &[&participant.key]).await;
         let pause = Duration::from_millis(self.choices.below(WITHOUT_CONSENT_MS));
         sleep(pause.min(until.saturating_duration_since(Instant::now()))).await; // how long a person takes

@@ -1,19 +1,15 @@
 //! `trialseal bench cluster`: one process on embedded storage and a cluster, by the same load in one run.
 
 use super::{
-    enrolled,
     running::{memory_mib, named, processor_seconds},
-    sign, submit,
+    submit,
+    trial::Trial,
     up::Up,
 };
-use crate::{
-    prove,
-    setup::{Participant, Study, text_item},
-};
+use crate::prove;
 use anyhow::{Context, Result};
 use client::{Client, SignedForm};
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
-use seal::command::FormDef;
 use serde::Serialize;
 use sqlx::{AnyPool, any::install_default_drivers};
 use std::{
@@ -134,13 +130,6 @@ pub async fn run(folder: &Path, cluster: &Path, forms: usize, items: usize) -> R
     })
 }
 
-/// A study, the items of its form, and those whose forms are captured.
-struct Trial {
-    study: Study,
-    items: Vec<String>,
-    participants: Vec<Participant>,
-}
-
 /// Captures forms of the studies in turn, in several streams at once.
 async fn captured(client: &Client, studies: &[Trial], forms: usize) -> Result<Rate> {
     let mut streams = Vec::new();
@@ -150,7 +139,7 @@ async fn captured(client: &Client, studies: &[Trial], forms: usize) -> Result<Ra
             many => many.iter().skip(stream).step_by(STREAMS).collect(),
         };
         let (event, each) = (format!("{} OF {}", stream, studies.len()), (forms / STREAMS).div_ceil(theirs.len()));
-        let signed = theirs.iter().map(|of| sign(&of.study, &of.participants, &of.items, (&event, each)));
+        let signed = theirs.iter().map(|trial| trial.signed(&event, each));
         streams.push(in_turn(signed.collect::<Result<_>>()?));
     }
     let began = Instant::now();
@@ -172,18 +161,8 @@ fn in_turn(forms: Vec<Vec<SignedForm>>) -> Vec<SignedForm> {
 }
 
 async fn set_up_all(client: &Client, items: usize) -> Result<Vec<Trial>> {
-    let set_up = |number| set_up(client, number, items);
+    let set_up = async |number| Trial::set_up(client, &format!("BENCH-{number}"), items, PARTICIPANTS).await;
     stream::iter(0..STUDIES).map(set_up).buffer_unordered(AT_ONCE).try_collect().await
-}
-
-async fn set_up(client: &Client, number: usize, items: usize) -> Result<Trial> {
-    let study = Study::create(client, &format!("BENCH-{number}")).await?;
-    let site = study.open_site(client, "701", "Synthetic site").await?;
-    let items: Vec<String> = (0..items).map(|n| format!("ITEM{n:03}")).collect();
-    let defs = items.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
-    study.define(client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
-    let participants = enrolled(client, &study, &site, PARTICIPANTS).await?;
-    Ok(Trial { study, items, participants })
 }
 
 /// The cluster's databases by name.

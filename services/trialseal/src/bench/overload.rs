@@ -5,12 +5,10 @@
 
 mod offer;
 
-use super::{cores::Cores, enrolled, running::memory_mib, sign, up::Up};
-use crate::setup::{Participant, Study, text_item};
+use super::{cores::Cores, running::memory_mib, trial::Trial, up::Up};
 use anyhow::{Context, Result};
-use client::{Client, SignedForm};
+use client::Client;
 use offer::{Counted, flat_out, offer};
-use seal::command::FormDef;
 use serde::Serialize;
 use std::{path::Path, time::Duration};
 
@@ -84,12 +82,13 @@ pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Fig
     let up = Up::start(folder, cores.as_ref()).await?;
     cores.as_ref().map_or(Ok(()), Cores::keep_to_callers)?;
     let clients = (0..CONNECTIONS).map(|_| Client::new(up.endpoints())).collect::<Result<Vec<_>, _>>()?;
-    let forms = Forms::set_up(clients.first().context("no connection")?).await?;
+    let client = clients.first().context("no connection")?;
+    let trial = Trial::set_up(client, "OVERLOAD", ITEMS, PARTICIPANTS).await?;
     let of_phase = |event: &str, rate: f64| {
         let count = (rate * lasting.as_secs_f64()) as usize;
-        forms.signed(event, count.clamp(1, MOST))
+        trial.signed(event, count.clamp(1, MOST))
     };
-    let about = flat_out(&clients, forms.signed("TRIAL", TRIAL)?).await;
+    let about = flat_out(&clients, trial.signed("TRIAL", TRIAL)?).await;
     // As long as the others: the chain, and the database's own housekeeping, take their part only after a while.
     let peak = flat_out(&clients, of_phase("PEAK", about)?).await;
     let phase = async |event: &str, rate: f64| -> Result<Phase> {
@@ -108,29 +107,6 @@ pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Fig
         overloaded,
         memory,
     })
-}
-
-/// Forms that can be captured.
-struct Forms {
-    study: Study,
-    participants: Vec<Participant>,
-    items: Vec<String>,
-}
-
-impl Forms {
-    async fn set_up(client: &Client) -> Result<Self> {
-        let study = Study::create(client, "OVERLOAD").await?;
-        let site = study.open_site(client, "702", "Synthetic site").await?;
-        let items: Vec<String> = (0..ITEMS).map(|n| format!("ITEM{n:03}")).collect();
-        let defs = items.iter().map(|item| text_item(item)).collect::<Result<_>>()?;
-        study.define(client, "1", vec![FormDef { form: "VS".parse()?, items: defs, provision: None }]).await?;
-        let participants = enrolled(client, &study, &site, PARTICIPANTS).await?;
-        Ok(Self { study, participants, items })
-    }
-
-    fn signed(&self, event: &str, count: usize) -> Result<Vec<SignedForm>> {
-        sign(&self.study, &self.participants, &self.items, (event, count))
-    }
 }
 
 impl From<Counted> for Phase {

@@ -73,17 +73,14 @@ fn instance() -> String {
     std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "trialseal".to_owned())
 }
 
-/// Where news between processes travel.
+/// What every service but a witness is told.
 #[derive(Args)]
-pub(super) struct News {
+pub(super) struct Shared {
+    #[command(flatten)]
+    common: Common,
     /// Redis: redis://, rediss://, redis+sentinel://host,host/name or redis+cluster://host,host. Losing it loses nothing.
     #[arg(long, env = "TRIALSEAL_REDIS", hide_env_values = true)]
     pub(super) redis: Option<String>,
-}
-
-/// Who may do what.
-#[derive(Args)]
-pub(super) struct Admission {
     /// A folder of Cedar policies to use in place of the built-in ones.
     #[arg(long, env = "TRIALSEAL_POLICIES")]
     pub(super) policies: Option<PathBuf>,
@@ -96,11 +93,7 @@ pub(super) struct Admission {
 #[derive(Args)]
 pub struct Enrollment {
     #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) news: News,
-    #[command(flatten)]
-    pub(super) admission: Admission,
+    shared: Shared,
     /// The database of the participants' keys; capture shares it.
     #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
     pub(super) vault_database: String,
@@ -113,11 +106,7 @@ pub struct Enrollment {
 #[derive(Args)]
 pub struct Consent {
     #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) news: News,
-    #[command(flatten)]
-    pub(super) admission: Admission,
+    shared: Shared,
     /// Where the documents' files are: file:///folder or s3://bucket/prefix.
     #[arg(long, env = "TRIALSEAL_OBJECTS")]
     pub(super) objects: String,
@@ -130,11 +119,7 @@ pub struct Consent {
 #[derive(Args)]
 pub struct Capture {
     #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) news: News,
-    #[command(flatten)]
-    pub(super) admission: Admission,
+    shared: Shared,
     /// The database of the participants' keys; enrollment shares it.
     #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
     pub(super) vault_database: String,
@@ -150,11 +135,7 @@ pub struct Capture {
 #[derive(Args)]
 pub struct Anchoring {
     #[command(flatten)]
-    pub(super) common: Common,
-    #[command(flatten)]
-    pub(super) news: News,
-    #[command(flatten)]
-    pub(super) admission: Admission,
+    shared: Shared,
     /// Where the chain's files are: file:///folder or s3://bucket/prefix.
     #[arg(long, env = "TRIALSEAL_OBJECTS")]
     pub(super) objects: String,
@@ -176,7 +157,7 @@ pub struct Anchoring {
 #[derive(Args)]
 pub struct Witness {
     #[command(flatten)]
-    pub(super) common: Common,
+    common: Common,
     /// The policy: the chains it cosigns.
     #[arg(long, env = "TRIALSEAL_POLICY")]
     pub(super) policy: PathBuf,
@@ -211,24 +192,13 @@ impl Process {
         }
     }
 
-    /// Who may do what; a witness asks nobody who they are.
-    pub(super) fn admission(&self) -> Option<&Admission> {
+    /// What it is told of its surroundings; a witness has none, and asks nobody who they are.
+    pub(super) fn shared(&self) -> Option<&Shared> {
         match self {
-            Process::Enrollment(it) => Some(&it.admission),
-            Process::Consent(it) => Some(&it.admission),
-            Process::Capture(it) => Some(&it.admission),
-            Process::Anchoring(it) => Some(&it.admission),
-            Process::Witness(_) => None,
-        }
-    }
-
-    /// Where news between processes travel; a witness needs none.
-    pub(super) fn news(&self) -> Option<&News> {
-        match self {
-            Process::Enrollment(it) => Some(&it.news),
-            Process::Consent(it) => Some(&it.news),
-            Process::Capture(it) => Some(&it.news),
-            Process::Anchoring(it) => Some(&it.news),
+            Process::Enrollment(Enrollment { shared, .. })
+            | Process::Consent(Consent { shared, .. })
+            | Process::Capture(Capture { shared, .. })
+            | Process::Anchoring(Anchoring { shared, .. }) => Some(shared),
             Process::Witness(_) => None,
         }
     }
@@ -236,11 +206,11 @@ impl Process {
     /// What every service is told.
     pub(super) fn common(&self) -> &Common {
         match self {
-            Process::Enrollment(it) => &it.common,
-            Process::Consent(it) => &it.common,
-            Process::Capture(it) => &it.common,
-            Process::Anchoring(it) => &it.common,
-            Process::Witness(it) => &it.common,
+            Process::Witness(Witness { common, .. })
+            | Process::Enrollment(Enrollment { shared: Shared { common, .. }, .. })
+            | Process::Consent(Consent { shared: Shared { common, .. }, .. })
+            | Process::Capture(Capture { shared: Shared { common, .. }, .. })
+            | Process::Anchoring(Anchoring { shared: Shared { common, .. }, .. }) => common,
         }
     }
 
