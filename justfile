@@ -25,7 +25,7 @@ test: venv
 venv:
     python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) sh -c "apt-get update && apt-get install --yes python3-venv"
 
-# Format, lints, licences and advisories. Installs cargo-deny from crates.io if it is missing.
+# Format, lints, licences, bans and sources. Installs cargo-deny from crates.io if it is missing.
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings

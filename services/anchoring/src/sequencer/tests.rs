@@ -1,15 +1,19 @@
 //! What is slow or away holds up neither the lease nor the rest.
 
 use super::*;
-use crate::PART;
+use crate::{Journals, PART};
 use access::ServiceToken;
 use bus::Bus;
-use channel::{Settings, http::Http};
+use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;
-use seal::{entry::Head, id::Uuid};
+use seal::{
+    Hash,
+    entry::Head,
+    id::{Service, Uuid},
+};
 use sqlx::Row;
-use std::{net::TcpListener, path::Path};
+use std::{net::TcpListener, path::Path, time::Duration};
 use testbed::postgres::Postgres;
 use tlog::{
     key::{Algorithm, SignerKey},
