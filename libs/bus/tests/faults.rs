@@ -144,6 +144,26 @@ async fn a_worker_finds_out_by_itself_what_was_flushed_or_trimmed() {
     }
 }
 
+/// Redis forgets everything, and in the same millisecond the stream begins anew: what is added gets the number that the
+/// newest entry had.
+fn begin_anew(redis: &Redis) {
+    let script = "local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1] redis.call('DEL', KEYS[1]) \
+                  redis.call('XADD', KEYS[1], last, 'sweep', '1') return 'anew'";
+    let answer = redis.ask(&format!("EVAL \"{script}\" 1 {STREAM}")).unwrap();
+    assert!(answer.contains("anew"), "{answer}");
+}
+
+#[tokio::test]
+async fn another_entry_with_the_number_of_the_last_one_is_noticed() {
+    let redis = Redis::start().unwrap();
+    let bus = connect(&redis);
+    let (mut following, mut work) = (follower(&bus).await, worker(&bus).await);
+    begin_anew(&redis);
+    missed(&mut following).await;
+    swept(&mut work).await;
+    works(&bus, &mut following, &mut work, 1).await;
+}
+
 #[tokio::test]
 async fn the_stream_stays_bounded() {
     let redis = Redis::start().unwrap();
@@ -184,10 +204,10 @@ async fn nothing_but_heads_is_on_the_bus() {
     let keys = redis.ask("KEYS *").unwrap();
     assert_eq!(keys, format!("*1\r\n${}\r\n{STREAM}\r\n", STREAM.len()));
     let newest = redis.ask(&format!("XREVRANGE {STREAM} + - COUNT 1")).unwrap();
-    for field in ["stream", "number", "hash"] {
+    for field in ["stream", "number", "hash", "nonce"] {
         assert!(newest.contains(field));
     }
-    assert!(newest.contains("*6\r\n"), "three fields: {newest}");
+    assert!(newest.contains("*8\r\n"), "four fields: {newest}");
 }
 
 #[tokio::test]

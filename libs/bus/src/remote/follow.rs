@@ -42,13 +42,13 @@ async fn follow(line: &Line, service: Service, news: &mpsc::Sender<News>, pause:
             continue;
         };
         let mut read = cmd("XREAD");
-        read.arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(WAIT).arg("STREAMS").arg(&stream).arg(last);
+        read.arg("COUNT").arg(AT_ONCE).arg("BLOCK").arg(WAIT).arg("STREAMS").arg(&stream).arg(&last.id);
         let mut pipeline = redis::pipe();
         pipeline.add_command(read).add_command(stream::stands(&stream, last));
         let (read, stands): (Value, Value) = pipeline.query_async(&mut connection).await?;
         pause.reset();
         // Asked after the read: what stands then stood during it.
-        if stream::entries(stands).is_empty() {
+        if !last.is_in(stands) {
             mark = None;
             continue;
         }
@@ -58,7 +58,7 @@ async fn follow(line: &Line, service: Service, news: &mpsc::Sender<News>, pause:
                 Some(Content::Sweep) | None => News::Missed,
             };
             line.tell(news, heard).await;
-            mark = Some(entry.id);
+            mark = Some(entry);
         }
     }
 }

@@ -38,10 +38,10 @@ async fn tell(line: &Line, connection: &mut Option<Connection>, batch: &Batch) -
     let stream = stream::heads(batch.service);
     let mut pipeline = redis::pipe();
     if batch.missed {
-        pipeline.add_command(stream::add(&stream, &SWEEP)).ignore();
+        pipeline.add_command(stream::add(&stream, &stream::unique(&SWEEP))).ignore();
     }
     for moved in &batch.heads {
-        pipeline.add_command(stream::add(&stream, &moved.fields())).ignore();
+        pipeline.add_command(stream::add(&stream, &stream::unique(&moved.fields()))).ignore();
     }
     pipeline.query_async(connection).await
 }

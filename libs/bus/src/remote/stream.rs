@@ -23,7 +23,7 @@ pub(crate) fn dead(service: Service) -> String {
 }
 
 /// An entry of a stream.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) id: String,
     /// Names and values in turn.
@@ -33,6 +33,11 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn content(&self, service: Service) -> Option<Content> {
         message::read(service, &self.fields)
+    }
+
+    /// Whether it stands where [`stands`] looked for it.
+    pub(crate) fn is_in(&self, answer: Value) -> bool {
+        entries(answer).contains(self)
     }
 }
 
@@ -56,6 +61,15 @@ pub(crate) fn read(answer: Value) -> Vec<Entry> {
     streams.into_iter().filter_map(of).flat_map(entries).collect()
 }
 
+/// An entry's fields, and a random one: numbers of entries are times, and a stream that was flushed may give one a second
+/// time.
+pub(crate) fn unique(fields: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut random = [0; 8];
+    let _the_number_alone_will_do = getrandom::fill(&mut random);
+    let owned = fields.iter().map(|(name, value)| (name.as_ref().to_vec(), value.as_ref().to_vec()));
+    owned.chain([(b"nonce".to_vec(), random.to_vec())]).collect()
+}
+
 /// Adds an entry; a stream that has grown too long loses its oldest.
 pub(crate) fn add(stream: &str, fields: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> redis::Cmd {
     let length = if stream.ends_with(":dead") { DEAD } else { LENGTH };
@@ -69,18 +83,20 @@ pub(crate) fn add(stream: &str, fields: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)])
 
 /// The newest entry. As long as it stands there, nothing after it was lost, because streams lose their oldest first; an
 /// empty stream is given one, which asks everybody to sweep.
-pub(crate) async fn mark(connection: &mut Connection, stream: &str) -> Result<String, RedisError> {
+pub(crate) async fn mark(connection: &mut Connection, stream: &str) -> Result<Entry, RedisError> {
     let newest = cmd("XREVRANGE").arg(stream).arg("+").arg("-").arg("COUNT").arg(1).query_async(connection).await?;
-    match entries(newest).pop() {
-        Some(newest) => Ok(newest.id),
-        None => add(stream, &SWEEP).query_async(connection).await,
+    if let Some(newest) = entries(newest).pop() {
+        return Ok(newest);
     }
+    let fields = unique(&SWEEP);
+    let id = add(stream, &fields).query_async(connection).await?;
+    Ok(Entry { id, fields: fields.into_iter().flat_map(|(name, value)| [name, value]).collect() })
 }
 
-/// Asks whether a mark still stands.
-pub(crate) fn stands(stream: &str, mark: &str) -> redis::Cmd {
+/// Asks for what stands where a mark stood.
+pub(crate) fn stands(stream: &str, mark: &Entry) -> redis::Cmd {
     let mut command = cmd("XRANGE");
-    command.arg(stream).arg(mark).arg(mark).arg("COUNT").arg(1);
+    command.arg(stream).arg(&mark.id).arg(&mark.id).arg("COUNT").arg(1);
     command
 }
 

@@ -93,11 +93,11 @@ impl Worker<'_> {
             let (read, stands): (Value, Value) = pipeline.query_async(&mut connection).await?;
             pause.reset();
             let entries = stream::read(read);
-            if stream::entries(stands).is_empty() {
+            if !mark.is_in(stands) {
                 mark = stream::mark(&mut connection, &self.stream).await?;
                 self.sweep().await;
             } else if let Some(last) = entries.last() {
-                mark = last.id.clone();
+                mark = last.clone();
             }
             for entry in entries {
                 self.give(&mut connection, entry).await?;
@@ -106,10 +106,10 @@ impl Worker<'_> {
     }
 
     /// Makes the group if it is not there, and asks for a sweep.
-    async fn begin(&self, connection: &mut Connection) -> Result<String, RedisError> {
+    async fn begin(&self, connection: &mut Connection) -> Result<stream::Entry, RedisError> {
         let mark = stream::mark(connection, &self.stream).await?;
         let mut create = cmd("XGROUP");
-        create.arg("CREATE").arg(&self.stream).arg(self.group.name).arg(&mark);
+        create.arg("CREATE").arg(&self.stream).arg(self.group.name).arg(&mark.id);
         match create.query_async(connection).await {
             Err(error) if error.code() != Some("BUSYGROUP") => return Err(error),
             Err(_) | Ok(()) => {}
