@@ -1,7 +1,7 @@
 //! Where requests come from, and who gets no further. Whoever comes when there are enough is told to come back at the least
 //! cost: before there is a span, and before anybody asks who they are. What a refusal costs is taken from those let in.
 
-use crate::{answer::Protocol, methods, stack::Stack};
+use crate::{answer::Protocol, methods, stack::Stack, weighed::Weighed};
 use axum::{
     BoxError, Router,
     body::{Body, Bytes, HttpBody},
@@ -46,12 +46,20 @@ where
         if !is_health && present.is_none() {
             return Box::pin(ready(Ok(self.stack.refusal.to(Protocol::of(&request)))));
         }
-        let mut request = request.map(Body::new);
+        let held = room.hold();
+        let mut request = match Protocol::of(&request) {
+            Protocol::Grpc => {
+                let stack = self.stack.clone();
+                let refuse = move || stack.refusal.status();
+                request.map(|body| Body::new(Weighed::new(Body::new(body), held.clone(), refuse)))
+            }
+            Protocol::Http => request.map(Body::new),
+        };
         request.extensions_mut().insert(self.peer.clone());
         request.extensions_mut().insert(room.clone());
         let answer = self.router.call(request);
         Box::pin(async move {
-            let _until_answered = present;
+            let _until_answered = (present, held);
             answer.await
         })
     }

@@ -26,6 +26,7 @@ mod serve;
 mod spoken;
 mod stack;
 mod stopping;
+mod weighed;
 
 pub use admit::{admit_auditor, admit_service};
 pub use call::{Allowance, carry};

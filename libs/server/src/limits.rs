@@ -13,6 +13,9 @@ pub struct Limits {
     pub patience: Duration,
     /// How long a call may take to begin its answer, unless the caller gives it less.
     pub deadline: Duration,
+    /// The most bytes of large messages (more than 64 KiB) that are read and handled at once; whoever brings more is refused.
+    /// The deployment's own services may bring as much again.
+    pub messages: usize,
     /// The most connections at once; further ones wait to be accepted.
     pub connections: usize,
     /// The most calls of one connection at once (HTTP/2 streams).
@@ -43,6 +46,7 @@ impl Limits {
             waiting: calls.div_ceil(4),
             patience: Duration::from_millis(250),
             deadline: Duration::from_secs(30),
+            messages: 128 << 20,
             connections: 4_096,
             streams: 256,
             stream_window: 512 << 10,

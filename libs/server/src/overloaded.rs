@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use std::sync::Arc;
-use tonic::{Code, body::Body};
+use tonic::{Code, Status, body::Body};
 
 /// Handles a call that was let in, once there is a place.
 pub(crate) async fn place(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
@@ -35,6 +35,12 @@ impl Refusal {
         let problem = Problem::new(Code::ResourceExhausted, "OVERLOADED", what).retry_after(limits.patience * 2);
         let headers = Protocol::Grpc.refuse(problem.clone()).headers().clone();
         Self { problem, headers }
+    }
+
+    /// The status, counted.
+    pub(crate) fn status(&self) -> Status {
+        telemetry::meters().shed.add(1);
+        self.problem.clone().into()
     }
 
     /// The answer, counted.

@@ -15,12 +15,14 @@ use std::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-/// Room for calls being handled, and for those that wait.
+/// Room for calls being handled, for those that wait, and for the large messages they bring.
 pub(crate) struct Room {
     places: Semaphore,
     present: AtomicUsize,
     most: usize,
     patience: Duration,
+    bytes: AtomicUsize,
+    most_bytes: usize,
 }
 
 impl Room {
@@ -30,7 +32,14 @@ impl Room {
             present: AtomicUsize::new(0),
             most: limits.calls.saturating_add(limits.waiting),
             patience: limits.patience,
+            bytes: AtomicUsize::new(0),
+            most_bytes: limits.messages,
         }
+    }
+
+    /// What a call is about to bring.
+    pub(crate) fn hold(self: &Arc<Self>) -> Arc<Held> {
+        Arc::new(Held { room: self.clone(), bytes: AtomicUsize::new(0) })
     }
 
     /// Lets a call in, to be handled or to wait; nothing if there are enough of both.
@@ -55,6 +64,33 @@ impl Drop for Present {
     }
 }
 
+/// Bytes that a call holds in memory, until this is dropped.
+pub(crate) struct Held {
+    room: Arc<Room>,
+    bytes: AtomicUsize,
+}
+
+impl Held {
+    /// Holds so many bytes in place of those before; nothing, and false, if there is no room for them.
+    pub(crate) fn replace(&self, bytes: usize) -> bool {
+        self.room.bytes.fetch_sub(self.bytes.swap(0, AcqRel), Release);
+        let held = self.room.bytes.fetch_add(bytes, AcqRel).saturating_add(bytes);
+        let fits = bytes == 0 || held <= self.room.most_bytes;
+        if fits {
+            self.bytes.store(bytes, Release);
+        } else {
+            self.room.bytes.fetch_sub(bytes, Release);
+        }
+        fits
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.replace(0);
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -73,6 +109,20 @@ mod tests {
         assert_eq!(present.len(), 7);
         drop(present);
         assert!(room.enter().is_some(), "there is room again, and whoever was refused takes none");
+    }
+
+    #[test]
+    fn so_many_bytes_are_held_as_there_is_room_for() {
+        let room = Arc::new(Room::new(&Limits { messages: 10, ..Limits::default() }));
+        let (one, other) = (room.hold(), room.hold());
+        assert!(one.replace(7) && other.replace(3));
+        assert!(!other.replace(4), "one more than there is room for");
+        assert!(other.replace(3), "what was held before was given back");
+        assert!(one.replace(2) && other.replace(8));
+        drop(other);
+        assert!(one.replace(10));
+        drop(one);
+        assert!(room.hold().replace(10));
     }
 
     #[tokio::test(start_paused = true)]

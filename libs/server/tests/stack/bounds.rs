@@ -123,6 +123,25 @@ async fn a_connection_has_no_more_calls_at_once_than_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn large_messages_find_only_so_much_room_and_small_ones_go_on() {
+    let world = World::start(|parts| parts.limits(Limits { messages: 2 << 20, ..Limits::default() })).await;
+    let mut client = AnchoringServiceClient::new(world.channel().await);
+    let mut bring = async |bytes: usize| {
+        let mut request = bundle_for([1; 32]);
+        request.get_mut().item = "x".repeat(bytes);
+        client.get_bundle(request).await.map(drop)
+    };
+    bring(1 << 20).await.unwrap();
+    let announced = tokio::spawn(wire::announce(world.address, 3 << 19));
+    let refused = eventually("no room", async || bring(1 << 20).await.err()).await;
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
+    assert!(refused.get_details_retry_info().is_some());
+    bring(1 << 10).await.unwrap();
+    announced.abort();
+    eventually("room again", async || bring(1 << 20).await.ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn headers_larger_than_they_may_be_get_nowhere() {
     let world = World::start(|parts| parts.limits(Limits { header_bytes: 16 << 10, ..Limits::default() })).await;
     let large = "x".repeat(64 << 10);

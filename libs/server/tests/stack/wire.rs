@@ -4,11 +4,12 @@ use axum::{
     body::{Body, Bytes},
     http::{Request, Response},
 };
+use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use prost::Message;
 use proto::anchoring::GetCheckpointRequest;
-use std::net::SocketAddr;
+use std::{convert::Infallible, future::ready, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -35,6 +36,15 @@ pub async fn try_post(address: SocketAddr, what: u64, headers: &[(&str, &str)]) 
     let request = request.header("te", "trailers").body(Body::new(Full::new(Bytes::from(framed)))).unwrap();
     let (head, body) = client.request(request).await.ok()?.into_parts();
     Some(Response::from_parts(head, body.collect().await.ok()?.to_bytes()))
+}
+
+/// Begins a unary gRPC call, says that its message has so many bytes, and sends none of them until it is dropped.
+pub async fn announce(address: SocketAddr, length: u32) {
+    let prefix = [&[0][..], &length.to_be_bytes()].concat();
+    let body = stream::once(ready(Ok::<_, Infallible>(Bytes::from(prefix)))).chain(stream::pending());
+    let request = Request::post(format!("http://{address}{PATH}")).header("content-type", "application/grpc");
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let _never_answered = client.request(request.body(Body::from_stream(body)).unwrap()).await;
 }
 
 /// One request over HTTP/1.1: head and body.
