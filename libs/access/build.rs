@@ -1,6 +1,8 @@
 //! Lists every RPC there is, and demands that the built-in policies cover each.
 
-use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
+use std::{collections::BTreeSet, env, error::Error, fs,
+    path::{Path, PathBuf},
+};
 
 const PROTO: &str = "../../proto";
 const POLICIES: &str = "policies";
@@ -35,11 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Every RPC, `package.Service/Method`.
 fn rpcs() -> Result<BTreeSet<String>, Box<dyn Error>> {
-    let root = PathBuf::from(PROTO);
-    let files = ["enrollment", "consent", "capture", "anchoring", "journal"]
-        .map(|name| root.join(format!("trialseal/{name}/v1/{name}.proto")));
     let mut rpcs: BTreeSet<String> = EVERYWHERE.map(str::to_owned).into();
-    for file in protox::compile(files, [&root])?.file {
+    for file in protox::compile(protos(Path::new(PROTO))?, [PROTO])?.file {
         for service in &file.service {
             for method in &service.method {
                 rpcs.insert(format!("{}.{}/{}", file.package(), service.name(), method.name()));
@@ -47,6 +46,20 @@ fn rpcs() -> Result<BTreeSet<String>, Box<dyn Error>> {
         }
     }
     Ok(rpcs)
+}
+
+/// Every file below a folder that may have RPCs.
+fn protos(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(protos(&path)?);
+        } else if path.extension().is_some_and(|kind| kind == "proto") {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// Every RPC a policy names.

@@ -94,10 +94,9 @@ impl Parts {
         })
     }
 
-    /// Limits how often each caller may call.
-    pub fn allowance(mut self, allowance: Arc<dyn Allowance>) -> Self {
-        self.allowance = Some(allowance);
-        self
+    /// Limits how often each caller may call, if at all.
+    pub fn allowance(self, allowance: Option<Arc<dyn Allowance>>) -> Self {
+        Self { allowance, ..self }
     }
 
     /// Replaces the default limits.

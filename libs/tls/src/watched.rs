@@ -73,6 +73,7 @@ where
     T: Send + Sync + 'static,
     E: Error + Send + 'static,
 {
+    let mut refused = None;
     loop {
         sleep(every).await;
         let Some(watched) = watched.upgrade() else { return };
@@ -80,16 +81,15 @@ where
         let Ok(looked) = spawn_blocking(move || reader.look(seen)).await else { return };
         match looked {
             Ok(None) => {}
-            Ok(Some((found, value))) => {
+            Ok(Some((found, Ok(value)))) => {
                 seen = found;
-                match value {
-                    Ok(value) => {
-                        watched.replace(value);
-                        tracing::info!(what = source.what, "read again");
-                    }
-                    Err(error) => {
-                        tracing::error!(what = source.what, error = %error, "not usable: the last good ones stay");
-                    }
+                watched.replace(value);
+                tracing::info!(what = source.what, "read again");
+            }
+            // What is of no use now may be later, as a certificate whose time begins soon: it is looked at again, and told once.
+            Ok(Some((found, Err(error)))) => {
+                if refused.replace(found) != Some(found) {
+                    tracing::error!(what = source.what, %error, "not usable: the last good ones stay");
                 }
             }
             Err(error) => {

@@ -167,6 +167,13 @@ impl Witnesses {
     }
 }
 
+impl Drop for Witnesses {
+    /// Nobody waits for witnesses any more: who makes blocks now asks them anew.
+    fn drop(&mut self) {
+        self.urls.iter().for_each(|url| meters().witness.end(url));
+    }
+}
+
 async fn patiently<T>(answer: impl Future<Output = Result<T, CosignError>>) -> Result<T, CosignError> {
     timeout(PATIENCE, answer).await.unwrap_or(Err(CosignError::Slow))
 }

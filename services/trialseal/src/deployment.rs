@@ -5,7 +5,7 @@ mod data;
 pub use data::DataDir;
 
 use crate::{
-    keys::{self, KeyDir, WITNESSES},
+    keys::{self, KeyDir, NAME, WITNESSES},
     telling,
     wiring::{self, Peers, Wiring},
 };
@@ -138,10 +138,10 @@ struct Keys {
 
 impl Keys {
     fn load(keys: &KeyDir) -> Result<Self> {
-        let witness = |(name, algorithm): &(&str, _)| keys.witness(&format!("witness-{name}"), name, *algorithm);
-        let receipts = |service| keys.receipts(service).map(Arc::new);
+        let witness = |of: &(&str, _)| keys.witness(&format!("witness-{}", of.0), NAME, *of);
+        let receipts = |service| keys.receipts(NAME, service).map(Arc::new);
         Ok(Self {
-            chain: keys.chain()?,
+            chain: keys.chain(NAME)?,
             witnesses: WITNESSES.iter().map(witness).collect::<Result<_>>()?,
             receipts: [receipts(Service::Enrollment)?, receipts(Service::Consent)?, receipts(Service::Capture)?],
         })

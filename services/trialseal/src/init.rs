@@ -16,6 +16,10 @@ use tlog::key::SignerKey;
 pub struct Init {
     /// The folder to make. What it holds already is kept.
     folder: PathBuf,
+    /// The name of the deployment, such as a domain: its chain is NAME/chain. No two chains may have one name, because
+    /// witnesses remember a chain by it.
+    #[arg(long, default_value = keys::NAME)]
+    name: String,
     /// Where clients reach the enrollment service: URLs, comma separated.
     #[arg(long)]
     enrollment: String,
@@ -49,29 +53,30 @@ impl Init {
             witnesses: self.witnesses,
             tls: self.tls_ca.map(|ca| TlsFiles { ca, own: None }),
         };
-        make(&self.folder, &endpoints)?;
+        make(&self.folder, &self.name, &endpoints)?;
         Ok(self.folder)
     }
 }
 
 /// Makes the keys that are missing below `folder`/keys, and writes policy.txt and endpoints.json.
-pub fn make(folder: &Path, endpoints: &Endpoints) -> Result<()> {
-    let of = |name: &str| KeyDir::open(folder.join("keys").join(name));
+pub fn make(folder: &Path, name: &str, endpoints: &Endpoints) -> Result<()> {
+    let of = |service: &str| KeyDir::open(folder.join("keys").join(service));
     let (enrollment, consent, capture) = (of("enrollment")?, of("consent")?, of("capture")?);
     let anchoring = of("anchoring")?;
     let receipts = [
-        enrollment.receipts(Service::Enrollment)?,
-        consent.receipts(Service::Consent)?,
-        capture.receipts(Service::Capture)?,
+        enrollment.receipts(name, Service::Enrollment)?,
+        consent.receipts(name, Service::Consent)?,
+        capture.receipts(name, Service::Capture)?,
     ];
     share(&enrollment, "master.key", &[&capture])?;
     share(&enrollment, "service.token", &[&consent, &capture, &anchoring])?;
-    let witnesses = WITNESSES
-        .iter()
-        .map(|(name, algorithm)| Ok(of(&format!("witness-{name}"))?.witness("witness", name, *algorithm)?.verifier()));
+    let witnesses = WITNESSES.iter().map(|(organisation, algorithm)| {
+        let keys = of(&format!("witness-{organisation}"))?;
+        Ok(keys.witness("witness", name, (organisation, *algorithm))?.verifier())
+    });
     let witnesses = witnesses.collect::<Result<Vec<_>>>()?;
     let receipts: Vec<_> = receipts.iter().map(SignerKey::verifier).collect();
-    let policy = keys::policy(&anchoring.chain()?.verifier(), &witnesses, &receipts, endpoints);
+    let policy = keys::policy(&anchoring.chain(name)?.verifier(), &witnesses, &receipts, endpoints);
     write(&folder.join("policy.txt"), policy.as_bytes())?;
     write(&folder.join("endpoints.json"), serde_json::to_string_pretty(endpoints)?.as_bytes())
 }

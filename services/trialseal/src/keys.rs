@@ -12,8 +12,8 @@ use std::{
 use tlog::key::{Algorithm, SignerKey, VerifierKey};
 use zeroize::Zeroizing;
 
-/// The name of the chain, unless told otherwise.
-pub const ORIGIN: &str = "trialseal.example/chain";
+/// The name of a deployment, unless told otherwise.
+pub const NAME: &str = "trialseal.example";
 /// The witnesses: who runs each, and by which algorithm it cosigns. Two of them are needed.
 pub const WITNESSES: [(&str, Algorithm); 3] = [
     ("sponsor", Algorithm::CosignatureMlDsa44),
@@ -83,20 +83,25 @@ impl KeyDir {
         self.signer(name)
     }
 
-    /// The chain's key, made if it is not there yet.
-    pub fn chain(&self) -> Result<SignerKey> {
-        self.signer_or_new("chain", ORIGIN, Algorithm::Ed25519)
+    /// The key of a deployment's chain, made if it is not there yet.
+    pub fn chain(&self, deployment: &str) -> Result<SignerKey> {
+        self.signer_or_new("chain", &format!("{deployment}/chain"), Algorithm::Ed25519)
     }
 
     /// A service's receipt key, made if it is not there yet.
-    pub fn receipts(&self, service: Service) -> Result<SignerKey> {
-        let signs_as = format!("trialseal.example/receipts/{service}");
+    pub fn receipts(&self, deployment: &str, service: Service) -> Result<SignerKey> {
+        let signs_as = format!("{deployment}/receipts/{service}");
         self.signer_or_new(&format!("receipts-{service}"), &signs_as, Algorithm::Ed25519)
     }
 
-    /// A witness's key in the file `file`.key, made if it is not there yet.
-    pub fn witness(&self, file: &str, name: &str, algorithm: Algorithm) -> Result<SignerKey> {
-        self.signer_or_new(file, &format!("trialseal.example/witness/{name}"), algorithm)
+    /// A witness's key in the file `file`.key, made if it is not there yet. `organisation` runs it.
+    pub fn witness(
+        &self,
+        file: &str,
+        deployment: &str,
+        (organisation, algorithm): (&str, Algorithm),
+    ) -> Result<SignerKey> {
+        self.signer_or_new(file, &format!("{deployment}/witness/{organisation}"), algorithm)
     }
 }
 

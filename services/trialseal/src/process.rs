@@ -77,7 +77,8 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;
             let chains = policy.tlog.logs().iter().map(|log| log.key.clone()).collect();
             let database = open(&witness::PART).await?;
-            Ok(wiring::witness(witness::Config { database, key: keys.signer("witness")?, chains }))
+            let parts = wiring::witness(witness::Config { database, key: keys.signer("witness")?, chains });
+            Ok(parts.allowance(allowance(process, &Bus::absent())))
         }
     }
 }

@@ -63,11 +63,7 @@ impl Wiring {
     }
 
     fn at_the_door(&self, parts: Parts) -> Parts {
-        let parts = parts.guarded(self.gatekeeper.clone());
-        match &self.allowance {
-            Some(allowance) => parts.allowance(allowance.clone()),
-            None => parts,
-        }
+        parts.guarded(self.gatekeeper.clone()).allowance(self.allowance.clone())
     }
 
     fn enrollment_facts(&self) -> Result<RemoteFacts> {

@@ -166,7 +166,7 @@ impl Allowance for Ledger {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_calls_too_often_is_told_when_to_come_back() {
     let ledger = Arc::new(Ledger { wait: Some(Duration::from_secs(7)), ..Ledger::default() });
-    let world = World::start(|parts| parts.allowance(ledger.clone())).await;
+    let world = World::start(|parts| parts.allowance(Some(ledger.clone()))).await;
     let channel = world.channel().await;
     let status = call(&channel, ANSWER).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "RATE_LIMITED"));
@@ -181,7 +181,7 @@ async fn who_calls_too_often_is_told_when_to_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_is_counted_by_their_key_and_apart_from_others() {
     let ledger = Arc::new(Ledger::default());
-    let world = World::start(|parts| parts.allowance(ledger.clone())).await;
+    let world = World::start(|parts| parts.allowance(Some(ledger.clone()))).await;
     let mut client = AnchoringServiceClient::new(world.channel().await);
     for seed in [1, 1, 2] {
         client.get_bundle(bundle_for([seed; 32])).await.unwrap();

@@ -228,19 +228,24 @@ impl Term {
         if self.checked.all || self.checked.since.elapsed() < HEARD {
             return;
         }
-        let Ok(streams) = self.store.streams().await else { return };
-        let mut lost = HashSet::new();
-        for stream in streams.into_iter().filter(|stream| !heads.contains_key(stream)) {
-            match self.is_anywhere(stream).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::error!(%stream, "a journal that is on the chain was lost");
-                    lost.insert(stream);
-                }
-                Err(_) => return, // a service is away: asked again in the next round
+        match self.lost(heads).await {
+            Ok(lost) => (self.lost, self.checked.all) = (lost, true),
+            Err(error) => {
+                tracing::warn!(%error, "whether journals were lost is not known yet");
+                self.checked.since = Instant::now(); // the journals that are there do not wait for this in every round
             }
         }
-        (self.lost, self.checked.all) = (lost, true);
+    }
+
+    async fn lost(&self, heads: &HashMap<StreamId, (Service, u64)>) -> Result<HashSet<StreamId>, ReadError> {
+        let mut lost = HashSet::new();
+        for stream in self.store.streams().await?.into_iter().filter(|stream| !heads.contains_key(stream)) {
+            if !self.is_anywhere(stream).await? {
+                tracing::error!(%stream, "a journal that is on the chain was lost");
+                lost.insert(stream);
+            }
+        }
+        Ok(lost)
     }
 
     async fn is_anywhere(&self, stream: StreamId) -> Result<bool, ReadError> {

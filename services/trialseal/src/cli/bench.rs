@@ -97,6 +97,7 @@ fn new(folder: &Path) -> Result<&Path> {
 
 /// What was measured, once the folder is gone.
 fn removed<T>(folder: &Path, measured: Result<T>) -> Result<T> {
-    fs::remove_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    measured
+    let gone = fs::remove_dir_all(folder).with_context(|| format!("{}", folder.display()));
+    let measured = measured?;
+    gone.map(|()| measured)
 }
