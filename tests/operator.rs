@@ -71,6 +71,36 @@ async fn a_clean_stop_and_a_restart_go_on_where_it_was() {
     assert!(audit.run().await.unwrap().clean);
 }
 
+#[test]
+fn beyond_this_machine_nothing_is_served_or_reached_in_the_clear() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().display();
+    let [sqlite, vault] = ["capture", "vault"].map(|name| format!("sqlite://{made}/{name}.sqlite"));
+    let (keys, policy) = (format!("{made}/keys/capture"), format!("{made}/policy.txt"));
+    let urls = ["enrollment", "consent", "capture", "anchoring"].map(|name| format!("--{name}=https://{name}.example"));
+    let mut init = vec!["init", folder.path().to_str().unwrap(), "--name", "trial-7.example"];
+    init.extend(urls.iter().map(String::as_str));
+    init.extend(["--witness=https://w1.example", "--witness=https://w2.example", "--witness=https://w3.example"]);
+    assert!(trialseal(&init).status.success());
+    let policy = fs::read_to_string(policy).unwrap();
+    for name in
+        ["log trial-7.example/chain+", " trial-7.example/witness/cro+", "receipt trial-7.example/receipts/capture+"]
+    {
+        assert!(policy.contains(name), "{name} in {policy}");
+    }
+    let capture = |more: &[&str]| {
+        let known =
+            ["capture", "--keys", &keys, "--enrollment", "http://127.0.0.1:1", "--consent", "http://127.0.0.1:1"];
+        refuses(&[&known, more].concat(), "TLS is needed");
+    };
+    let remote = "postgres://capture:word@192.0.2.1/capture";
+    capture(&["--database", remote, "--vault-database", &vault]);
+    capture(&["--database", &sqlite, "--vault-database", remote]);
+    capture(&["--database", &sqlite, "--vault-database", &vault, "--redis", "redis://192.0.2.1"]);
+    capture(&["--database", &sqlite, "--vault-database", &vault, "--listen", "0.0.0.0:0"]);
+    refuses(&["migrate", "capture", "--database", remote], "TLS is needed");
+}
+
 #[tokio::test]
 async fn data_directories_and_ports_that_cannot_be_used_are_refused_with_advice() {
     let data = tempfile::tempdir().unwrap();

@@ -1,6 +1,10 @@
 //! Lists every RPC there is, and demands that the built-in policies cover each.
 
-use std::{collections::BTreeSet, env, error::Error, fs,
+use std::{
+    collections::BTreeSet,
+    env,
+    error::Error,
+    fs,
     path::{Path, PathBuf},
 };
 

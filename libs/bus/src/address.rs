@@ -8,7 +8,7 @@ use redis::{
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{fs, io, net::IpAddr, path::PathBuf, time::Duration};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -47,6 +47,24 @@ pub struct Trust {
 pub(crate) struct Server {
     url: Zeroizing<String>,
     trust: Option<Trust>,
+}
+
+/// Whether nobody on the way to the Redis at `url` can read or change what passes: TLS, or this machine alone.
+pub fn is_private(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let base = scheme.split_once('+').map_or(scheme, |(base, _)| base);
+    let rest = if scheme.ends_with("+sentinel") { rest.split('/').next().unwrap_or_default() } else { rest };
+    let is_here = |url: &String| {
+        url.as_str().into_connection_info().is_ok_and(|info| match info.addr() {
+            ConnectionAddr::Tcp(host, _) => {
+                let host = host.trim_matches(['[', ']']);
+                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.to_canonical().is_loopback())
+            }
+            ConnectionAddr::Unix(_) => true,
+            _ => false,
+        })
+    };
+    base == "rediss" || hosts(base, rest).iter().all(is_here)
 }
 
 /// What makes connections to it.
@@ -210,6 +228,30 @@ impl ConnectionLike for Connection {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_the_clear_is_private_on_this_machine_only() {
+        for url in [
+            "redis://localhost",
+            "redis://user:word@127.0.0.1:6379/2",
+            "redis://[::1]:6379",
+            "redis+cluster://127.0.0.1:7000,127.0.0.1:7001",
+            "redis+sentinel://127.0.0.1:26379,localhost:26380/primary",
+            "rediss://redis.example",
+            "rediss+cluster://one.example,other.example",
+        ] {
+            assert!(is_private(url), "{url}");
+        }
+        for url in [
+            "redis://redis:6379",
+            "redis://user:word@192.0.2.1",
+            "redis+cluster://127.0.0.1:7000,192.0.2.1:7001",
+            "redis+sentinel://127.0.0.1:26379,sentinel.example/primary",
+            "nothing",
+        ] {
+            assert!(!is_private(url), "{url}");
+        }
+    }
 
     fn maker(url: &str) -> Result<Maker, ConnectError> {
         Server::parse(url, None)?.maker()

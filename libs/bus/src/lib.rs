@@ -15,7 +15,7 @@ mod outbox;
 mod pause;
 mod remote;
 
-pub use address::{ConnectError, Trust};
+pub use address::{ConnectError, Trust, is_private};
 pub use figures::Figures;
 pub use limits::{Rate, RateLimits};
 pub use message::{Moved, Traceparent};

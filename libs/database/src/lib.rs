@@ -15,6 +15,7 @@ mod dialect;
 mod error;
 mod open;
 mod part;
+mod private;
 mod statement;
 mod write;
 
@@ -22,6 +23,7 @@ pub use dialect::Dialect;
 pub use error::OpenError;
 pub use open::{Database, file_url};
 pub use part::{Migrated, Migration, Part, migrate};
+pub use private::is_private;
 pub use statement::{MAX_VALUES, Row, Statement};
 pub use write::Transaction;
 

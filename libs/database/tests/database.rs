@@ -208,3 +208,23 @@ async fn a_url_of_another_database_is_refused_and_not_shown() {
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn over_tls_a_database_is_believed_by_its_authority_alone() {
+    let (postgres, ours, others) = (Postgres::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in [&ours, &others] {
+        tls::pki::make(folder.path(), &[]).unwrap();
+    }
+    postgres.restart_with_tls(&ours.path().join("capture.pem"), &ours.path().join("capture.key"));
+    let name = postgres.url("tls");
+    let url = |authority: &TempDir| {
+        let authority = authority.path().join("ca.pem");
+        format!("{name}?sslmode=verify-full&sslrootcert={}", authority.display())
+    };
+    migrate(&url(&ours), &ONE).await.unwrap();
+    let database = Database::open(&url(&ours), &ONE).await.unwrap();
+    let asked = sqlx::query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    assert!(asked.fetch_one(database.pool()).await.unwrap().get::<bool, _>(0));
+    let refused = migrate(&url(&others), &ONE).await;
+    assert!(matches!(refused, Err(OpenError::Database { .. })), "{refused:?}");
+}

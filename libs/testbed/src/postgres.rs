@@ -13,6 +13,8 @@ use tempfile::TempDir;
 /// Where Debian puts the programs, newest version last.
 const VERSIONS: &str = "/usr/lib/postgresql";
 const SUPERUSER: &str = "trialseal";
+/// Where the server looks for its certificate, among its files.
+const CERTIFICATE: &str = "server.crt";
 
 /// A server of its own, with every commit on the disk. Stopped when dropped, and when the process that started it ends,
 /// however that ends.
@@ -79,7 +81,8 @@ impl Postgres {
     /// Starts a stopped server again on the same port.
     pub fn resume_service(&self) {
         // Connections by TCP alone: a socket's path would have to be short.
-        let options = format!("-p {} -h 127.0.0.1 -k '' -c max_connections=300 -c fsync=on", self.port);
+        let tls = if self.files().join(CERTIFICATE).exists() { "on" } else { "off" };
+        let options = format!("-p {} -h 127.0.0.1 -k '' -c max_connections=300 -c fsync=on -c ssl={tls}", self.port);
         let start = ["start", "--silent", "--wait", "--options", &options, "--pgdata"];
         let log = self.folder.path().join("log");
         done(self.program("pg_ctl").args(start).arg(self.files()).arg("--log").arg(log));
@@ -89,6 +92,15 @@ impl Postgres {
     pub fn restart(&self) {
         self.stop();
         self.resume_service();
+    }
+
+    /// Restarts it with a certificate and its key, both in PEM: connections may use TLS from then on.
+    pub fn restart_with_tls(&self, certificate: &Path, key: &Path) {
+        let owner: &[&str] = if is_root() { &["--owner", "postgres"] } else { &[] };
+        for (file, name) in [(certificate, CERTIFICATE), (key, "server.key")] {
+            done(Command::new("install").args(["--mode", "600"]).args(owner).arg(file).arg(self.files().join(name)));
+        }
+        self.restart();
     }
 
     fn files(&self) -> PathBuf {

@@ -10,7 +10,7 @@ use crate::{
     import::{Import, Mapping, Subjects},
     init::Init,
     key,
-    process::{self, Process},
+    process::{self, PlainBackends, Process},
     prove, telling, verify,
 };
 use ask::Ask;
@@ -63,6 +63,8 @@ enum Command {
         /// The database: sqlite:///path or postgres://user:password@host/name.
         #[arg(long, env = "TRIALSEAL_DATABASE", hide_env_values = true)]
         database: String,
+        #[command(flatten)]
+        plain: PlainBackends,
     },
     /// Make a certificate authority for development, and certificates for the services. Running it again renews these.
     Pki {
@@ -293,7 +295,8 @@ impl Cli {
                 println!("keys, policy.txt and endpoints.json are in {}", folder.display());
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Migrate { part, database } => {
+            Command::Migrate { part, database, plain } => {
+                plain.check("--database", database::is_private(&database))?;
                 let migrated = database::migrate(&database, part.tables()).await?;
                 println!("{}: format {} (was {})", part.tables().name, migrated.to, migrated.from);
                 Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 mod args;
 
-pub use args::Process;
+pub use args::{PlainBackends, Process};
 
 use crate::{
     keys::KeyDir,
@@ -11,8 +11,9 @@ use crate::{
 };
 use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result};
+use args::Common;
 use bus::{Bus, Rate, RateLimits, Trust};
-use database::Database;
+use database::{Database, Part};
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Parts, bind, serve, serve_tls};
@@ -55,10 +56,10 @@ pub async fn run(process: Process) -> Result<()> {
 async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     let keys = KeyDir::existing(process.common().keys.clone());
     let wiring = || wiring(process, identity, &keys);
-    let open = async |part| Database::open(&process.common().database, part).await.context("--database");
+    let open = async |part| database(process.common(), "--database", &process.common().database, part).await;
     match process {
         Process::Enrollment(it) => {
-            let vault = vault(&keys, &it.vault_database).await?;
+            let vault = vault(process.common(), &keys, &it.vault_database).await?;
             wiring()?.enrollment(open(&enrollment::PART).await?, receipt_key(&keys, Service::Enrollment)?, vault)
         }
         Process::Consent(it) => {
@@ -66,7 +67,7 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
             wiring()?.consent(open(&consent::PART).await?, objects, receipt_key(&keys, Service::Consent)?)
         }
         Process::Capture(it) => {
-            let vault = vault(&keys, &it.vault_database).await?;
+            let vault = vault(process.common(), &keys, &it.vault_database).await?;
             wiring()?.capture(open(&capture::PART).await?, receipt_key(&keys, Service::Capture)?, vault)
         }
         Process::Anchoring(it) => {
@@ -101,6 +102,7 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
 fn bus(process: &Process) -> Result<Bus> {
     let common = process.common();
     let Some(redis) = process.shared().and_then(|shared| shared.redis.as_deref()) else { return Ok(Bus::absent()) };
+    common.plain.check("--redis", bus::is_private(redis))?;
     let identity = common.tls_cert.clone().zip(common.tls_key.clone());
     let trust = common.tls_ca.clone().map(|ca| Trust { ca: Some(ca), identity });
     Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
@@ -129,8 +131,13 @@ fn receipt_key(keys: &KeyDir, service: Service) -> Result<Arc<SignerKey>> {
     keys.signer(&format!("receipts-{service}")).map(Arc::new)
 }
 
-async fn vault(keys: &KeyDir, url: &str) -> Result<Vault> {
-    let database = Database::open(url, &vault::PART).await.context("--vault-database")?;
+async fn database(common: &Common, flag: &'static str, url: &str, part: &Part) -> Result<Database> {
+    common.plain.check(flag, database::is_private(url))?;
+    Database::open(url, part).await.context(flag)
+}
+
+async fn vault(common: &Common, keys: &KeyDir, url: &str) -> Result<Vault> {
+    let database = database(common, "--vault-database", url, &vault::PART).await?;
     Ok(Vault::open(database, MasterKey::new(*keys.secret("master.key")?)))
 }
 

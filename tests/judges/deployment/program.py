@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from manifests import Manifest, Workload, of_kind, workloads
 from objects import listed, rendered
 
-# Variables that libraries read by convention: the AWS SDKs', OpenTelemetry's, the log's.
+# Variables that libraries read by convention: the AWS SDKs', PostgreSQL's, OpenTelemetry's, the log's.
 CONVENTIONS = {
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP"),
+    *("PGSSLROOTCERT", "PGSSLMODE"),
     *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "RUST_LOG"),
 }
 TLS = {"TRIALSEAL_TLS_CERT", "TRIALSEAL_TLS_KEY", "TRIALSEAL_TLS_CA"}

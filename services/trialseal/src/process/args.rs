@@ -1,6 +1,7 @@
 //! The flags of the processes. Each can be said by an environment variable instead.
 
 use crate::{deployment::DEFAULT_PORTS, wiring::Peers};
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use server::Limits;
 use std::{
@@ -51,6 +52,8 @@ pub(super) struct Common {
     /// The service's database: sqlite:///path or postgres://user:password@host/name.
     #[arg(long, env = "TRIALSEAL_DATABASE", hide_env_values = true)]
     pub(super) database: String,
+    #[command(flatten)]
+    pub(super) plain: PlainBackends,
     /// This process among the replicas of its service.
     #[arg(long, env = "TRIALSEAL_INSTANCE", default_value_t = instance())]
     pub(super) instance: String,
@@ -66,6 +69,23 @@ pub(super) struct Common {
     /// How many seconds running calls may take to finish when the process is told to stop.
     #[arg(long, env = "TRIALSEAL_DRAIN", default_value_t = 10)]
     drain: u16,
+}
+
+/// Whether databases and Redis must be reached by TLS.
+#[derive(Args)]
+pub struct PlainBackends {
+    /// Lets PostgreSQL and Redis be reached in the clear beyond this machine: for trying things out.
+    #[arg(long, env = "TRIALSEAL_PLAIN_BACKENDS")]
+    plain_backends: bool,
+}
+
+impl PlainBackends {
+    /// Fails unless `flag` says where nobody on the way can read or change what passes, or that does not matter.
+    pub fn check(&self, flag: &str, is_private: bool) -> Result<()> {
+        let how = "--database wants sslmode=verify-full in its URL, --redis a rediss:// one";
+        ensure!(is_private || self.plain_backends, "{flag}: beyond this machine TLS is needed ({how})");
+        Ok(())
+    }
 }
 
 /// The name of the machine or pod.
