@@ -93,7 +93,7 @@ async fn every_planted_fault_is_found_and_nothing_else() {
     assert_eq!((count("not_on_the_chain"), count("on_the_chain_late")), (0, 0), "{report:#}");
 
     let plants: BTreeMap<String, Vec<String>> = serde_json::from_str(&run(python("plant.py").arg("--list"))).unwrap();
-    assert!(plants.len() >= 16);
+    assert!(plants.len() >= 17);
     for (plant, zeros) in plants {
         let folder = recorded.folder.path().join(&plant);
         fs::create_dir(&folder).unwrap();

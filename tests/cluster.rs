@@ -71,6 +71,7 @@ async fn the_story_is_told_on_a_cluster_restarts_go_unnoticed_and_a_lost_databas
     let cluster = restarting.await.unwrap();
     println!("{figures}\nthe library tried {} calls again", RETRIES.load(Relaxed));
     assert_eq!((figures.again, figures.given_up), (0, 0), "calls failed: {:?}", figures.failures);
+    assert!(figures.checkpoints > 0 && figures.reads > 0 && figures.by_kind.len() > 2, "a service was not called");
 
     let url = format!("https://{}", cluster.members["capture-1"].address);
     let identity = Identity::client(&place.join("pki/ca.pem"), None).unwrap();

@@ -24,7 +24,7 @@ from journals import BOUND_MS, Chain, Study, stream_of
 
 LISTED = 200
 ZEROS = {
-    "lost": "acknowledged or on the chain, and not in the journal",
+    "lost": "acknowledged or on the chain, and not in the journal; or acknowledged, and not on the chain in the end",
     "duplicated": "a request, a number or a command recorded twice",
     "gaps": "numbers, previous hashes, times or blocks that do not follow each other",
     "forks": "checkpoints that are not of one chain",
@@ -69,8 +69,8 @@ def lines(path):
 class Told:
     """Each command as its client saw it: first asked for when, and answered with what."""
 
-    def __init__(self, report, events, studies, receipt_keys):
-        self.report, self.studies, self.keys = report, studies, receipt_keys
+    def __init__(self, report, events, studies, receipt_keys, taken):
+        self.report, self.studies, self.keys, self.taken = report, studies, receipt_keys, taken
         self.commands = {}
         for event in events:
             self.take(event)
@@ -131,6 +131,8 @@ class Told:
         block = getattr(recorded, "block", None)
         if block is None:
             self.report.counted["not_on_the_chain"] += 1
+            if anchored_by is not None and anchored_by < self.taken:
+                self.report.find("lost", "was acknowledged, and is on no chain though that was promised and waited for", **where)
         elif anchored_by is not None and block.time > anchored_by:
             self.report.counted["on_the_chain_late"] += 1
             self.report.most("latest_on_the_chain_ms", block.time - anchored_by)
@@ -196,7 +198,7 @@ def judge(told, shot):
     for founded in lines(told / "studies.jsonl"):
         studies[founded["study"]] = study = Study(report, chain, shot, founded)
         study.judge()
-    Told(report, lines(told / "commands.jsonl"), studies, receipt_keys).judge()
+    Told(report, lines(told / "commands.jsonl"), studies, receipt_keys, shot.taken).judge()
     return report.as_json()
 
 

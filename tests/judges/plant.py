@@ -143,17 +143,27 @@ def lost_entry(place):
     place.journal("capture", lambda rows: rows[:-1])
 
 
-def lost_receipt(place):
-    """Somebody holds a receipt for an entry that is nowhere."""
-    data = following(entry_of(place.rows("capture")[-1]))
+def acknowledged(place, data, anchored_by):
+    """A client was told that the entry is recorded, and by when it will be on the chain."""
     root = base64.b64encode(v.leaf(data)).decode()
-    note = signed_note(f"trialseal/receipt@v1 sha256\n1\n{root}\n{time.time_ns() // 1_000_000}\n", place.keys["receipts"])
+    note = signed_note(f"trialseal/receipt@v1 sha256\n1\n{root}\n{anchored_by}\n", place.keys["receipts"])
     receipt = {"entry": base64.b64encode(data).decode(), "index": 0, "path": [], "note": note}
     asked = {"study": place.study, "service": "capture", "request": str(uuid.uuid4()), "at": 0}
     attempt = {"event": "attempt", "kind": "submit-form", "participant": "P-AAAAAAAAAAAAAAAA"}
     attempt["envelope"] = v.read_entry(data).envelope.hex()
     answer = {"event": "acknowledged", "receipt": receipt}
     place.commands(lambda rows: rows + [{**asked, **attempt}, {**asked, **answer}])
+
+
+def lost_receipt(place):
+    """Somebody holds a receipt for an entry that is nowhere."""
+    acknowledged(place, following(entry_of(place.rows("capture")[-1])), time.time_ns() // 1_000_000)
+
+
+def never_anchored(place):
+    """A capture is recorded and acknowledged, and its time is over: it is on no chain."""
+    captured(place, secret(place.keys["coordinator"]))
+    acknowledged(place, entry_of(place.rows("capture")[-1]), 1)
 
 
 def command_twice(place):
@@ -277,6 +287,7 @@ def signed_by_nobody(place):
 PLANTS = {
     lost_entry: {"lost"},
     lost_receipt: {"lost"},
+    never_anchored: {"lost"},
     command_twice: {"duplicated"},
     number_twice: {"duplicated"},
     number_left_out: {"gaps"},

@@ -1,6 +1,7 @@
 """What the checker reads of a deployment: its journals, its chain, its witnesses. Read once, kept in a folder, judged there.
 
-A snapshot holds `policy.txt`, `checkpoint`, `chain.txt` (the blocks, base64, a line each), `witnesses.jsonl` (source, note)
+A snapshot holds `policy.txt`, `checkpoint`, `chain.txt` (the blocks, base64, a line each), `taken` (when the chain was last
+waited for, in milliseconds since 1970), `witnesses.jsonl` (source, note)
 and for each study and service `<study>.<service>.jsonl` (a line for each entry, with the fields of `ReadEntriesResponse`).
 """
 
@@ -39,6 +40,7 @@ class Snapshot:
         checkpoint = folder / "checkpoint"
         self.checkpoint = checkpoint.read_text("utf-8") if checkpoint.exists() else None
         self.chain = [base64.b64decode(line) for line in (folder / "chain.txt").read_text("ascii").split()]
+        self.taken = int((folder / "taken").read_text("ascii"))
         with open(folder / "witnesses.jsonl", encoding="utf-8") as file:
             self.witnesses = [json.loads(line) for line in file]
 
@@ -263,6 +265,7 @@ def take(told, endpoints, policy, folder, patience):
         if done or time.monotonic() > until:
             break
         time.sleep(AGAIN)
+    (folder / "taken").write_text(str(time.time_ns() // 1_000_000), "ascii")
     if note is not None:
         (folder / "checkpoint").write_text(note, "utf-8")
     (folder / "chain.txt").write_text("".join(base64.b64encode(block).decode() + "\n" for block in blocks), "ascii")

@@ -6,7 +6,7 @@ mod sender;
 
 use super::told::{Asked, Told};
 use client::{Client, ClientError};
-use proto::anchoring::GetCheckpointRequest;
+use proto::{anchoring::GetCheckpointRequest, enrollment::GetStudyRequest};
 use seal::{command::FormDef, receipt::Receipt};
 use sender::Sender;
 use std::{
@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::{interval, sleep, timeout};
-use tonic::Code;
+use tonic::{Code, Response, Status};
 use trialseal::setup::{Participant, Study, text_item};
 
 /// How much load, for how long.
@@ -51,12 +51,14 @@ pub struct Figures {
     pub by_kind: BTreeMap<&'static str, u64>,
     /// Final refusals by their reason.
     pub refused: BTreeMap<String, u64>,
-    /// Attempts after the first.
+    /// Attempts that were not answered.
     pub again: u64,
     /// Why there were.
     pub failures: BTreeMap<String, u64>,
     pub given_up: u64,
     pub checkpoints: u64,
+    /// Reads of studies that were answered.
+    pub reads: u64,
     /// The longest time in which nothing was acknowledged.
     pub silence: Duration,
     latencies: Vec<Duration>,
@@ -74,8 +76,9 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { acknowledged, by_kind, refused, again, failures, given_up, checkpoints, silence, .. } = self;
-        writeln!(f, "acknowledged {acknowledged} {by_kind:?}, given up {given_up}, checkpoints seen {checkpoints}")?;
+        let Self { acknowledged, by_kind, refused, again, failures, given_up, checkpoints, reads, silence, .. } = self;
+        writeln!(f, "acknowledged {acknowledged} {by_kind:?}, given up {given_up}")?;
+        writeln!(f, "checkpoints seen {checkpoints}, studies read {reads}")?;
         writeln!(f, "refused {refused:?}; tried again {again} {failures:?}")?;
         let (half, most) = (self.within(0.5), self.within(0.99));
         write!(f, "answered within {half:?} (half), {most:?} (99 %); silent for {silence:?} at the longest")
@@ -139,14 +142,15 @@ impl Load {
     pub async fn run(self: &Arc<Self>, client: &Client) -> Figures {
         self.figures.lock().unwrap().1 = Instant::now();
         let until = Instant::now() + self.plan.lasting;
-        let collecting = tokio::spawn(self.clone().collect(client.clone()));
+        let others =
+            [tokio::spawn(self.clone().collect(client.clone())), tokio::spawn(self.clone().read(client.clone()))];
         let sending: Vec<_> = (0..self.plan.clients)
             .map(|which| tokio::spawn(Sender::new(self.clone(), client.clone(), which).run(until)))
             .collect();
         for task in sending {
             task.await.unwrap();
         }
-        collecting.abort();
+        others.iter().for_each(|task| task.abort());
         self.figures.lock().unwrap().0.clone()
     }
 
@@ -156,12 +160,35 @@ impl Load {
         loop {
             every.tick().await;
             let ask = GetCheckpointRequest { at_most: 0 };
-            let Ok(Ok(answer)) = timeout(ATTEMPT, client.anchoring.clone().get_checkpoint(ask)).await else { continue };
-            let note = answer.into_inner().checkpoint;
+            let Some(answer) = self.answered(client.anchoring.clone().get_checkpoint(ask)).await else { continue };
+            let note = answer.checkpoint;
             if note != last {
                 self.told.checkpoint("anchoring", &note).await;
                 self.figures.lock().unwrap().0.checkpoints += 1;
                 last = note;
+            }
+        }
+    }
+
+    /// Reads a study from enrollment, again and again.
+    async fn read(self: Arc<Self>, client: Client) {
+        let mut every = interval(COLLECT);
+        for Trial { study, .. } in self.trials.iter().cycle() {
+            every.tick().await;
+            let ask = study.reads(&study.coordinator).request(GetStudyRequest { study: study.id.to_string() });
+            if self.answered(client.enrollment().get_study(ask)).await.is_some() {
+                self.figures.lock().unwrap().0.reads += 1;
+            }
+        }
+    }
+
+    /// The answer to one attempt; one without an answer is counted like that of a command.
+    async fn answered<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Option<T> {
+        match timeout(ATTEMPT, call).await.map_or_else(|_| Err(stood_still()), |answer| answer.map_err(Into::into)) {
+            Ok(answer) => Some(answer.into_inner()),
+            Err(error) => {
+                self.again(&error);
+                None
             }
         }
     }
@@ -235,7 +262,7 @@ fn passing(error: &ClientError) -> bool {
 }
 
 fn stood_still() -> ClientError {
-    tonic::Status::deadline_exceeded("no answer").into()
+    Status::deadline_exceeded("no answer").into()
 }
 
 fn reason(error: &ClientError) -> String {

@@ -4,11 +4,12 @@ use crate::{
     wire,
     world::{ANSWER, HANG, World, call, eventually, metric, token},
 };
+use access::Member;
 use proto::anchoring::{GetBundleRequest, GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient};
 use seal::key::SecretKey;
-use server::{Allowance, Limits};
+use server::{Allowance, Limits, Parts, ServeError, bind, serve};
 use std::{
-    future::{Future, ready},
+    future::{Future, pending, ready},
     pin::Pin,
     sync::{Arc, Mutex, atomic::Ordering::SeqCst},
     time::Duration,
@@ -148,6 +149,13 @@ async fn headers_larger_than_they_may_be_get_nowhere() {
     let answer = wire::try_post(world.address, ANSWER, &[("x-large", &large)]).await;
     assert!(answer.is_none_or(|answer| !answer.status().is_success()));
     assert!(wire::try_post(world.address, ANSWER, &[("x-small", "x")]).await.is_some());
+}
+
+#[tokio::test]
+async fn beyond_loopback_a_port_without_certificates_is_not_served() {
+    let listener = bind("0.0.0.0:0".parse().unwrap()).await.unwrap();
+    let refused = serve(listener, Parts::of(Member::Anchoring), pending()).await;
+    assert!(matches!(refused, Err(ServeError::Plain(_))), "{refused:?}");
 }
 
 #[derive(Default)]
