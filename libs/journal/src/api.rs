@@ -18,12 +18,15 @@ use seal::{
     map::Terminal,
 };
 use std::{pin::Pin, sync::Arc};
+use telemetry::Causes;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Extensions, Request, Response, Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
-const PAGE: u32 = 256;
+/// Entries read at once, alone and with what is behind them, which may be 4 MiB for each.
+const BARE: u32 = 256;
+const FULL: u32 = 16;
 const MAX_KEYS: usize = 256;
 
 /// What came with a call: its metadata, and what the layers before put into its extensions.
@@ -160,13 +163,18 @@ impl<K: Keeper> JournalService for Api<K> {
         self.keeper.admit(call(&request), stream, &request.get_ref().study, full).await?;
         let request = request.into_inner();
         let (reader, keeper) = (self.reader.clone(), self.keeper.clone());
-        let (messages, receiver) = mpsc::channel(64);
+        let most = if full { FULL } else { BARE };
+        let (messages, receiver) = mpsc::channel(most as usize);
         tokio::spawn(async move {
             let limit = if request.limit == 0 { u64::MAX } else { request.limit };
             let (mut next, end) = (request.from, request.from.saturating_add(limit));
             while next < end {
-                let size = u32::try_from(end - next).unwrap_or(u32::MAX).min(PAGE);
-                let page = match reader.entries(stream, next, size).await {
+                let size = u32::try_from(end - next).unwrap_or(u32::MAX).min(most);
+                let page = match full {
+                    true => reader.entries(stream, next, size).await,
+                    false => reader.bare_entries(stream, next, size).await,
+                };
+                let page = match page {
                     Ok(page) => page,
                     Err(error) => {
                         let _reader_left = messages.send(Err(status(&error))).await;
@@ -198,7 +206,7 @@ impl<K: Keeper> JournalService for Api<K> {
             loop {
                 while let Some(after) = behind {
                     let Ok((heads, next)) = reader.heads(after, 1_000).await.inspect_err(|error| {
-                        tracing::error!(%error, "the heads cannot be read");
+                        tracing::error!(error = %Causes(&error), "the heads cannot be read");
                     }) else {
                         return;
                     };

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
+use telemetry::Causes;
 use tokio::{
     sync::broadcast,
     time::{MissedTickBehavior, interval},
@@ -70,7 +71,7 @@ impl Heads {
                     continue;
                 }
                 if let Err(error) = heads.hear(&news, &reader).await {
-                    tracing::warn!(%error, "the heads of other replicas cannot be read now");
+                    tracing::warn!(error = %Causes(&error), "the heads of other replicas cannot be read now");
                 }
             }
         });

@@ -137,20 +137,33 @@ impl Reader {
 
     /// Up to `limit` entries from number `from` on.
     pub async fn entries(&self, stream: StreamId, from: u64, limit: u32) -> Result<Vec<Stored>, ReadError> {
-        let (mut connection, row) = self.at(stream).await?;
-        let rows = sqlx::query(
-            "SELECT number, bytes, stored FROM entry WHERE stream = $1 AND number >= $2 ORDER BY number LIMIT $3",
-        )
-        .bind(row)
-        .bind(signed(from))
-        .bind(i64::from(limit))
-        .fetch_all(&mut *connection)
-        .await?;
+        let sql = "SELECT number, bytes, stored FROM entry WHERE stream = $1 AND number >= $2 ORDER BY number LIMIT $3";
         let stored = |row: AnyRow| {
             let number = unsigned(row.try_get("number")?);
             Ok(Stored { number, entry: row.try_get("bytes")?, stored: row.try_get("stored")? })
         };
-        rows.into_iter().map(stored).collect()
+        self.rows(sql, stream, (from, limit)).await?.into_iter().map(stored).collect()
+    }
+
+    /// The same, without what is behind them, which may be megabytes for each: `stored` is empty.
+    pub async fn bare_entries(&self, stream: StreamId, from: u64, limit: u32) -> Result<Vec<Stored>, ReadError> {
+        let sql = "SELECT number, bytes FROM entry WHERE stream = $1 AND number >= $2 ORDER BY number LIMIT $3";
+        let bare = |row: AnyRow| {
+            let number = unsigned(row.try_get("number")?);
+            Ok(Stored { number, entry: row.try_get("bytes")?, stored: Vec::new() })
+        };
+        self.rows(sql, stream, (from, limit)).await?.into_iter().map(bare).collect()
+    }
+
+    async fn rows(
+        &self,
+        sql: &'static str,
+        stream: StreamId,
+        (from, limit): (u64, u32),
+    ) -> Result<Vec<AnyRow>, ReadError> {
+        let (mut connection, row) = self.at(stream).await?;
+        let query = sqlx::query(sql).bind(row).bind(signed(from)).bind(i64::from(limit));
+        Ok(query.fetch_all(&mut *connection).await?)
     }
 
     /// One entry.

@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use telemetry::meters;
+use telemetry::{Causes, meters};
 use tokio::{
     sync::{broadcast, mpsc, oneshot},
     time::timeout,
@@ -147,10 +147,10 @@ impl Writer {
                 // The callers' answers were dropped with the batch: they see a storage error.
                 self.reader.known().rows.invalidate_all();
                 if matches!(&error, ReadError::Database(error) if !dialect.may_go_on(error)) {
-                    tracing::error!(%error, "the journal stops: what reached the disk is unknown until a restart");
+                    tracing::error!(error = %Causes(&error), "the journal stops: what reached the disk is unknown until a restart");
                     return;
                 }
-                tracing::warn!(%error, "a commit failed");
+                tracing::warn!(error = %Causes(&error), "a commit failed");
             }
             meters().commit.since(start);
         }
@@ -160,7 +160,7 @@ impl Writer {
         let mut transaction = match self.config.database.begin().await {
             Ok(transaction) => transaction,
             Err(error) => {
-                tracing::warn!(%error, "no commit can begin");
+                tracing::warn!(error = %Causes(&error), "no commit can begin");
                 return Ok(());
             }
         };
@@ -205,7 +205,7 @@ impl Writer {
         }
         match self.config.database.scrub(&[]).await {
             Ok(cut) => self.log_holds_replaced = !cut,
-            Err(error) => tracing::warn!(%error, "what was replaced is still in the write-ahead log"),
+            Err(error) => tracing::warn!(error = %Causes(&error), "what was replaced is still in the write-ahead log"),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{
             AtomicUsize,
-            Ordering::{AcqRel, Release},
+            Ordering::{AcqRel, Acquire, Release},
         },
     },
     time::Duration,
@@ -71,15 +71,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Holds so many bytes in place of those before; nothing, and false, if there is no room for them.
-    pub(crate) fn replace(&self, bytes: usize) -> bool {
-        self.room.bytes.fetch_sub(self.bytes.swap(0, AcqRel), Release);
-        let held = self.room.bytes.fetch_add(bytes, AcqRel).saturating_add(bytes);
-        let fits = bytes == 0 || held <= self.room.most_bytes;
+    /// Holds so many bytes, unless it holds as many already; nothing more, and false, if there is no room for them.
+    pub(crate) fn grow_to(&self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes.load(Acquire));
+        let fits = more == 0 || self.room.bytes.fetch_add(more, AcqRel).saturating_add(more) <= self.room.most_bytes;
         if fits {
-            self.bytes.store(bytes, Release);
+            self.bytes.fetch_add(more, Release);
         } else {
-            self.room.bytes.fetch_sub(bytes, Release);
+            self.room.bytes.fetch_sub(more, Release);
         }
         fits
     }
@@ -87,7 +86,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.replace(0);
+        self.room.bytes.fetch_sub(self.bytes.load(Acquire), Release);
     }
 }
 
@@ -115,14 +114,13 @@ mod tests {
     fn so_many_bytes_are_held_as_there_is_room_for() {
         let room = Arc::new(Room::new(&Limits { messages: 10, ..Limits::default() }));
         let (one, other) = (room.hold(), room.hold());
-        assert!(one.replace(7) && other.replace(3));
-        assert!(!other.replace(4), "one more than there is room for");
-        assert!(other.replace(3), "what was held before was given back");
-        assert!(one.replace(2) && other.replace(8));
-        drop(other);
-        assert!(one.replace(10));
+        assert!(one.grow_to(7) && other.grow_to(3));
+        assert!(!other.grow_to(4), "one more than there is room for");
+        assert!(one.grow_to(5) && other.grow_to(3), "as many are held already");
         drop(one);
-        assert!(room.hold().replace(10));
+        assert!(other.grow_to(10));
+        drop(other);
+        assert!(room.hold().grow_to(10));
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,7 +19,8 @@ const SMALL: usize = 64 << 10;
 /// No service takes larger messages: what says that it is larger is refused for that.
 const LARGEST: usize = 16 << 20;
 
-/// The body of a gRPC request, whose messages are held in a room's memory as soon as their lengths are read.
+/// The body of a gRPC request, whose largest message is held in a room's memory as soon as its length is read, until the
+/// call is over.
 pub(crate) struct Weighed<R> {
     inner: Body,
     held: Arc<Held>,
@@ -44,9 +45,8 @@ impl<R: Fn() -> Status + Unpin> HttpBody for Weighed<R> {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(bytes) = frame.data_ref()
         {
-            let counted = |length: &usize| (SMALL..=LARGEST).contains(length);
-            let largest = this.framing.begun(bytes).map(|length| if counted(&length) { length } else { 0 });
-            if largest.is_some_and(|length| !this.held.replace(length)) {
+            let largest = this.framing.begun(bytes).filter(|length| (SMALL..=LARGEST).contains(length));
+            if largest.is_some_and(|length| !this.held.grow_to(length)) {
                 return Poll::Ready(Some(Err((this.refuse)().into())));
             }
         }

@@ -8,6 +8,7 @@
 //! What may be told: methods, codes, reasons, counts, durations, opaque stream ids, entry numbers. A caller's own words
 //! (names, paths, headers, messages of panics) are never told.
 
+mod causes;
 mod contain;
 mod expose;
 mod logs;
@@ -17,6 +18,7 @@ mod start;
 mod trace;
 mod waiting;
 
+pub use causes::Causes;
 pub use expose::{expose, prometheus_text};
 pub use meters::{
     Count, CountBy, Figure, Kind, Level, Meters, Rpc, Size, Span as Duration, State, StateBy, meters, watch,

@@ -17,6 +17,7 @@ use seal::{
 };
 use server::{Problem, study};
 use std::sync::Arc;
+use telemetry::Causes;
 use tlog::tile;
 use tonic::{Code, Request, Response, Status};
 
@@ -99,11 +100,11 @@ fn size_unknown() -> Status {
 }
 
 fn lacking(error: &TilesError) -> Status {
-    tracing::error!(%error, "a tile cannot be had");
+    tracing::error!(error = %Causes(error), "a tile cannot be had");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 
 fn unavailable(error: &sqlx::Error) -> Status {
-    tracing::error!(%error, "the database of blocks failed");
+    tracing::error!(error = %Causes(error), "the database of blocks failed");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use telemetry::Causes;
 use tlog::tile::{EntriesId, TileId};
 
 #[derive(Clone)]
@@ -62,6 +63,6 @@ impl Files {
 }
 
 fn unavailable(error: &TilesError) -> Response {
-    tracing::error!(%error, "a file of the chain cannot be served");
+    tracing::error!(error = %Causes(error), "a file of the chain cannot be served");
     (StatusCode::SERVICE_UNAVAILABLE, "the chain cannot be read now: try again\n").into_response()
 }

@@ -9,6 +9,7 @@ use crate::{
 };
 use objects::ObjectError;
 use std::time::Duration;
+use telemetry::Causes;
 use tlog::tile::{EntriesId, TileId, tiles_for_growth};
 use tokio::{sync::watch, time::timeout};
 
@@ -42,7 +43,7 @@ pub(crate) async fn run(store: Store, tiles: Tiles, mut published: watch::Receiv
             continue;
         }
         if let Err(error) = mirror.copy().await {
-            tracing::warn!(%error, "the chain's files are behind");
+            tracing::warn!(error = %Causes(&error), "the chain's files are behind");
             wait = AGAIN;
         }
     }

@@ -26,6 +26,7 @@ use seal::{
 };
 use server::Problem;
 use std::collections::BTreeMap;
+use telemetry::Causes;
 use tlog::{merkle::Tree, tile};
 use tonic::{Code, Request, Status, metadata::MetadataMap};
 
@@ -272,11 +273,11 @@ fn not_yet() -> Status {
 }
 
 fn lacking(error: &TilesError) -> Status {
-    tracing::error!(%error, "a tile cannot be had");
+    tracing::error!(error = %Causes(error), "a tile cannot be had");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 
 fn database(error: &sqlx::Error) -> Status {
-    tracing::error!(%error, "the database of blocks failed");
+    tracing::error!(error = %Causes(error), "the database of blocks failed");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }

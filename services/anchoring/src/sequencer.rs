@@ -12,7 +12,7 @@ use crate::{
     store::{Store, WriteError},
     tiles::Tiles,
 };
-use telemetry::meters;
+use telemetry::{Causes, meters};
 use term::Term;
 use tokio::{
     sync::watch,
@@ -52,7 +52,7 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
                 meters().checkpoint.end("");
                 tracing::warn!(instance = config.instance, "another process makes blocks now, or soon");
             }
-            Err(error) => tracing::warn!(%error, "the chain cannot be taken up"),
+            Err(error) => tracing::warn!(error = %Causes(&error), "the chain cannot be taken up"),
         }
         publishing.send_replace(None);
         state.tell(false, 0);
@@ -66,7 +66,7 @@ async fn standing_by(store: &Store, instance: &str, at_once: bool) -> Token {
         match store.acquire(instance, at_once).await {
             Ok(Some(token)) => return token,
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the lease cannot be asked for"),
+            Err(error) => tracing::warn!(error = %Causes(&error), "the lease cannot be asked for"),
         }
         sleep(lease::BEAT).await;
     }
@@ -80,7 +80,7 @@ async fn overtaken(store: &Store, token: Token) {
         match store.renew(token).await {
             Ok(()) => last = asked,
             Err(WriteError::Overtaken) => return,
-            Err(error) => tracing::warn!(%error, "the lease cannot be renewed"),
+            Err(error) => tracing::warn!(error = %Causes(&error), "the lease cannot be renewed"),
         }
         sleep(lease::BEAT).await;
     }

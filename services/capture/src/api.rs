@@ -27,11 +27,14 @@ use seal::{
     id::{Name, Service, StreamId, Uuid},
 };
 use std::{pin::Pin, sync::Arc};
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 use vault::{Content, Kept};
 
 /// The most messages of one stream that are unanswered.
 const IN_FLIGHT: usize = 256;
+/// The most bytes of them; a message that has more is handled alone.
+const IN_FLIGHT_BYTES: usize = 4 << 20;
 /// Form definitions kept in memory.
 const FORMS_KEPT: u64 = 256;
 
@@ -59,6 +62,10 @@ pub(crate) struct Inner {
     enrollment: RemoteFacts,
     accesses: AccessLog,
     forms: Cache<(Uuid, Name), Arc<DefineForms>>,
+}
+
+fn bytes_of(message: &pb::SubmitFormsRequest) -> usize {
+    message.envelope.len() + message.datapoints.iter().map(Vec::len).sum::<usize>()
 }
 
 type Answers = Pin<Box<dyn Stream<Item = Result<pb::SubmitFormsResponse, Status>> + Send>>;
@@ -89,14 +96,22 @@ impl CaptureService for Api {
         &self,
         request: Request<Streaming<pb::SubmitFormsRequest>>,
     ) -> Result<Response<Answers>, Status> {
-        let inner = self.0.clone();
+        let (inner, room) = (self.0.clone(), Arc::new(Semaphore::new(IN_FLIGHT_BYTES)));
         let answers = request
             .into_inner()
+            .then(move |message| {
+                let bytes = message.as_ref().map_or(0, bytes_of).min(IN_FLIGHT_BYTES);
+                let place = room.clone().acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
+                async move { (message, place.await) }
+            })
             .enumerate()
-            .map(move |(sequence, message)| {
+            .map(move |(sequence, (message, place))| {
                 let inner = inner.clone();
                 // A task each, so that signatures are verified on every core.
-                let answer = async move { inner.answer(sequence as u64, message).await };
+                let answer = async move {
+                    let _until_answered = place;
+                    inner.answer(sequence as u64, message).await
+                };
                 let task = tokio::spawn(server::carry(answer));
                 async move { task.await.unwrap_or_else(|_| Err(Status::internal("the submission was not handled"))) }
             })

@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use telemetry::meters;
+use telemetry::{Causes, meters};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -144,7 +144,7 @@ impl Term {
             }
             Err(error) => {
                 meters().checkpoint.begin("");
-                tracing::warn!(%error, "no new checkpoint");
+                tracing::warn!(error = %Causes(&error), "no new checkpoint");
             }
         }
         let size = Some(self.chain.size());
@@ -196,7 +196,7 @@ impl Term {
                 tracing::error!(error = %broken, "a journal is damaged and is not put on the chain any more");
                 self.stopped.insert(stream);
             }
-            error => tracing::warn!(%stream, %error, "a journal was not read"),
+            error => tracing::warn!(%stream, error = %Causes(error), "a journal was not read"),
         }
     }
 
@@ -205,7 +205,7 @@ impl Term {
             return true;
         }
         if let Err(error) = self.store.add(self.token, &blocks).await {
-            tracing::warn!(%error, "blocks were not written");
+            tracing::warn!(error = %Causes(&error), "blocks were not written");
             self.tips.clear();
             return false;
         }
@@ -231,7 +231,7 @@ impl Term {
         match self.lost(heads).await {
             Ok(lost) => (self.lost, self.checked.all) = (lost, true),
             Err(error) => {
-                tracing::warn!(%error, "whether journals were lost is not known yet");
+                tracing::warn!(error = %Causes(&error), "whether journals were lost is not known yet");
                 self.checked.since = Instant::now(); // the journals that are there do not wait for this in every round
             }
         }
