@@ -98,7 +98,7 @@ impl Dialect {
     }
 
     /// Removes what was replaced or deleted in `tables` from where the database itself still holds it. False if somebody
-    /// who reads is in the way; they are not waited for long.
+    /// who reads is in the way, who is not waited for long, or if this user may not.
     ///
     /// SQLite moves the write-ahead log into the file and cuts it; `secure_delete` has overwritten the rest. PostgreSQL
     /// vacuums the tables: the old row version is unlinked from its page, whose bytes are overwritten when the space is
@@ -109,10 +109,20 @@ impl Dialect {
             return cut_log(connection).await;
         }
         for table in tables {
+            if !may_vacuum(connection, table).await? {
+                return Ok(false); // PostgreSQL would only warn, and leave the table as it is
+            }
             sqlx::raw_sql(AssertSqlSafe(format!("VACUUM {table}"))).execute(&mut *connection).await?;
         }
         Ok(true)
     }
+}
+
+async fn may_vacuum(connection: &mut AnyConnection, table: &str) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT CASE WHEN current_setting('server_version_num')::int >= 170000 \
+               THEN has_table_privilege(oid, 'MAINTAIN') ELSE pg_has_role(relowner, 'USAGE') END \
+               FROM pg_class WHERE oid = to_regclass($1)";
+    sqlx::query_scalar(sql).bind(table.to_owned()).fetch_one(connection).await
 }
 
 fn sqlite_code(error: &sqlx::Error) -> Option<i32> {

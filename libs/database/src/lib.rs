@@ -13,6 +13,7 @@
 
 mod dialect;
 mod error;
+mod grant;
 mod open;
 mod part;
 mod private;
@@ -21,6 +22,7 @@ mod write;
 
 pub use dialect::Dialect;
 pub use error::OpenError;
+pub use grant::grant;
 pub use open::{Database, file_url};
 pub use part::{Migrated, Migration, Part, migrate};
 pub use private::is_private;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use database::{Database, Migrated, Migration, OpenError, Part, Statement, file_url, migrate};
+use database::{Database, Migrated, Migration, OpenError, Part, Statement, file_url, grant, migrate};
 use sqlx::{AnyPool, Row};
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -227,4 +227,30 @@ async fn over_tls_a_database_is_believed_by_its_authority_alone() {
     assert!(asked.fetch_one(database.pool()).await.unwrap().get::<bool, _>(0));
     let refused = migrate(&url(&others), &ONE).await;
     assert!(matches!(refused, Err(OpenError::Database { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_services_own_user_reads_and_writes_rows_and_no_more() {
+    let postgres = Postgres::start();
+    let owner = postgres.url("granted");
+    postgres.query("granted", "CREATE ROLE \"visits' own\" LOGIN; REVOKE ALL ON SCHEMA public FROM public");
+    let service = owner.replacen("://trialseal@", "://visits'%20own@", 1);
+    assert!(service != owner);
+    migrate(&owner, &ONE).await.unwrap();
+    let refused = Database::open(&service, &ONE).await;
+    assert!(matches!(refused, Err(OpenError::Older { .. })), "it sees no tables: {refused:?}");
+    for _ in 0..2 {
+        grant(&owner, &ONE, "visits' own").await.unwrap();
+    }
+    let database = Database::open(&service, &ONE).await.unwrap();
+    let mut writing = database.begin().await.unwrap();
+    add(&mut writing, 0..3).await.unwrap();
+    writing.commit().await.unwrap();
+    assert_eq!(count(database.pool()).await, 3);
+    for sql in ["DROP TABLE visit", "ALTER TABLE visit ADD COLUMN more TEXT", "CREATE TABLE other (place BIGINT)"] {
+        assert!(sqlx::query(sql).execute(database.pool()).await.is_err(), "{sql}");
+    }
+    let may = postgres.query("granted", "SHOW server_version_num").parse::<u32>().unwrap() >= 170_000;
+    assert_eq!(database.scrub(&["visit"]).await.unwrap(), may, "what PostgreSQL leaves undone is not said to be done");
+    assert!(Database::open(&owner, &ONE).await.unwrap().scrub(&["visit"]).await.unwrap());
 }

@@ -161,7 +161,7 @@ impl Vault {
                 return Ok(());
             }
         }
-        tracing::error!("a destroyed key is still in the database's log: somebody reads without an end");
+        tracing::error!("a destroyed key is still in the database: somebody reads without an end, or this user may not vacuum it");
         Ok(())
     }
 

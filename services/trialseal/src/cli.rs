@@ -63,6 +63,9 @@ enum Command {
         /// The database: sqlite:///path or postgres://user:password@host/name.
         #[arg(long, env = "TRIALSEAL_DATABASE", hide_env_values = true)]
         database: String,
+        /// The role by which the service uses the database: it may then read and write rows, and no more.
+        #[arg(long, env = "TRIALSEAL_GRANT_TO")]
+        grant_to: Option<String>,
         #[command(flatten)]
         plain: PlainBackends,
     },
@@ -295,9 +298,12 @@ impl Cli {
                 println!("keys, policy.txt and endpoints.json are in {}", folder.display());
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Migrate { part, database, plain } => {
+            Command::Migrate { part, database, grant_to, plain } => {
                 plain.check("--database", database::is_private(&database))?;
                 let migrated = database::migrate(&database, part.tables()).await?;
+                if let Some(role) = grant_to {
+                    database::grant(&database, part.tables(), &role).await?;
+                }
                 println!("{}: format {} (was {})", part.tables().name, migrated.to, migrated.from);
                 Ok(ExitCode::SUCCESS)
             }
