@@ -254,3 +254,35 @@ async fn a_services_own_user_reads_and_writes_rows_and_no_more() {
     assert_eq!(database.scrub(&["visit"]).await.unwrap(), may, "what PostgreSQL leaves undone is not said to be done");
     assert!(Database::open(&owner, &ONE).await.unwrap().scrub(&["visit"]).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_copy_made_by_the_script_is_put_back_whole_or_not_at_all() {
+    let (postgres, folder) = (Postgres::start(), tempfile::tempdir().unwrap());
+    let [one, other] = ["visits", "others"].map(|name| postgres.url(name));
+    migrate(&one, &ONE).await.unwrap();
+    let database = Database::open(&one, &ONE).await.unwrap();
+    let write = async |places| {
+        let mut writing = database.begin().await.unwrap();
+        add(&mut writing, places).await.unwrap();
+        writing.commit().await.unwrap();
+    };
+    let script = |what: &str, copy: &str, name: &str, url: &str| {
+        let path = format!("{}:{}", postgres.programs().display(), std::env::var("PATH").unwrap());
+        let mut run = std::process::Command::new(testbed::repository().join("docs/backup/postgres.sh"));
+        run.arg(what).arg(folder.path().join(copy)).arg(format!("{name}={url}")).env("PATH", path);
+        run.output().unwrap().status.success()
+    };
+    write(0..3).await;
+    assert!(script("dump", "first", "visits", &one));
+    assert!(!script("dump", "first", "visits", &one), "a copy is never written over");
+    write(3..9).await;
+    assert!(!script("restore", "first", "nothing", &one), "there is no such copy");
+    assert_eq!(count(database.pool()).await, 9);
+    assert!(script("restore", "first", "visits", &one));
+    assert_eq!(count(database.pool()).await, 3, "as it was when it was copied");
+    assert!(script("restore", "first", "visits", &other));
+    assert_eq!(count(Database::open(&other, &ONE).await.unwrap().pool()).await, 3, "and in another place");
+    std::fs::write(folder.path().join("first/visits.dump"), "cut short").unwrap();
+    assert!(!script("restore", "first", "visits", &one));
+    assert_eq!(count(database.pool()).await, 3);
+}

@@ -48,6 +48,11 @@ impl Postgres {
         SHARED.get_or_init(Self::start)
     }
 
+    /// The folder of PostgreSQL's own programs.
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

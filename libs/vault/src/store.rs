@@ -161,7 +161,9 @@ impl Vault {
                 return Ok(());
             }
         }
-        tracing::error!("a destroyed key is still in the database: somebody reads without an end, or this user may not vacuum it");
+        tracing::error!(
+            "a destroyed key is still in the database: somebody reads without an end, or this user may not vacuum it"
+        );
         Ok(())
     }
 
