@@ -131,7 +131,7 @@ async fn callers_who_never_finish_a_handshake_hold_nobody_up_and_are_dropped() {
     let nobody = Identity::client(&dir.path().join("ca.pem"), None).unwrap();
     assert_eq!(ask(port.address, nobody.rustls_client()).await.unwrap(), "tls nobody");
     let mut byte = [0];
-    let ended = tokio::time::timeout(Duration::from_secs(60), slow[0].read(&mut byte)).await.unwrap();
+    let ended = timeout(Duration::from_secs(60), slow[0].read(&mut byte)).await.unwrap();
     assert!(!matches!(ended, Ok(read) if read > 0));
 }
 
