@@ -154,7 +154,8 @@ async fn headers_larger_than_they_may_be_get_nowhere() {
 #[tokio::test]
 async fn beyond_loopback_a_port_without_certificates_is_not_served() {
     let listener = bind("0.0.0.0:0".parse().unwrap()).await.unwrap();
-    let refused = serve(listener, Parts::of(Member::Anchoring), pending()).await;
+    let served = serve(listener, Parts::of(Member::Anchoring), pending());
+    let refused = timeout(Duration::from_secs(60), served).await.expect("it is served");
     assert!(matches!(refused, Err(ServeError::Plain(_))), "{refused:?}");
 }
 
