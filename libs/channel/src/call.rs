@@ -95,7 +95,8 @@ impl Service<Request<Body>> for Channel {
         let call = async move {
             let body = Replay::of(body, shared.settings.replay).await;
             let places = shared.clone();
-            // The semaphore is never closed; whoever waits too long for a place hears of it from the first attempt, whose time is over.
+            // The semaphore is never closed; whoever waits too long for a place hears of it from the first attempt, whose
+            // time is over.
             let place = match deadline {
                 Some(deadline) => timeout_at(deadline, places.places.acquire()).await.ok(),
                 None => Some(places.places.acquire().await),

@@ -53,9 +53,9 @@ impl Heads {
         self.0.latest.lock().is_ok_and(|latest| latest.get(stream).is_some_and(|known| *known >= number))
     }
 
-    /// Learns what other replicas committed for as long as somebody has the journal open and somebody follows. The database is asked every
-    /// second, at once when the bus says that something moved, and when it may have lost something: what is on the bus
-    /// is a hint, and never believed.
+    /// Learns what other replicas committed, for as long as somebody has the journal open and somebody follows. The
+    /// database is asked every second, at once when the bus says that something moved, and when it may have lost
+    /// something: what is on the bus is a hint, and never believed.
     pub(crate) fn sweep(&self, reader: Reader, mut following: Following) {
         let known = Arc::downgrade(&self.0);
         tokio::spawn(async move {
