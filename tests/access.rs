@@ -90,7 +90,7 @@ fn token(provider: &SecretKey, account: &str) -> String {
 
 async fn rotate(world: &World, actor: &Actor, key: &SecretKey) {
     let (study, request, by, time) = (world.study.id, new_uuid().unwrap(), actor.name.clone(), now_ms());
-    let rotate = RotateKey { study, request, by, time, key: key.public() };
+    let rotate = RotateKey { study, request, by, time, key: key.public(), confirmed: None };
     world.client.record(&rotate, &[&actor.key, key]).await.unwrap();
 }
 

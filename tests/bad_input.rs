@@ -173,6 +173,7 @@ async fn whoever_lost_the_right_is_refused() {
         site: world.site.clone(),
         from,
         until,
+        seen: None,
     };
     client.record(&delegate(now - 2_000, now - 1_000), &[&study.root.key]).await.unwrap();
     eventually_refused(&world, |repeat| by_nurse(&nurse.key, repeat), "DELEGATION_OUTSIDE_PERIOD").await;
@@ -187,6 +188,7 @@ async fn whoever_lost_the_right_is_refused() {
         task: Task::Capture,
         site: world.site.clone(),
         reason: name("left the site").unwrap(),
+        delegation: None,
     };
     client.record(&end, &[&study.root.key]).await.unwrap();
     eventually_refused(&world, |repeat| by_nurse(&nurse.key, repeat), "DELEGATION_ENDED").await;
@@ -216,6 +218,7 @@ async fn whoever_lost_the_right_is_refused() {
         participant: patient.name.clone(),
         site: world.site.clone(),
         provisions: vec![Provision::data_collection()],
+        late: None,
     };
     client.record(&withdraw, &[&patient.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "CONSENT_WITHDRAWN").await;

@@ -147,6 +147,9 @@ async fn representative(world: &World, participant: &Participant, relation: Rela
             actor: actor.clone(),
             relation,
             key: key.public(),
+            second: None,
+            grounds: None,
+            until: None,
         }
     );
     world.client.record(&command, &[&world.study.investigator.key, &key]).await.unwrap();
@@ -204,7 +207,7 @@ async fn consent_is_given_in_every_capacity_and_each_is_provable() {
     let register = signed!(
         world,
         Name::root(),
-        RegisterActor { actor: tablet.name.clone(), kind: ActorKind::Device, key: tablet.key.public() }
+        RegisterActor { actor: tablet.name.clone(), kind: ActorKind::Device, key: tablet.key.public(), site: None }
     );
     world.client.record(&register, &[&world.study.root.key, &tablet.key]).await.unwrap();
     let signer = newcomer(&world).await;
@@ -366,6 +369,7 @@ async fn whoever_looks_from_outside_is_on_record() {
             from: now_ms() - 1_000,
             until: now_ms() + 3_600_000,
             uses: Some(2),
+            seen: None,
         }
     );
     world.client.record(&give, &[&participant.key]).await.unwrap();

@@ -97,7 +97,8 @@ impl Play<'_> {
         let training = Some(Training { reference, completed, certificate: None });
         let actor = to.name.clone();
         let from = now_ms();
-        let command = command!(self.world, root.name, Delegate { actor, task, site, from, until: FAR_MS, training });
+        let command =
+            command!(self.world, root.name, Delegate { actor, task, site, from, until: FAR_MS, training, seen: None });
         let receipt = self.world.client.record(&command, &[&root.key]).await.unwrap();
         self.enrollment.push(Told::from(&receipt));
         (receipt, dsse::sign(&command, &[&root.key]))
@@ -147,7 +148,7 @@ impl Play<'_> {
         let give = command!(
             self.world,
             who.name,
-            GrantAccess { participant, site, grant, grantee, categories, purpose, from, until, uses }
+            GrantAccess { participant, site, grant, grantee, categories, purpose, from, until, uses, seen: None }
         );
         let receipt = client.record(&give, &[&who.key]).await.unwrap();
         self.consent.push(Told::from(&receipt));
@@ -220,7 +221,7 @@ impl Play<'_> {
         let screen = command!(
             self.world,
             by.name,
-            ScreenParticipant { participant: who.clone(), site: site.clone(), key: public, token: None }
+            ScreenParticipant { participant: who.clone(), site: site.clone(), key: public, token: None, late: None }
         );
         client.record(&screen, &[&by.key]).await.unwrap();
         let consent = study.consent_to(&participant, "2.0", vec![Provision::data_collection()]).unwrap();

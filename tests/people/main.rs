@@ -69,7 +69,8 @@ async fn erase(trial: &Trial, who: &Participant) {
     let (participant, site, provisions) = (who.name.clone(), who.site.clone(), Vec::new());
     let by = Actor { name: who.name.clone(), key: who.key.clone() };
     let (scope, collected) = (Some(WithdrawalScope::Everything), Some(Collected::Kept));
-    let withdraw = command!(trial.study, by, WithdrawConsent { participant, site, provisions, scope, collected });
+    let withdraw =
+        command!(trial.study, by, WithdrawConsent { participant, site, provisions, scope, collected, late: None });
     trial.record(&withdraw, &by).await.unwrap();
     let by = &trial.study.investigator;
     let (participant, site, entries) = (who.name.clone(), who.site.clone(), Vec::new());

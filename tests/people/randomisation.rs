@@ -21,7 +21,17 @@ pub(crate) async fn randomisation(trial: &Trial) -> Vec<Participant> {
         participants.push(trial.enrol().await);
     }
     let cap = SLOTS + 2; // with the one enrolled on an override
-    trial.record(&command!(study, root, SetCap { site: name("701"), participants: cap }), root).await.unwrap();
+    trial
+        .record(
+            &command!(
+                study,
+                root,
+                SetCap { site: name("701"), participants: cap, withdrawal_frees: false, seen: None }
+            ),
+            root,
+        )
+        .await
+        .unwrap();
     let late = trial.screen(&trial.sites[0], None).await;
     let (by, met) = (&study.coordinator, [Outcome::Met, Outcome::NotMet]);
     trial.decide(trial.screening(by, &late, met, None), answers("50", "false"), by).await.unwrap();

@@ -16,7 +16,7 @@ pub(crate) async fn start_up(trial: &Trial) -> Secret {
     let key = new_key().unwrap();
     let first = Study { id: new_uuid().unwrap(), root: Actor { name: Name::root(), key }, ..other_names() };
     let (title, root_key) = (name("OLD"), first.root.key.public());
-    let outdated = command!(first, first.root, CreateStudy { name: title, root_key, rules: None });
+    let outdated = command!(first, first.root, CreateStudy { name: title, root_key, rules: None, tokens: false });
     refused(trial.record(&outdated, &first.root).await, "RULES_OUTDATED");
     for arm in ARMS {
         trial.record(&command!(study, root, AddArm { arm: name(arm), title: name("An arm") }), root).await.unwrap();

@@ -145,8 +145,11 @@ impl Trial {
         let (by, key) = (&self.study.coordinator, new_key().unwrap());
         let participant = Participant { name: new_pseudonym().unwrap(), site: site.clone(), key };
         let (site, key) = (site.clone(), participant.key.public());
-        let screen =
-            command!(self.study, by, ScreenParticipant { participant: participant.name.clone(), site, key, token });
+        let screen = command!(
+            self.study,
+            by,
+            ScreenParticipant { participant: participant.name.clone(), site, key, token, late: None }
+        );
         self.record(&screen, by).await.unwrap();
         participant
     }
@@ -198,7 +201,7 @@ impl Trial {
 
     pub(crate) async fn set_state(&self, state: State) {
         let (root, reason) = (&self.study.root, name("as planned"));
-        self.record(&command!(self.study, root, SetStudyState { state, reason }), root).await.unwrap();
+        self.record(&command!(self.study, root, SetStudyState { state, reason, seen: None }), root).await.unwrap();
     }
 
     pub(crate) fn reader(&self, actor: &Actor) -> Reader {

@@ -96,6 +96,9 @@ impl Scene<'_> {
                 actor: representative.name.clone(),
                 relation,
                 key: representative.key.public(),
+                second: None,
+                grounds: None,
+                until: None,
             }
         );
         self.world.client.record(&register, &[&investigator.key, &representative.key]).await.unwrap();
@@ -160,7 +163,7 @@ impl Scene<'_> {
         let root = &self.world.study.root;
         let device = Actor { name: name("tablet-701").unwrap(), key: new_key().unwrap() };
         let (actor, key) = (device.name.clone(), device.key.public());
-        let register = command!(self, root.name, RegisterActor { actor, kind: ActorKind::Device, key });
+        let register = command!(self, root.name, RegisterActor { actor, kind: ActorKind::Device, key, site: None });
         self.world.client.record(&register, &[&root.key, &device.key]).await.unwrap();
         let participant = self.enrol().await;
         let capacity =
@@ -187,6 +190,7 @@ impl Scene<'_> {
                 provisions: Vec::new(),
                 scope: Some(WithdrawalScope::Everything),
                 collected: Some(collected),
+                late: None,
             }
         );
         self.world.client.record(&withdraw, &[&participant.key]).await.unwrap();

@@ -7,7 +7,7 @@ use std::future::Future;
 use tonic::Status;
 
 /// A command and the method that records it.
-pub trait Command: Payload + Sync {
+pub trait Command: Payload + Clone + Sync {
     /// Sends the envelope of this command.
     fn send(&self, client: &Client, envelope: Vec<u8>) -> impl Future<Output = Result<Option<Receipt>, Status>> + Send;
 }
@@ -44,6 +44,7 @@ commands! {
         SetCap set_cap SetCapRequest,
         ScreenParticipant screen_participant ScreenParticipantRequest,
         ClearMatch clear_match ClearMatchRequest,
+        LinkParticipants link_participants LinkParticipantsRequest,
         DefineCriteria define_criteria DefineCriteriaRequest,
         RecordStage record_stage RecordStageRequest,
         RegisterRepresentative register_representative RegisterRepresentativeRequest,

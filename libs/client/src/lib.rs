@@ -68,6 +68,15 @@ impl ClientError {
     }
 }
 
+impl ClientError {
+    /// If a command was signed on another state than the present one: SHA-256 of the envelope to be seen.
+    pub fn newest(&self) -> Option<Hash> {
+        let ClientError::Refused(status) = self else { return None };
+        let info = status.get_details_error_info().filter(|info| info.reason == "STATE_CHANGED")?;
+        info.metadata.get("newest").and_then(|text| Hash::from_hex(text))
+    }
+}
+
 fn describe(status: &Status) -> String {
     match status.get_details_error_info() {
         Some(info) => format!("{}: {}", info.reason, status.message()),
@@ -133,8 +142,23 @@ impl Client {
     }
 
     /// Signs a command with `keys` and has it recorded.
+    ///
+    /// A command that gives a right is signed on a state. If the command names none, it is signed on what is newest when
+    /// this is called; who decides on what they saw earlier names that, and is refused with `STATE_CHANGED` if something
+    /// was recorded since.
     pub async fn record<C: Command>(&self, command: &C, keys: &[&SecretKey]) -> Result<Receipt, ClientError> {
-        let receipt = command.send(self, dsse::sign(command, keys)).await?;
+        let first = command.send(self, dsse::sign(command, keys)).await.map_err(ClientError::from);
+        let receipt = match first {
+            Err(error) if command.seen().is_none() => match error.newest() {
+                Some(newest) => {
+                    let mut command = command.clone();
+                    command.see(newest);
+                    command.send(self, dsse::sign(&command, keys)).await?
+                }
+                None => return Err(error),
+            },
+            first => first?,
+        };
         receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
     }
 

@@ -1,9 +1,9 @@
 //! Who may do what: one rule, used by the services when they accept, by auditors when they replay and by the verifier.
 
 use crate::{
-    command::Task,
+    command::{ActorKind, Task},
     dsse::Envelope,
-    fact::{Fact, Facts, Subject},
+    fact::{Fact, Facts, Period, Subject},
     id::Name,
     key::{KeyId, PublicKey},
 };
@@ -46,6 +46,12 @@ pub enum Unauthorised {
         /// The task.
         task: Task,
     },
+    /// Something that a person must do was signed by no person.
+    #[error("{0} is not registered as a person")]
+    NotAPerson(Name),
+    /// Two who must act independently of each other do not.
+    #[error("{0} and {1} must be two persons, neither of whom holds the task from the other")]
+    NotIndependent(Name, Name),
 }
 
 /// The facts that decide whether `actor`, with one of `keys`, may do `task` at `site`.
@@ -81,26 +87,108 @@ pub fn signing_key(facts: &Facts, envelope: &Envelope, actor: &Name) -> Result<P
     Err(refusal)
 }
 
+/// A delegation that counts at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Held {
+    /// From when, Unix milliseconds, inclusive.
+    pub from: u64,
+    /// Until when, Unix milliseconds, exclusive.
+    pub until: u64,
+    /// From whom it is held, the root first. Empty before rules 3, and for the root.
+    pub line: Vec<Name>,
+    /// How many registrations, rotations and delegations a proof of it takes at most. 0 before rules 3.
+    pub steps: u32,
+}
+
+impl Held {
+    /// What the root holds: everything, for ever, from nobody.
+    fn root() -> Self {
+        Self { from: 0, until: u64::MAX, line: Vec::new(), steps: 0 }
+    }
+}
+
+impl From<&Period> for Held {
+    fn from(period: &Period) -> Self {
+        let Period { from, until, line, steps, .. } = period;
+        Self { from: *from, until: *until, line: line.clone(), steps: *steps }
+    }
+}
+
 /// Whether `actor` holds `task` at `site` at `time` (Unix milliseconds). The root actor holds everything. Returns the
-/// period that is covered.
-pub fn holds(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) -> Result<(u64, u64), Unauthorised> {
+/// delegation that counts.
+pub fn holds(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) -> Result<Held, Unauthorised> {
     if actor.as_str() == Name::ROOT {
-        return Ok((0, u64::MAX));
+        return Ok(Held::root());
     }
     let mut refusal = Unauthorised::NoDelegation { actor: actor.clone(), task, site: site.clone() };
     for subject in delegations(actor, task, site) {
-        match facts.find(&subject) {
-            Some(Fact::Delegation { ended: Some(_), .. }) => {
-                refusal = Unauthorised::DelegationEnded { actor: actor.clone(), task };
-            }
-            Some(Fact::Delegation { from, until, .. }) if (*from..*until).contains(&time) => {
-                return Ok((*from, *until));
-            }
-            Some(Fact::Delegation { .. }) => refusal = Unauthorised::OutsidePeriod { actor: actor.clone(), task },
-            _ => {}
+        let Some(fact) = facts.find(&subject) else { continue };
+        let periods = fact.periods();
+        if let Some(period) = periods.iter().find(|period| period.covers(time)) {
+            return Ok(period.into());
+        }
+        if periods.iter().any(|period| period.ended.is_none()) {
+            refusal = Unauthorised::OutsidePeriod { actor: actor.clone(), task };
+        } else if !periods.is_empty() {
+            refusal = Unauthorised::DelegationEnded { actor: actor.clone(), task };
         }
     }
     Err(refusal)
+}
+
+/// The delegation of `task` at `site` that `actor` holds for the whole of `from..until` (Unix milliseconds), if one alone
+/// covers it.
+pub fn holds_throughout(
+    facts: &Facts,
+    actor: &Name,
+    task: Task,
+    site: &Name,
+    (from, until): (u64, u64),
+) -> Option<Held> {
+    if actor.as_str() == Name::ROOT {
+        return Some(Held::root());
+    }
+    let covers = |period: &&Period| period.ended.is_none() && period.from <= from && until <= period.until;
+    delegations(actor, task, site).iter().find_map(|subject| {
+        let periods = facts.find(subject)?.periods();
+        periods.iter().find(covers).map(Held::from)
+    })
+}
+
+/// The facts that say what `persons` are.
+pub fn kinds<'a>(persons: impl IntoIterator<Item = &'a Name>) -> Vec<Subject> {
+    persons.into_iter().map(|person| Subject::Actor(person.clone())).collect()
+}
+
+/// Checks that `actor` is a person, and no device or system that anybody may have at hand.
+pub fn is_person(facts: &Facts, actor: &Name) -> Result<(), Unauthorised> {
+    match facts.find(&Subject::Actor(actor.clone())) {
+        Some(Fact::Actor { kind: ActorKind::Person, .. }) => Ok(()),
+        _ => Err(Unauthorised::NotAPerson(actor.clone())),
+    }
+}
+
+/// Checks that two who each signed and hold a task are two persons, neither of whom holds it from the other. That no key
+/// counts for both follows from keys being registered for one actor.
+pub fn two_persons(
+    facts: &Facts,
+    (one, held): (&Name, &Held),
+    (other, theirs): (&Name, &Held),
+) -> Result<(), Unauthorised> {
+    is_person(facts, one)?;
+    is_person(facts, other)?;
+    if one == other || held.line.contains(other) || theirs.line.contains(one) {
+        return Err(Unauthorised::NotIndependent(one.clone(), other.clone()));
+    }
+    Ok(())
+}
+
+/// How many registrations, rotations and delegations a proof of `key` takes at most; 0 before rules 3.
+pub fn steps_of(facts: &Facts, key: &PublicKey) -> u32 {
+    match facts.find(&Subject::Key(key.id())) {
+        Some(Fact::Key { steps, .. }) => steps.unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// Tasks of a site's own staff. Who merely reads there, such as a monitor, is not of the site.
@@ -110,13 +198,11 @@ pub const SITE_STAFF: [Task; 3] = [Task::Capture, Task::Enrol, Task::ObtainConse
 /// are of the site.
 pub fn is_of_site(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) -> bool {
     let subject = Subject::Delegation(actor.clone(), task, site.clone());
-    match facts.find(&subject) {
-        Some(Fact::Delegation { from, until, ended: None, .. }) => (*from..*until).contains(&time),
-        _ => false,
-    }
+    facts.find(&subject).is_some_and(|fact| fact.periods().iter().any(|period| period.covers(time)))
 }
 
-/// Whether `actor` signed `envelope` with a valid key and holds `task` at `site` at `time`.
+/// Whether `actor` signed `envelope` with a valid key and holds `task` at `site` at `time`: the key, and the delegation that
+/// counts.
 pub fn authorise(
     facts: &Facts,
     envelope: &Envelope,
@@ -124,8 +210,13 @@ pub fn authorise(
     task: Task,
     site: &Name,
     time: u64,
-) -> Result<PublicKey, Unauthorised> {
+) -> Result<(PublicKey, Held), Unauthorised> {
     let key = signing_key(facts, envelope, actor)?;
-    holds(facts, actor, task, site, time)?;
-    Ok(key)
+    Ok((key, holds(facts, actor, task, site, time)?))
 }
+
+/// The most registrations, rotations and delegations that a proof of one right may take, from rules 3 on: so every bundle
+/// stays within what a verifier accepts.
+pub const MAX_STEPS_OF_RIGHT: u32 = 30;
+/// The largest envelope of a command that proofs of rights lead through, and the largest fact of a delegation, in bytes.
+pub const MAX_BYTES_OF_RIGHT: usize = 3_072;

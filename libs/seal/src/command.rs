@@ -3,8 +3,12 @@
 //! Every payload has the fields `study`, `request` (a client's own UUID: sending the same envelope again is safe),
 //! `by` (the actor who signs) and `time` (the signer's clock, Unix milliseconds). Unknown or repeated fields are refused.
 
-use crate::id::{Name, Uuid};
+use crate::{
+    id::{Name, Uuid},
+    moment::{MAX_AGE_MS, MAX_LATE_AGE_MS},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tlog::Hash;
 
 /// A command that can be signed and recorded.
 pub trait Payload: Serialize + DeserializeOwned {
@@ -18,10 +22,42 @@ pub trait Payload: Serialize + DeserializeOwned {
     fn by(&self) -> &Name;
     /// The signer's clock, Unix milliseconds.
     fn time(&self) -> u64;
+
+    /// The state a command that gives a right was signed on: SHA-256 of the envelope of the newest command about its
+    /// subject that the signer saw; nothing if there was none.
+    fn seen(&self) -> Option<Hash> {
+        None
+    }
+
+    /// Says that the signer saw `newest`, where the command names such a state.
+    fn see(&mut self, newest: Hash) {
+        let _names_no_state = newest;
+    }
+
+    /// Why a command is recorded long after it was signed, in words; with the task [`Task::RecordLate`] only.
+    fn late(&self) -> Option<&Name> {
+        None
+    }
+
+    /// How long after it was signed it may be recorded, in milliseconds, under rules 3.
+    fn longest_age(&self) -> u64 {
+        if self.late().is_some() { MAX_LATE_AGE_MS } else { MAX_AGE_MS }
+    }
 }
 
+/// Declares a payload. After its name: whether it names the state it was signed on (`seen`), may be recorded `late`, or
+/// `ends` something, and may for that be old.
 macro_rules! payload {
-    ($(#[$doc:meta])* $kind:literal $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+    (@seen) => {
+        fn seen(&self) -> Option<tlog::Hash> { self.seen.map(|seen| seen.0) }
+        fn see(&mut self, newest: tlog::Hash) { self.seen = Some(newest.into()); }
+    };
+    (@late) => { fn late(&self) -> Option<&Name> { self.late.as_ref() } };
+    (@ends) => { fn longest_age(&self) -> u64 { crate::moment::MAX_LATE_AGE_MS } };
+    (
+        $(#[$doc:meta])* $kind:literal $name:ident $(: $($trait:ident)+)?
+        { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -43,6 +79,7 @@ macro_rules! payload {
             fn request(&self) -> Uuid { self.request }
             fn by(&self) -> &Name { &self.by }
             fn time(&self) -> u64 { self.time }
+            $($(payload!(@$trait);)+)?
         }
     };
 }
@@ -56,7 +93,7 @@ mod provision;
 mod screening;
 mod study;
 
-pub use actor::{Delegate, EndDelegation, RegisterActor, RevokeKey, RotateKey, Training};
+pub use actor::{Confirmation, Delegate, EndDelegation, RegisterActor, RevokeKey, RotateKey, Training};
 pub use allocation::{CommitAllocation, Randomise, RevealAllocation, Unblind};
 pub use capture::{DefineForms, EraseParticipant, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission};
 pub use consent::{
@@ -65,8 +102,8 @@ pub use consent::{
     WithdrawConsent, WithdrawalScope,
 };
 pub use participant::{
-    ClearMatch, EnrolParticipant, RecordStage, RegisterRepresentative, Relation, ScreenParticipant, Stage,
-    WithdrawParticipant, WithdrawalReason,
+    ClearMatch, EnrolParticipant, LinkParticipants, RecordStage, RegisterRepresentative, Relation, ScreenParticipant,
+    Stage, WithdrawParticipant, WithdrawalReason,
 };
 pub use provision::Provision;
 pub use screening::{DefineCriteria, RecordScreening};
@@ -127,11 +164,13 @@ pub enum Task {
     Redact,
     /// Ordering the erasure of a participant's values.
     Erase,
+    /// Recording what was signed long before, as sites without a network do.
+    RecordLate,
 }
 
 impl Task {
     /// All tasks.
-    pub const ALL: [Task; 15] = [
+    pub const ALL: [Task; 16] = [
         Task::ManageStudy,
         Task::RegisterActors,
         Task::PublishDocuments,
@@ -147,6 +186,7 @@ impl Task {
         Task::Unblind,
         Task::Redact,
         Task::Erase,
+        Task::RecordLate,
     ];
 
     /// The name in payloads and facts.
@@ -167,6 +207,7 @@ impl Task {
             Task::Unblind => "unblind",
             Task::Redact => "redact",
             Task::Erase => "erase",
+            Task::RecordLate => "record_late",
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct InForce {
 /// The state of one provision of a participant.
 pub fn given<'a>(facts: &'a Facts, participant: &Name, provision: &Provision) -> Option<&'a Given> {
     match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions }) => provisions.get(provision),
+        Some(Fact::Consent { provisions, .. }) => provisions.get(provision),
         _ => None,
     }
 }
@@ -49,6 +49,27 @@ pub fn given<'a>(facts: &'a Facts, participant: &Name, provision: &Provision) ->
 /// The version of the document a provision was given under.
 pub fn document(given: &Given) -> Subject {
     Subject::Document(given.document.clone(), given.version.clone(), given.language.clone())
+}
+
+/// Whether `actor` decides for a participant at `time` (Unix milliseconds): registered as their representative or parent, and
+/// from rules 3 on only while something they gave in that capacity stands. `facts` hold the study, the registration and the
+/// participant's consent.
+pub fn decides_for(facts: &Facts, participant: &Name, actor: &Name, time: u64) -> bool {
+    if !facts.decides_for(participant, actor) {
+        return false;
+    }
+    if facts.rules() < Some(3) {
+        return true;
+    }
+    let acts = match facts.find(&Subject::Representative(participant.clone(), actor.clone())) {
+        Some(Fact::Representative { until, .. }) => until.is_some_and(|until| time < until),
+        _ => false,
+    };
+    let gave = |given: &Given| given.given_by.contains(actor) && given.stands(time);
+    match facts.find(&Subject::Consent(participant.clone())) {
+        Some(Fact::Consent { provisions, .. }) => acts && provisions.values().any(gave),
+        _ => false,
+    }
 }
 
 /// Whether `provision` of `participant` may be relied on at `time` (Unix milliseconds). `facts` hold the participant's

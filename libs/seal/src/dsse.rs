@@ -8,6 +8,7 @@ use crate::{
     text::Base64,
 };
 use serde::{Deserialize, Serialize};
+use tlog::{Hash, sha256};
 
 /// The largest envelope, in bytes.
 pub const MAX_ENVELOPE_BYTES: usize = 1 << 20;
@@ -47,6 +48,8 @@ pub struct Envelope {
     payload_type: String,
     payload: Vec<u8>,
     signatures: Vec<(KeyId, Vec<u8>)>,
+    hash: Hash,
+    size: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +87,18 @@ impl Envelope {
             }
             signatures.push((keyid, sig.0));
         }
-        Ok(Self { payload_type: json.payload_type, payload: json.payload.0, signatures })
+        let (hash, size) = (sha256(&[bytes]), bytes.len());
+        Ok(Self { payload_type: json.payload_type, payload: json.payload.0, signatures, hash, size })
+    }
+
+    /// SHA-256 of its bytes, as entries name it.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// The payload type as stated; it is covered by the signatures.

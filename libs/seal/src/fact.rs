@@ -1,14 +1,17 @@
 //! Facts: what the state maps of the enrollment and consent journals hold, and how they are hashed into them.
 
 mod given;
+mod period;
 mod subject;
 
 pub use given::{End, Given, Superseded, Until};
+pub use period::Period;
 pub use subject::{List, Subject};
 
 use crate::{
     allocation::Scheme,
     command::{ActorKind, Approval, ItemDef, Provision, Relation, Stage, State, Terms},
+    dsse::Envelope,
     eligibility::Criterion,
     entry::Entry,
     id::Name,
@@ -16,7 +19,10 @@ use crate::{
     text::Hex,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 use tlog::{Hash, sha256};
 
 /// A participant who was registered with a token.
@@ -42,6 +48,9 @@ pub enum Fact {
         /// The rules it runs under; absent: the first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rules: Option<u32>,
+        /// Whether nobody is registered without a token.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        tokens: bool,
     },
     /// A version of the protocol.
     Protocol {
@@ -59,6 +68,9 @@ pub enum Fact {
         /// Where it stands. Absent under a study's first rules.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<State>,
+        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<Hex>,
     },
     /// An actor.
     Actor {
@@ -66,6 +78,9 @@ pub enum Fact {
         kind: ActorKind,
         /// The entry that registered it.
         registered: u64,
+        /// The site a device belongs to. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        site: Option<Name>,
     },
     /// An actor's key.
     Key {
@@ -77,8 +92,11 @@ pub enum Fact {
         registered: u64,
         /// The entry that replaced or revoked it, if one did.
         ended: Option<u64>,
+        /// How many registrations, rotations and delegations a proof of it takes at most. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        steps: Option<u32>,
     },
-    /// A delegation.
+    /// A delegation, before rules 3.
     Delegation {
         /// The entry that granted it.
         granted: u64,
@@ -88,6 +106,13 @@ pub enum Fact {
         until: u64,
         /// The entry that ended it early, if one did.
         ended: Option<u64>,
+    },
+    /// The delegations of one task to one actor at one site, from rules 3 on: those that may still count.
+    Delegations {
+        /// The periods, the oldest grant first.
+        periods: Vec<Period>,
+        /// SHA-256 of the envelope of the newest command about them.
+        newest: Hex,
     },
     /// A participant.
     Participant {
@@ -115,12 +140,21 @@ pub enum Fact {
         /// What replaced it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         superseded: Option<Superseded>,
+        /// When it was published, Unix milliseconds. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        published_ms: Option<u64>,
     },
     /// A participant's consent, by provision.
     Consent {
         /// What was given, and whether it still holds.
         #[serde(deserialize_with = "given::each_once")]
         provisions: BTreeMap<Provision, Given>,
+        /// When the participant comes of age, Unix milliseconds, as first stated or earlier. From rules 3 on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        majority: Option<u64>,
+        /// The last entry after which nothing stood. From rules 3 on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        emptied: Option<u64>,
     },
     /// Where the study stands.
     StudyState {
@@ -128,6 +162,9 @@ pub enum Fact {
         state: State,
         /// The entry that changed it last.
         changed: u64,
+        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<Hex>,
     },
     /// The approval of the trial at a site.
     SiteApproval {
@@ -137,6 +174,9 @@ pub enum Fact {
         approval: Approval,
         /// The entry that recorded it.
         recorded: u64,
+        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<Hex>,
     },
     /// An arm.
     Arm {
@@ -147,11 +187,20 @@ pub enum Fact {
     Cap {
         /// The most participants.
         participants: u32,
+        /// Whether the place of who withdraws becomes free.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        withdrawal_frees: bool,
+        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<Hex>,
     },
     /// How many there are: participants enrolled, slots of a stratum used, items of a list.
     Count {
         /// The number.
         count: u64,
+        /// Of a list that commands are signed on: SHA-256 of the envelope of its newest item. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<Hex>,
     },
     /// A version of the eligibility criteria.
     Criteria {
@@ -191,8 +240,11 @@ pub enum Fact {
     Match {
         /// The sites of the other registrations, each once; the participant's own site if it was there again.
         sites: Vec<Name>,
-        /// The entry that declared them different persons, if one did.
+        /// The entry that declared them different persons, or from rules 3 on the same person, if one did.
         cleared: Option<u64>,
+        /// The registrations before, from rules 3 on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<Name>,
     },
     /// A representative of a participant.
     Representative {
@@ -200,6 +252,16 @@ pub enum Fact {
         relation: Relation,
         /// The entry that registered them.
         registered: u64,
+        /// Until when they act, Unix milliseconds, exclusive. Absent before rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
+    },
+    /// That a participant is the same person as one registered before.
+    Same {
+        /// The earlier registration.
+        earlier: Name,
+        /// The entry that linked them.
+        linked: u64,
     },
     /// An allocation list, or method, committed to.
     Allocation {
@@ -269,6 +331,31 @@ impl Fact {
     /// Parses [`Self::to_bytes`].
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
+    }
+
+    /// SHA-256 of the envelope of the newest command about it, where that is kept.
+    pub fn newest(&self) -> Option<Hash> {
+        let newest = match self {
+            Fact::Delegations { newest, .. } => Some(newest),
+            Fact::Site { newest, .. }
+            | Fact::StudyState { newest, .. }
+            | Fact::SiteApproval { newest, .. }
+            | Fact::Cap { newest, .. }
+            | Fact::Count { newest, .. } => newest.as_ref(),
+            _ => None,
+        };
+        newest.map(|newest| newest.0)
+    }
+
+    /// The periods of a delegation, whichever rules it was granted under; none of another fact.
+    pub fn periods(&self) -> Cow<'_, [Period]> {
+        match self {
+            Fact::Delegation { granted, from, until, ended } => {
+                Cow::Owned(vec![Period::single(*granted, (*from, *until), *ended)])
+            }
+            Fact::Delegations { periods, .. } => Cow::Borrowed(periods),
+            _ => Cow::Borrowed(&[]),
+        }
     }
 }
 
@@ -347,7 +434,7 @@ impl Facts {
     /// The number under `subject`; 0 if there is none.
     pub fn count(&self, subject: &Subject) -> u64 {
         match self.find(subject) {
-            Some(Fact::Count { count }) => *count,
+            Some(Fact::Count { count, .. }) => *count,
             _ => 0,
         }
     }
@@ -355,7 +442,19 @@ impl Facts {
     /// One more under `subject`.
     pub fn one_more(&self, subject: Subject) -> (Subject, Fact) {
         let count = self.count(&subject).saturating_add(1);
-        (subject, Fact::Count { count })
+        (subject, Fact::Count { count, newest: None })
+    }
+
+    /// One more under `subject`, and from rules 3 on by which command: what later ones are signed on.
+    pub fn one_more_by(&self, subject: Subject, envelope: &Envelope) -> (Subject, Fact) {
+        let count = self.count(&subject).saturating_add(1);
+        let newest = (self.rules() >= Some(3)).then(|| envelope.hash().into());
+        (subject, Fact::Count { count, newest })
+    }
+
+    /// SHA-256 of the envelope of the newest command about `subject`, if there is one.
+    pub fn newest(&self, subject: &Subject) -> Option<Hash> {
+        self.find(subject)?.newest()
     }
 }
 

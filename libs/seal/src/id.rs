@@ -1,5 +1,6 @@
 //! Identifiers: of studies, requests and streams, and the names people give things.
 
+use crate::{command::RULES, key::PublicKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 use tlog::{Hash, sha256};
@@ -28,6 +29,25 @@ impl Uuid {
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Self(bytes)
+    }
+
+    /// The identifier of a study under `rules`, from 3 on: bound to its root key, so that nobody else can take it, and who has
+    /// the key knows by which rules the study is to be judged. `tag` tells studies of one key apart.
+    ///
+    /// `tag ‖ SHA-256("trialseal/study-id@v1 sha256\n" ‖ u32 rules ‖ tag ‖ root key)`, the first 128 bits, as version 8.
+    pub fn of_study(root_key: &PublicKey, tag: [u8; 4], rules: u32) -> Self {
+        let label = b"trialseal/study-id@v1 sha256\n";
+        let mut hash = sha256(&[label, &rules.to_be_bytes(), &tag, root_key.as_bytes()]);
+        hash.0.copy_within(..12, 4);
+        hash.0[..4].copy_from_slice(&tag);
+        Self::from_content(&hash)
+    }
+
+    /// The rules this study is to be judged by, given its root key; nothing if it is under earlier rules than 3, which its
+    /// identifier does not tell.
+    pub fn rules(self, root_key: &PublicKey) -> Option<u32> {
+        let [a, b, c, d, ..] = self.0;
+        (3..=RULES).find(|rules| Self::of_study(root_key, [a, b, c, d], *rules) == self)
     }
 
     /// An identifier derived from content (version 8): the first 122 bits of a hash. For deduplication of a client's

@@ -21,6 +21,7 @@ pub mod fact;
 pub mod id;
 pub mod key;
 pub mod map;
+pub mod moment;
 pub mod policy;
 pub mod receipt;
 pub mod report;

@@ -107,6 +107,8 @@ pub struct DelegationStep {
     pub site: Name,
     /// Who delegated it.
     pub delegated_by: Name,
+    /// When the delegation was signed, Unix milliseconds.
+    pub signed: u64,
     /// When the delegation was recorded, Unix milliseconds.
     pub recorded: u64,
 }
@@ -130,6 +132,10 @@ pub struct ConsentClaim {
     pub given: &'static str,
     /// Who held the discussion.
     pub obtained_by: Name,
+    /// When it was signed, by the clock of who signed, Unix milliseconds.
+    pub signed: u64,
+    /// Why it was recorded long after it was signed, if it was.
+    pub late: Option<Name>,
     /// When the consent was recorded, Unix milliseconds.
     pub recorded: u64,
     /// Whether it was made up for a demonstration or test.
@@ -198,10 +204,14 @@ pub struct Claim {
     pub key: PublicKey,
     /// The signer's clock when they signed, Unix milliseconds.
     pub signed: u64,
+    /// Why it was recorded long after it was signed, if it was.
+    pub late: Option<Name>,
     /// The number of the capture entry.
     pub entry: u64,
     /// When it was recorded, Unix milliseconds.
     pub recorded: u64,
+    /// The rules it was decided under.
+    pub rules: u32,
     /// The consent in force.
     pub consent: ConsentClaim,
     /// Every delegation the proof rests on, back to the root.
@@ -215,6 +225,8 @@ pub struct Claim {
 pub struct RedactionClaim {
     /// The capture entry that did.
     pub entry: u64,
+    /// When it was signed, Unix milliseconds.
+    pub signed: u64,
     /// When it was recorded, Unix milliseconds.
     pub recorded: u64,
     /// Who signed.
@@ -240,8 +252,12 @@ pub struct ErasureClaim {
     pub recorded: u64,
     /// The participant's pseudonym.
     pub participant: Name,
+    /// When the erasure was signed, Unix milliseconds.
+    pub signed: u64,
     /// When they were erased, Unix milliseconds.
     pub erased: u64,
+    /// The rules it was decided under; nothing: earlier ones than 3.
+    pub rules: Option<u32>,
     /// The capture entry that erased them.
     pub erased_in: u64,
     /// Who signed.
@@ -265,8 +281,12 @@ pub struct RecordClaim {
     pub service: Service,
     /// The number of its entry.
     pub entry: u64,
+    /// When it was signed, Unix milliseconds, if it says so.
+    pub signed: Option<u64>,
     /// When it was recorded, Unix milliseconds.
     pub recorded: u64,
+    /// The rules it was decided under; nothing: earlier ones than 3.
+    pub rules: Option<u32>,
     /// Its kind, such as `access-data`.
     pub kind: String,
     /// Who signed.

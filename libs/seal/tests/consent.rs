@@ -17,7 +17,19 @@ const SPAN: u64 = 12;
 fn given(withdrawn: Option<u64>, until: Option<Until>) -> Given {
     let name = |text: &str| text.parse::<Name>().unwrap();
     let (document, version, language) = (name("ICF"), name("1.0"), name("en"));
-    Given { refused: false, given: 1, document, version, language, withdrawn, until, mandatory: true }
+    Given {
+        refused: false,
+        given: 1,
+        document,
+        version,
+        language,
+        withdrawn,
+        until,
+        mandatory: true,
+        signed: None,
+        after: None,
+        given_by: Vec::new(),
+    }
 }
 
 fn mode() -> impl Strategy<Value = ReconsentMode> {
@@ -114,7 +126,8 @@ fn days_are_those_of_a_calendar_counted_day_by_day() {
 #[test]
 fn a_consent_is_missing_without_the_document_it_was_given_under() {
     let (participant, provision) = ("P-1".parse::<Name>().unwrap(), Provision::data_collection());
-    let consent = Fact::Consent { provisions: [(provision.clone(), given(None, None))].into() };
+    let consent =
+        Fact::Consent { provisions: [(provision.clone(), given(None, None))].into(), majority: None, emptied: None };
     let mut facts: Facts = [(Subject::Consent(participant.clone()), consent)].into_iter().collect();
     assert_eq!(in_force(&facts, &participant, &provision, 1), Err(NotInForce::Missing));
     let document = Subject::Document("ICF".parse().unwrap(), "1.0".parse().unwrap(), "en".parse().unwrap());

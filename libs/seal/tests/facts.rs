@@ -76,6 +76,9 @@ fn given() -> impl Strategy<Value = Given> {
             withdrawn,
             until,
             mandatory,
+            signed: None,
+            after: None,
+            given_by: Vec::new(),
         },
     )
 }
@@ -122,6 +125,7 @@ fn terms() -> impl Strategy<Value = Terms> {
                 remote,
                 deferral_ms,
                 notice,
+                site_device: false,
             }
         },
     )
@@ -167,15 +171,15 @@ fn earlier() -> Vec<BoxedStrategy<Fact>> {
     let document = (hash(), approval(), number(), prop::option::of(terms()), prop::option::of(superseded));
     vec![
         (a_name(), prop::option::of(any::<u32>()))
-            .prop_map(|(name, rules)| Fact::Study { name, root_key: key(), rules })
+            .prop_map(|(name, rules)| Fact::Study { name, root_key: key(), rules, tokens: false })
             .boxed(),
         (hash(), number()).prop_map(|(document, effective)| Fact::Protocol { document, effective }).boxed(),
         (any::<bool>(), number(), prop::option::of(state()))
-            .prop_map(|(open, changed, state)| Fact::Site { open, changed, state })
+            .prop_map(|(open, changed, state)| Fact::Site { open, changed, state, newest: None })
             .boxed(),
-        (kind, number()).prop_map(|(kind, registered)| Fact::Actor { kind, registered }).boxed(),
+        (kind, number()).prop_map(|(kind, registered)| Fact::Actor { kind, registered, site: None }).boxed(),
         (a_name(), number(), perhaps())
-            .prop_map(|(actor, registered, ended)| Fact::Key { actor, key: key(), registered, ended })
+            .prop_map(|(actor, registered, ended)| Fact::Key { actor, key: key(), registered, ended, steps: None })
             .boxed(),
         (number(), number(), number(), perhaps())
             .prop_map(|(granted, from, until, ended)| Fact::Delegation { granted, from, until, ended })
@@ -190,10 +194,11 @@ fn earlier() -> Vec<BoxedStrategy<Fact>> {
                 published,
                 terms: terms.map(Box::new),
                 superseded,
+                published_ms: None,
             })
             .boxed(),
         prop::collection::btree_map(provision(), given(), 0..4)
-            .prop_map(|provisions| Fact::Consent { provisions })
+            .prop_map(|provisions| Fact::Consent { provisions, majority: None, emptied: None })
             .boxed(),
     ]
 }
@@ -217,13 +222,18 @@ fn later() -> Vec<BoxedStrategy<Fact>> {
     let holder = (a_name(), a_name()).prop_map(|(participant, site)| Holder { participant, site });
     let grant = (a_name(), a_name(), (number(), number()), (prop::option::of(any::<u32>()), any::<u32>()));
     vec![
-        (state(), number()).prop_map(|(state, changed)| Fact::StudyState { state, changed }).boxed(),
+        (state(), number()).prop_map(|(state, changed)| Fact::StudyState { state, changed, newest: None }).boxed(),
         (a_name(), approval(), number())
-            .prop_map(|(protocol, approval, recorded)| Fact::SiteApproval { protocol, approval, recorded })
+            .prop_map(|(protocol, approval, recorded)| Fact::SiteApproval {
+                protocol,
+                approval,
+                recorded,
+                newest: None,
+            })
             .boxed(),
         number().prop_map(|added| Fact::Arm { added }).boxed(),
-        any::<u32>().prop_map(|participants| Fact::Cap { participants }).boxed(),
-        number().prop_map(|count| Fact::Count { count }).boxed(),
+        any::<u32>().prop_map(|participants| Fact::Cap { participants, withdrawal_frees: false, newest: None }).boxed(),
+        number().prop_map(|count| Fact::Count { count, newest: None }).boxed(),
         (a_name(), prop::collection::vec(item(), 0..3), prop::collection::vec(criterion, 0..3), number())
             .prop_map(|(protocol, items, criteria, defined)| Fact::Criteria { protocol, items, criteria, defined })
             .boxed(),
@@ -238,9 +248,9 @@ fn later() -> Vec<BoxedStrategy<Fact>> {
             })
             .boxed(),
         prop::collection::vec(holder, 0..3).prop_map(|holders| Fact::Token { holders }).boxed(),
-        (names(), perhaps()).prop_map(|(sites, cleared)| Fact::Match { sites, cleared }).boxed(),
+        (names(), perhaps()).prop_map(|(sites, cleared)| Fact::Match { sites, cleared, earlier: Vec::new() }).boxed(),
         (select(relations), number())
-            .prop_map(|(relation, registered)| Fact::Representative { relation, registered })
+            .prop_map(|(relation, registered)| Fact::Representative { relation, registered, until: None })
             .boxed(),
         (scheme(), hash(), prop::option::of(hash()), number(), perhaps())
             .prop_map(|(scheme, commitment, root, committed, revealed)| Fact::Allocation {
@@ -351,9 +361,15 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
         withdrawn,
         until: None,
         mandatory: false,
+        signed: None,
+        after: None,
+        given_by: Vec::new(),
     };
-    let consent =
-        |withdrawn| Fact::Consent { provisions: BTreeMap::from([(Provision::data_collection(), given(withdrawn))]) };
+    let consent = |withdrawn| Fact::Consent {
+        provisions: BTreeMap::from([(Provision::data_collection(), given(withdrawn))]),
+        majority: None,
+        emptied: None,
+    };
     let consent_text = |withdrawn: &str| {
         format!(
             concat!(
@@ -363,11 +379,11 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
             withdrawn
         )
     };
-    let key_of = |ended| Fact::Key { actor: name("ann"), key: key(), registered: 2, ended };
+    let key_of = |ended| Fact::Key { actor: name("ann"), key: key(), registered: 2, ended, steps: None };
     let approval = Approval { reference: name("IRB-1"), date: name("2026-01-15"), body: None };
     let cases = [
         (
-            Fact::Study { name: name("STUDY-1"), root_key: key(), rules: None },
+            Fact::Study { name: name("STUDY-1"), root_key: key(), rules: None, tokens: false },
             format!(r#"{{"study":{{"name":"STUDY-1","root_key":{key_text}}}}}"#),
         ),
         (
@@ -378,9 +394,12 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
             )
             .to_owned(),
         ),
-        (Fact::Site { open: true, changed: 3, state: None }, r#"{"site":{"open":true,"changed":3}}"#.to_owned()),
         (
-            Fact::Actor { kind: ActorKind::Person, registered: 2 },
+            Fact::Site { open: true, changed: 3, state: None, newest: None },
+            r#"{"site":{"open":true,"changed":3}}"#.to_owned(),
+        ),
+        (
+            Fact::Actor { kind: ActorKind::Person, registered: 2, site: None },
             r#"{"actor":{"kind":"person","registered":2}}"#.to_owned(),
         ),
         (key_of(None), format!(r#"{{"key":{{"actor":"ann","key":{key_text},"registered":2,"ended":null}}}}"#)),
@@ -400,6 +419,7 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
                 published: 1,
                 terms: None,
                 superseded: None,
+                published_ms: None,
             },
             concat!(
                 r#"{"document":{"content":"982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1","#,

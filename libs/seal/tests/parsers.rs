@@ -81,7 +81,7 @@ fn datapoint() -> impl Strategy<Value = Datapoint> {
 fn create_study() -> CreateStudy {
     let (study, request) = (Uuid([1; 16]), Uuid([2; 16]));
     let (name, root_key) = (name("STUDY-1"), key(1).public());
-    CreateStudy { study, request, by: Name::root(), time: 5, name, root_key, rules: None }
+    CreateStudy { study, request, by: Name::root(), time: 5, name, root_key, rules: None, tokens: false }
 }
 
 fn sample_entry() -> Entry {
@@ -116,7 +116,7 @@ fn promised(receipt: &Receipt) -> Option<Promise> {
 
 /// Valid input of every parser.
 fn samples() -> Vec<Vec<u8>> {
-    let study = Fact::Study { name: name("STUDY-1"), root_key: key(1).public(), rules: Some(2) };
+    let study = Fact::Study { name: name("STUDY-1"), root_key: key(1).public(), rules: Some(2), tokens: false };
     let value = Datapoint {
         nonce: [5; 16],
         item: "SYSBP".to_owned(),

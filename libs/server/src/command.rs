@@ -6,7 +6,6 @@ use seal::{
     command::Payload,
     dsse::Envelope,
     id::{StreamId, Uuid},
-    sha256,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,7 +40,7 @@ pub async fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem>
         let what = "the signer's clock is more than five minutes ahead: correct it and sign again";
         return Err(Problem::field("CLOCK_AHEAD", "envelope.payload.time", what));
     }
-    Ok(Received { hash: sha256(&[&bytes]), bytes, envelope, command })
+    Ok(Received { hash: envelope.hash(), bytes, envelope, command })
 }
 
 /// Reads a study's UUID from a request.

@@ -3,7 +3,7 @@
 use access::{AccessDenied, Denied, FactError};
 use journal::{AppendError, ReadError};
 use proto::consent::ErrorReason as ConsentReason;
-use seal::{authority::Unauthorised, consent::NotInForce, dsse::EnvelopeError};
+use seal::{authority::Unauthorised, consent::NotInForce, dsse::EnvelopeError, moment::Untimely};
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -87,8 +87,24 @@ impl From<Unauthorised> for Problem {
             Unauthorised::NoDelegation { .. } => "DELEGATION_MISSING",
             Unauthorised::DelegationEnded { .. } => "DELEGATION_ENDED",
             Unauthorised::OutsidePeriod { .. } => "DELEGATION_OUTSIDE_PERIOD",
+            Unauthorised::NotAPerson(_) => "SIGNER_NOT_A_PERSON",
+            Unauthorised::NotIndependent(..) => "SIGNERS_NOT_INDEPENDENT",
         };
         Problem::new(Code::PermissionDenied, reason, error.to_string())
+    }
+}
+
+impl From<Untimely> for Problem {
+    fn from(error: Untimely) -> Self {
+        let said = error.to_string();
+        match error {
+            Untimely::Ahead => Problem::field("CLOCK_AHEAD", "envelope.payload.time", said),
+            Untimely::Stale => Problem::new(Code::FailedPrecondition, "SIGNED_TOO_LONG_AGO", said),
+            Untimely::StateChanged { newest } => {
+                let newest = newest.map(|hash| hash.to_hex()).unwrap_or_default();
+                Problem::new(Code::FailedPrecondition, "STATE_CHANGED", said).with("newest", newest)
+            }
+        }
     }
 }
 

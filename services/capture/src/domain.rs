@@ -10,12 +10,16 @@ pub use withheld::{admit_erasure, admit_redaction, erasure_needs, redaction_need
 
 use seal::{
     authority::{self, Unauthorised},
-    command::{State, Submission, Task},
+    command::{Payload, State, Submission, Task},
     consent::NotInForce,
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
     dsse::Envelope,
     fact::{Fact, Facts, Subject},
+    moment::{self, Untimely},
 };
+
+/// The largest envelope of a submission, in bytes, from rules 3 on.
+const MAX_ENVELOPE_BYTES: usize = 64 << 10;
 
 /// Why a submission is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +30,15 @@ pub enum Refusal {
     /// The study does not exist.
     #[error("the study does not exist")]
     StudyUnknown,
+    /// It was not signed for this moment.
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
+    /// The study runs under earlier rules, which do not know this.
+    #[error("the study was created under earlier rules, which do not know this")]
+    RulesOutdated,
+    /// The envelope is larger than proofs carry.
+    #[error("the envelope of a submission is larger than 64 KiB, which proofs must carry")]
+    EnvelopeTooLarge,
     /// The version of the form definitions exists already.
     #[error("this version of the form definitions exists already")]
     FormsVersionExists,
@@ -148,6 +161,9 @@ pub fn check_header(submission: &Submission, datapoints: &[Vec<u8>]) -> Result<V
 /// The facts of the enrollment journal a submission needs.
 pub fn needs(submission: &Submission, envelope: &Envelope) -> Vec<Subject> {
     let mut needs = authority::subjects(&submission.by, envelope.key_ids(), Task::Capture, &submission.site);
+    if submission.late.is_some() {
+        needs.extend(authority::delegations(&submission.by, Task::RecordLate, &submission.site));
+    }
     needs.extend([
         Subject::Study,
         Subject::StudyState,
@@ -163,6 +179,13 @@ pub fn admit(submission: &Submission, envelope: &Envelope, facts: &Facts, time: 
         return Err(Refusal::StudyUnknown);
     }
     authority::authorise(facts, envelope, &submission.by, Task::Capture, &submission.site, time)?;
+    on_time(submission, facts, time)?;
+    if submission.late.is_some() {
+        authority::holds(facts, &submission.by, Task::RecordLate, &submission.site, time)?;
+    }
+    if facts.rules() >= Some(3) && envelope.size() > MAX_ENVELOPE_BYTES {
+        return Err(Refusal::EnvelopeTooLarge);
+    }
     if matches!(facts.find(&Subject::StudyState), Some(Fact::StudyState { state: State::Closed, .. })) {
         return Err(Refusal::StudyClosed);
     }
@@ -173,6 +196,15 @@ pub fn admit(submission: &Submission, envelope: &Envelope, facts: &Facts, time: 
         return Err(Refusal::NotEnrolled);
     }
     Ok(())
+}
+
+/// From rules 3 on: checks that a command is recorded soon enough after it was signed.
+pub fn on_time<P: Payload>(command: &P, facts: &Facts, time: u64) -> Result<(), Refusal> {
+    match facts.rules() {
+        Some(3..) => Ok(moment::on_time(command, time)?),
+        _ if command.late().is_some() => Err(Refusal::RulesOutdated),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a submission fits what was recorded of its form instance: `latest` is the number of its last entry.

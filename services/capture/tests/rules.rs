@@ -64,6 +64,7 @@ fn header(datapoints: &[Vec<u8>]) -> Submission {
         collected: None,
         corrects: None,
         reason: None,
+        late: None,
     }
 }
 
@@ -137,12 +138,16 @@ fn the_collection_date_has_any_precision_and_datapoints_are_readable() {
 
 /// The enrollment facts under which `ann` captures at the open site `701`, where the participant is enrolled.
 fn enrollment() -> Facts {
-    let registered = Fact::Key { actor: name("ann"), key: key("ann").public(), registered: 1, ended: None };
+    let registered =
+        Fact::Key { actor: name("ann"), key: key("ann").public(), registered: 1, ended: None, steps: None };
     [
-        (Subject::Study, Fact::Study { rules: None, name: name("STUDY-1"), root_key: key("root").public() }),
+        (
+            Subject::Study,
+            Fact::Study { rules: None, name: name("STUDY-1"), root_key: key("root").public(), tokens: false },
+        ),
         (Subject::Key(key("ann").public().id()), registered),
         delegation(None),
-        (Subject::Site(name("701")), Fact::Site { state: None, open: true, changed: 3 }),
+        (Subject::Site(name("701")), Fact::Site { state: None, open: true, changed: 3, newest: None }),
         (
             Subject::Participant(name(PARTICIPANT)),
             Fact::Participant { stage: None, site: name("701"), enrolled: 4, withdrawn: None },
@@ -181,7 +186,8 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
     let (actor, task) = (name("ann"), Task::Capture);
     let unknown = Unauthorised::UnknownKey(actor.clone());
     assert_eq!(decide(&first, &key("eve"), &enrollment(), NOW), Err(unknown.into()));
-    let ended = Fact::Key { actor: actor.clone(), key: key("ann").public(), registered: 1, ended: Some(5) };
+    let ended =
+        Fact::Key { actor: actor.clone(), key: key("ann").public(), registered: 1, ended: Some(5), steps: None };
     let refused = with(Subject::Key(key("ann").public().id()), ended);
     assert_eq!(refused, Err(Unauthorised::KeyEnded(actor.clone()).into()));
     for time in [NOW - 1, NOW + 10] {
@@ -191,7 +197,7 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
     let (subject, fact) = delegation(Some(5));
     assert_eq!(with(subject, fact), Err(Unauthorised::DelegationEnded { actor: actor.clone(), task }.into()));
     let mut none: Facts = enrollment();
-    let owned = Fact::Key { actor: name("bob"), key: key("bob").public(), registered: 1, ended: None };
+    let owned = Fact::Key { actor: name("bob"), key: key("bob").public(), registered: 1, ended: None, steps: None };
     none.set(Subject::Key(key("bob").public().id()), owned);
     let by_bob = Submission { by: name("bob"), ..first.clone() };
     let missing = Unauthorised::NoDelegation { actor: name("bob"), task, site: name("701") };
@@ -204,9 +210,12 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
     assert_eq!(admit(&first, &forged, &enrollment(), NOW), Err(Unauthorised::BadSignature(actor).into()));
 
     let site = Subject::Site(name("701"));
-    assert_eq!(with(site, Fact::Site { state: None, open: false, changed: 5 }), Err(Refusal::SiteNotOpen));
+    assert_eq!(
+        with(site, Fact::Site { state: None, open: false, changed: 5, newest: None }),
+        Err(Refusal::SiteNotOpen)
+    );
     for (state, outcome) in [(State::Paused, Ok(())), (State::Closed, Err(Refusal::StudyClosed))] {
-        assert_eq!(with(Subject::StudyState, Fact::StudyState { state, changed: 9 }), outcome);
+        assert_eq!(with(Subject::StudyState, Fact::StudyState { state, changed: 9, newest: None }), outcome);
     }
     let participant = Subject::Participant(name(PARTICIPANT));
     for (site, withdrawn) in [("702", None), ("701", Some(6))] {

@@ -63,6 +63,7 @@ fn captured(form: Option<&str>, submission: Option<&str>) -> Result<(), Refusal>
             corrects: None,
             reason: None,
             provision: provision(submission),
+            late: None,
         }
     );
     let (item, repeat, value, unit) = ("GENE".to_owned(), String::new(), "BRCA1".to_owned(), String::new());
@@ -94,9 +95,9 @@ fn a_submission_rests_on_the_provision_its_form_is_captured_under() {
 fn enrollment() -> Facts {
     let root_key = key("root").public();
     let mut facts = Facts::default();
-    facts.set(Subject::Study, Fact::Study { name: name("STUDY-1"), root_key, rules: Some(2) });
+    facts.set(Subject::Study, Fact::Study { name: name("STUDY-1"), root_key, rules: Some(2), tokens: false });
     for actor in ["ann", "bob", "eve", "dan", "root"] {
-        let fact = Fact::Key { actor: name(actor), key: key(actor).public(), registered: 1, ended: None };
+        let fact = Fact::Key { actor: name(actor), key: key(actor).public(), registered: 1, ended: None, steps: None };
         facts.set(Subject::Key(key(actor).public().id()), fact);
     }
     for (actor, site) in [("ann", "701"), ("bob", "701"), ("eve", "702")] {
@@ -189,7 +190,7 @@ fn two_persons_with_the_task_at_the_site_sign_a_redaction() {
     }
     // The second one's key counts as much as the first one's.
     let mut ended = facts.clone();
-    let fact = Fact::Key { actor: name("bob"), key: key("bob").public(), registered: 1, ended: Some(5) };
+    let fact = Fact::Key { actor: name("bob"), key: key("bob").public(), registered: 1, ended: Some(5), steps: None };
     ended.set(Subject::Key(key("bob").public().id()), fact);
     let refused = Err(Unauthorised::KeyEnded(name("bob")).into());
     assert_eq!(redact(&redaction("ann", "bob"), &["ann", "bob"], &ended, NOW), refused);

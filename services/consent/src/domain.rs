@@ -11,12 +11,13 @@ pub use access::may_read;
 pub(crate) use access::reader_needs;
 
 use seal::{
-    authority::{Unauthorised, signing_key},
-    command::{Payload, Provision, Relation},
-    consent::NotInForce,
+    authority::{Unauthorised, holds, signing_key},
+    command::{Payload, Provision, Relation, Task},
+    consent::{NotInForce, decides_for},
     dsse::Envelope,
-    fact::{Fact, Facts, Given, Subject},
+    fact::{Fact, Facts, Given, List, Subject},
     id::Name,
+    moment::{self, Untimely},
 };
 use std::collections::BTreeMap;
 
@@ -62,6 +63,18 @@ pub enum Refusal {
     /// The document is for other sites.
     #[error("the document is not for this site")]
     DocumentNotForSite,
+    /// It was not signed for this moment.
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
+    /// It was signed before what it rests on, or ends.
+    #[error("by its signer's clock it was signed before {0}: correct the clock and sign again, or say in `late` why")]
+    OutOfOrder(&'static str),
+    /// The participant is not of age.
+    #[error("the participant is not of age: only the parents give consent, with the participant's assent")]
+    NotOfAge,
+    /// Nothing the participant consented to stands.
+    #[error("nothing is in force that the participant consented to")]
+    NothingInForce,
     /// The participant is not enrolled there, or has left.
     #[error("the participant is not enrolled at that site, or has left the trial")]
     NotEnrolled,
@@ -128,6 +141,14 @@ pub enum Refusal {
     },
 }
 
+/// Decides which facts of the consent journal change: whether the command is for this moment, then what its kind demands.
+pub fn decide<P: Rule>(command: &P, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+    if facts.rules() >= Some(3) {
+        moment::on_time(command, next.time)?;
+    }
+    command.decide(envelope, facts, next)
+}
+
 /// What a kind of command does.
 pub trait Rule: Payload {
     /// The facts of the enrollment journal its decision needs.
@@ -136,7 +157,7 @@ pub trait Rule: Payload {
     /// The facts of the consent journal its decision needs.
     fn needs(&self) -> Vec<Subject>;
 
-    /// Decides which facts of the consent journal change.
+    /// What its kind demands and changes; [`decide`] asks for it.
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal>;
 }
 
@@ -154,10 +175,49 @@ fn malformed<T>(field: &'static str, what: &'static str) -> Result<T, Refusal> {
     Err(Refusal::Malformed { field, what })
 }
 
-fn given(facts: &Facts, participant: &Name) -> BTreeMap<Provision, Given> {
-    match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions }) => provisions.clone(),
-        _ => BTreeMap::new(),
+/// How a participant's consent stands.
+#[derive(Debug, Clone, Default)]
+struct Standing {
+    provisions: BTreeMap<Provision, Given>,
+    majority: Option<u64>,
+    emptied: Option<u64>,
+}
+
+impl Standing {
+    fn find(facts: &Facts, participant: &Name) -> Self {
+        match facts.find(&Subject::Consent(participant.clone())) {
+            Some(Fact::Consent { provisions, majority, emptied }) => {
+                Self { provisions: provisions.clone(), majority: *majority, emptied: *emptied }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn fact(self, participant: &Name) -> (Subject, Fact) {
+        let Self { provisions, majority, emptied } = self;
+        (Subject::Consent(participant.clone()), Fact::Consent { provisions, majority, emptied })
+    }
+}
+
+/// The list of what a participant's consent went through. What gives a right is signed on its newest item.
+fn consents(participant: &Name) -> Subject {
+    Subject::List(List::Consents(participant.clone()))
+}
+
+/// Checks, from rules 3 on, that the signer saw the newest item of the participant's list.
+fn on_newest<P: Payload>(command: &P, facts: &Facts, participant: &Name) -> Result<(), Refusal> {
+    if facts.rules() < Some(3) {
+        return if command.seen().is_none() { Ok(()) } else { Err(Refusal::RulesOutdated) };
+    }
+    Ok(moment::seen(command, facts.newest(&consents(participant)))?)
+}
+
+/// Checks that who records a command late may: what ends something is always recorded.
+fn late<P: Payload>(command: &P, facts: &Facts, site: &Name, next: Next) -> Result<(), Refusal> {
+    match command.late() {
+        None => Ok(()),
+        Some(_) if facts.rules() < Some(3) => Err(Refusal::RulesOutdated),
+        Some(_) => holds(facts, command.by(), Task::RecordLate, site, next.time).map(drop).map_err(Refusal::from),
     }
 }
 
@@ -171,16 +231,25 @@ fn each_once(field: &'static str, provisions: &[Provision]) -> Result<(), Refusa
     Ok(())
 }
 
-/// Whether `actor` is registered as one of `relations` of the participant.
-fn represents(facts: &Facts, participant: &Name, actor: &Name, relations: &[Relation]) -> bool {
+/// Whether `actor` is registered as `relation` of the participant, and acts at that time.
+fn represents(facts: &Facts, participant: &Name, actor: &Name, relation: Relation, next: Next) -> bool {
     let subject = Subject::Representative(participant.clone(), actor.clone());
-    matches!(facts.find(&subject), Some(Fact::Representative { relation, .. }) if relations.contains(relation))
+    match facts.find(&subject) {
+        Some(Fact::Representative { relation: theirs, until, .. }) => {
+            *theirs == relation && until.is_none_or(|until| next.time < until)
+        }
+        _ => false,
+    }
 }
 
 /// Checks that the participant signed, or somebody who decides for them.
-fn signed_by_or_for(facts: &Facts, envelope: &Envelope, by: &Name, participant: &Name) -> Result<(), Refusal> {
-    let decides = [Relation::LegalRepresentative, Relation::Parent];
-    if by != participant && !represents(facts, participant, by, &decides) {
+fn signed_by_or_for(
+    facts: &Facts,
+    envelope: &Envelope,
+    (by, participant): (&Name, &Name),
+    next: Next,
+) -> Result<(), Refusal> {
+    if by != participant && !decides_for(facts, participant, by, next.time) {
         return Err(Refusal::RepresentativeUnknown("representative"));
     }
     signing_key(facts, envelope, by)?;

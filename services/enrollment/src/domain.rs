@@ -20,11 +20,14 @@ pub use refusal::{Refusal, stage_name, state_name};
 pub use stage::may_follow;
 
 use seal::{
-    authority::subjects,
-    command::{Payload, RULES, Task},
+    authority::{Held, MAX_BYTES_OF_RIGHT, MAX_STEPS_OF_RIGHT, holds, steps_of, subjects},
+    command::{Payload, Task},
     dsse::Envelope,
     fact::{Fact, Facts, List, Subject},
     id::Name,
+    key::PublicKey,
+    moment,
+    text::Hex,
 };
 
 /// The facts a command changes.
@@ -42,12 +45,20 @@ pub struct Next {
     pub time: u64,
 }
 
+/// Decides which facts change: whether the command is for this moment, then what its kind demands.
+pub fn decide<P: Rule>(command: &P, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+    if facts.rules() >= Some(3) {
+        moment::on_time(command, next.time)?;
+    }
+    command.decide(envelope, facts, next)
+}
+
 /// What a kind of command does.
 pub trait Rule: Payload {
-    /// The facts its decision needs.
+    /// The facts its decision needs; the study among them.
     fn needs(&self, envelope: &Envelope) -> Vec<Subject>;
 
-    /// Decides which facts change.
+    /// What its kind demands and changes; [`decide`] asks for it.
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal>;
 }
 
@@ -61,13 +72,62 @@ fn first_rules(facts: &Facts) -> bool {
     facts.rules() == Some(1)
 }
 
-/// Checks that the study exists and has the commands of the present rules.
+/// Checks that the study exists, under rules that have more than its first commands.
 fn present_rules(facts: &Facts) -> Result<(), Refusal> {
     match facts.rules() {
-        Some(RULES) => Ok(()),
-        Some(_) => Err(Refusal::RulesOutdated),
+        Some(1) => Err(Refusal::RulesOutdated),
+        Some(_) => Ok(()),
         None => Err(Refusal::StudyUnknown),
     }
+}
+
+/// Whether the study runs under rules 3 or later.
+fn third_rules(facts: &Facts) -> bool {
+    facts.rules() >= Some(3)
+}
+
+/// Checks that a field which came with rules 3 is there under them, and only under them.
+fn from_rules_3(facts: &Facts, given: bool) -> Result<(), Refusal> {
+    if given && !third_rules(facts) { Err(Refusal::RulesOutdated) } else { Ok(()) }
+}
+
+/// SHA-256 of the envelope, as facts name the newest command about them from rules 3 on.
+fn newest(facts: &Facts, envelope: &Envelope) -> Option<Hex> {
+    third_rules(facts).then(|| envelope.hash().into())
+}
+
+/// Checks, from rules 3 on, that the signer of a command that gives a right saw the newest one about `subject`.
+fn on_newest<P: Payload>(command: &P, facts: &Facts, subject: &Subject) -> Result<(), Refusal> {
+    from_rules_3(facts, command.seen().is_some())?;
+    if third_rules(facts) { Ok(moment::seen(command, facts.newest(subject))?) } else { Ok(()) }
+}
+
+/// Checks that who records a command late may.
+fn late<P: Payload>(command: &P, facts: &Facts, site: &Name, next: Next) -> Result<(), Refusal> {
+    from_rules_3(facts, command.late().is_some())?;
+    match command.late() {
+        Some(_) => Ok(holds(facts, command.by(), Task::RecordLate, site, next.time).map(drop)?),
+        None => Ok(()),
+    }
+}
+
+/// From rules 3 on: how many steps a proof of what these give takes at most, itself included. Refused beyond what a
+/// bundle may hold: what is accepted can be proven.
+fn provable<'a>(
+    facts: &Facts,
+    envelope: &Envelope,
+    rights: impl IntoIterator<Item = (&'a PublicKey, &'a Held)>,
+) -> Result<Option<u32>, Refusal> {
+    if !third_rules(facts) {
+        return Ok(None);
+    }
+    if envelope.size() > MAX_BYTES_OF_RIGHT {
+        return Err(Refusal::EnvelopeTooLarge);
+    }
+    let steps = rights
+        .into_iter()
+        .fold(1_u32, |sum, (key, held)| sum.saturating_add(steps_of(facts, key)).saturating_add(held.steps));
+    if steps > MAX_STEPS_OF_RIGHT { Err(Refusal::ProofTooLong) } else { Ok(Some(steps)) }
 }
 
 /// The facts a command needs whose signer holds `task` at `site`, and more.

@@ -145,9 +145,11 @@ pub fn participants_page(site: &str, rows: &[pb::ParticipantRow]) -> String {
             };
             page += &format!("  screening  {outcome} (criteria {criteria})\n");
         }
-        if let Some(pb::TokenMatch { sites, cleared }) = &row.r#match {
-            let said = if *cleared { "declared different persons" } else { "to be looked into" };
-            page += &format!("  same token at {}: {said}\n", sites.join(", "));
+        if let Some(pb::TokenMatch { sites, cleared, earlier }) = &row.r#match {
+            let said = if *cleared { "resolved" } else { "held until the study's managers resolve it" };
+            let others: Vec<&str> = sites.iter().chain(earlier).map(String::as_str).collect();
+            let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+            page += &format!("  registered before{others}: {said}\n");
         }
     }
     page

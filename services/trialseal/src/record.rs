@@ -4,7 +4,7 @@
 //! service has it.
 
 use anyhow::{Context, Result, ensure};
-use client::{Client, Reader, new_uuid, now_ms, parse_receipt};
+use client::{Client, ClientError, Reader, new_uuid, now_ms, parse_receipt};
 use prost_types::FileDescriptorSet;
 use proto::types::Receipt;
 use seal::{dsse, entry::Entry, id::Service, key::SecretKey};
@@ -58,14 +58,26 @@ pub async fn record(
     fields.entry("by").or_insert(Value::from(signer.actor.as_str()));
     fields.entry("time").or_insert(Value::from(now_ms()));
     let keys: Vec<&SecretKey> = std::iter::once(&signer.key).chain(others).collect();
-    let envelope = dsse::sign_bytes(&dsse::payload_type(kind), serde_json::to_vec(&fields)?, &keys);
 
     let recording = Service::ALL.into_iter().find(|known| known.name() == service).context("no such service")?;
     let mut grpc = Grpc::new(client.channel(recording));
-    grpc.ready().await.map_err(client::ClientError::from)?;
-    let codec = ProstCodec::<Signed, Answer>::default();
-    let answer = grpc.unary(Request::new(Signed { envelope, attached }), path, codec).await;
-    let answer = answer.map_err(client::ClientError::from)?.into_inner();
+    let mut send = async |fields: &Map<String, Value>| -> Result<Answer> {
+        let envelope = dsse::sign_bytes(&dsse::payload_type(kind), serde_json::to_vec(fields)?, &keys);
+        grpc.ready().await.map_err(ClientError::from)?;
+        let message = Request::new(Signed { envelope, attached: attached.clone() });
+        let answer = grpc.unary(message, path.clone(), ProstCodec::<Signed, Answer>::default()).await;
+        Ok(answer.map_err(ClientError::from)?.into_inner())
+    };
+    let answer = match send(&fields).await {
+        // Signed on a state that was not named: on what is newest now.
+        Err(error) if !fields.contains_key("seen") => {
+            let newest = error.downcast_ref::<ClientError>().and_then(ClientError::newest);
+            let Some(newest) = newest else { return Err(error) };
+            fields.insert("seen".to_owned(), Value::from(newest.to_hex()));
+            send(&fields).await?
+        }
+        answer => answer?,
+    };
     let receipt = answer.receipt.and_then(parse_receipt).context("the service answered without a receipt")?;
     let entry = Entry::parse(&receipt.entry).context("the service answered nonsense")?;
     Ok(Recorded { service, entry: entry.number, recorded: entry.time, request })

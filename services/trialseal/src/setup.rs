@@ -1,7 +1,7 @@
 //! A synthetic study, set up over gRPC: for the demo, the benchmark and tests. Everything in it is made up.
 
 use anyhow::Result;
-use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms};
+use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, random};
 use seal::{
     command::{
         ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, Collected, CreateStudy, DefineForms,
@@ -58,9 +58,10 @@ pub fn name(text: &str) -> Result<Name> {
 impl Study {
     /// Creates a study: its actors, their delegations, a protocol version and a consent document.
     pub async fn create(client: &Client, title: &str) -> Result<Self> {
+        let root_key = new_key()?;
         let study = Self {
-            id: new_uuid()?,
-            root: Actor { name: Name::root(), key: new_key()? },
+            id: Uuid::of_study(&root_key.public(), random()?, RULES),
+            root: Actor { name: Name::root(), key: root_key },
             investigator: Actor { name: name("dr-imani")?, key: new_key()? },
             coordinator: Actor { name: name("coordinator-lund")?, key: new_key()? },
             auditor: Actor { name: name("auditor-vega")?, key: new_key()? },
@@ -75,6 +76,7 @@ impl Study {
             name: name(title)?,
             root_key: root.key.public(),
             rules: Some(RULES),
+            tokens: false,
         };
         client.record(&create, &[&root.key]).await?;
         let protocol = AddProtocolVersion {
@@ -96,6 +98,7 @@ impl Study {
             time,
             state: State::Open,
             reason: name("protocol 1.0 is approved (synthetic)")?,
+            seen: None,
         };
         client.record(&open, &[&root.key]).await?;
         for actor in [&study.investigator, &study.coordinator, &study.auditor] {
@@ -158,6 +161,7 @@ impl Study {
             actor: actor.name.clone(),
             kind: ActorKind::Person,
             key: actor.key.public(),
+            site: None,
         };
         client.record(&register, &[&self.root.key, &actor.key]).await?;
         Ok(())
@@ -183,6 +187,7 @@ impl Study {
                 completed: name("2026-01-10")?,
                 certificate: None,
             }),
+            seen: None,
         };
         client.record(&delegate, &[&by.key]).await?;
         Ok(())
@@ -209,10 +214,11 @@ impl Study {
             site: site.clone(),
             protocol: name("1.0")?,
             approval: approval()?,
+            seen: None,
         };
         client.record(&approve, &[&self.root.key]).await?;
         let (request, time) = (new_uuid()?, now_ms());
-        let activate = ActivateSite { study: self.id, request, by, time, site: site.clone(), reason: None };
+        let activate = ActivateSite { study: self.id, request, by, time, site: site.clone(), reason: None, seen: None };
         client.record(&activate, &[&self.root.key]).await?;
         for task in [Task::ObtainConsent, Task::Read] {
             self.delegate(client, &self.root, &self.investigator, task, &site).await?;
@@ -232,8 +238,9 @@ impl Study {
             participant: participant.name.clone(),
             site: site.clone(),
             key: participant.key.public(),
+            late: None,
         };
-        client.record(&enrol, &[&self.investigator.key]).await?;
+        client.record(&enrol, &[&self.investigator.key, &participant.key]).await?;
         Ok(participant)
     }
 
@@ -265,6 +272,8 @@ impl Study {
             provisions,
             synthetic: true,
             manner: Some(Manner { capacity, witness: None, remote: None, answers: Vec::new() }),
+            seen: None,
+            late: None,
         })
     }
 
@@ -294,6 +303,7 @@ impl Study {
             provisions: Vec::new(),
             scope: Some(scope),
             collected: Some(Collected::Kept),
+            late: None,
         })
     }
 
@@ -319,6 +329,7 @@ impl Study {
             corrects: None,
             reason: None,
             provision: None,
+            late: None,
         })
     }
 }
@@ -359,6 +370,7 @@ pub fn terms(provisions: Vec<Offer>) -> Result<Terms> {
             jurisdiction: None,
             lawful_basis: None,
         }),
+        site_device: false,
     })
 }
 

@@ -79,21 +79,30 @@ fn claim_lines(claim: &Claim, lines: &mut Vec<String>) {
             lines.push(format!("  taken out    by {by} and {second} in capture entry {entry}: {reason}"));
         }
     }
-    let Claim { participant, site, event, form, signed_by, entry, .. } = claim;
-    lines.push(format!("  participant  {participant}, site {site}, {event} / {form}"));
+    let Claim { participant, site, event, form, signed_by, entry, rules, .. } = claim;
+    lines.push(format!("  participant  {participant}, site {site}, {event} / {form}; decided under rules {rules}"));
     let (signed, recorded) = (time(claim.signed), time(claim.recorded));
     lines.push(format!("  signed by    {signed_by} at {signed}, recorded at {recorded} as capture entry {entry}"));
+    if let Some(late) = &claim.late {
+        lines.push(format!("  late         recorded long after it was signed: {late}"));
+    }
     if let (Some(corrects), Some(reason)) = (claim.corrects, &claim.reason) {
         lines.push(format!("  corrects     entry {corrects}: {reason}"));
     }
-    let ConsentClaim { document, version, language, provision, obtained_by, recorded, synthetic, .. } = &claim.consent;
-    let (recorded, synthetic) = (time(*recorded), if *synthetic { ", SYNTHETIC" } else { "" });
+    let ConsentClaim { document, version, language, provision, obtained_by, signed, recorded, synthetic, late, .. } =
+        &claim.consent;
+    let (signed, recorded, synthetic) = (time(*signed), time(*recorded), if *synthetic { ", SYNTHETIC" } else { "" });
     lines.push(format!(
-        "  consent      to {provision}, {document} version {version} ({language}), obtained by {obtained_by} at {recorded}{synthetic}"
+        "  consent      to {provision}, {document} version {version} ({language}), obtained by {obtained_by}, signed at {signed}, recorded at {recorded}{synthetic}"
     ));
-    for DelegationStep { actor, task, site, delegated_by, recorded } in &claim.delegations {
-        let recorded = time(*recorded);
-        lines.push(format!("  delegated    {task} at {site} to {actor} by {delegated_by} at {recorded}"));
+    if let Some(late) = late {
+        lines.push(format!("  late         the consent was recorded long after it was signed: {late}"));
+    }
+    for DelegationStep { actor, task, site, delegated_by, signed, recorded } in &claim.delegations {
+        let (signed, recorded) = (time(*signed), time(*recorded));
+        lines.push(format!(
+            "  delegated    {task} at {site} to {actor} by {delegated_by}, signed at {signed}, recorded at {recorded}"
+        ));
     }
     witnessed(Some(&claim.checkpoint), lines);
 }

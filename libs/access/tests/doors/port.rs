@@ -62,7 +62,7 @@ impl People {
     fn new() -> Self {
         let known = [("dr-lee", None), ("dr-gone", Some(7))].map(|(name, ended)| {
             let key = key_of(name).public();
-            (key.id(), Fact::Key { actor: name.parse().unwrap(), key, registered: 1, ended })
+            (key.id(), Fact::Key { actor: name.parse().unwrap(), key, registered: 1, ended, steps: None })
         });
         Self(known.into())
     }

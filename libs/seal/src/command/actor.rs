@@ -31,20 +31,37 @@ payload! {
         kind: ActorKind,
         /// The actor's public key.
         key: PublicKey,
+        /// For a device: the site it belongs to. Required under rules 3, and for devices only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        site: Option<Name>,
     }
 }
 
+/// A registrar's word for a new key: a proof goes on from here and need not follow the keys before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// Who confirms, and signs too. Task: `register_actors`.
+    pub by: Name,
+    /// What the actor is, as registered.
+    pub kind: ActorKind,
+}
+
 payload! {
-    /// Replaces the signer's own key. Two signatures: by the old key and by the new one.
+    /// Replaces the signer's own key. Two signatures: by the old key and by the new one; with a confirmation also the
+    /// registrar's.
     "rotate-key" RotateKey {
         /// The new public key.
         key: PublicKey,
+        /// The confirmation, from rules 3 on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirmed: Option<Confirmation>,
     }
 }
 
 payload! {
     /// Revokes a key at once. By its own actor, or with the task `register_actors`.
-    "revoke-key" RevokeKey {
+    "revoke-key" RevokeKey: ends {
         /// The key.
         key: KeyId,
         /// Why, in words.
@@ -54,7 +71,7 @@ payload! {
 
 payload! {
     /// Delegates a task. The signer must hold the task itself, at that site and for the whole period.
-    "delegate" Delegate {
+    "delegate" Delegate: seen {
         /// Who receives the task.
         actor: Name,
         /// The task.
@@ -68,18 +85,24 @@ payload! {
         /// The evidence that the delegate was trained for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         training: Option<Training>,
+        /// The newest command about this task of this actor at this site that the signer saw: SHA-256 of its envelope.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Hex>,
     }
 }
 
 payload! {
     /// Ends a delegation before its time. By who holds the task at that site, or by the delegate.
-    "end-delegation" EndDelegation {
+    "end-delegation" EndDelegation: ends {
         /// Who held the task.
         actor: Name,
         /// The task.
         task: Task,
         /// The site the delegation names.
         site: Name,
+        /// Which one: the entry that granted it. Required under rules 3, where several may be on the log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delegation: Option<u64>,
         /// Why, in words.
         reason: Name,
     }

@@ -92,7 +92,7 @@ pub struct FormInstance {
 
 payload! {
     /// The signed header of a submission: one form instance and the root over its datapoints. Task: `capture`.
-    "submit-form" Submission {
+    "submit-form" Submission: late {
         /// The site.
         site: Name,
         /// Which form instance.
@@ -115,6 +115,9 @@ payload! {
         /// The provision of consent it rests on, as the form's definition states it; absent: `data_collection`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provision: Option<Provision>,
+        /// Why it is recorded long after it was signed, in words. Task: `record_late`, at the site.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        late: Option<Name>,
     }
 }
 

@@ -146,6 +146,9 @@ pub struct Terms {
     /// How long consent may be deferred in an emergency, milliseconds; absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferral_ms: Option<u64>,
+    /// Whether the participant may sign on a device of the site. Under the rules before 3 they always may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub site_device: bool,
     /// What it says of the handling of data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Notice>,
@@ -246,7 +249,7 @@ pub struct Manner {
 payload! {
     /// Records a participant's consent. At least two signatures: by the participant or who consents for them, and by `by`,
     /// who held the discussion and has the task `obtain_consent` at the participant's site.
-    "give-consent" GiveConsent {
+    "give-consent" GiveConsent: seen late {
         /// The participant.
         participant: Name,
         /// The site where consent was given.
@@ -264,6 +267,12 @@ payload! {
         /// How it came about. Absent only for documents without terms, and the participant's own key signs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         manner: Option<Manner>,
+        /// The newest command about the participant's consent that the signer saw: SHA-256 of its envelope.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Hex>,
+        /// Why it is recorded long after it was signed, in words. Task: `record_late`, at the site.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        late: Option<Name>,
     }
 }
 
@@ -294,7 +303,7 @@ pub enum Collected {
 payload! {
     /// Withdraws consent. By the participant, by their representative, or by who has the task `obtain_consent` at their
     /// site, on their word.
-    "withdraw-consent" WithdrawConsent {
+    "withdraw-consent" WithdrawConsent: late ends {
         /// The participant.
         participant: Name,
         /// The participant's site.
@@ -307,12 +316,15 @@ payload! {
         /// What happens to what was collected. Absent only under a study's first rules: it is kept.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         collected: Option<Collected>,
+        /// Why it is recorded out of order: it was signed before what it withdraws.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        late: Option<Name>,
     }
 }
 
 payload! {
     /// Lets a named actor, who is not of the participant's site, read. By the participant or their representative.
-    "grant-access" GrantAccess {
+    "grant-access" GrantAccess: seen {
         /// The participant.
         participant: Name,
         /// The participant's site.
@@ -332,12 +344,15 @@ payload! {
         /// How many times at most; absent: any number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         uses: Option<u32>,
+        /// The newest command about the participant's consent that the signer saw: SHA-256 of its envelope.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Hex>,
     }
 }
 
 payload! {
     /// Ends a grant. By the participant or their representative.
-    "revoke-access" RevokeAccess {
+    "revoke-access" RevokeAccess: ends {
         /// The participant.
         participant: Name,
         /// The participant's site.

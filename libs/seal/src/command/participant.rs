@@ -65,20 +65,24 @@ pub enum WithdrawalReason {
 }
 
 payload! {
-    /// Enrols a participant under a random pseudonym and registers their key. Task: `enrol`, at that site.
-    "enrol-participant" EnrolParticipant {
+    /// Enrols a participant under a random pseudonym and registers their key. Task: `enrol`, at that site. From rules 3 on
+    /// the new key signs too, as proof of possession.
+    "enrol-participant" EnrolParticipant: late {
         /// The pseudonym: `P-` and 16 random characters of `A`–`Z`, `2`–`7`.
         participant: Name,
         /// The site.
         site: Name,
         /// The participant's public key.
         key: PublicKey,
+        /// Why it is recorded long after it was signed, in words. Task: `record_late`, at the site.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        late: Option<Name>,
     }
 }
 
 payload! {
     /// Records that a participant leaves the trial. By the participant, or task `enrol` at their site.
-    "withdraw-participant" WithdrawParticipant {
+    "withdraw-participant" WithdrawParticipant: ends {
         /// The participant.
         participant: Name,
         /// The participant's site.
@@ -89,8 +93,9 @@ payload! {
 }
 
 payload! {
-    /// Registers a participant for screening, under a random pseudonym and with their key. Task: `enrol`, at that site.
-    "screen-participant" ScreenParticipant {
+    /// Registers a participant for screening, under a random pseudonym and with their key. Task: `enrol`, at that site. From
+    /// rules 3 on the new key signs too, as proof of possession.
+    "screen-participant" ScreenParticipant: late {
         /// The pseudonym: `P-` and 16 random characters of `A`–`Z`, `2`–`7`.
         participant: Name,
         /// The site.
@@ -100,6 +105,9 @@ payload! {
         /// The keyed token by which the same person is recognised at another site, where the study uses such tokens.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<Hex>,
+        /// Why it is recorded long after it was signed, in words. Task: `record_late`, at the site.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        late: Option<Name>,
     }
 }
 
@@ -132,6 +140,29 @@ payload! {
         relation: Relation,
         /// Their public key.
         key: PublicKey,
+        /// The second person of the site who signs. Required under rules 3. Task: `enrol` or `obtain_consent`, at the site,
+        /// not held from the registrar, nor the registrar's from them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<Name>,
+        /// On what grounds they act, such as a court's order or a birth certificate, and its reference. Required under rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grounds: Option<Name>,
+        /// Until when they act, Unix milliseconds, exclusive. Required under rules 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
+    }
+}
+
+payload! {
+    /// Declares that two registrations with the same token are one person, who takes part again: after a failed screening, or
+    /// at another site after leaving. Task: `manage_study`, at every site.
+    "link-participants" LinkParticipants {
+        /// The later registration, which is held.
+        participant: Name,
+        /// The earlier one, which has ended.
+        earlier: Name,
+        /// Why, in words.
+        reason: Name,
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The rules a new study is created under. A study keeps its rules for good: what was recorded under the first rules, or
 /// under none stated, is replayed by them.
-pub const RULES: u32 = 2;
+pub const RULES: u32 = 3;
 
 /// Where a study or a site stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ payload! {
         /// The rules the study runs under, [`RULES`]; absent: the first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rules: Option<u32>,
+        /// Whether nobody is registered without a token by which the same person is recognised. From rules 3 on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        tokens: bool,
     }
 }
 
@@ -70,18 +73,21 @@ payload! {
 payload! {
     /// Opens a site for enrolment and capture. Task: `manage_study`, at that site. The site's own approval must have been
     /// recorded before (ICH E6(R3) 4.3.5).
-    "activate-site" ActivateSite {
+    "activate-site" ActivateSite: seen {
         /// The site.
         site: Name,
         /// Why, in words; needed to open a paused site again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Name>,
+        /// The newest command about a paused site that the signer saw: SHA-256 of its envelope.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Hex>,
     }
 }
 
 payload! {
     /// Closes a site: no further enrolment or capture there. Task: `manage_study`, at that site.
-    "close-site" CloseSite {
+    "close-site" CloseSite: ends {
         /// The site.
         site: Name,
         /// Why, in words.
@@ -92,7 +98,7 @@ payload! {
 
 payload! {
     /// Pauses enrolment at a site; participants under way are still captured. Task: `manage_study`, at that site.
-    "pause-site" PauseSite {
+    "pause-site" PauseSite: ends {
         /// The site.
         site: Name,
         /// Why, in words.
@@ -103,33 +109,45 @@ payload! {
 payload! {
     /// Records the approval of the trial at one site by its ethics board (ICH E6(R3) 2.8.1, 4.3.5). Task: `manage_study`,
     /// at that site. A later approval replaces an earlier one.
-    "record-site-approval" RecordSiteApproval {
+    "record-site-approval" RecordSiteApproval: seen {
         /// The site.
         site: Name,
         /// The version of the protocol that was approved.
         protocol: Name,
         /// The approval.
         approval: Approval,
+        /// The approval it replaces, if there is one: SHA-256 of the envelope that recorded it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Hex>,
     }
 }
 
 payload! {
     /// Opens, pauses or closes a study. Task: `manage_study`, at every site.
-    "set-study-state" SetStudyState {
+    "set-study-state" SetStudyState: seen {
         /// The state to enter.
         state: State,
         /// Why, in words.
         reason: Name,
+        /// To open a paused study again: SHA-256 of the envelope that paused it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Hex>,
     }
 }
 
 payload! {
     /// Limits how many participants are enrolled, at a site or (`*`) in the study. Task: `manage_study`, there.
-    "set-cap" SetCap {
+    "set-cap" SetCap: seen {
         /// The site, or `*` for the study.
         site: Name,
         /// The most participants enrolled.
         participants: u32,
+        /// Whether the place of who withdraws becomes free. From rules 3 on; before, and unless said, it does not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        withdrawal_frees: bool,
+        /// The limit it replaces, if there is one: SHA-256 of the envelope that set it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Hex>,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     command::{Provision, Reconsent},
     id::Name,
+    text::Hex,
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -33,6 +34,23 @@ pub struct Given {
     /// Whether the participant withdrew it with their own key: nobody else then gives it for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
+    /// When it was signed, Unix milliseconds. Absent before rules 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<u64>,
+    /// On what state it was signed: SHA-256 of the envelope of the newest command about the participant's consent then.
+    /// Absent before rules 3, and of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Hex>,
+    /// The representative or parents who gave it. Empty before rules 3, and where the participant did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_by: Vec<Name>,
+}
+
+impl Given {
+    /// Whether it was given, not withdrawn, and has not ended by itself at `time` (Unix milliseconds).
+    pub fn stands(&self, time: u64) -> bool {
+        self.withdrawn.is_none() && self.until.is_none_or(|end| time < end.time)
+    }
 }
 
 /// When and why a provision ends by itself.

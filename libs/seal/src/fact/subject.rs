@@ -49,6 +49,10 @@ pub enum Subject {
     Token(Hex),
     /// That a participant's token was seen at another site too.
     Match(Name),
+    /// That a participant is the same person as one registered before.
+    Same(Name),
+    /// How many participants of a site are held because their token was seen before.
+    Held(Name),
     /// A representative of a participant.
     Representative(Name, Name),
     /// An allocation list, or method.
@@ -142,6 +146,8 @@ impl Subject {
                 vec!["token", &id]
             }
             Subject::Match(participant) => vec!["match", participant.as_str()],
+            Subject::Same(participant) => vec!["same", participant.as_str()],
+            Subject::Held(site) => vec!["held", site.as_str()],
             Subject::Representative(participant, actor) => {
                 vec!["representative", participant.as_str(), actor.as_str()]
             }

@@ -4,33 +4,81 @@ use super::evidence::{Evidence, Fault, Recorded, broken, ensure};
 use crate::{
     authority,
     command::{
-        ActorKind, Delegate, EnrolParticipant, Payload, RegisterActor, RegisterRepresentative, RotateKey,
+        ActorKind, Confirmation, Delegate, EnrolParticipant, Payload, RegisterActor, RegisterRepresentative, RotateKey,
         ScreenParticipant, Task,
     },
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, Subject},
+    fact::{Fact, Period, Subject},
     id::{Name, Service, is_pseudonym, is_representative},
     key::PublicKey,
+    moment,
     report::{DelegationStep, LinkName},
 };
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-/// The most registrations, rotations and delegations one bundle may rest on; it bounds the recursion as well.
-const MAX_STEPS: u32 = 128;
+/// The most registrations, rotations and delegations one bundle may rest on, before rules 3 and from then on; they bound
+/// the recursion as well.
+const MAX_STEPS: [u32; 2] = [128, 480];
 
 /// A walk under way.
 pub(super) struct Walk<'a> {
     pub(super) evidence: Evidence<'a>,
     root_key: PublicKey,
+    /// The rules the study is judged by; nothing before rules 3.
+    pub(super) rules: Option<u32>,
+    /// Whether they are 3 or later.
+    pub(super) third: bool,
     pub(super) delegations: Vec<DelegationStep>,
-    known: HashSet<(u64, Name, tlog::Hash)>,
+    keys: HashMap<(u64, Name, tlog::Hash), ActorKind>,
+    lines: HashMap<(u64, Name), Vec<Name>>,
     steps: u32,
 }
 
+/// Who signed: with which key, and what they are registered as.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signer {
+    pub(super) key: PublicKey,
+    pub(super) kind: ActorKind,
+}
+
+/// A task that is held: in which period, and from whom, the root first.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    from: u64,
+    until: u64,
+    line: Vec<Name>,
+}
+
+/// Somebody who signed and holds a task.
+pub(super) struct Entitled<'n> {
+    pub(super) actor: &'n Name,
+    pub(super) kind: ActorKind,
+    pub(super) held: Held,
+}
+
 impl<'a> Walk<'a> {
-    pub(super) fn new(evidence: Evidence<'a>, root_key: PublicKey) -> Self {
-        Self { evidence, root_key, delegations: Vec::new(), known: HashSet::new(), steps: 0 }
+    pub(super) fn new(evidence: Evidence<'a>, root_key: PublicKey, rules: Option<u32>) -> Self {
+        let (keys, lines) = (HashMap::new(), HashMap::new());
+        Self { evidence, root_key, rules, third: rules >= Some(3), delegations: Vec::new(), keys, lines, steps: 0 }
+    }
+
+    /// Checks that a command was recorded soon enough after it was signed; late only by who may.
+    pub(super) fn on_time<P: Payload>(
+        &mut self,
+        link: LinkName,
+        (command, entry): (&P, &Entry),
+        (site, state): (&Name, u64),
+    ) -> Result<(), Fault> {
+        if !self.third {
+            return Ok(());
+        }
+        let timely = moment::on_time(command, entry.time);
+        ensure(timely.is_ok(), link, timely.err().map(|why| format!("{}: {why}", P::KIND)).unwrap_or_default())?;
+        match command.late() {
+            Some(_) => self.authority(link, command.by(), Task::RecordLate, site, state, entry.time).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// The key by which `actor` signed `envelope`, valid in enrollment state `state` and registered under the root key.
@@ -40,10 +88,10 @@ impl<'a> Walk<'a> {
         actor: &Name,
         envelope: &Envelope,
         state: u64,
-    ) -> Result<PublicKey, Fault> {
+    ) -> Result<Signer, Fault> {
         let subjects: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
         let wanted = |subject: &Subject, fact: &Fact| match fact {
-            Fact::Key { actor: owner, key, registered, ended: None }
+            Fact::Key { actor: owner, key, registered, ended: None, .. }
                 if owner == actor && *subject == Subject::Key(key.id()) =>
             {
                 Some((*key, *registered))
@@ -53,11 +101,12 @@ impl<'a> Walk<'a> {
         let otherwise = format!("no key that signed was a valid key of {actor}");
         let (key, registered) = self.evidence.fact(link, Service::Enrollment, state, &subjects, wanted, &otherwise)?;
         ensure(envelope.verify(&key).is_ok(), link, format!("the signature of {actor} does not verify"))?;
-        self.registered(link, actor, &key, registered, state)?;
-        Ok(key)
+        let kind = self.registered(link, actor, &key, registered, state)?;
+        Ok(Signer { key, kind })
     }
 
-    /// Checks that `key` was registered for `actor` by somebody entitled to, back to the root key.
+    /// Checks that `key` was registered for `actor` by somebody entitled to, back to the root key; gives what the actor was
+    /// registered as.
     fn registered(
         &mut self,
         link: LinkName,
@@ -65,14 +114,22 @@ impl<'a> Walk<'a> {
         key: &PublicKey,
         number: u64,
         state: u64,
-    ) -> Result<(), Fault> {
+    ) -> Result<ActorKind, Fault> {
         if actor.as_str() == Name::ROOT {
-            return ensure(*key == self.root_key, link, "the root key is not the one the policy names");
+            ensure(*key == self.root_key, link, "the root key is not the one the policy names")?;
+            return Ok(ActorKind::Person);
         }
         ensure(number <= state, link, format!("the key of {actor} was registered later"))?;
-        if !self.known.insert((number, actor.clone(), key.id().0)) {
-            return Ok(());
+        let known = (number, actor.clone(), key.id().0);
+        if let Some(kind) = self.keys.get(&known) {
+            return Ok(*kind);
         }
+        let kind = self.registration(link, actor, key, number)?;
+        self.keys.insert(known, kind);
+        Ok(kind)
+    }
+
+    fn registration(&mut self, link: LinkName, actor: &Name, key: &PublicKey, number: u64) -> Result<ActorKind, Fault> {
         let mismatch = format!("enrollment entry {number} does not register this key for {actor}");
         match self.evidence.kind(link, Service::Enrollment, number)?.as_str() {
             RegisterActor::KIND => {
@@ -80,71 +137,133 @@ impl<'a> Walk<'a> {
                 let others = [ActorKind::Participant, ActorKind::Representative];
                 let staff = !others.contains(&done.command.kind) && !is_pseudonym(actor) && !is_representative(actor);
                 ensure(staff && done.command.actor == *actor && done.command.key == *key, link, mismatch)?;
-                self.authorised(link, &done, Task::RegisterActors, &Name::all_sites())
+                self.possessed(link, &done.envelope, key)?;
+                self.authorised(link, &done, Task::RegisterActors, &Name::all_sites())?;
+                Ok(done.command.kind)
             }
             EnrolParticipant::KIND => {
                 let done = self.evidence.command::<EnrolParticipant>(link, Service::Enrollment, number)?;
                 let same = done.command.participant == *actor && done.command.key == *key;
                 ensure(same && is_pseudonym(actor), link, mismatch)?;
                 let site = done.command.site.clone();
-                self.authorised(link, &done, Task::Enrol, &site)
+                self.possessed(link, &done.envelope, key)?;
+                self.authorised(link, &done, Task::Enrol, &site)?;
+                Ok(ActorKind::Participant)
             }
             ScreenParticipant::KIND => {
                 let done = self.evidence.command::<ScreenParticipant>(link, Service::Enrollment, number)?;
                 let same = done.command.participant == *actor && done.command.key == *key;
                 ensure(same && is_pseudonym(actor), link, mismatch)?;
                 let site = done.command.site.clone();
-                self.authorised(link, &done, Task::Enrol, &site)
+                self.possessed(link, &done.envelope, key)?;
+                self.authorised(link, &done, Task::Enrol, &site)?;
+                Ok(ActorKind::Participant)
             }
             RegisterRepresentative::KIND => {
                 let done = self.evidence.command::<RegisterRepresentative>(link, Service::Enrollment, number)?;
                 let same = done.command.actor == *actor && done.command.key == *key;
                 ensure(same && is_representative(actor), link, mismatch)?;
-                let site = done.command.site.clone();
-                self.authorised(link, &done, Task::Enrol, &site)
+                self.possessed(link, &done.envelope, key)?;
+                self.representative(link, &done)?;
+                Ok(ActorKind::Representative)
             }
             RotateKey::KIND => {
                 let done = self.evidence.command::<RotateKey>(link, Service::Enrollment, number)?;
                 ensure(done.command.by == *actor && done.command.key == *key, link, mismatch)?;
-                self.step(link)?;
-                let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
-                self.signed_by(link, actor, &done.envelope, state).map(|_| ())
+                self.possessed(link, &done.envelope, key)?;
+                self.rotated(link, actor, &done)
             }
             _ => broken(link, mismatch),
         }
     }
 
-    /// Checks that the signer of an enrollment command was entitled to it in the state it was decided on.
-    pub(super) fn authorised<P: Payload>(
-        &mut self,
-        link: LinkName,
-        done: &Recorded<P>,
-        task: Task,
-        site: &Name,
-    ) -> Result<(), Fault> {
-        self.step(link)?;
-        let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
-        self.entitled(link, &done.envelope, &done.command, task, site, state, &done.entry).map(|_| ())
+    /// From rules 3 on: checks that the new key signed its own registration.
+    fn possessed(&self, link: LinkName, envelope: &Envelope, key: &PublicKey) -> Result<(), Fault> {
+        ensure(!self.third || envelope.verify(key).is_ok(), link, "a registered key did not sign its registration")
     }
 
-    /// Checks that `command.by()` signed and held the task in enrollment state `state`; gives the period held.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn entitled<P: Payload>(
+    /// Checks a rotation: by the key before, or where a registrar confirmed it, by the registrar.
+    fn rotated(&mut self, link: LinkName, actor: &Name, done: &Recorded<RotateKey>) -> Result<ActorKind, Fault> {
+        self.step(link)?;
+        let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
+        let everywhere = Name::all_sites();
+        self.on_time(link, (&done.command, &done.entry), (&everywhere, state))?;
+        match done.command.confirmed.as_ref().filter(|_| self.third) {
+            None => self.signed_by(link, actor, &done.envelope, state).map(|signer| signer.kind),
+            Some(Confirmation { by, kind }) => {
+                ensure(by != actor, link, format!("{actor} confirmed their own key"))?;
+                self.signed_by(link, by, &done.envelope, state)?;
+                self.authority(link, by, Task::RegisterActors, &everywhere, state, done.entry.time)?;
+                Ok(*kind)
+            }
+        }
+    }
+
+    /// Checks that a representative was registered by who may, from rules 3 on by two persons.
+    pub(super) fn representative(
         &mut self,
         link: LinkName,
-        envelope: &Envelope,
-        command: &P,
+        done: &Recorded<RegisterRepresentative>,
+    ) -> Result<(), Fault> {
+        let RegisterRepresentative { site, second, by, grounds, until, .. } = &done.command;
+        let first = self.authorised(link, done, Task::Enrol, site)?;
+        if !self.third {
+            return Ok(());
+        }
+        let Some(second) = second else { return broken(link, "one person alone registered a representative") };
+        ensure(grounds.is_some() && until.is_some(), link, "a representative without grounds or end")?;
+        let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
+        let signer = self.signed_by(link, second, &done.envelope, state)?;
+        let held = self.authority(link, second, Task::ObtainConsent, site, state, done.entry.time)?;
+        let one = Entitled { actor: by, kind: first.kind, held: first.held };
+        self.two_persons(link, &one, &Entitled { actor: second, kind: signer.kind, held })
+    }
+
+    /// From rules 3 on: checks that two who must act independently are two persons, neither of whom holds the task from
+    /// the other.
+    pub(super) fn two_persons(&self, link: LinkName, one: &Entitled<'_>, other: &Entitled<'_>) -> Result<(), Fault> {
+        if !self.third {
+            return Ok(());
+        }
+        for who in [one, other] {
+            ensure(who.kind == ActorKind::Person, link, format!("{} is no person", who.actor))?;
+        }
+        let apart =
+            one.actor != other.actor && !one.held.line.contains(other.actor) && !other.held.line.contains(one.actor);
+        ensure(apart, link, format!("{} and {} are not independent of each other", one.actor, other.actor))
+    }
+
+    /// Checks that the signer of an enrollment command was entitled to it in the state it was decided on.
+    pub(super) fn authorised<'n, P: Payload>(
+        &mut self,
+        link: LinkName,
+        done: &'n Recorded<P>,
+        task: Task,
+        site: &Name,
+    ) -> Result<Entitled<'n>, Fault> {
+        self.step(link)?;
+        let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
+        self.entitled(link, done, task, site, state)
+    }
+
+    /// Checks that `command.by()` signed in time and held the task in enrollment state `state`.
+    pub(super) fn entitled<'n, P: Payload>(
+        &mut self,
+        link: LinkName,
+        done: &'n Recorded<P>,
         task: Task,
         site: &Name,
         state: u64,
-        entry: &Entry,
-    ) -> Result<(u64, u64), Fault> {
-        self.signed_by(link, command.by(), envelope, state)?;
-        self.authority(link, command.by(), task, site, state, entry.time)
+    ) -> Result<Entitled<'n>, Fault> {
+        let Recorded { entry, envelope, command } = done;
+        let actor = command.by();
+        let kind = self.signed_by(link, actor, envelope, state)?.kind;
+        let held = self.authority(link, actor, task, site, state, entry.time)?;
+        self.on_time(link, (command, entry), (site, state))?;
+        Ok(Entitled { actor, kind, held })
     }
 
-    /// Checks that `actor` held `task` at `site` at `time`, in enrollment state `state`, delegated from the root key;
-    /// gives the period held.
+    /// Checks that `actor` held `task` at `site` at `time`, in enrollment state `state`, delegated from the root key.
     pub(super) fn authority(
         &mut self,
         link: LinkName,
@@ -153,55 +272,84 @@ impl<'a> Walk<'a> {
         site: &Name,
         state: u64,
         time: u64,
-    ) -> Result<(u64, u64), Fault> {
+    ) -> Result<Held, Fault> {
+        let otherwise = format!("{actor} held no delegation of {task} at site {site} at that time");
+        self.holding(link, (actor, task, site, state), |period| period.covers(time), &otherwise)
+    }
+
+    /// Checks that `actor` held `task` at `site` as `wanted`, in an enrollment state, delegated from the root key.
+    fn holding(
+        &mut self,
+        link: LinkName,
+        (actor, task, site, state): (&Name, Task, &Name, u64),
+        wanted: impl Fn(&Period) -> bool,
+        otherwise: &str,
+    ) -> Result<Held, Fault> {
         if actor.as_str() == Name::ROOT {
-            return Ok((0, u64::MAX));
+            return Ok(Held { from: 0, until: u64::MAX, line: Vec::new() });
         }
         let subjects = authority::delegations(actor, task, site);
-        let wanted = |subject: &Subject, fact: &Fact| match (subject, fact) {
-            (Subject::Delegation(_, _, scope), Fact::Delegation { granted, from, until, ended: None })
-                if (*from..*until).contains(&time) =>
+        let third = self.third;
+        let found = |subject: &Subject, fact: &Fact| match (subject, fact) {
+            (Subject::Delegation(_, _, scope), Fact::Delegation { .. } | Fact::Delegations { .. })
+                if third == matches!(fact, Fact::Delegations { .. }) =>
             {
-                Some((scope.clone(), *granted, *from, *until))
+                fact.periods().iter().find(|period| wanted(period)).map(|period| (scope.clone(), period.clone()))
             }
             _ => None,
         };
-        let otherwise = format!("{actor} held no delegation of {task} at site {site} at that time");
-        let found = self.evidence.fact(link, Service::Enrollment, state, &subjects, wanted, &otherwise)?;
-        let (scope, granted, from, until) = found;
-        ensure(granted <= state, link, format!("{task} was delegated to {actor} later"))?;
-        self.delegated(link, actor, task, &scope, granted, (from, until))?;
-        Ok((from, until))
+        let (scope, period) = self.evidence.fact(link, Service::Enrollment, state, &subjects, found, otherwise)?;
+        ensure(period.granted <= state, link, format!("{task} was delegated to {actor} later"))?;
+        let line = self.delegated(link, actor, task, &scope, &period)?;
+        Ok(Held { from: period.from, until: period.until, line })
     }
 
+    /// Checks that the period was delegated by somebody who held the task, for its whole length; gives from whom it is
+    /// held.
     fn delegated(
         &mut self,
         link: LinkName,
         actor: &Name,
         task: Task,
         scope: &Name,
-        number: u64,
-        period: (u64, u64),
-    ) -> Result<(), Fault> {
+        period: &Period,
+    ) -> Result<Vec<Name>, Fault> {
+        let number = period.granted;
         let done = self.evidence.command::<Delegate>(link, Service::Enrollment, number)?;
-        let Delegate { by, actor: to, task: what, site, from, until, .. } = &done.command;
-        let same = to == actor && *what == task && site == scope && (*from, *until) == period;
+        let Delegate { by, actor: to, task: what, site, from, until, seen, .. } = &done.command;
+        let same = to == actor && *what == task && site == scope && (*from, *until) == (period.from, period.until);
         ensure(same, link, format!("enrollment entry {number} does not delegate this to {actor}"))?;
-        if !self.known.insert((number, actor.clone(), tlog::Hash::ZERO)) {
-            return Ok(());
+        if let Some(line) = self.lines.get(&(number, actor.clone())) {
+            return Ok(line.clone());
         }
         self.step(link)?;
         let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
-        let (starts, ends) = self.entitled(link, &done.envelope, &done.command, task, scope, state, &done.entry)?;
-        ensure(starts <= *from && *until <= ends, link, format!("{by} delegated {task} for longer than they held it"))?;
+        let now = self.entitled(link, &done, task, scope, state)?.held;
+        let covers = |held: &Held| held.from <= *from && *until <= held.until;
+        let otherwise = format!("{by} delegated {task} for longer than they held it");
+        let throughout = if covers(&now) || !self.third {
+            ensure(covers(&now), link, otherwise)?;
+            now
+        } else {
+            let wanted = |own: &Period| own.ended.is_none() && own.from <= *from && *until <= own.until;
+            self.holding(link, (by, task, scope, state), wanted, &otherwise)?
+        };
+        let mut line = throughout.line;
+        line.push(by.clone());
+        if self.third {
+            ensure(*seen == period.after, link, format!("{task} was delegated to {actor} on another state"))?;
+            ensure(line == period.line, link, format!("{task} is not held by {actor} from whom the state says"))?;
+        }
+        self.lines.insert((number, actor.clone()), line.clone());
         self.delegations.push(DelegationStep {
             actor: actor.clone(),
             task: task.name(),
             site: scope.clone(),
             delegated_by: by.clone(),
+            signed: done.command.time,
             recorded: done.entry.time,
         });
-        Ok(())
+        Ok(line)
     }
 
     pub(super) fn site_open(&mut self, site: &Name, state: u64) -> Result<(), Fault> {
@@ -222,6 +370,7 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, link: LinkName) -> Result<(), Fault> {
         self.steps += 1;
-        ensure(self.steps <= MAX_STEPS, link, format!("more than {MAX_STEPS} registrations and delegations"))
+        let most = MAX_STEPS[usize::from(self.third)];
+        ensure(self.steps <= most, link, format!("more than {most} registrations and delegations"))
     }
 }

@@ -6,6 +6,7 @@ use super::{
     terms,
 };
 use crate::{
+    MAX_CLOCK_AHEAD_MS,
     command::{
         ActorKind, Assent, Capacity, GiveConsent, Provision, PublishDocument, RegisterActor, RegisterRepresentative,
         Relation, Task, Terms,
@@ -35,32 +36,73 @@ impl InForce {
         )
     }
 
+    /// Whether it says how it came about.
+    pub(super) fn has_manner(&self) -> bool {
+        self.done.command.manner.is_some()
+    }
+
     /// Checks that the document's terms admit it, and that by them it had not ended at `time`.
-    fn admitted(&self, terms: Option<&Terms>, time: u64) -> Result<(), Fault> {
+    fn admitted(&self, terms: Option<&Terms>, time: u64, third: bool) -> Result<(), Fault> {
         let (given, recorded) = (&self.done.command, self.done.entry.time);
-        let Some(end) = terms::admitted(terms, given, &self.provision, recorded) else {
+        let Some(end) = terms::admitted(terms, given, &self.provision, (recorded, third)) else {
             return broken(LinkName::Document, "the document does not admit consent to this, given so");
         };
         ensure(end.is_none_or(|end| time < end), LINK, "what was consented to had ended by itself")
     }
+
+    /// From rules 3 on: checks what the state says of how it was given against what was signed.
+    fn as_signed(&self) -> Result<(), Fault> {
+        let (Given { signed, after, given_by, .. }, command) = (&self.state, &self.done.command);
+        let by: &[Name] = match command.manner.as_ref().map(|manner| &manner.capacity) {
+            Some(Capacity::Representative { actor }) => std::slice::from_ref(actor),
+            Some(Capacity::Minor { parents, .. }) => parents,
+            _ => &[],
+        };
+        ensure(
+            *signed == Some(command.time) && given_by == by,
+            LINK,
+            "the state states another consent than was signed",
+        )?;
+        ensure(
+            *after == command.seen,
+            LINK,
+            "the consent was signed on another state: something was recorded in between",
+        )
+    }
+
+    /// From rules 3 on: checks that until a minor comes of age the parents alone give.
+    fn of_age(&self, majority: Option<u64>, time: u64) -> Result<(), Fault> {
+        let Some(of_age) = majority else { return Ok(()) };
+        let minor = matches!(self.done.command.manner.as_ref().map(|m| &m.capacity), Some(Capacity::Minor { .. }));
+        let (signed, recorded) = (self.done.command.time, self.done.entry.time);
+        let good = if minor { time < of_age } else { signed >= of_age && recorded >= of_age };
+        ensure(
+            good,
+            LINK,
+            "the participant was not of age when they consented, or had come of age since their parents did",
+        )
+    }
 }
 
 impl Walk<'_> {
-    /// The consent of `participant` to `provision` in consent state `state`, signed by those who had to.
+    /// The consent of `participant` to `provision` in consent state `state`, signed by those who had to, for a submission
+    /// recorded at `time`.
     pub(super) fn consent_given(
         &mut self,
         participant: &Name,
         site: &Name,
         provision: &Provision,
-        state: u64,
+        (state, time): (u64, u64),
     ) -> Result<InForce, Fault> {
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Consent { provisions } => provisions.get(provision).filter(|g| g.withdrawn.is_none()).cloned(),
+            Fact::Consent { provisions, majority, .. } => {
+                provisions.get(provision).filter(|g| g.withdrawn.is_none()).map(|given| (given.clone(), *majority))
+            }
             _ => None,
         };
         let subject = [Subject::Consent(participant.clone())];
         let otherwise = format!("no consent to {provision} was in force");
-        let fact = self.evidence.fact(LINK, Service::Consent, state, &subject, wanted, &otherwise)?;
+        let (fact, majority) = self.evidence.fact(LINK, Service::Consent, state, &subject, wanted, &otherwise)?;
         ensure(fact.given <= state, LINK, "the consent was given later")?;
 
         let done = self.evidence.command::<GiveConsent>(LINK, Service::Consent, fact.given)?;
@@ -73,8 +115,14 @@ impl Walk<'_> {
         let basis = done.entry.basis_in(Service::Enrollment.stream(given.study));
         let enrollment = self.evidence.head(LINK, Service::Enrollment, basis)?;
         self.signed_for(&done, enrollment)?;
-        self.entitled(LINK, &done.envelope, given, Task::ObtainConsent, site, enrollment, &done.entry)?;
-        Ok(InForce { provision: provision.clone(), state: fact, done })
+        let obtained = self.entitled(LINK, &done, Task::ObtainConsent, site, enrollment)?.kind;
+        let given = InForce { provision: provision.clone(), state: fact, done };
+        if self.third {
+            ensure(obtained == ActorKind::Person, LINK, "who held the discussion is no person")?;
+            given.as_signed()?;
+            given.of_age(majority, time)?;
+        }
+        Ok(given)
     }
 
     /// Checks the signatures of the participant, or of who consents for them, and of the witness.
@@ -87,7 +135,7 @@ impl Walk<'_> {
         match &manner.capacity {
             Capacity::Participant => self.signed_by(LINK, participant, envelope, enrollment).map(drop)?,
             Capacity::SiteDevice { device, .. } => {
-                self.is_device(device, enrollment)?;
+                self.is_device(device, &command.site, enrollment)?;
                 self.signed_by(LINK, device, envelope, enrollment).map(drop)?;
             }
             Capacity::Representative { actor } => {
@@ -110,10 +158,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Checks that `actor` was registered as a device.
-    fn is_device(&mut self, actor: &Name, enrollment: u64) -> Result<(), Fault> {
+    /// Checks that `actor` was registered as a device, from rules 3 on of that site.
+    fn is_device(&mut self, actor: &Name, site: &Name, enrollment: u64) -> Result<(), Fault> {
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Actor { kind: ActorKind::Device, registered } => Some(*registered),
+            Fact::Actor { kind: ActorKind::Device, registered, .. } => Some(*registered),
             _ => None,
         };
         let subject = [Subject::Actor(actor.clone())];
@@ -122,8 +170,9 @@ impl Walk<'_> {
         ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
         let made = self.evidence.command::<RegisterActor>(LINK, Service::Enrollment, number)?;
         let same = made.command.actor == *actor && made.command.kind == ActorKind::Device;
-        ensure(same, LINK, otherwise)?;
-        self.authorised(LINK, &made, Task::RegisterActors, &Name::all_sites())
+        let here = !self.third || made.command.site.as_ref() == Some(site);
+        ensure(same && here, LINK, otherwise)?;
+        self.authorised(LINK, &made, Task::RegisterActors, &Name::all_sites()).map(drop)
     }
 
     /// Checks that `actor` signed, and was registered as `relation` of the participant.
@@ -136,7 +185,7 @@ impl Walk<'_> {
     ) -> Result<(), Fault> {
         let participant = &done.command.participant;
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Representative { relation: found, registered } if *found == relation => Some(*registered),
+            Fact::Representative { relation: found, registered, .. } if *found == relation => Some(*registered),
             _ => None,
         };
         let subject = [Subject::Representative(participant.clone(), actor.clone())];
@@ -148,14 +197,16 @@ impl Walk<'_> {
         let whose = (&made.command.participant, &made.command.site) == (participant, &site);
         let same = whose && made.command.actor == *actor && made.command.relation == relation;
         ensure(same, LINK, otherwise)?;
-        self.authorised(LINK, &made, Task::Enrol, &site)?;
+        let acts = made.command.until.is_some_and(|until| done.entry.time < until);
+        ensure(!self.third || acts, LINK, format!("{actor} did not act for {participant} any more"))?;
+        self.representative(LINK, &made)?;
         self.signed_by(LINK, actor, &done.envelope, enrollment).map(drop)
     }
 
     /// Checks the document consent was given under, and that the consent held at `time`.
     pub(super) fn document(&mut self, given: &InForce, state: u64, time: u64) -> Result<ConsentClaim, Fault> {
         let link = LinkName::Document;
-        let GiveConsent { document, version, language, by, synthetic, .. } = &given.done.command;
+        let GiveConsent { document, version, language, by, synthetic, time: signed, late, .. } = &given.done.command;
         let wanted = |_: &Subject, fact: &Fact| match fact {
             Fact::Document { content, approval, published, superseded, .. } => {
                 Some((*content, approval.clone(), *published, superseded.clone()))
@@ -176,11 +227,13 @@ impl Walk<'_> {
             && made.content == content
             && made.approval == approval;
         ensure(same, link, format!("consent entry {published} does not publish this document"))?;
-        given.admitted(made.terms.as_ref(), time)?;
+        given.admitted(made.terms.as_ref(), time, self.third)?;
+        let read = done.entry.time <= given.done.command.time.saturating_add(MAX_CLOCK_AHEAD_MS);
+        ensure(!self.third || read, link, "consent was signed before the document was published")?;
         let basis = done.entry.basis_in(Service::Enrollment.stream(made.study));
         let enrollment = self.evidence.head(link, Service::Enrollment, basis)?;
         let everywhere = Name::all_sites();
-        self.entitled(link, &done.envelope, made, Task::PublishDocuments, &everywhere, enrollment, &done.entry)?;
+        self.entitled(link, &done, Task::PublishDocuments, &everywhere, enrollment)?;
         Ok(ConsentClaim {
             document: document.clone(),
             version: version.clone(),
@@ -190,6 +243,8 @@ impl Walk<'_> {
             provision: given.provision.clone(),
             given: capacity(&given.done.command),
             obtained_by: by.clone(),
+            signed: *signed,
+            late: late.clone(),
             recorded: given.done.entry.time,
             synthetic: *synthetic,
         })

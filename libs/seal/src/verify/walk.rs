@@ -13,6 +13,7 @@ use crate::{
     entry::Entry,
     id::Service,
     key::PublicKey,
+    moment,
     report::{
         CheckpointClaim, Claim, ConsentClaim, DelegationStep, ErasureClaim, Failure, Link, LinkName, RecordClaim,
         RedactionClaim, Report,
@@ -44,6 +45,7 @@ struct Proven {
     redacted: Option<RedactionClaim>,
     key: PublicKey,
     consent: ConsentClaim,
+    rules: u32,
 }
 
 impl Walked<'_> {
@@ -67,7 +69,7 @@ impl Walked<'_> {
 
 impl Proven {
     fn claim(self, delegations: Vec<DelegationStep>, checkpoint: CheckpointClaim) -> Claim {
-        let Proven { submission: command, entry, datapoint, redacted, key, consent } = self;
+        let Proven { submission: command, entry, datapoint, redacted, key, consent, rules } = self;
         Claim {
             study: command.study,
             participant: command.instance.participant,
@@ -87,8 +89,10 @@ impl Proven {
             signed_by: command.by,
             key,
             signed: command.time,
+            late: command.late,
             entry: entry.number,
             recorded: entry.time,
+            rules,
             consent,
             delegations,
             checkpoint,
@@ -98,7 +102,7 @@ impl Proven {
 
 /// Walks from the datapoint to the root key. `links` receives what was established, also when the walk stops early.
 pub fn walk<'a>(bundle: &'a Bundle, root_key: &PublicKey, links: &mut Vec<Link>) -> Result<Walked<'a>, Fault> {
-    let mut walk = Walk::new(Evidence::new(bundle), *root_key);
+    let mut walk = Walk::new(Evidence::new(bundle), *root_key, bundle.study.rules(root_key));
     let found = match (bundle.record, &bundle.withheld) {
         (Some(service), None) => Found::Recorded(Box::new(recorded(&mut walk, bundle, service, links)?)),
         (Some(_), Some(_)) => return broken(LinkName::Submission, "a command as such has no value to withhold"),
@@ -131,7 +135,8 @@ fn proven(walk: &mut Walk<'_>, bundle: &Bundle, links: &mut Vec<Link>) -> Result
     let at = format!("capture entry {}, decided at enrollment {enrollment} and consent {consent}", entry.number);
     holds(LinkName::Submission, at);
 
-    let key = walk.signed_by(LinkName::Signer, &command.by, &envelope, enrollment)?;
+    let key = walk.signed_by(LinkName::Signer, &command.by, &envelope, enrollment)?.key;
+    walk.on_time(LinkName::Signer, (&command, &entry), (&command.site, enrollment))?;
     holds(LinkName::Signer, format!("signed by {} with {key}, valid at that moment", command.by));
 
     walk.authority(LinkName::Delegation, &command.by, Task::Capture, &command.site, enrollment, entry.time)?;
@@ -145,7 +150,7 @@ fn proven(walk: &mut Walk<'_>, bundle: &Bundle, links: &mut Vec<Link>) -> Result
     holds(LinkName::Participant, format!("{participant} was enrolled at site {} and had not left", command.site));
 
     let provision = command.rests_on();
-    let given = walk.consent_given(participant, &command.site, &provision, consent)?;
+    let given = walk.consent_given(participant, &command.site, &provision, (consent, entry.time))?;
     holds(LinkName::Consent, given.established(participant));
     let consent = walk.document(&given, consent, entry.time)?;
     holds(
@@ -162,7 +167,9 @@ fn proven(walk: &mut Walk<'_>, bundle: &Bundle, links: &mut Vec<Link>) -> Result
         _ => None,
     };
     let datapoint = datapoint.unwrap_or_else(|| taken_out(redacted.as_ref()));
-    Ok(Proven { submission: command, entry, datapoint, redacted, key, consent })
+    // Before rules 3 the second rules are told from the first by what a consent says.
+    let rules = walk.rules.unwrap_or(if given.has_manner() { 2 } else { 1 });
+    Ok(Proven { submission: command, entry, datapoint, redacted, key, consent, rules })
 }
 
 /// Walks from a command to the key of who signed it.
@@ -184,13 +191,27 @@ fn recorded(
             walk.evidence.head(link, Service::Enrollment, basis)?
         }
     };
-    let key = walk.signed_by(LinkName::Signer, &by, &envelope, state)?;
+    let key = walk.signed_by(LinkName::Signer, &by, &envelope, state)?.key;
     links
         .push(Link { link: LinkName::Signer, established: format!("signed by {by} with {key}, valid at that moment") });
-    let command = serde_json::from_slice(envelope.payload_bytes());
+    let command: Result<serde_json::Value, _> = serde_json::from_slice(envelope.payload_bytes());
     let Ok(command) = command else { return broken(link, "the command is not JSON") };
-    let (number, recorded, kind) = (entry.number, entry.time, entry.kind);
-    Ok(RecordClaim { study: bundle.study, service, entry: number, recorded, kind, by, key, command, checkpoint: None })
+    let signed = command.get("time").and_then(serde_json::Value::as_u64);
+    let timely = signed.is_some_and(|signed| moment::within(signed, entry.time, moment::MAX_LATE_AGE_MS).is_ok());
+    ensure(timely || !walk.third, LinkName::Signer, "the command was not recorded in time")?;
+    Ok(RecordClaim {
+        study: bundle.study,
+        service,
+        entry: entry.number,
+        signed,
+        recorded: entry.time,
+        kind: entry.kind,
+        by,
+        key,
+        command,
+        rules: walk.rules,
+        checkpoint: None,
+    })
 }
 
 /// The datapoint, if it was not taken out, and its leaf hash.

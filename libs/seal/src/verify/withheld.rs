@@ -1,7 +1,7 @@
 //! Values that are no longer there: taken out one by one, or erased with their participant.
 
 use super::{
-    authority::Walk,
+    authority::{Entitled, Walk},
     evidence::{Fault, Recorded, ensure},
 };
 use crate::{
@@ -27,16 +27,21 @@ pub(super) fn redacted(
     ensure(same && whose, link, format!("capture entry {by} does not take this value out"))?;
     ensure(first != second, link, "both signatures are of one person")?;
     let enrollment = decided_at(walk, link, &done)?;
-    for person in [first, second] {
-        walk.signed_by(link, person, &done.envelope, enrollment)?;
-        walk.authority(link, person, Task::Redact, site, enrollment, done.entry.time)?;
-    }
+    let mut person = |actor| {
+        let kind = walk.signed_by(link, actor, &done.envelope, enrollment)?.kind;
+        let held = walk.authority(link, actor, Task::Redact, site, enrollment, done.entry.time)?;
+        Ok(Entitled { actor, kind, held })
+    };
+    let (one, other) = (person(first)?, person(second)?);
+    walk.two_persons(link, &one, &other)?;
+    walk.on_time(link, (&done.command, &done.entry), (site, enrollment))?;
     links.push(Link {
         link,
         established: format!("capture entry {by}, signed by {first} and {second}, took the value out"),
     });
     Ok(RedactionClaim {
         entry: by,
+        signed: done.command.time,
         recorded: done.entry.time,
         by: first.clone(),
         second: second.clone(),
@@ -63,15 +68,17 @@ pub(super) fn erased(
     let listed = entries.contains(&entry.number) && entry.number < by;
     ensure(listed, link, format!("capture entry {by} does not erase entry {}", entry.number))?;
     let enrollment = decided_at(walk, link, &done)?;
-    walk.entitled(link, &done.envelope, &done.command, Task::Erase, site, enrollment, &done.entry)?;
+    walk.entitled(link, &done, Task::Erase, site, enrollment)?;
     links.push(Link { link, established: format!("capture entry {by}, signed by {actor}, erased it: {order}") });
     Ok(ErasureClaim {
         study: bundle.study,
         entry: entry.number,
         recorded: entry.time,
         participant: participant.clone(),
+        signed: done.command.time,
         erased: done.entry.time,
         erased_in: by,
+        rules: walk.rules,
         by: actor.clone(),
         order: order.clone(),
         law: law.clone(),

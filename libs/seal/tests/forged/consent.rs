@@ -144,7 +144,7 @@ pub(crate) fn with_false_device() -> (World, Consent) {
 pub(crate) fn with_second_key() -> (World, Consent) {
     let mut world = World::new();
     let (registered, actor, key) = (world.next(Service::Enrollment), name(WITNESS), key("another key").public());
-    let fact = Fact::Key { actor: actor.clone(), key, registered, ended: None };
+    let fact = Fact::Key { actor: actor.clone(), key, registered, ended: None, steps: None };
     world.register_key(&actor, ActorKind::Person, key, vec![(Subject::Key(key.id()), fact)]);
     (world, witnessed(&[PARTICIPANT, "another key"]))
 }

@@ -12,6 +12,9 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Unauthorised(error) => error.into(),
             Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
+            Refusal::Untimely(error) => error.into(),
+            Refusal::RulesOutdated => state("RULES_OUTDATED"),
+            Refusal::EnvelopeTooLarge => Problem::field("ENVELOPE_TOO_LARGE", "envelope", said),
             Refusal::FormsVersionExists => Problem::new(Code::AlreadyExists, "FORMS_VERSION_EXISTS", said),
             Refusal::FormsVersionUnknown => Problem::new(Code::NotFound, "FORMS_VERSION_UNKNOWN", said),
             Refusal::StudyClosed => state("STUDY_CLOSED"),

@@ -36,7 +36,8 @@ impl Inner {
         let site = facts.site_of(participant).unwrap_or(&everywhere);
         let own = SITE_STAFF.iter().any(|task| is_of_site(&facts, &caller, *task, site, now));
         let inside = own && SEES.iter().any(|task| holds(&facts, &caller, *task, site, now).is_ok());
-        let represents = facts.decides_for(participant, &caller);
+        // From rules 3 on whoever acts for a participant signs what they read, as anybody else does.
+        let represents = facts.rules() < Some(3) && facts.decides_for(participant, &caller);
         if facts.rules() == Some(1) {
             access::holds_any(&caller, study, &SEES, site, &self.enrollment, now).await?;
             return Ok(Sight(None));

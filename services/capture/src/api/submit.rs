@@ -42,6 +42,7 @@ impl Inner {
                 return Err(Refusal::DecisionTooOld);
             }
             authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)?;
+            domain::on_time(&command, &facts, next.time)?;
             if found.0.contains_key(&key) {
                 return Err(Refusal::FormsVersionExists);
             }
@@ -138,6 +139,7 @@ fn record(
         return Err(Refusal::Erased);
     }
     seal::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)?;
+    domain::on_time(submission, &basis.enrollment, next.time)?;
     let latest = found.0.get(&keys.instance).and_then(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_be_bytes);
     domain::fits(submission, latest)?;
     let mark = store::mark(submission.corrects.is_none(), next.number);

@@ -1,8 +1,8 @@
 //! Taking values out: one by one, or with their participant.
 
-use super::Refusal;
+use super::{Refusal, on_time};
 use seal::{
-    authority::{authorise, delegations, subjects},
+    authority::{authorise, delegations, kinds, subjects, two_persons},
     command::{EraseParticipant, RedactValue, Task},
     dsse::Envelope,
     fact::{Facts, Subject},
@@ -14,19 +14,23 @@ pub fn redaction_needs(redact: &RedactValue, envelope: &Envelope) -> Vec<Subject
     let mut needs = subjects(&redact.by, envelope.key_ids(), Task::Redact, &redact.site);
     needs.extend(delegations(&redact.second, Task::Redact, &redact.site));
     needs.extend([Subject::Study, Subject::Participant(redact.participant.clone())]);
+    needs.extend(kinds([&redact.by, &redact.second]));
     needs
 }
 
 /// Whether two persons entitled to signed a redaction at `time`. That the value is there is for the caller to see.
 pub fn admit_redaction(redact: &RedactValue, envelope: &Envelope, facts: &Facts, time: u64) -> Result<(), Refusal> {
-    belongs(facts, &redact.participant, &redact.site)?;
+    study_exists(facts)?;
     if redact.by == redact.second {
         return Err(Refusal::Field { field: "envelope.payload.second".to_owned(), fault: super::Fault::ItemRepeated });
     }
-    for person in [&redact.by, &redact.second] {
-        authorise(facts, envelope, person, Task::Redact, &redact.site, time)?;
+    let entitled = |person| authorise(facts, envelope, person, Task::Redact, &redact.site, time);
+    let ((_, one), (_, other)) = (entitled(&redact.by)?, entitled(&redact.second)?);
+    if facts.rules() >= Some(3) {
+        two_persons(facts, (&redact.by, &one), (&redact.second, &other))?;
     }
-    Ok(())
+    on_time(redact, facts, time)?;
+    belongs(facts, &redact.participant, &redact.site)
 }
 
 /// The facts of the enrollment journal an erasure needs.
@@ -39,15 +43,18 @@ pub fn erasure_needs(erase: &EraseParticipant, envelope: &Envelope) -> Vec<Subje
 /// Whether somebody entitled to ordered an erasure at `time`. That consent ended, and that the entries are all of the
 /// participant's, is for the caller to see.
 pub fn admit_erasure(erase: &EraseParticipant, envelope: &Envelope, facts: &Facts, time: u64) -> Result<(), Refusal> {
-    belongs(facts, &erase.participant, &erase.site)?;
+    study_exists(facts)?;
     authorise(facts, envelope, &erase.by, Task::Erase, &erase.site, time)?;
+    on_time(erase, facts, time)?;
+    belongs(facts, &erase.participant, &erase.site)?;
     if erase.entries.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err(Refusal::ErasureIncomplete) }
+}
+
+fn study_exists(facts: &Facts) -> Result<(), Refusal> {
+    facts.find(&Subject::Study).map(drop).ok_or(Refusal::StudyUnknown)
 }
 
 /// Checks that the participant is of the site, whether or not they have left.
 fn belongs(facts: &Facts, participant: &Name, site: &Name) -> Result<(), Refusal> {
-    if facts.find(&Subject::Study).is_none() {
-        return Err(Refusal::StudyUnknown);
-    }
     if facts.site_of(participant) == Some(site) { Ok(()) } else { Err(Refusal::NotEnrolled) }
 }

@@ -3,7 +3,7 @@
 use super::Inner;
 use crate::{
     copy,
-    domain::{Next, Refusal, Rule, may_read, reader_needs},
+    domain::{self, Next, Refusal, Rule, may_read, reader_needs},
     store::MAX_FILE_BYTES,
 };
 use access::{Caller, FactSource};
@@ -59,7 +59,7 @@ impl Inner {
         let (head, own) = self.own_facts(study, &command.needs()).await?;
         facts.extend(own);
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
-        command.decide(&received.envelope, &facts, next)?;
+        domain::decide(command, &received.envelope, &facts, next)?;
         Ok(())
     }
 
@@ -171,7 +171,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
                 facts.set(subject.clone(), fact);
             }
         }
-        let changes = command.decide(&envelope, &facts, Next { number: next.number, time: next.time })?;
+        let changes = domain::decide(&command, &envelope, &facts, Next { number: next.number, time: next.time })?;
         let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
         Ok(Decision { facts, ..Decision::default() })
     };

@@ -76,7 +76,7 @@ impl Inner {
         loop {
             let (head, facts) = self.own_facts(study, &subjects).await?;
             let wanted: Vec<Subject> = match facts.find(&subject) {
-                Some(Fact::Consent { provisions }) => provisions.values().map(consent::document).collect(),
+                Some(Fact::Consent { provisions, .. }) => provisions.values().map(consent::document).collect(),
                 _ => Vec::new(),
             };
             let lacking: Vec<Subject> = wanted.into_iter().filter(|document| !subjects.contains(document)).collect();
@@ -168,10 +168,14 @@ impl Inner {
     }
 
     async fn sees(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<(), Problem> {
-        let represents = Subject::Representative(participant.clone(), caller.clone());
-        let (_, facts) = self.enrollment.facts(study, std::slice::from_ref(&represents)).await?;
+        let registered = [Subject::Study, Subject::Representative(participant.clone(), caller.clone())];
+        let (_, mut facts) = self.enrollment.facts(study, &registered).await?;
         if facts.decides_for(participant, caller) {
-            return Ok(());
+            let (_, own) = self.own_facts(study, &[Subject::Consent(participant.clone())]).await?;
+            facts.extend(own);
+            if consent::decides_for(&facts, participant, caller, now_ms()) {
+                return Ok(());
+            }
         }
         let site = self.site_of(study, participant).await?;
         Ok(access::holds_any(caller, study, &SEES, &site, &self.enrollment, now_ms()).await?)
@@ -181,7 +185,7 @@ impl Inner {
 /// The provisions a participant ever gave.
 pub(super) fn provisions(facts: &Facts, participant: &Name) -> Vec<Provision> {
     match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions }) => provisions.keys().cloned().collect(),
+        Some(Fact::Consent { provisions, .. }) => provisions.keys().cloned().collect(),
         _ => Vec::new(),
     }
 }

@@ -32,6 +32,10 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Unauthorised(error) => error.into(),
             Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
+            Refusal::Untimely(error) => error.into(),
+            Refusal::OutOfOrder(what) => failed("OUT_OF_ORDER", said).with("what", what),
+            Refusal::NotOfAge => failed("NOT_OF_AGE", said),
+            Refusal::NothingInForce => failed("NOTHING_IN_FORCE", said),
             Refusal::DocumentExists => Problem::new(Code::AlreadyExists, "DOCUMENT_EXISTS", said),
             Refusal::DocumentUnknown => Problem::new(Code::NotFound, "DOCUMENT_UNKNOWN", said),
             Refusal::NotEnrolled => Problem::new(Code::FailedPrecondition, "PARTICIPANT_NOT_ENROLLED", said),

@@ -216,7 +216,7 @@ impl Inner {
 /// The entries that withdrew what a participant gave.
 fn withdrawals(facts: &Facts, participant: &Name) -> BTreeSet<u64> {
     match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions }) => provisions.values().filter_map(|given| given.withdrawn).collect(),
+        Some(Fact::Consent { provisions, .. }) => provisions.values().filter_map(|given| given.withdrawn).collect(),
         _ => BTreeSet::new(),
     }
 }

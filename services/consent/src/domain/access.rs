@@ -1,10 +1,14 @@
 //! Who may read what a participant gave: grants, and every read from outside the site.
 
-use super::{Changes, Next, Refusal, Rule, belongs, each_once, given, malformed, present_rules, signed_by_or_for};
+use super::{
+    Changes, Next, Refusal, Rule, Standing, belongs, consents, each_once, malformed, on_newest, present_rules,
+    signed_by_or_for,
+};
 use seal::{
     MAX_CLOCK_AHEAD_MS,
     authority::{Unauthorised, delegations, holds, signing_key},
     command::{AccessData, ActorKind, GrantAccess, RevokeAccess, Task},
+    consent::decides_for,
     dsse::Envelope,
     fact::{Fact, Facts, List, Subject},
     id::Name,
@@ -23,8 +27,13 @@ impl Rule for GrantAccess {
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
-        signed_by_or_for(facts, envelope, &self.by, &self.participant)?;
+        signed_by_or_for(facts, envelope, (&self.by, &self.participant), next)?;
         belongs(facts, &self.participant, &self.site)?;
+        on_newest(self, facts, &self.participant)?;
+        let standing = Standing::find(facts, &self.participant);
+        if facts.rules() >= Some(3) && !standing.provisions.values().any(|state| state.stands(next.time)) {
+            return Err(Refusal::NothingInForce);
+        }
         let readers = [ActorKind::Person, ActorKind::Organisation];
         match facts.find(&Subject::Actor(self.grantee.clone())) {
             Some(Fact::Actor { kind, .. }) if readers.contains(kind) => {}
@@ -52,7 +61,7 @@ impl Rule for GrantAccess {
             granted: next.number,
             revoked: None,
         };
-        Ok(vec![(subject, fact), facts.one_more(Subject::List(List::Consents(self.participant.clone())))])
+        Ok(vec![(subject, fact), facts.one_more_by(consents(&self.participant), envelope)])
     }
 }
 
@@ -67,7 +76,7 @@ impl Rule for RevokeAccess {
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
-        signed_by_or_for(facts, envelope, &self.by, &self.participant)?;
+        signed_by_or_for(facts, envelope, (&self.by, &self.participant), next)?;
         belongs(facts, &self.participant, &self.site)?;
         let subject = Subject::Grant(self.participant.clone(), self.grant.clone());
         match facts.find(&subject).cloned() {
@@ -75,7 +84,7 @@ impl Rule for RevokeAccess {
             Some(Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked: None }) => {
                 let revoked = Some(next.number);
                 let fact = Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked };
-                Ok(vec![(subject, fact), facts.one_more(Subject::List(List::Consents(self.participant.clone())))])
+                Ok(vec![(subject, fact), facts.one_more_by(consents(&self.participant), envelope)])
             }
             _ => Err(Refusal::GrantUnknown),
         }
@@ -119,28 +128,33 @@ impl Rule for AccessData {
 
 /// The facts of the enrollment journal that decide whether somebody may read, besides the keys that signed.
 pub(crate) fn reader_needs(access: &AccessData) -> Vec<Subject> {
-    let mut needs = vec![Subject::Study, Subject::Participant(access.participant.clone())];
+    let mut needs = vec![
+        Subject::Study,
+        Subject::Participant(access.participant.clone()),
+        Subject::Representative(access.participant.clone(), access.by.clone()),
+    ];
     for task in [Task::Read, Task::Audit] {
         needs.extend(delegations(&access.by, task, &access.site));
     }
     needs
 }
 
-/// Whether the reader may read what they ask for at `time`: on a grant that covers it, or with a task.
+/// Whether the reader may read what they ask for at `time`: on a grant that covers it, with a task, or for the participant.
+/// Whether there is such a participant is said to those only who might read of them.
 pub fn may_read(access: &AccessData, facts: &Facts, time: u64) -> Result<(), Refusal> {
     let everybody = access.participant.as_str() == Name::ALL_SITES;
-    if !everybody {
-        belongs(facts, &access.participant, &access.site)?;
-    } else if access.site.as_str() != Name::ALL_SITES || access.grant.is_some() {
+    if everybody && (access.site.as_str() != Name::ALL_SITES || access.grant.is_some()) {
         return malformed("site", "`*`, and no grant, with participant `*`");
     }
     match &access.grant {
-        Some(grant) => granted(access, grant, facts, time),
+        Some(grant) => granted(access, grant, facts, time)?,
+        None if !everybody && decides_for(facts, &access.participant, &access.by, time) => {}
         None => {
             let tasks: &[Task] = if everybody { &[Task::Audit] } else { &[Task::Read, Task::Audit] };
-            with_task(access, tasks, facts, time)
+            with_task(access, tasks, facts, time)?;
         }
     }
+    if everybody { Ok(()) } else { belongs(facts, &access.participant, &access.site) }
 }
 
 fn with_task(access: &AccessData, tasks: &[Task], facts: &Facts, time: u64) -> Result<(), Refusal> {
@@ -163,10 +177,10 @@ fn granted(access: &AccessData, grant: &Name, facts: &Facts, time: u64) -> Resul
     if *grantee != access.by {
         return Err(Refusal::GrantUnknown);
     }
-    let provisions = given(facts, &access.participant);
+    let Standing { provisions, emptied, .. } = Standing::find(facts, &access.participant);
     let withdrew_everything = provisions.values().all(|state| state.withdrawn.is_some())
         && provisions.values().any(|state| state.withdrawn > Some(*granted));
-    if revoked.is_some() || withdrew_everything {
+    if revoked.is_some() || withdrew_everything || emptied > Some(*granted) {
         return Err(Refusal::GrantEnded);
     }
     if !(*from..*until).contains(&time) {
@@ -191,5 +205,9 @@ fn as_participant(participant: &Name, by: &Name, envelope: &Envelope) -> Vec<Sub
 }
 
 fn grant_and_list(participant: &Name, grant: &Name) -> Vec<Subject> {
-    vec![Subject::Grant(participant.clone(), grant.clone()), Subject::List(List::Consents(participant.clone()))]
+    vec![
+        Subject::Grant(participant.clone(), grant.clone()),
+        consents(participant),
+        Subject::Consent(participant.clone()),
+    ]
 }

@@ -48,6 +48,9 @@ impl Rule for PublishDocument {
             (Some(_), 1) => return Err(Refusal::RulesOutdated),
             (None, _) => return malformed("terms", "a document states on what terms it asks for consent"),
             (Some(terms), _) => {
+                if rules < 3 && terms.site_device {
+                    return Err(Refusal::RulesOutdated);
+                }
                 check(self, terms, facts, next)?;
                 changes.extend(supersede(&self.document, terms, facts, next)?);
                 changes.push(facts.one_more(Subject::List(List::Documents)));
@@ -59,6 +62,7 @@ impl Rule for PublishDocument {
             published: next.number,
             terms: self.terms.clone().map(Box::new),
             superseded: None,
+            published_ms: (rules >= 3).then_some(next.time),
         };
         changes.push((published, fact));
         Ok(changes)
@@ -110,7 +114,7 @@ fn supersede(document: &Name, terms: &Terms, facts: &Facts, next: Next) -> Resul
         .iter()
         .map(|old| {
             let replaced = subject(document, &old.version, &old.language);
-            let Some(Fact::Document { content, approval, published, terms: theirs, superseded }) =
+            let Some(Fact::Document { content, approval, published, terms: theirs, superseded, published_ms }) =
                 facts.find(&replaced)
             else {
                 return Err(Refusal::DocumentUnknown);
@@ -126,6 +130,7 @@ fn supersede(document: &Name, terms: &Terms, facts: &Facts, next: Next) -> Resul
                 published: *published,
                 terms: theirs.clone(),
                 superseded: Some(superseded),
+                published_ms: *published_ms,
             };
             Ok((replaced, fact))
         })

@@ -1,21 +1,27 @@
 //! Giving consent, in every way it can be given.
 
-use super::{Changes, DAY_MS, Next, Refusal, Rule, each_once, given, malformed, represents, rules};
+use super::{
+    Changes, DAY_MS, Next, Refusal, Rule, Standing, consents, each_once, late, malformed, on_newest, represents, rules,
+};
 use seal::{
-    authority::{authorise, signing_key, subjects},
+    MAX_CLOCK_AHEAD_MS,
+    authority::{authorise, delegations, is_person, kinds, signing_key, subjects},
     command::{
         ActorKind, Assent, Capacity, GiveConsent, Manner, Offer, Provision, Quiz, Relation, RequestConsent, Task, Terms,
     },
     consent::NotInForce,
     dsse::Envelope,
-    fact::{End, Fact, Facts, Given, List, Subject, Until},
+    fact::{End, Fact, Facts, Given, Subject, Until},
     id::Name,
+    text::Hex,
 };
 use std::collections::{BTreeMap, HashSet};
 
 impl Rule for GiveConsent {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
+        needs.extend(delegations(&self.by, Task::RecordLate, &self.site));
+        needs.extend(kinds([&self.by]));
         let who = [Subject::Participant(self.participant.clone()), Subject::Site(self.site.clone())];
         needs.push(Subject::Study);
         needs.extend(who);
@@ -27,13 +33,14 @@ impl Rule for GiveConsent {
         vec![
             Subject::Document(self.document.clone(), self.version.clone(), self.language.clone()),
             Subject::Consent(self.participant.clone()),
-            Subject::List(List::Consents(self.participant.clone())),
+            consents(&self.participant),
         ]
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         let rules = rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ObtainConsent, &self.site, next.time)?;
+        late(self, facts, &self.site, next)?;
         if rules == 1 || self.manner.is_none() {
             signing_key(facts, envelope, &self.participant)?;
         }
@@ -43,39 +50,93 @@ impl Rule for GiveConsent {
         if !facts.site_is_open(&self.site) {
             return Err(Refusal::SiteNotOpen);
         }
+        on_newest(self, facts, &self.participant)?;
         let document = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
-        let Some(Fact::Document { terms, superseded, .. }) = facts.find(&document) else {
+        let Some(Fact::Document { terms, superseded, published_ms, .. }) = facts.find(&document) else {
             return Err(Refusal::DocumentUnknown);
         };
         each_once("provisions", &self.provisions)?;
-        let mut provisions = given(facts, &self.participant);
-        let mut changes = Vec::new();
+        let mut standing = Standing::find(facts, &self.participant);
         if rules == 1 {
             if self.manner.is_some() {
                 return Err(Refusal::RulesOutdated);
             }
-            provisions.extend(self.provisions.iter().map(|provision| (provision.clone(), state(self, next))));
-        } else {
-            if superseded.as_ref().is_some_and(|new| next.time >= new.effective) {
-                return Err(Refusal::DocumentSuperseded);
-            }
-            let (terms, manner) = terms_and_manner(self, terms.as_deref(), next)?;
-            signed(self, manner, terms, (envelope, facts), next)?;
-            if matches!(manner.capacity, Capacity::Deferred { .. }) {
-                undecided(&provisions)?;
-            }
-            not_against(&provisions, manner, next)?;
-            decline(&mut provisions, self, manner, terms, next);
-            for offer in agreed(self, terms, manner)? {
-                let state =
-                    Given { until: until(offer, manner, next), mandatory: offer.mandatory, ..state(self, next) };
-                provisions.insert(offer.provision.clone(), state);
-            }
-            changes.push(facts.one_more(Subject::List(List::Consents(self.participant.clone()))));
+            let given = self.provisions.iter().map(|provision| (provision.clone(), state(self, facts, next)));
+            standing.provisions.extend(given);
+            return Ok(vec![standing.fact(&self.participant)]);
         }
-        changes.push((Subject::Consent(self.participant.clone()), Fact::Consent { provisions }));
-        Ok(changes)
+        if superseded.as_ref().is_some_and(|new| next.time >= new.effective) {
+            return Err(Refusal::DocumentSuperseded);
+        }
+        let (terms, manner) = terms_and_manner(self, terms.as_deref(), next)?;
+        if rules >= 3 {
+            is_person(facts, &self.by)?;
+            in_order(self, terms, *published_ms)?;
+        }
+        signed(self, manner, terms, (envelope, facts), next)?;
+        if matches!(manner.capacity, Capacity::Deferred { .. }) {
+            undecided(&standing.provisions)?;
+        }
+        if rules >= 3 {
+            not_of_others(&standing, self, manner, next)?
+        } else {
+            not_against(&standing.provisions, manner, next)?
+        }
+        decline(&mut standing.provisions, self, manner, terms, next);
+        let from = if rules >= 3 { self.time } else { next.time };
+        let agreed = agreed(self, terms, manner)?;
+        if rules >= 3 {
+            come_of_age(&mut standing, manner, next);
+        }
+        for offer in agreed {
+            let until = until(offer, manner, from);
+            if until.is_some_and(|until| rules >= 3 && next.time >= until.time) {
+                return Err(NotInForce::PeriodEnded.into()); // a late entry of what is over already
+            }
+            let given = Given { until, mandatory: offer.mandatory, ..state(self, facts, next) };
+            standing.provisions.insert(offer.provision.clone(), given);
+        }
+        let list = facts.one_more_by(consents(&self.participant), envelope);
+        Ok(vec![list, standing.fact(&self.participant)])
     }
+}
+
+/// Checks that the document was there to be read, and in use, when consent was signed. Clocks may differ a little.
+fn in_order(consent: &GiveConsent, terms: &Terms, published_ms: Option<u64>) -> Result<(), Refusal> {
+    let signed_at_most = consent.time.saturating_add(MAX_CLOCK_AHEAD_MS);
+    if published_ms.is_none_or(|published| signed_at_most < published) {
+        return Err(Refusal::OutOfOrder("its document was published"));
+    }
+    if signed_at_most < terms.effective { Err(Refusal::DocumentNotEffective) } else { Ok(()) }
+}
+
+/// From rules 3 on: checks that nobody consents for the participant against what the participant signed, and that until a
+/// minor comes of age the parents alone give.
+fn not_of_others(standing: &Standing, consent: &GiveConsent, manner: &Manner, next: Next) -> Result<(), Refusal> {
+    let own = matches!(manner.capacity, Capacity::Participant | Capacity::Minor { assent: Assent::Signed, .. });
+    if !own && standing.provisions.values().any(|state| state.refused) {
+        return Err(NotInForce::Withdrawn.into());
+    }
+    match (&manner.capacity, standing.majority) {
+        (Capacity::Minor { .. }, Some(of_age)) if next.time >= of_age => Err(NotInForce::MajorityReached.into()),
+        (Capacity::Minor { majority, .. }, Some(of_age)) if *majority > of_age => {
+            malformed("manner.capacity.minor.majority", "later than was stated before")
+        }
+        (Capacity::Minor { .. }, _) | (_, None) => Ok(()),
+        (_, Some(of_age)) if next.time < of_age || consent.time < of_age => Err(Refusal::NotOfAge),
+        (_, Some(_)) => Ok(()),
+    }
+}
+
+/// Takes note of when a minor comes of age. What somebody else than the parents gave before does not stand any more.
+fn come_of_age(standing: &mut Standing, manner: &Manner, next: Next) {
+    let Capacity::Minor { majority, .. } = manner.capacity else { return };
+    if standing.majority.is_none() {
+        for state in standing.provisions.values_mut().filter(|state| state.withdrawn.is_none()) {
+            state.withdrawn = Some(next.number);
+        }
+    }
+    standing.majority = Some(standing.majority.map_or(majority, |before| before.min(majority)));
 }
 
 /// The facts about those who sign besides the participant and the investigator.
@@ -91,7 +152,9 @@ fn others(participant: &Name, manner: &Manner) -> Vec<Subject> {
     needs
 }
 
-fn state(consent: &GiveConsent, next: Next) -> Given {
+/// What is known of every provision that is given, besides its own offer.
+fn state(consent: &GiveConsent, facts: &Facts, next: Next) -> Given {
+    let present = facts.rules() >= Some(3);
     Given {
         given: next.number,
         document: consent.document.clone(),
@@ -101,6 +164,18 @@ fn state(consent: &GiveConsent, next: Next) -> Given {
         until: None,
         mandatory: false,
         refused: false,
+        signed: present.then_some(consent.time),
+        after: facts.newest(&consents(&consent.participant)).map(Hex::from),
+        given_by: if present { given_by(consent) } else { Vec::new() },
+    }
+}
+
+/// Who gives consent for the participant.
+fn given_by(consent: &GiveConsent) -> Vec<Name> {
+    match consent.manner.as_ref().map(|manner| &manner.capacity) {
+        Some(Capacity::Representative { actor }) => vec![actor.clone()],
+        Some(Capacity::Minor { parents, .. }) => parents.clone(),
+        _ => Vec::new(),
     }
 }
 
@@ -145,7 +220,8 @@ fn agreed<'a>(consent: &GiveConsent, terms: &'a Terms, manner: &Manner) -> Resul
     Ok(offers)
 }
 
-/// Checks that nobody consents for the participant against what the participant signed, or beyond their coming of age.
+/// Before rules 3: checks that nobody consents for the participant against what the participant signed, or beyond their
+/// coming of age.
 fn not_against(provisions: &BTreeMap<Provision, Given>, manner: &Manner, next: Next) -> Result<(), Refusal> {
     let majority = match &manner.capacity {
         Capacity::Participant | Capacity::SiteDevice { .. } => return Ok(()),
@@ -205,7 +281,7 @@ fn signed(
 ) -> Result<(), Refusal> {
     let participant = &consent.participant;
     let signs_as = |actor: &Name, relation, what| {
-        if !represents(facts, participant, actor, &[relation]) {
+        if !represents(facts, participant, actor, relation, next) {
             return Err(Refusal::RepresentativeUnknown(what));
         }
         signing_key(facts, envelope, actor).map(drop).map_err(Refusal::from)
@@ -213,9 +289,14 @@ fn signed(
     match &manner.capacity {
         Capacity::Participant => drop(signing_key(facts, envelope, participant)?),
         Capacity::SiteDevice { device, .. } => {
-            let subject = Subject::Actor(device.clone());
-            if !matches!(facts.find(&subject), Some(Fact::Actor { kind: ActorKind::Device, .. })) {
-                return Err(Refusal::DeviceUnknown);
+            let present = facts.rules() >= Some(3);
+            if present && !terms.site_device {
+                return Err(Refusal::NotAdmitted("consent on a device of the site"));
+            }
+            match facts.find(&Subject::Actor(device.clone())) {
+                Some(Fact::Actor { kind: ActorKind::Device, site, .. })
+                    if !present || site.as_ref() == Some(&consent.site) => {}
+                _ => return Err(Refusal::DeviceUnknown),
             }
             signing_key(facts, envelope, device)?;
         }
@@ -287,11 +368,11 @@ fn score(quiz: &Quiz, manner: &Manner) -> Result<u32, Refusal> {
     Ok(right)
 }
 
-/// When what was agreed to ends by itself.
-fn until(offer: &Offer, manner: &Manner, next: Next) -> Option<Until> {
+/// When what was agreed to ends by itself; its period counts from `from` (Unix milliseconds).
+fn until(offer: &Offer, manner: &Manner, from: u64) -> Option<Until> {
     let period = offer
         .days
-        .map(|days| Until { time: next.time.saturating_add(u64::from(days).saturating_mul(DAY_MS)), why: End::Period });
+        .map(|days| Until { time: from.saturating_add(u64::from(days).saturating_mul(DAY_MS)), why: End::Period });
     let capacity = match manner.capacity {
         Capacity::Minor { majority, .. } => Some(Until { time: majority, why: End::Majority }),
         Capacity::Deferred { deadline, .. } => Some(Until { time: deadline, why: End::Deferral }),
@@ -308,7 +389,7 @@ impl Rule for RequestConsent {
     }
 
     fn needs(&self) -> Vec<Subject> {
-        vec![Subject::List(List::Consents(self.participant.clone()))]
+        vec![consents(&self.participant)]
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -317,6 +398,6 @@ impl Rule for RequestConsent {
         if facts.site_of_active(&self.participant) != Some(&self.site) {
             return Err(Refusal::NotEnrolled);
         }
-        Ok(vec![facts.one_more(Subject::List(List::Consents(self.participant.clone())))])
+        Ok(vec![facts.one_more_by(consents(&self.participant), envelope)])
     }
 }

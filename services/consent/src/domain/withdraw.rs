@@ -1,12 +1,12 @@
 //! Withdrawing consent, in part or whole.
 
-use super::{Changes, Next, Refusal, Rule, belongs, each_once, given, malformed, represents, rules, signed_by_or_for};
+use super::{Changes, Next, Refusal, Rule, Standing, belongs, consents, each_once, malformed, rules};
 use seal::{
-    authority::{authorise, subjects},
-    command::{Provision, Relation, Task, WithdrawConsent, WithdrawalScope},
-    consent::NotInForce,
+    authority::{authorise, signing_key, subjects},
+    command::{Provision, Task, WithdrawConsent, WithdrawalScope},
+    consent::{NotInForce, decides_for},
     dsse::Envelope,
-    fact::{Fact, Facts, Given, List, Subject},
+    fact::{Facts, Given, Subject},
 };
 use std::collections::BTreeMap;
 
@@ -22,14 +22,13 @@ impl Rule for WithdrawConsent {
     }
 
     fn needs(&self) -> Vec<Subject> {
-        vec![Subject::Consent(self.participant.clone()), Subject::List(List::Consents(self.participant.clone()))]
+        vec![Subject::Consent(self.participant.clone()), consents(&self.participant)]
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         let rules = rules(facts)?;
-        let decides = [Relation::LegalRepresentative, Relation::Parent];
-        if self.by == self.participant || represents(facts, &self.participant, &self.by, &decides) {
-            signed_by_or_for(facts, envelope, &self.by, &self.participant)?;
+        if self.by == self.participant || decides_for(facts, &self.participant, &self.by, next.time) {
+            signing_key(facts, envelope, &self.by)?;
         } else {
             authorise(facts, envelope, &self.by, Task::ObtainConsent, &self.site, next.time)?;
         }
@@ -43,18 +42,32 @@ impl Rule for WithdrawConsent {
             if self.collected.is_none() {
                 return malformed("collected", "required: what happens to what was collected");
             }
-            changes.push(facts.one_more(Subject::List(List::Consents(self.participant.clone()))));
+            changes.push(facts.one_more_by(consents(&self.participant), envelope));
         }
-        let mut provisions = given(facts, &self.participant);
-        for provision in withdrawn(self, &provisions)? {
-            if let Some(state) = provisions.get_mut(&provision) {
+        if rules < 3 && self.late.is_some() {
+            return Err(Refusal::RulesOutdated);
+        }
+        let mut standing = Standing::find(facts, &self.participant);
+        for provision in withdrawn(self, &standing.provisions)? {
+            if let Some(state) = standing.provisions.get_mut(&provision) {
+                in_order(self, state)?;
                 state.withdrawn = Some(next.number);
                 state.refused = rules > 1 && self.by == self.participant;
             }
         }
-        changes.push((Subject::Consent(self.participant.clone()), Fact::Consent { provisions }));
+        if rules >= 3 && standing.provisions.values().all(|state| state.withdrawn.is_some()) {
+            standing.emptied = Some(next.number);
+        }
+        changes.push(standing.fact(&self.participant));
         Ok(changes)
     }
+}
+
+/// Checks that a consent was not signed after its withdrawal; who says why has it recorded all the same, for a withdrawal is
+/// never lost for a clock.
+fn in_order(command: &WithdrawConsent, state: &Given) -> Result<(), Refusal> {
+    let before = state.signed.is_some_and(|signed| command.time < signed);
+    if before && command.late.is_none() { Err(Refusal::OutOfOrder("the consent it withdraws")) } else { Ok(()) }
 }
 
 /// The provisions that are withdrawn; at least one.

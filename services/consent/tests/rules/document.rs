@@ -71,8 +71,9 @@ fn the_fact_holds_the_terms() {
         published: 6,
         terms: Some(Box::new(terms())),
         superseded: None,
+        published_ms: None,
     };
-    assert_eq!(changes, [(Subject::List(List::Documents), Fact::Count { count: 1 }), (document, fact)]);
+    assert_eq!(changes, [(Subject::List(List::Documents), Fact::Count { count: 1, newest: None }), (document, fact)]);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn a_version_replaces_versions_that_are_there_and_in_use() {
     study.publish("2.0", replacing(&[version("1.0", "en")])).unwrap();
     let Some(Fact::Document { content, approval, published, terms, .. }) = before else { panic!() };
     let superseded = Some(Superseded { by: 8, effective: NOW + 5, reconsent: Some(reconsent()) });
-    let marked = Fact::Document { content, approval, published, terms, superseded };
+    let marked = Fact::Document { content, approval, published, terms, superseded, published_ms: None };
     assert_eq!(study.facts.find(&old), Some(&marked));
     refuses(study.publish("3.0", replacing(&[version("1.0", "en")])), Refusal::DocumentSuperseded);
     study.publish("3.0", replacing(&[version("2.0", "en")])).unwrap();

@@ -79,7 +79,10 @@ fn the_document_is_published_effective_and_for_the_site() {
     // A document without terms asks for nothing; the rules let none be published.
     let mut bare = Study::under(Some(1));
     bare.run(&publication(), &["root"]).unwrap();
-    bare.enroll(Subject::Study, Fact::Study { name: name("S"), root_key: key("root").public(), rules: Some(2) });
+    bare.enroll(
+        Subject::Study,
+        Fact::Study { name: name("S"), root_key: key("root").public(), rules: Some(2), tokens: false },
+    );
     refuses(bare.give(&["data_collection"]), Refusal::DocumentUnknown);
 }
 
@@ -138,13 +141,19 @@ fn the_fact_says_what_was_agreed_to_until_when_and_what_was_mandatory() {
         withdrawn: None,
         until,
         mandatory,
+        signed: None,
+        after: None,
+        given_by: Vec::new(),
     };
     let ten_days = Until { time: NOW + 10 * DAY, why: End::Period };
     let expected =
         [(provision("data_collection"), given(None, true)), (provision("genetics"), given(Some(ten_days), false))];
     let list = Subject::List(List::Consents(name(PARTICIPANT)));
-    let consent = (Subject::Consent(name(PARTICIPANT)), Fact::Consent { provisions: expected.into() });
-    assert_eq!(changes, [(list, Fact::Count { count: 1 }), consent]);
+    let consent = (
+        Subject::Consent(name(PARTICIPANT)),
+        Fact::Consent { provisions: expected.into(), majority: None, emptied: None },
+    );
+    assert_eq!(changes, [(list, Fact::Count { count: 1, newest: None }), consent]);
     // Agreeing to more later leaves the rest as it was agreed to, except what is agreed to again.
     study.next.time += 1;
     study.give(&["data_collection", "recontact"]).unwrap();

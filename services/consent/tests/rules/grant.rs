@@ -17,6 +17,7 @@ pub(crate) fn granting() -> GrantAccess {
             from: NOW,
             until: NOW + 10,
             uses: Some(3),
+            seen: None,
         }
     )
 }
@@ -98,7 +99,7 @@ fn a_grant_is_revoked_once() {
         granted: 4,
         revoked,
     };
-    let listed = |count| (Subject::List(List::Consents(name(PARTICIPANT))), Fact::Count { count });
+    let listed = |count| (Subject::List(List::Consents(name(PARTICIPANT))), Fact::Count { count, newest: None });
     assert_eq!(changes, [(subject.clone(), fact(None)), listed(1)]);
     let changes = study.run(&revoking(), &[PARTICIPANT]).unwrap();
     assert_eq!(changes, [(subject, fact(Some(5))), listed(2)]);

@@ -95,6 +95,7 @@ fn terms() -> Terms {
         remote: true,
         deferral_ms: Some(DEFERRAL),
         notice: None,
+        site_device: false,
     }
 }
 
@@ -116,6 +117,8 @@ fn giving_at_first(participant: &str) -> GiveConsent {
             provisions: vec![Provision::data_collection()],
             synthetic: true,
             manner: None,
+            seen: None,
+            late: None,
         }
     )
 }
@@ -131,7 +134,7 @@ fn giving(texts: &[&str], capacity: Capacity) -> GiveConsent {
 
 fn withdrawing_at_first(by: &str, participant: &str) -> WithdrawConsent {
     let (participant, site, provisions) = (name(participant), name("701"), vec![Provision::data_collection()]);
-    command!(by, WithdrawConsent { participant, site, provisions, scope: None, collected: None })
+    command!(by, WithdrawConsent { participant, site, provisions, scope: None, collected: None, late: None })
 }
 
 /// Withdraws within `scope`, or what is listed.
@@ -158,7 +161,7 @@ impl Study {
     fn under(rules: Option<u32>) -> Self {
         let mut study = Self::none();
         let root_key = key("root").public();
-        study.enroll(Subject::Study, Fact::Study { name: name("STUDY-1"), root_key, rules });
+        study.enroll(Subject::Study, Fact::Study { name: name("STUDY-1"), root_key, rules, tokens: false });
         let kinds = [
             (ActorKind::Person, vec!["root", "ann", "bob", "eve", "dora"]),
             (ActorKind::Participant, vec![PARTICIPANT, OTHER]),
@@ -171,7 +174,7 @@ impl Study {
             actors.into_iter().for_each(|actor| study.register(actor, kind));
         }
         for site in ["701", "702"] {
-            study.enroll(Subject::Site(name(site)), Fact::Site { open: true, changed: 1, state: None });
+            study.enroll(Subject::Site(name(site)), Fact::Site { open: true, changed: 1, state: None, newest: None });
         }
         for obtainer in ["ann", "bob"] {
             study.delegate(obtainer, Task::ObtainConsent, "701", (NOW, u64::MAX), None);
@@ -184,7 +187,7 @@ impl Study {
             parents.into_iter().chain([(LEGAL, Relation::LegalRepresentative), (WITNESS, Relation::ImpartialWitness)])
         {
             let subject = Subject::Representative(name(PARTICIPANT), name(actor));
-            study.enroll(subject, Fact::Representative { relation, registered: 4 });
+            study.enroll(subject, Fact::Representative { relation, registered: 4, until: None });
         }
         study
     }
@@ -206,9 +209,9 @@ impl Study {
     }
 
     fn register(&mut self, actor: &str, kind: ActorKind) {
-        let fact = Fact::Key { actor: name(actor), key: key(actor).public(), registered: 0, ended: None };
+        let fact = Fact::Key { actor: name(actor), key: key(actor).public(), registered: 0, ended: None, steps: None };
         self.enroll(Subject::Key(key(actor).public().id()), fact);
-        self.enroll(Subject::Actor(name(actor)), Fact::Actor { kind, registered: 0 });
+        self.enroll(Subject::Actor(name(actor)), Fact::Actor { kind, registered: 0, site: None });
     }
 
     fn delegate(&mut self, to: &str, task: Task, site: &str, (from, until): (u64, u64), ended: Option<u64>) {
@@ -222,12 +225,13 @@ impl Study {
     }
 
     fn end_key(&mut self, actor: &str) {
-        let fact = Fact::Key { actor: name(actor), key: key(actor).public(), registered: 0, ended: Some(5) };
+        let fact =
+            Fact::Key { actor: name(actor), key: key(actor).public(), registered: 0, ended: Some(5), steps: None };
         self.enroll(Subject::Key(key(actor).public().id()), fact);
     }
 
     fn open(&mut self, site: &str, open: bool) {
-        self.enroll(Subject::Site(name(site)), Fact::Site { open, changed: 7, state: None });
+        self.enroll(Subject::Site(name(site)), Fact::Site { open, changed: 7, state: None, newest: None });
     }
 
     /// Signs, parses, decides and applies, as the service does: the rule sees the facts it asked for and no other. That
@@ -279,7 +283,7 @@ impl Study {
 
     fn provisions(&self) -> BTreeMap<Provision, Given> {
         match self.facts.find(&Subject::Consent(name(PARTICIPANT))) {
-            Some(Fact::Consent { provisions }) => provisions.clone(),
+            Some(Fact::Consent { provisions, majority: None, emptied: None }) => provisions.clone(),
             _ => BTreeMap::new(),
         }
     }

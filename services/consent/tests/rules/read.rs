@@ -73,7 +73,10 @@ fn a_grant_is_used_up_after_exactly_so_many_reads() {
     let mut study = granted();
     for reads in 1..=3 {
         let changes = lab_reads(&mut study).unwrap();
-        assert_eq!(changes[0], (Subject::List(List::Accesses(name(PARTICIPANT))), Fact::Count { count: reads }));
+        assert_eq!(
+            changes[0],
+            (Subject::List(List::Accesses(name(PARTICIPANT))), Fact::Count { count: reads, newest: None })
+        );
         assert_eq!(u64::from(used(&study)), reads);
     }
     refuses(lab_reads(&mut study), Refusal::GrantUsedUp);
@@ -128,7 +131,7 @@ fn a_task_at_the_site_or_everywhere_lets_read_one_participant() {
             refuses(study.run(&reading("eve"), &["ann"]), unknown_key("eve"));
             let changes = study.run(&reading("eve"), &["eve"]).unwrap();
             let list = Subject::List(List::Accesses(name(PARTICIPANT)));
-            assert_eq!(changes, [(list, Fact::Count { count: 1 })]);
+            assert_eq!(changes, [(list, Fact::Count { count: 1, newest: None })]);
             study.run(&AccessData { categories: provisions(&["genetics"]), ..reading("eve") }, &["eve"]).unwrap();
             study.delegate("eve", task, site, (NOW, NOW + 1), Some(5));
             assert!(matches!(study.run(&reading("eve"), &["eve"]), Err(Refusal::Unauthorised(_))));
@@ -152,7 +155,7 @@ fn everybody_is_read_with_the_task_audit_everywhere_only() {
     malformed("site", study.run(&AccessData { site: name("701"), ..everybody("eve") }, &["eve"]));
     malformed("site", study.run(&AccessData { grant: Some(name("G1")), ..everybody("eve") }, &["eve"]));
     let changes = study.run(&everybody("eve"), &["eve"]).unwrap();
-    assert_eq!(changes, [(Subject::List(List::Accesses(name("*"))), Fact::Count { count: 1 })]);
+    assert_eq!(changes, [(Subject::List(List::Accesses(name("*"))), Fact::Count { count: 1, newest: None })]);
     // One participant is not read "everywhere".
     refuses(study.run(&AccessData { site: name("*"), ..reading("eve") }, &["eve"]), Refusal::NotEnrolled);
 }

@@ -11,6 +11,7 @@ use seal::{
 };
 use serde::Deserialize;
 use server::Problem;
+use tonic::Code;
 
 /// Tasks whose holders follow the participants of a site.
 const LISTS: [Task; 6] = [Task::Enrol, Task::Capture, Task::ObtainConsent, Task::Read, Task::Audit, Task::ManageStudy];
@@ -24,17 +25,18 @@ impl Inner {
         let (study, caller) = self.caller(from, &request.study).await?;
         let site = name("site", &request.site)?;
         self.must_hold(&caller, study, &LISTS, &site).await?;
+        let resolves = self.resolves(&caller, study).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
         let entries = self.store.list(study, List::Participants(site), page.after, page.size).await?;
         let mut participants = Vec::with_capacity(entries.len());
         for number in &entries {
-            participants.push(self.row(study, *number).await?);
+            participants.push(self.row(study, *number, resolves).await?);
         }
         Ok(pb::ListParticipantsResponse { participants, next_page_token: page.next(&entries) })
     }
 
     /// The participant whom entry `number` registered.
-    async fn row(&self, study: Uuid, number: u64) -> Result<pb::ParticipantRow, Problem> {
+    async fn row(&self, study: Uuid, number: u64, resolves: bool) -> Result<pb::ParticipantRow, Problem> {
         #[derive(Deserialize)]
         struct Registered {
             participant: Name,
@@ -51,8 +53,17 @@ impl Inner {
             since_ms: self.store.read(study, *entered).await?.entry.time,
             registered_ms: registered.entry.time,
             screening: screening(&facts, &participant),
-            r#match: token_match(&facts, &participant),
+            r#match: token_match(&facts, &participant, resolves),
         })
+    }
+
+    /// Whether `caller` resolves matches of tokens.
+    async fn resolves(&self, caller: &Name, study: Uuid) -> Result<bool, Problem> {
+        match self.must_hold(caller, study, &[Task::ManageStudy], &Name::all_sites()).await {
+            Ok(()) => Ok(true),
+            Err(problem) if problem.code == Code::PermissionDenied => Ok(false),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// The stages a participant entered, and by which entries.
@@ -95,7 +106,7 @@ impl Inner {
             stages,
             screening: screening(&facts, &participant),
             outcomes: self.outcomes(study, &facts, &participant).await?,
-            r#match: token_match(&facts, &participant),
+            r#match: token_match(&facts, &participant, self.resolves(&caller, study).await?),
             unblinded: self.unblinded(study, &participant).await?,
         })
     }
@@ -131,10 +142,12 @@ fn screening(facts: &Facts, participant: &Name) -> Option<pb::ScreeningOutcome> 
     }
 }
 
-fn token_match(facts: &Facts, participant: &Name) -> Option<pb::TokenMatch> {
+/// That a participant is held; where else they were registered is for those who resolve it.
+fn token_match(facts: &Facts, participant: &Name, resolves: bool) -> Option<pb::TokenMatch> {
+    let texts = |names: &[Name]| if resolves { names.iter().map(ToString::to_string).collect() } else { Vec::new() };
     match facts.find(&Subject::Match(participant.clone())) {
-        Some(Fact::Match { sites, cleared }) => {
-            Some(pb::TokenMatch { sites: sites.iter().map(ToString::to_string).collect(), cleared: cleared.is_some() })
+        Some(Fact::Match { sites, cleared, earlier }) => {
+            Some(pb::TokenMatch { sites: texts(sites), cleared: cleared.is_some(), earlier: texts(earlier) })
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Recording commands.
 
 use super::Inner;
-use crate::domain::{Next, Refusal, Rule};
+use crate::domain::{self, Next, Refusal, Rule};
 use access::FactSource;
 use journal::{Decision, Proposal, api::receipt_message};
 use proto::{enrollment as pb, types::Receipt};
@@ -61,7 +61,7 @@ impl Inner {
         }
         let (head, facts) = self.facts.facts(command.study(), &command.needs(&received.envelope)).await?;
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
-        command.decide(&received.envelope, &facts, next)?;
+        domain::decide(command, &received.envelope, &facts, next)?;
         Ok(Foreseen::New(facts))
     }
 
@@ -109,7 +109,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
             .zip(&keys)
             .filter_map(|(subject, key)| Some((subject.clone(), Fact::parse(found.0.get(key)?)?)))
             .collect();
-        let changes = command.decide(&envelope, &facts, Next { number: next.number, time: next.time })?;
+        let changes = domain::decide(&command, &envelope, &facts, Next { number: next.number, time: next.time })?;
         let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
         Ok(Decision { facts, ..Decision::default() })
     };

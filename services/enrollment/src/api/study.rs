@@ -24,7 +24,7 @@ impl Inner {
         let mut needs = vec![Subject::Study, Subject::StudyState, Subject::CriteriaInForce];
         needs.extend(limits(&Name::all_sites()));
         let facts = self.find(study, &needs).await?;
-        let (Some(Fact::Study { name, .. }), Some(Fact::StudyState { state, changed })) =
+        let (Some(Fact::Study { name, .. }), Some(Fact::StudyState { state, changed, .. })) =
             (facts.find(&Subject::Study), facts.find(&Subject::StudyState))
         else {
             return Err(damaged());
@@ -119,7 +119,7 @@ fn limits(site: &Name) -> [Subject; 2] {
 
 fn enrolment(facts: &Facts, site: &Name) -> pb::Enrolment {
     let cap = match facts.find(&Subject::Cap(site.clone())) {
-        Some(Fact::Cap { participants }) => Some(*participants),
+        Some(Fact::Cap { participants, .. }) => Some(*participants),
         _ => None,
     };
     pb::Enrolment { enrolled: facts.count(&Subject::Enrolled(site.clone())), cap }

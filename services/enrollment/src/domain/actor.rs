@@ -1,9 +1,12 @@
 //! Actors and their keys.
 
-use super::{Changes, Next, Refusal, Rule, first_rules, must_be_new, study_exists};
+use super::{
+    Changes, Next, Refusal, Rule, first_rules, from_rules_3, must_be_new, must_exist, provable, study_exists,
+    third_rules,
+};
 use seal::{
-    authority::{authorise, holds, signing_key, subjects},
-    command::{ActorKind, RegisterActor, RevokeKey, RotateKey, Task},
+    authority::{Held, authorise, delegations, holds, kinds, signing_key, subjects},
+    command::{ActorKind, Confirmation, RegisterActor, RevokeKey, RotateKey, Task},
     dsse::Envelope,
     fact::{Fact, Facts, Subject},
     id::{Name, is_pseudonym, is_representative},
@@ -14,12 +17,13 @@ impl Rule for RegisterActor {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::RegisterActors, &Name::all_sites());
         needs.extend([Subject::Study, Subject::Actor(self.actor.clone()), Subject::Key(self.key.id())]);
+        needs.extend(self.site.clone().map(Subject::Site));
         needs
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
-        authorise(facts, envelope, &self.by, Task::RegisterActors, &Name::all_sites(), next.time)?;
+        let (signed, held) = authorise(facts, envelope, &self.by, Task::RegisterActors, &Name::all_sites(), next.time)?;
         if matches!(self.kind, ActorKind::Participant | ActorKind::Representative) {
             let what = "participants and representatives are registered by commands of their own";
             return Err(Refusal::Malformed { field: "kind", what });
@@ -28,16 +32,36 @@ impl Rule for RegisterActor {
         if is_pseudonym(&self.actor) || representative || self.actor.as_str() == Name::ALL_SITES {
             return Err(Refusal::Malformed { field: "actor", what: "has the form of a pseudonym, or is `*`" });
         }
+        self.check_site(facts)?;
         let actor = Subject::Actor(self.actor.clone());
         let key = Subject::Key(self.key.id());
         must_be_new(facts, &actor, "actor")?;
         must_be_new(facts, &key, "key")?;
         envelope.verify(&self.key)?;
+        let steps = provable(facts, envelope, [(&signed, &held)])?;
         let registered = next.number;
         Ok(vec![
-            (actor, Fact::Actor { kind: self.kind, registered }),
-            (key, Fact::Key { actor: self.actor.clone(), key: self.key, registered, ended: None }),
+            (actor, Fact::Actor { kind: self.kind, registered, site: self.site.clone() }),
+            (key, Fact::Key { actor: self.actor.clone(), key: self.key, registered, ended: None, steps }),
         ])
+    }
+}
+
+/// The site of devices.
+trait OfSite {
+    /// Checks, from rules 3 on, that a device belongs to a site, and nobody else does.
+    fn check_site(&self, facts: &Facts) -> Result<(), Refusal>;
+}
+
+impl OfSite for RegisterActor {
+    fn check_site(&self, facts: &Facts) -> Result<(), Refusal> {
+        from_rules_3(facts, self.site.is_some())?;
+        match (&self.site, self.kind == ActorKind::Device && third_rules(facts)) {
+            (None, true) => Err(Refusal::Malformed { field: "site", what: "the site the device belongs to" }),
+            (Some(_), false) => Err(Refusal::Malformed { field: "site", what: "for devices only" }),
+            (Some(site), true) => must_exist(facts, &Subject::Site(site.clone()), "site"),
+            (None, false) => Ok(()),
+        }
     }
 }
 
@@ -45,21 +69,46 @@ impl Rule for RotateKey {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
         needs.extend([Subject::Study, Subject::Key(self.key.id())]);
+        if let Some(Confirmation { by, .. }) = &self.confirmed {
+            needs.extend(delegations(by, Task::RegisterActors, &Name::all_sites()));
+            needs.extend(kinds([&self.by]));
+        }
         needs
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
-        let old = signing_key(facts, envelope, &self.by)?.id();
+        let old = signing_key(facts, envelope, &self.by)?;
         let new = Subject::Key(self.key.id());
         must_be_new(facts, &new, "key")?;
         envelope.verify(&self.key)?;
-        let ended = end_key(facts, old, next)?;
-        Ok(vec![
-            ended,
-            (new, Fact::Key { actor: self.by.clone(), key: self.key, registered: next.number, ended: None }),
-        ])
+        let steps = match &self.confirmed {
+            None => provable(facts, envelope, [(&old, &Held::default())])?,
+            Some(confirmation) => confirmed(self, confirmation, (envelope, facts), next)?,
+        };
+        let ended = end_key(facts, old.id(), next)?;
+        let (actor, registered) = (self.by.clone(), next.number);
+        Ok(vec![ended, (new, Fact::Key { actor, key: self.key, registered, ended: None, steps })])
     }
+}
+
+/// Checks a registrar's word for a new key, from which a proof goes on.
+fn confirmed(
+    rotate: &RotateKey,
+    Confirmation { by, kind }: &Confirmation,
+    (envelope, facts): (&Envelope, &Facts),
+    next: Next,
+) -> Result<Option<u32>, Refusal> {
+    from_rules_3(facts, true)?;
+    if *by == rotate.by {
+        return Err(Refusal::Malformed { field: "confirmed.by", what: "somebody else confirms" });
+    }
+    let (key, held) = authorise(facts, envelope, by, Task::RegisterActors, &Name::all_sites(), next.time)?;
+    match facts.find(&Subject::Actor(rotate.by.clone())) {
+        Some(Fact::Actor { kind: registered, .. }) if registered == kind => {}
+        _ => return Err(Refusal::Malformed { field: "confirmed.kind", what: "not what the actor is registered as" }),
+    }
+    provable(facts, envelope, [(&key, &held)])
 }
 
 impl Rule for RevokeKey {
@@ -91,8 +140,9 @@ fn end_key(facts: &Facts, id: KeyId, next: Next) -> Result<(Subject, Fact), Refu
             Err(Refusal::Malformed { field: "key", what: "the study's root key cannot be replaced or revoked" })
         }
         Some(Fact::Key { ended: Some(_), .. }) => Err(Refusal::AlreadyEnded("key")),
-        Some(Fact::Key { actor, key, registered, ended: None }) => {
-            let fact = Fact::Key { actor: actor.clone(), key: *key, registered: *registered, ended: Some(next.number) };
+        Some(Fact::Key { actor, key, registered, ended: None, steps }) => {
+            let (actor, ended) = (actor.clone(), Some(next.number));
+            let fact = Fact::Key { actor, key: *key, registered: *registered, ended, steps: *steps };
             Ok((subject, fact))
         }
         _ => Err(Refusal::NotFound("key")),

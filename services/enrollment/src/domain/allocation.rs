@@ -5,6 +5,7 @@ use super::{
     enrolment::{Participation, must_enrol, openness, participation},
     grown, in_words, must_be_new, must_exist, needing, present_rules,
     study::state,
+    third_rules,
 };
 use seal::{
     allocation::{MAX_ARMS, MAX_SLOTS, Method, SEPARATOR, Scheme, Secret, commitment},
@@ -96,6 +97,9 @@ impl Rule for Randomise {
         }
         must_enrol(facts, &self.site)?;
         let scheme = committed(facts, &self.allocation, Refusal::AllocationRevealed)?.scheme;
+        if third_rules(facts) {
+            known_levels(scheme, self)?;
+        }
         let (stratum, places) = list(scheme, &self.levels)?;
         let taken = Subject::Stratum(self.allocation.clone(), stratum.clone());
         let index = facts.count(&taken);
@@ -110,6 +114,18 @@ impl Rule for Randomise {
             grown(facts, List::Randomised(self.allocation.clone())),
         ]);
         Ok(changes)
+    }
+}
+
+/// The factor whose level is known: the participant's site.
+const SITE_FACTOR: &str = "site";
+
+/// Checks that what is known is not stated otherwise: nobody gets into another site's stratum.
+fn known_levels(scheme: &Scheme, command: &Randomise) -> Result<(), Refusal> {
+    let stated = scheme.factors.iter().zip(&command.levels);
+    match stated.into_iter().find(|(factor, _)| factor.factor.as_str().eq_ignore_ascii_case(SITE_FACTOR)) {
+        Some((factor, level)) if *level != command.site => Err(Refusal::LevelMismatch(factor.factor.clone())),
+        _ => Ok(()),
     }
 }
 

@@ -1,26 +1,31 @@
 //! The delegation log.
 
-use super::{Changes, Next, Refusal, Rule, approval::check_day, first_rules, grown, study_exists};
+use super::{
+    Changes, Next, Refusal, Rule, approval::check_day, first_rules, from_rules_3, grown, on_newest, provable,
+    study_exists, third_rules,
+};
 use seal::{
-    authority::{delegations, holds, signing_key, subjects},
+    authority::{Held, MAX_BYTES_OF_RIGHT, delegations, holds, holds_throughout, signing_key, subjects},
     command::{ActorKind, Delegate, EndDelegation},
     dsse::Envelope,
-    fact::{Fact, Facts, List, Subject},
+    fact::{Fact, Facts, List, Period, Subject},
     id::Name,
+    key::PublicKey,
 };
 
 impl Rule for Delegate {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), self.task, &self.site);
         needs.extend([Subject::Study, Subject::Actor(self.actor.clone()), Subject::Site(self.site.clone())]);
+        needs.push(Subject::Delegation(self.actor.clone(), self.task, self.site.clone()));
         needs.push(Subject::List(List::Delegations));
         needs
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
-        signing_key(facts, envelope, &self.by)?;
-        let (starts, ends) = holds(facts, &self.by, self.task, &self.site, next.time)?;
+        let key = signing_key(facts, envelope, &self.by)?;
+        let held = holds(facts, &self.by, self.task, &self.site, next.time)?;
         if self.by == self.actor {
             return Err(Refusal::Malformed {
                 field: "actor",
@@ -30,9 +35,7 @@ impl Rule for Delegate {
         if self.from >= self.until {
             return Err(Refusal::Malformed { field: "until", what: "a delegation ends after it begins" });
         }
-        if self.from < starts || self.until > ends {
-            return Err(Refusal::DelegationExceedsOwn);
-        }
+        let throughout = self.held_throughout(facts, &held).ok_or(Refusal::DelegationExceedsOwn)?;
         match facts.find(&Subject::Actor(self.actor.clone())) {
             Some(Fact::Actor { kind: ActorKind::Participant | ActorKind::Representative, .. }) | None => {
                 return Err(Refusal::NotFound("actor"));
@@ -43,8 +46,14 @@ impl Rule for Delegate {
         if !everywhere && facts.find(&Subject::Site(self.site.clone())).is_none() {
             return Err(Refusal::NotFound("site"));
         }
-        let fact = Fact::Delegation { granted: next.number, from: self.from, until: self.until, ended: None };
-        let change = (Subject::Delegation(self.actor.clone(), self.task, self.site.clone()), fact);
+        let subject = Subject::Delegation(self.actor.clone(), self.task, self.site.clone());
+        on_newest(self, facts, &subject)?;
+        let fact = if third_rules(facts) {
+            add(self, (envelope, facts), &[(&key, &held), (&key, &throughout)], next)?
+        } else {
+            Fact::Delegation { granted: next.number, from: self.from, until: self.until, ended: None }
+        };
+        let change = (subject, fact);
         if first_rules(facts) {
             return Ok(vec![change]);
         }
@@ -53,6 +62,55 @@ impl Rule for Delegate {
         }
         Ok(vec![change, grown(facts, List::Delegations)])
     }
+}
+
+/// What a delegator must hold.
+trait Throughout {
+    /// What they hold for the whole period they delegate: what they hold now, or from rules 3 on another period of theirs.
+    fn held_throughout(&self, facts: &Facts, now: &Held) -> Option<Held>;
+}
+
+impl Throughout for Delegate {
+    fn held_throughout(&self, facts: &Facts, now: &Held) -> Option<Held> {
+        if now.from <= self.from && self.until <= now.until {
+            return Some(now.clone());
+        }
+        let other = || holds_throughout(facts, &self.by, self.task, &self.site, (self.from, self.until));
+        third_rules(facts).then(other).flatten()
+    }
+}
+
+/// The periods with one more. Those that ended or are over are left out: the log keeps them, and nothing rests on them any
+/// more.
+fn add(
+    delegate: &Delegate,
+    (envelope, facts): (&Envelope, &Facts),
+    rights: &[(&PublicKey, &Held); 2],
+    next: Next,
+) -> Result<Fact, Refusal> {
+    let [now, (_, throughout)] = rights;
+    let beyond = (throughout != &now.1).then_some(rights[1]);
+    let steps = provable(facts, envelope, [*now].into_iter().chain(beyond))?.unwrap_or(0);
+    let mut line = throughout.line.clone();
+    line.push(delegate.by.clone());
+    let subject = Subject::Delegation(delegate.actor.clone(), delegate.task, delegate.site.clone());
+    let mut periods = periods(facts, &subject);
+    periods.retain(|period| period.ended.is_none() && period.until > next.time);
+    periods.push(Period {
+        granted: next.number,
+        from: delegate.from,
+        until: delegate.until,
+        ended: None,
+        line,
+        steps,
+        after: facts.newest(&subject).map(Into::into),
+    });
+    let fact = Fact::Delegations { periods, newest: envelope.hash().into() };
+    if fact.to_bytes().len() > MAX_BYTES_OF_RIGHT { Err(Refusal::TooManyDelegations) } else { Ok(fact) }
+}
+
+fn periods(facts: &Facts, subject: &Subject) -> Vec<Period> {
+    facts.find(subject).map(|fact| fact.periods().into_owned()).unwrap_or_default()
 }
 
 impl Rule for EndDelegation {
@@ -69,7 +127,12 @@ impl Rule for EndDelegation {
         if self.by != self.actor {
             holds(facts, &self.by, self.task, &self.site, next.time)?;
         }
+        from_rules_3(facts, self.delegation.is_some())?;
         let subject = Subject::Delegation(self.actor.clone(), self.task, self.site.clone());
+        if third_rules(facts) {
+            let fact = end(periods(facts, &subject), self.delegation, (envelope, next))?;
+            return Ok(vec![(subject, fact), grown(facts, List::Delegations)]);
+        }
         match facts.find(&subject) {
             Some(Fact::Delegation { ended: Some(_), .. }) => Err(Refusal::AlreadyEnded("delegation")),
             Some(Fact::Delegation { granted, from, until, ended: None }) => {
@@ -81,4 +144,15 @@ impl Rule for EndDelegation {
             _ => Err(Refusal::NotFound("delegation")),
         }
     }
+}
+
+/// The periods of which one, granted in entry `which`, has ended; the others stay.
+fn end(mut periods: Vec<Period>, which: Option<u64>, (envelope, next): (&Envelope, Next)) -> Result<Fact, Refusal> {
+    let which = which.ok_or(Refusal::Malformed { field: "delegation", what: "the entry that granted it" })?;
+    match periods.iter_mut().find(|period| period.granted == which) {
+        Some(Period { ended: Some(_), .. }) => return Err(Refusal::AlreadyEnded("delegation")),
+        Some(period) => period.ended = Some(next.number),
+        None => return Err(Refusal::NotFound("delegation")),
+    }
+    Ok(Fact::Delegations { periods, newest: envelope.hash().into() })
 }

@@ -76,10 +76,28 @@ pub(super) fn must_enrol(facts: &Facts, at: &Name) -> Result<(), Refusal> {
 
 /// The facts that decide whether one more may be enrolled.
 pub(super) fn admission(participant: &Name, site: &Name) -> Vec<Subject> {
-    let scopes = [site.clone(), Name::all_sites()];
-    let limits = scopes.into_iter().flat_map(|scope| [Subject::Cap(scope.clone()), Subject::Enrolled(scope)]);
     let criteria = [Subject::CriteriaInForce, Subject::Match(participant.clone())];
-    openness(site).into_iter().chain(criteria).chain(limits).collect()
+    openness(site).into_iter().chain(criteria).chain(limits(site)).collect()
+}
+
+/// How many are enrolled at a site and in the study, and how many may be.
+pub(super) fn limits(site: &Name) -> impl Iterator<Item = Subject> {
+    let scopes = [site.clone(), Name::all_sites()];
+    scopes.into_iter().flat_map(|scope| [Subject::Cap(scope.clone()), Subject::Enrolled(scope)])
+}
+
+/// Counts one fewer enrolled where the limit says that a withdrawal frees a place.
+pub(super) fn freed(facts: &Facts, site: &Name) -> Changes {
+    let frees = |scope: &Name| {
+        matches!(facts.find(&Subject::Cap(scope.clone())), Some(Fact::Cap { withdrawal_frees: true, .. }))
+    };
+    let scopes = [site.clone(), Name::all_sites()].into_iter().filter(frees);
+    let fewer = |scope| {
+        let enrolled = Subject::Enrolled(scope);
+        let count = facts.count(&enrolled).saturating_sub(1);
+        (enrolled, Fact::Count { count, newest: None })
+    };
+    scopes.map(fewer).collect()
 }
 
 /// Whether criteria are in force.
@@ -99,7 +117,7 @@ pub(super) fn admit(facts: &Facts, participant: &Name, site: &Name) -> Result<Ch
 fn count(facts: &Facts, scope: Name) -> Result<(Subject, Fact), Refusal> {
     let enrolled = Subject::Enrolled(scope.clone());
     match facts.find(&Subject::Cap(scope.clone())) {
-        Some(Fact::Cap { participants }) if facts.count(&enrolled) >= u64::from(*participants) => {
+        Some(Fact::Cap { participants, .. }) if facts.count(&enrolled) >= u64::from(*participants) => {
             Err(Refusal::CapReached(scope))
         }
         _ => Ok(facts.one_more(enrolled)),

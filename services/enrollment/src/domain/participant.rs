@@ -3,11 +3,11 @@
 use super::{
     Changes, Next, Refusal, Rule,
     enrolment::{admission, admit, must_enrol, openness, screens},
-    first_rules, grown, must_be_new, needing, present_rules, study_exists,
+    first_rules, from_rules_3, grown, late, must_be_new, needing, present_rules, provable, study_exists, third_rules,
 };
 use seal::{
-    authority::authorise,
-    command::{ActorKind, ClearMatch, EnrolParticipant, ScreenParticipant, Stage, Task},
+    authority::{Held, authorise, delegations},
+    command::{ActorKind, ClearMatch, EnrolParticipant, LinkParticipants, ScreenParticipant, Stage, Task},
     dsse::Envelope,
     fact::{Fact, Facts, Holder, List, Subject},
     id::{Name, is_pseudonym},
@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 
 /// The most registrations with one token.
 const MAX_HOLDERS: usize = 64;
+/// How many participants of a site may be held, from rules 3 on.
+const MAX_HELD: u64 = 32;
 
 /// Who is registered, where, with which key.
 struct Registration<'a> {
@@ -44,16 +46,26 @@ impl Registration<'_> {
         Err(Refusal::Malformed { field: "participant", what: "not `P-` and 16 random characters of A-Z and 2-7" })
     }
 
-    /// The new actor, key and participant.
-    fn register(&self, facts: &Facts, stage: Option<Stage>, next: Next) -> Result<Changes, Refusal> {
+    /// The new actor, key and participant, registered with the right of who signed. From rules 3 on the new key signs too.
+    fn register(
+        &self,
+        (envelope, facts): (&Envelope, &Facts),
+        (signed, held): (&PublicKey, &Held),
+        stage: Option<Stage>,
+        next: Next,
+    ) -> Result<Changes, Refusal> {
         let actor = Subject::Actor(self.participant.clone());
         let key = Subject::Key(self.key.id());
         must_be_new(facts, &actor, "participant")?;
         must_be_new(facts, &key, "key")?;
+        if third_rules(facts) {
+            envelope.verify(self.key)?;
+        }
+        let steps = provable(facts, envelope, [(signed, held)])?;
         let registered = next.number;
         Ok(vec![
-            (actor, Fact::Actor { kind: ActorKind::Participant, registered }),
-            (key, Fact::Key { actor: self.participant.clone(), key: *self.key, registered, ended: None }),
+            (actor, Fact::Actor { kind: ActorKind::Participant, registered, site: None }),
+            (key, Fact::Key { actor: self.participant.clone(), key: *self.key, registered, ended: None, steps }),
             (
                 Subject::Participant(self.participant.clone()),
                 Fact::Participant { site: self.site.clone(), enrolled: registered, withdrawn: None, stage },
@@ -70,26 +82,31 @@ impl Rule for EnrolParticipant {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let Self { participant, site, key, .. } = self;
         let more = Registration { participant, site, key }.needs().into_iter().chain(admission(participant, site));
-        needing(self, envelope, (Task::Enrol, site), more)
+        needing(self, envelope, (Task::Enrol, site), more.chain(delegations(&self.by, Task::RecordLate, site)))
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         let Self { participant, site, key, .. } = self;
         let registration = Registration { participant, site, key };
         study_exists(facts)?;
-        authorise(facts, envelope, &self.by, Task::Enrol, site, next.time)?;
+        let (signed, held) = authorise(facts, envelope, &self.by, Task::Enrol, site, next.time)?;
+        late(self, facts, site, next)?;
         registration.check_pseudonym()?;
+        let with = (envelope, facts);
         if first_rules(facts) {
             if !facts.site_is_open(site) {
                 return Err(Refusal::SiteNotOpen);
             }
-            return registration.register(facts, None, next);
+            return registration.register(with, (&signed, &held), None, next);
         }
         must_enrol(facts, site)?;
         if screens(facts) {
             return Err(Refusal::ScreeningRequired);
         }
-        let mut changes = registration.register(facts, Some(Stage::Enrolled), next)?;
+        if demands_tokens(facts) {
+            return Err(Refusal::TokenRequired);
+        }
+        let mut changes = registration.register(with, (&signed, &held), Some(Stage::Enrolled), next)?;
         changes.extend(admit(facts, participant, site)?);
         changes.extend(registration.lists(facts));
         Ok(changes)
@@ -100,6 +117,7 @@ impl Rule for ScreenParticipant {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let Self { participant, site, key, token, .. } = self;
         let more = Registration { participant, site, key }.needs().into_iter().chain(openness(site));
+        let more = more.chain(delegations(&self.by, Task::RecordLate, site)).chain([Subject::Held(site.clone())]);
         needing(self, envelope, (Task::Enrol, site), more.chain(token.map(Subject::Token)))
     }
 
@@ -107,10 +125,14 @@ impl Rule for ScreenParticipant {
         let Self { participant, site, key, token, .. } = self;
         let registration = Registration { participant, site, key };
         present_rules(facts)?;
-        authorise(facts, envelope, &self.by, Task::Enrol, site, next.time)?;
+        let (signed, held) = authorise(facts, envelope, &self.by, Task::Enrol, site, next.time)?;
+        late(self, facts, site, next)?;
         registration.check_pseudonym()?;
         must_enrol(facts, site)?;
-        let mut changes = registration.register(facts, Some(Stage::Screened), next)?;
+        if token.is_none() && demands_tokens(facts) {
+            return Err(Refusal::TokenRequired);
+        }
+        let mut changes = registration.register((envelope, facts), (&signed, &held), Some(Stage::Screened), next)?;
         changes.extend(registration.lists(facts));
         if let Some(token) = token {
             changes.extend(hold(facts, *token, Holder { participant: participant.clone(), site: site.clone() })?);
@@ -119,46 +141,104 @@ impl Rule for ScreenParticipant {
     }
 }
 
-/// Adds a holder to a token. Each holder's match names the sites of the others, and nothing else of them.
+/// Whether nobody is registered without a token.
+fn demands_tokens(facts: &Facts) -> bool {
+    matches!(facts.find(&Subject::Study), Some(Fact::Study { tokens: true, .. }))
+}
+
+/// Adds a holder to a token. Each holder's match names the sites of the others, and nothing else of them. From rules 3 on
+/// the newcomer alone is held, and a site has only so many who are: a token is no oracle to be asked at will.
 fn hold(facts: &Facts, token: Hex, holder: Holder) -> Result<Changes, Refusal> {
-    let subject = Subject::Token(token);
+    let (subject, waiting) = (Subject::Token(token), Subject::Held(holder.site.clone()));
     let mut holders = match facts.find(&subject) {
         Some(Fact::Token { holders }) => holders.clone(),
         _ => Vec::new(),
     };
+    let seen_before = !holders.is_empty();
+    if seen_before && third_rules(facts) && facts.count(&waiting) >= MAX_HELD {
+        return Err(Refusal::TooManyHeld);
+    }
     if holders.len() >= MAX_HOLDERS {
         return Err(Refusal::DuplicateParticipation);
     }
-    holders.push(holder);
-    let matches: Changes =
-        if holders.len() > 1 { holders.iter().map(|one| matched(one, &holders)).collect() } else { Vec::new() };
+    holders.push(holder.clone());
+    let matches: Changes = match (seen_before, third_rules(facts)) {
+        (false, _) => Vec::new(),
+        (true, false) => holders.iter().map(|one| matched(one, &holders, Vec::new())).collect(),
+        (true, true) => {
+            let earlier = holders.iter().map(|one| one.participant.clone()).filter(|one| *one != holder.participant);
+            vec![matched(&holder, &holders, earlier.collect()), facts.one_more(waiting)]
+        }
+    };
     Ok(matches.into_iter().chain([(subject, Fact::Token { holders })]).collect())
 }
 
-fn matched(one: &Holder, holders: &[Holder]) -> (Subject, Fact) {
+fn matched(one: &Holder, holders: &[Holder], earlier: Vec<Name>) -> (Subject, Fact) {
     let others = holders.iter().filter(|other| other.participant != one.participant);
     let sites: BTreeSet<Name> = others.map(|other| other.site.clone()).collect();
-    (Subject::Match(one.participant.clone()), Fact::Match { sites: sites.into_iter().collect(), cleared: None })
+    let fact = Fact::Match { sites: sites.into_iter().collect(), cleared: None, earlier };
+    (Subject::Match(one.participant.clone()), fact)
 }
 
 impl Rule for ClearMatch {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more =
-            [Subject::Match(self.participant.clone()), Subject::List(List::Participant(self.participant.clone()))];
-        needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
+        needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), resolution(&self.participant))
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
-        let subject = Subject::Match(self.participant.clone());
-        match facts.find(&subject) {
-            Some(Fact::Match { sites, cleared: None }) => {
-                let fact = Fact::Match { sites: sites.clone(), cleared: Some(next.number) };
-                Ok(vec![(subject, fact), grown(facts, List::Participant(self.participant.clone()))])
-            }
-            Some(Fact::Match { .. }) => Err(Refusal::AlreadyEnded("match")),
-            _ => Err(Refusal::NotFound("match")),
+        resolve(facts, &self.participant, next)
+    }
+}
+
+/// The facts that say whether a participant is held.
+fn resolution(participant: &Name) -> [Subject; 2] {
+    [Subject::Match(participant.clone()), Subject::List(List::Participant(participant.clone()))]
+}
+
+/// Ends that a participant is held. How many of a site are is told by the matches, not taken back here: whoever tries out
+/// tokens has only so many tries, whoever is told apart.
+fn resolve(facts: &Facts, participant: &Name, next: Next) -> Result<Changes, Refusal> {
+    let subject = Subject::Match(participant.clone());
+    match facts.find(&subject) {
+        Some(Fact::Match { sites, cleared: None, earlier }) => {
+            let (sites, earlier) = (sites.clone(), earlier.clone());
+            let fact = Fact::Match { sites, cleared: Some(next.number), earlier };
+            Ok(vec![(subject, fact), grown(facts, List::Participant(participant.clone()))])
         }
+        Some(Fact::Match { .. }) => Err(Refusal::AlreadyEnded("match")),
+        _ => Err(Refusal::NotFound("match")),
+    }
+}
+
+impl Rule for LinkParticipants {
+    fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
+        let more = [Subject::Participant(self.earlier.clone()), Subject::Same(self.participant.clone())];
+        let more = resolution(&self.participant).into_iter().chain(more);
+        needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
+    }
+
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        present_rules(facts)?;
+        from_rules_3(facts, true)?;
+        authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
+        let ended = match facts.find(&Subject::Participant(self.earlier.clone())) {
+            Some(Fact::Participant { stage: Some(stage), .. }) => {
+                matches!(stage, Stage::ScreenFailed | Stage::Withdrawn | Stage::Completed)
+            }
+            _ => false,
+        };
+        let matches = match facts.find(&Subject::Match(self.participant.clone())) {
+            Some(Fact::Match { earlier, .. }) => earlier.contains(&self.earlier),
+            _ => false,
+        };
+        if !ended || !matches {
+            return Err(Refusal::NotTheSame);
+        }
+        let mut changes = resolve(facts, &self.participant, next)?;
+        let fact = Fact::Same { earlier: self.earlier.clone(), linked: next.number };
+        changes.push((Subject::Same(self.participant.clone()), fact));
+        Ok(changes)
     }
 }

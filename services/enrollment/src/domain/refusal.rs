@@ -5,6 +5,7 @@ use seal::{
     command::{Stage, State},
     dsse::EnvelopeError,
     id::Name,
+    moment::Untimely,
 };
 
 /// Why a command is refused.
@@ -16,6 +17,35 @@ pub enum Refusal {
     /// A second signature that is needed is missing or wrong.
     #[error(transparent)]
     Signature(#[from] EnvelopeError),
+    /// It was not signed for this moment.
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
+    /// A proof of the right would not fit into a bundle.
+    #[error(
+        "a proof of this would be longer than a bundle may be: have a registrar confirm rotated keys, or delegate from nearer to the root"
+    )]
+    ProofTooLong,
+    /// The envelope of a command that proofs lead through is too large.
+    #[error("the envelope is larger than 3,072 bytes, which proofs must carry")]
+    EnvelopeTooLarge,
+    /// Too many delegations of one task to one actor at one site.
+    #[error("too many delegations of this task to this actor at this site: end some, or wait until they are over")]
+    TooManyDelegations,
+    /// The study's identifier is not bound to its root key.
+    #[error("the study's identifier is not made of its root key, as rules 3 demand")]
+    StudyIdUnbound,
+    /// The study demands tokens.
+    #[error("the study recognises people by tokens: screen with one")]
+    TokenRequired,
+    /// Too many participants of a site are held.
+    #[error("too many participants of this site wait to be told apart: the study's managers must resolve them first")]
+    TooManyHeld,
+    /// Two registrations cannot be one person who takes part again.
+    #[error("the earlier registration has not ended, or has another token")]
+    NotTheSame,
+    /// A level that is known was stated otherwise.
+    #[error("the level of {0} is not what is known of the participant")]
+    LevelMismatch(Name),
     /// The study does not exist.
     #[error("the study does not exist: create it first")]
     StudyUnknown,

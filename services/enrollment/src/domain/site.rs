@@ -1,8 +1,8 @@
 //! Sites: added, approved, opened, paused, closed.
 
 use super::{
-    Changes, Next, Refusal, Rule, approval, first_rules, grown, must_be_new, must_exist, needing, present_rules, study,
-    study_exists,
+    Changes, Next, Refusal, Rule, approval, first_rules, grown, must_be_new, must_exist, needing, newest, on_newest,
+    present_rules, study, study_exists,
 };
 use seal::{
     authority::authorise,
@@ -27,16 +27,20 @@ impl Rule for AddSite {
         let subject = Subject::Site(self.site.clone());
         must_be_new(facts, &subject, "site")?;
         if first_rules(facts) {
-            return Ok(vec![(subject, Fact::Site { open: false, changed: next.number, state: None })]);
+            return Ok(vec![(subject, Fact::Site { open: false, changed: next.number, state: None, newest: None })]);
         }
-        Ok(enter(facts, &self.site, State::Planned, next))
+        Ok(enter(facts, &self.site, State::Planned, (envelope, next)))
     }
 }
 
 impl Rule for RecordSiteApproval {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more =
-            [Subject::Site(self.site.clone()), Subject::Protocol(self.protocol.clone()), Subject::List(List::Sites)];
+        let more = [
+            Subject::Site(self.site.clone()),
+            Subject::SiteApproval(self.site.clone()),
+            Subject::Protocol(self.protocol.clone()),
+            Subject::List(List::Sites),
+        ];
         needing(self, envelope, (Task::ManageStudy, &self.site), more)
     }
 
@@ -50,8 +54,10 @@ impl Rule for RecordSiteApproval {
             return Err(Refusal::Malformed { field: "approval.body", what: "which board approved" });
         }
         let (protocol, approval) = (self.protocol.clone(), self.approval.clone());
-        let fact = Fact::SiteApproval { protocol, approval, recorded: next.number };
-        Ok(vec![(Subject::SiteApproval(self.site.clone()), fact), grown(facts, List::Sites)])
+        let subject = Subject::SiteApproval(self.site.clone());
+        on_newest(self, facts, &subject)?;
+        let fact = Fact::SiteApproval { protocol, approval, recorded: next.number, newest: newest(facts, envelope) };
+        Ok(vec![(subject, fact), grown(facts, List::Sites)])
     }
 }
 
@@ -69,14 +75,17 @@ impl Rule for ActivateSite {
         }
         match state(facts, &self.site)? {
             State::Planned => {}
-            State::Paused => must_say_why(self.reason.as_ref())?,
+            State::Paused => {
+                must_say_why(self.reason.as_ref())?;
+                on_newest(self, facts, &Subject::Site(self.site.clone()))?;
+            }
             from @ (State::Open | State::Closed) => {
                 return Err(Refusal::SiteStateNotPermitted { from, to: State::Open });
             }
         }
         facts.find(&Subject::SiteApproval(self.site.clone())).ok_or(Refusal::SiteNotApproved)?;
         study::must_be_open(facts)?;
-        Ok(enter(facts, &self.site, State::Open, next))
+        Ok(enter(facts, &self.site, State::Open, (envelope, next)))
     }
 }
 
@@ -89,7 +98,7 @@ impl Rule for PauseSite {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &self.site, next.time)?;
         match state(facts, &self.site)? {
-            State::Open => Ok(enter(facts, &self.site, State::Paused, next)),
+            State::Open => Ok(enter(facts, &self.site, State::Paused, (envelope, next))),
             from => Err(Refusal::SiteStateNotPermitted { from, to: State::Paused }),
         }
     }
@@ -108,7 +117,7 @@ impl Rule for CloseSite {
         }
         match state(facts, &self.site)? {
             from @ State::Closed => Err(Refusal::SiteStateNotPermitted { from, to: State::Closed }),
-            _ => must_say_why(self.reason.as_ref()).map(|()| enter(facts, &self.site, State::Closed, next)),
+            _ => must_say_why(self.reason.as_ref()).map(|()| enter(facts, &self.site, State::Closed, (envelope, next))),
         }
     }
 }
@@ -131,9 +140,9 @@ pub(super) fn state(facts: &Facts, site: &Name) -> Result<State, Refusal> {
 }
 
 /// Data are captured at a paused site too.
-fn enter(facts: &Facts, site: &Name, state: State, next: Next) -> Changes {
+fn enter(facts: &Facts, site: &Name, state: State, (envelope, next): (&Envelope, Next)) -> Changes {
     let open = matches!(state, State::Open | State::Paused);
-    let fact = Fact::Site { open, changed: next.number, state: Some(state) };
+    let fact = Fact::Site { open, changed: next.number, state: Some(state), newest: newest(facts, envelope) };
     vec![(Subject::Site(site.clone()), fact), grown(facts, List::Sites)]
 }
 
@@ -142,7 +151,7 @@ fn switch(facts: &Facts, site: &Name, open: bool, next: Next) -> Result<Changes,
     let subject = Subject::Site(site.clone());
     match facts.find(&subject) {
         Some(Fact::Site { open: now, .. }) if *now == open => Err(Refusal::SiteStateUnchanged),
-        Some(_) => Ok(vec![(subject, Fact::Site { open, changed: next.number, state: None })]),
+        Some(_) => Ok(vec![(subject, Fact::Site { open, changed: next.number, state: None, newest: None })]),
         None => Err(Refusal::NotFound("site")),
     }
 }

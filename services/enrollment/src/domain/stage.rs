@@ -2,7 +2,7 @@
 
 use super::{
     Changes, Next, Refusal, Rule,
-    enrolment::{Participation, admission, admit, participation, screens},
+    enrolment::{Participation, admission, admit, freed, limits, participation, screens},
     first_rules, needing, present_rules, study_exists,
 };
 use seal::{
@@ -62,7 +62,8 @@ fn was_enrolled(facts: &Facts, command: &RecordStage) -> bool {
 
 impl Rule for WithdrawParticipant {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        needing(self, envelope, (Task::Enrol, &self.site), participation(&self.participant))
+        let more = participation(&self.participant).into_iter().chain(limits(&self.site));
+        needing(self, envelope, (Task::Enrol, &self.site), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -104,6 +105,12 @@ fn withdraw(command: &WithdrawParticipant, facts: &Facts, next: Next) -> Result<
         {
             found.cannot(to)
         }
-        _ => Ok(found.enter(facts, to, next)),
+        from => {
+            let mut changes = found.enter(facts, to, next);
+            if to == Stage::Withdrawn && !matches!(from, Stage::Screened | Stage::Eligible) {
+                changes.extend(freed(facts, &command.site));
+            }
+            Ok(changes)
+        }
     }
 }

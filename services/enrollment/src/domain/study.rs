@@ -1,8 +1,8 @@
 //! The study itself: its creation, its protocol, its states, arms and limits.
 
 use super::{
-    Changes, Next, Refusal, Rule, approval, first_rules, grown, must_be_new, must_exist, needing, present_rules,
-    study_exists,
+    Changes, Next, Refusal, Rule, approval, first_rules, from_rules_3, grown, must_be_new, must_exist, needing, newest,
+    on_newest, present_rules, study_exists,
 };
 use seal::{
     authority::authorise,
@@ -10,6 +10,7 @@ use seal::{
     dsse::Envelope,
     fact::{Fact, Facts, List, Subject},
     id::Name,
+    moment,
 };
 
 impl Rule for CreateStudy {
@@ -24,21 +25,46 @@ impl Rule for CreateStudy {
         if self.by.as_str() != Name::ROOT {
             return Err(Refusal::Malformed { field: "by", what: "a study is created by `root`" });
         }
-        if self.rules.is_some_and(|rules| rules != RULES) {
-            return Err(Refusal::Malformed { field: "rules", what: "not the present rules" });
+        if self.rules.is_some_and(|rules| !(2..=RULES).contains(&rules)) {
+            return Err(Refusal::Malformed { field: "rules", what: "not rules that a study can run under" });
         }
         envelope.verify(&self.root_key)?;
+        let third = self.rules >= Some(3);
+        if third {
+            moment::on_time(self, next.time)?;
+            if self.study.rules(&self.root_key) != self.rules {
+                return Err(Refusal::StudyIdUnbound);
+            }
+        } else if self.tokens {
+            return Err(Refusal::RulesOutdated);
+        }
         let registered = next.number;
         let mut changes = vec![
-            (Subject::Study, Fact::Study { name: self.name.clone(), root_key: self.root_key, rules: self.rules }),
-            (Subject::Actor(Name::root()), Fact::Actor { kind: ActorKind::Person, registered }),
+            (
+                Subject::Study,
+                Fact::Study {
+                    name: self.name.clone(),
+                    root_key: self.root_key,
+                    rules: self.rules,
+                    tokens: self.tokens,
+                },
+            ),
+            (Subject::Actor(Name::root()), Fact::Actor { kind: ActorKind::Person, registered, site: None }),
             (
                 Subject::Key(self.root_key.id()),
-                Fact::Key { actor: Name::root(), key: self.root_key, registered, ended: None },
+                Fact::Key {
+                    actor: Name::root(),
+                    key: self.root_key,
+                    registered,
+                    ended: None,
+                    steps: third.then_some(0),
+                },
             ),
         ];
         if self.rules.is_some() {
-            changes.push((Subject::StudyState, Fact::StudyState { state: State::Planned, changed: registered }));
+            let newest = third.then(|| envelope.hash().into());
+            let state = Fact::StudyState { state: State::Planned, changed: registered, newest };
+            changes.push((Subject::StudyState, state));
         }
         Ok(changes)
     }
@@ -95,10 +121,14 @@ impl Rule for SetStudyState {
         if !permitted {
             return Err(Refusal::StudyStateNotPermitted { from, to });
         }
+        from_rules_3(facts, self.seen.is_some())?;
+        if (from, to) == (State::Paused, State::Open) {
+            on_newest(self, facts, &Subject::StudyState)?;
+        }
         if to == State::Open && facts.count(&Subject::List(List::Protocols)) == 0 {
             return Err(Refusal::ProtocolMissing);
         }
-        let fact = Fact::StudyState { state: to, changed: next.number };
+        let fact = Fact::StudyState { state: to, changed: next.number, newest: newest(facts, envelope) };
         Ok(vec![(Subject::StudyState, fact), grown(facts, List::Study)])
     }
 }
@@ -133,7 +163,8 @@ impl Rule for AddArm {
 
 impl Rule for SetCap {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        needing(self, envelope, (Task::ManageStudy, &self.site), [Subject::Site(self.site.clone())])
+        let more = [Subject::Site(self.site.clone()), Subject::Cap(self.site.clone())];
+        needing(self, envelope, (Task::ManageStudy, &self.site), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -142,6 +173,10 @@ impl Rule for SetCap {
         if self.site.as_str() != Name::ALL_SITES {
             must_exist(facts, &Subject::Site(self.site.clone()), "site")?;
         }
-        Ok(vec![(Subject::Cap(self.site.clone()), Fact::Cap { participants: self.participants })])
+        from_rules_3(facts, self.withdrawal_frees)?;
+        let subject = Subject::Cap(self.site.clone());
+        on_newest(self, facts, &subject)?;
+        let (participants, withdrawal_frees) = (self.participants, self.withdrawal_frees);
+        Ok(vec![(subject, Fact::Cap { participants, withdrawal_frees, newest: newest(facts, envelope) })])
     }
 }

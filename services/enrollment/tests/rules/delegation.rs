@@ -120,17 +120,20 @@ fn attempt(study: &mut Study, ledger: &Ledger, step: &Step) -> Result<Changes, R
         Act::Delegate { to, task, site, from, length } => {
             let (actor, task, site, from) = (name(ACTORS[to]), TASKS[task], name(SITES[site]), NOW + from);
             study.run(
-                &command!(by, Delegate { actor, task, site, from, until: from + length, training: None }),
+                &command!(by, Delegate { actor, task, site, from, until: from + length, training: None, seen: None }),
                 &[&signer],
             )
         }
         Act::End { whose, task, site } => {
             let (actor, task, site) = (name(ACTORS[whose]), TASKS[task], name(SITES[site]));
-            study.run(&command!(by, EndDelegation { actor, task, site, reason: name("over") }), &[&signer])
+            study.run(
+                &command!(by, EndDelegation { actor, task, site, reason: name("over"), delegation: None }),
+                &[&signer],
+            )
         }
         Act::Rotate => {
             let fresh = key_in(step.by, ledger.generation[step.by] + 1);
-            study.run(&command!(by, RotateKey { key: fresh.public() }), &[&signer, &fresh])
+            study.run(&command!(by, RotateKey { key: fresh.public(), confirmed: None }), &[&signer, &fresh])
         }
         Act::Revoke { whose } => {
             let key = key_in(whose, ledger.generation[whose]).public().id();
@@ -141,7 +144,7 @@ fn attempt(study: &mut Study, ledger: &Ledger, step: &Step) -> Result<Changes, R
             study.run(&registration(by, &fresh), &[&signer, &key_of(&fresh)])
         }
         Act::Switch { site, open: true } => {
-            study.run(&command!(by, ActivateSite { site: name(SITES[site]), reason: None }), &[&signer])
+            study.run(&command!(by, ActivateSite { site: name(SITES[site]), reason: None, seen: None }), &[&signer])
         }
         Act::Switch { site, open: false } => {
             study.run(&command!(by, CloseSite { site: name(SITES[site]), reason: None }), &[&signer])

@@ -106,7 +106,7 @@ impl Study {
     }
 
     fn activate(&mut self, by: &str, site: &str) -> Result<Changes, Refusal> {
-        self.run(&command!(by, ActivateSite { site: name(site), reason: None }), &[&key_of(by)])
+        self.run(&command!(by, ActivateSite { site: name(site), reason: None, seen: None }), &[&key_of(by)])
     }
 
     fn close(&mut self, by: &str, site: &str) -> Result<Changes, Refusal> {
@@ -115,17 +115,21 @@ impl Study {
 
     fn delegate(&mut self, by: &str, to: &str, task: Task, site: &str, period: (u64, u64)) -> Result<Changes, Refusal> {
         let (actor, site, (from, until)) = (name(to), name(site), period);
-        self.run(&command!(by, Delegate { actor, task, site, from, until, training: None }), &[&key_of(by)])
+        self.run(&command!(by, Delegate { actor, task, site, from, until, training: None, seen: None }), &[&key_of(by)])
     }
 
     fn end(&mut self, by: &str, whose: &str, task: Task, site: &str) -> Result<Changes, Refusal> {
-        let end = command!(by, EndDelegation { actor: name(whose), task, site: name(site), reason: name("over") });
+        let end = command!(
+            by,
+            EndDelegation { actor: name(whose), task, site: name(site), reason: name("over"), delegation: None }
+        );
         self.run(&end, &[&key_of(by)])
     }
 
     fn enrol(&mut self, by: &str, participant: &str, site: &str) -> Result<Changes, Refusal> {
         let key = key_of(participant).public();
-        let enrol = command!(by, EnrolParticipant { participant: name(participant), site: name(site), key });
+        let enrol =
+            command!(by, EnrolParticipant { participant: name(participant), site: name(site), key, late: None });
         self.run(&enrol, &[&key_of(by)])
     }
 
@@ -141,11 +145,11 @@ impl Study {
 }
 
 fn create() -> CreateStudy {
-    command!("root", CreateStudy { name: name("STUDY-1"), root_key: key(1).public(), rules: None })
+    command!("root", CreateStudy { name: name("STUDY-1"), root_key: key(1).public(), rules: None, tokens: false })
 }
 
 fn registration(by: &str, actor: &str) -> RegisterActor {
-    command!(by, RegisterActor { actor: name(actor), kind: ActorKind::Person, key: key_of(actor).public() })
+    command!(by, RegisterActor { actor: name(actor), kind: ActorKind::Person, key: key_of(actor).public(), site: None })
 }
 
 fn protocol(by: &str) -> AddProtocolVersion {

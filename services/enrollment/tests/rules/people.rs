@@ -23,7 +23,10 @@ impl Study {
         token: Option<Hex>,
     ) -> Result<Changes, Refusal> {
         let key = key_of(participant).public();
-        let screen = command!(by, ScreenParticipant { participant: name(participant), site: name(site), key, token });
+        let screen = command!(
+            by,
+            ScreenParticipant { participant: name(participant), site: name(site), key, token, late: None }
+        );
         self.run(&screen, &[&key_of(by)])
     }
 
@@ -39,7 +42,9 @@ impl Study {
     /// The sites of a participant's match, and whether it was cleared.
     fn matched(&self, participant: &str) -> Option<(Vec<&str>, bool)> {
         match self.facts.find(&Subject::Match(name(participant))) {
-            Some(Fact::Match { sites, cleared }) => Some((sites.iter().map(Name::as_str).collect(), cleared.is_some())),
+            Some(Fact::Match { sites, cleared, .. }) => {
+                Some((sites.iter().map(Name::as_str).collect(), cleared.is_some()))
+            }
             _ => None,
         }
     }
@@ -48,7 +53,10 @@ impl Study {
 fn representation(participant: &str, actor: &str) -> RegisterRepresentative {
     let (relation, key) = (Relation::Parent, key_of(actor).public());
     let (participant, site, actor) = (name(participant), name("701"), name(actor));
-    command!("root", RegisterRepresentative { participant, site, actor, relation, key })
+    command!(
+        "root",
+        RegisterRepresentative { participant, site, actor, relation, key, second: None, grounds: None, until: None }
+    )
 }
 
 #[test]
@@ -67,7 +75,7 @@ fn participants_are_registered_where_study_and_site_are_open() {
     assert_eq!(study.stage(PSEUDONYM), Stage::Screened);
     refuses(study.screen("root", PSEUDONYM, "702", None), Refusal::NameTaken("participant"));
     let (participant, site, key) = (name(OTHER_PSEUDONYM), name("701"), key_of(PSEUDONYM).public());
-    let shared = command!("root", ScreenParticipant { participant, site, key, token: None });
+    let shared = command!("root", ScreenParticipant { participant, site, key, token: None, late: None });
     refuses(study.run(&shared, &[&key_of("root")]), Refusal::NameTaken("key"));
     study.set_state(State::Paused).unwrap();
     refuses(study.screen("root", OTHER_PSEUDONYM, "701", None), Refusal::StudyNotOpen);

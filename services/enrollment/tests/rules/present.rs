@@ -41,7 +41,7 @@ impl Study {
     }
 
     pub(crate) fn set_state(&mut self, state: State) -> Result<Changes, Refusal> {
-        self.run(&command!("root", SetStudyState { state, reason: name("as planned") }), &[&key(1)])
+        self.run(&command!("root", SetStudyState { state, reason: name("as planned"), seen: None }), &[&key(1)])
     }
 
     pub(crate) fn approve(
@@ -52,7 +52,7 @@ impl Study {
         approval: Approval,
     ) -> Result<Changes, Refusal> {
         let (site, protocol) = (name(site), name(protocol));
-        self.run(&command!(by, RecordSiteApproval { site, protocol, approval }), &[&key_of(by)])
+        self.run(&command!(by, RecordSiteApproval { site, protocol, approval, seen: None }), &[&key_of(by)])
     }
 
     pub(crate) fn pause(&mut self, site: &str) -> Result<Changes, Refusal> {
@@ -64,11 +64,17 @@ impl Study {
     }
 
     pub(crate) fn reopen(&mut self, site: &str) -> Result<Changes, Refusal> {
-        self.run(&command!("root", ActivateSite { site: name(site), reason: Some(name("resolved")) }), &[&key(1)])
+        self.run(
+            &command!("root", ActivateSite { site: name(site), reason: Some(name("resolved")), seen: None }),
+            &[&key(1)],
+        )
     }
 
     pub(crate) fn cap(&mut self, by: &str, site: &str, participants: u32) -> Result<Changes, Refusal> {
-        self.run(&command!(by, SetCap { site: name(site), participants }), &[&key_of(by)])
+        self.run(
+            &command!(by, SetCap { site: name(site), participants, withdrawal_frees: false, seen: None }),
+            &[&key_of(by)],
+        )
     }
 
     pub(crate) fn add_arm(&mut self, arm: &str) -> Result<Changes, Refusal> {
@@ -91,7 +97,7 @@ fn a_study_is_created_under_the_present_rules_or_the_first_and_no_others() {
     let first = Study::empty().run(&create(), &[&key(1)]).unwrap();
     let present = Study::empty().run(&CreateStudy { rules: Some(RULES), ..create() }, &[&key(1)]).unwrap();
     assert_eq!((first.len(), present.len()), (3, 4));
-    assert_eq!(present[3], (Subject::StudyState, Fact::StudyState { state: State::Planned, changed: 0 }));
+    assert_eq!(present[3], (Subject::StudyState, Fact::StudyState { state: State::Planned, changed: 0, newest: None }));
 }
 
 #[test]
@@ -159,7 +165,7 @@ fn a_study_opens_pauses_and_closes_for_good() {
                 Ok(changes) => {
                     assert!(permitted.contains(&(from, to)), "{from:?} {to:?}");
                     let changed = study.next.number - 1;
-                    assert_eq!(changes[0].1, Fact::StudyState { state: to, changed });
+                    assert_eq!(changes[0].1, Fact::StudyState { state: to, changed, newest: None });
                 }
                 Err(refusal) => {
                     assert!(!permitted.contains(&(from, to)), "{from:?} {to:?}");
@@ -170,7 +176,7 @@ fn a_study_opens_pauses_and_closes_for_good() {
     }
     refuses(Study::planned().set_state(Open), Refusal::ProtocolMissing);
     let mut study = Study::planned();
-    let by_ann = command!("ann", SetStudyState { state: Open, reason: name("now") });
+    let by_ann = command!("ann", SetStudyState { state: Open, reason: name("now"), seen: None });
     refuses(study.run(&by_ann, &[&key_of("ann")]), no_delegation("ann", Task::ManageStudy, "*"));
 }
 
@@ -258,7 +264,7 @@ fn the_delegation_log_grows_and_training_is_in_the_past() {
     let trained = |completed: &str| {
         let training = Training { reference: name("GCP"), completed: name(completed), certificate: None };
         let (actor, task, site, until) = (name("ann"), Task::Enrol, name("701"), NOW * 2);
-        command!("root", Delegate { actor, task, site, from: 0, until, training: Some(training) })
+        command!("root", Delegate { actor, task, site, from: 0, until, training: Some(training), seen: None })
     };
     malformed("training.completed", study.run(&trained("1970-01-02"), &[&key(1)]));
     malformed("training.completed", study.run(&trained("1970-1-1"), &[&key(1)]));

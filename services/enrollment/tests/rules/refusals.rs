@@ -12,7 +12,10 @@ fn without_a_study_nothing_is_accepted() {
     refuses(study.add_site("701"), unknown.clone());
     refuses(study.activate("root", "701"), unknown.clone());
     refuses(study.close("root", "701"), unknown.clone());
-    refuses(study.run(&command!("root", RotateKey { key: key(2).public() }), &[&key(1), &key(2)]), unknown.clone());
+    refuses(
+        study.run(&command!("root", RotateKey { key: key(2).public(), confirmed: None }), &[&key(1), &key(2)]),
+        unknown.clone(),
+    );
     refuses(study.revoke("root", &key(1)), unknown.clone());
     refuses(study.delegate("root", "ann", Task::Enrol, "*", (0, 1)), unknown.clone());
     refuses(study.end("root", "ann", Task::Enrol, "*"), unknown.clone());
@@ -88,10 +91,10 @@ fn names_are_given_once() {
     study.enrol("root", PSEUDONYM, "701").unwrap();
     refuses(study.enrol("root", PSEUDONYM, "701"), Refusal::NameTaken("participant"));
     let (participant, site, key) = (name(OTHER_PSEUDONYM), name("701"), key_of("bob").public());
-    let shared = command!("root", EnrolParticipant { participant, site, key });
+    let shared = command!("root", EnrolParticipant { participant, site, key, late: None });
     refuses(study.run(&shared, &[&key_of("root")]), Refusal::NameTaken("key"));
     refuses(
-        study.run(&command!("ann", RotateKey { key }), &[&key_of("ann"), &key_of("bob")]),
+        study.run(&command!("ann", RotateKey { key, confirmed: None }), &[&key_of("ann"), &key_of("bob")]),
         Refusal::NameTaken("key"),
     );
 }
@@ -101,7 +104,10 @@ fn a_new_key_proves_its_possession() {
     let mut study = Study::new();
     let unsigned = |key: &SecretKey| Refusal::Signature(EnvelopeError::Signature(key.public().id()));
     refuses(study.run(&registration("root", "eve"), &[&key(1)]), unsigned(&key_of("eve")));
-    refuses(study.run(&command!("ann", RotateKey { key: key(2).public() }), &[&key_of("ann")]), unsigned(&key(2)));
+    refuses(
+        study.run(&command!("ann", RotateKey { key: key(2).public(), confirmed: None }), &[&key_of("ann")]),
+        unsigned(&key(2)),
+    );
 }
 
 #[test]
@@ -156,14 +162,17 @@ fn participants_leave_once_by_themselves_or_their_site() {
 #[test]
 fn keys_are_rotated_and_revoked_once_and_the_root_key_never() {
     let mut study = Study::new();
-    malformed("key", study.run(&command!("root", RotateKey { key: key(2).public() }), &[&key(1), &key(2)]));
+    malformed(
+        "key",
+        study.run(&command!("root", RotateKey { key: key(2).public(), confirmed: None }), &[&key(1), &key(2)]),
+    );
     malformed("key", study.revoke("root", &key(1)));
     refuses(study.revoke("root", &key(77)), Refusal::NotFound("key"));
     refuses(study.revoke("ann", &key_of("bob")), no_delegation("ann", Task::RegisterActors, "*"));
 
     let fresh = key(2);
-    study.run(&command!("ann", RotateKey { key: fresh.public() }), &[&key_of("ann"), &fresh]).unwrap();
-    let again = command!("ann", RotateKey { key: key(3).public() });
+    study.run(&command!("ann", RotateKey { key: fresh.public(), confirmed: None }), &[&key_of("ann"), &fresh]).unwrap();
+    let again = command!("ann", RotateKey { key: key(3).public(), confirmed: None });
     refuses(study.run(&again, &[&key_of("ann"), &key(3)]), Unauthorised::KeyEnded(name("ann")));
     study.run(&again, &[&fresh, &key(3)]).unwrap();
     refuses(study.revoke("root", &fresh), Refusal::AlreadyEnded("key"));

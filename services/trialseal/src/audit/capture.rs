@@ -110,9 +110,11 @@ impl Study<'_> {
         let basis = self.basis(entry, Service::Enrollment, report)?;
         let everywhere = Name::all_sites();
         let subjects = seal::authority::subjects(&forms.by, envelope.key_ids(), Task::DefineForms, &everywhere);
+        let subjects = [subjects, vec![Subject::Study]].concat();
         let facts = self.enrollment.facts(&subjects, basis);
         authorise(&facts, &envelope, &forms.by, Task::DefineForms, &everywhere, entry.time)
             .map_err(|error| error.to_string())?;
+        domain::on_time(&forms, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
         report.signatures += 1;
         domain::check_forms(&forms).map_err(|refusal| refusal.to_string())?;
         match self.captured.forms.insert(forms.version.clone(), (entry.number, forms)) {
@@ -159,7 +161,7 @@ impl Study<'_> {
     fn consent_facts(&self, participant: &Name, number: u64) -> Facts {
         let subject = Subject::Consent(participant.clone());
         let mut subjects = vec![subject.clone()];
-        if let Some(Fact::Consent { provisions }) = self.consent.at(&subject, number) {
+        if let Some(Fact::Consent { provisions, .. }) = self.consent.at(&subject, number) {
             subjects.extend(provisions.values().map(consent::document));
         }
         self.consent.facts(&subjects, number)

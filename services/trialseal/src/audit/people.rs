@@ -181,15 +181,18 @@ impl Study<'_> {
         else {
             return false;
         };
-        let [(_, is), (_, Fact::Count { count }), (_, Fact::Screening { criteria, eligible, overridden, decided, .. })] =
-            changes
+        let [
+            (_, is),
+            (_, Fact::Count { count, newest: None }),
+            (_, Fact::Screening { criteria, eligible, overridden, decided, .. }),
+        ] = changes
         else {
             return false;
         };
         let stage = if *eligible || *overridden { Stage::Eligible } else { Stage::ScreenFailed };
         let (site, enrolled) = (site.clone(), *enrolled);
         let length = match before(list) {
-            Some(Fact::Count { count }) => *count,
+            Some(Fact::Count { count, newest: None }) => *count,
             _ => 0,
         };
         *is == Fact::Participant { site, enrolled, withdrawn: None, stage: Some(stage) }

@@ -81,7 +81,7 @@ pub(super) fn enrollment(state: &State, entry: &Entry, envelope: &Envelope) -> R
         let command: P = envelope.payload().map_err(|error| error.to_string())?;
         let facts = state.now(&command.needs(envelope));
         let next = Next { number: entry.number, time: entry.time };
-        command.decide(envelope, &facts, next).map_err(|refusal| refusal.to_string())
+        enrollment::domain::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
     }
     match entry.kind.as_str() {
         cmd::CreateStudy::KIND => decide::<cmd::CreateStudy>(state, entry, envelope),
@@ -102,6 +102,7 @@ pub(super) fn enrollment(state: &State, entry: &Entry, envelope: &Envelope) -> R
         cmd::RecordSiteApproval::KIND => decide::<cmd::RecordSiteApproval>(state, entry, envelope),
         cmd::PauseSite::KIND => decide::<cmd::PauseSite>(state, entry, envelope),
         cmd::ScreenParticipant::KIND => decide::<cmd::ScreenParticipant>(state, entry, envelope),
+        cmd::LinkParticipants::KIND => decide::<cmd::LinkParticipants>(state, entry, envelope),
         cmd::ClearMatch::KIND => decide::<cmd::ClearMatch>(state, entry, envelope),
         cmd::DefineCriteria::KIND => decide::<cmd::DefineCriteria>(state, entry, envelope),
         cmd::RecordScreening::KIND => decide::<cmd::RecordScreening>(state, entry, envelope),
@@ -134,7 +135,7 @@ pub(super) fn consent(
         let mut facts = enrollment.facts(&command.needs_enrollment(envelope), basis);
         facts.extend(state.now(&command.needs()));
         let next = Next { number: entry.number, time: entry.time };
-        command.decide(envelope, &facts, next).map_err(|refusal| refusal.to_string())
+        consent::domain::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
     }
     let states = (state, enrollment);
     match entry.kind.as_str() {

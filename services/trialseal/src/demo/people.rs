@@ -123,6 +123,7 @@ impl Demo {
             from: now,
             until: now + 3_600_000,
             uses: Some(10),
+            seen: None,
         };
         self.client.record(&give, &[&participant.key]).await?;
         told("researcher-okafor may read data_collection for stroke research, for an hour, ten times at most");

@@ -179,6 +179,7 @@ impl Mapping {
             corrects: None,
             reason: None,
             provision: None,
+            late: None,
         };
         Ok((submission, values))
     }

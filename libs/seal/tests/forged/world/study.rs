@@ -66,6 +66,7 @@ pub fn terms() -> Terms {
         remote: true,
         deferral_ms: Some(YEAR_MS),
         notice: None,
+        site_device: false,
     }
 }
 
@@ -102,8 +103,9 @@ impl World {
     pub fn new() -> Self {
         let mut world = Self::empty();
         let root_key = public("root");
-        let create = command!(world, "root", CreateStudy { name: name("TEST"), root_key, rules: Some(2) });
-        let fact = Fact::Key { actor: name("root"), key: root_key, registered: 0, ended: None };
+        let create =
+            command!(world, "root", CreateStudy { name: name("TEST"), root_key, rules: Some(2), tokens: false });
+        let fact = Fact::Key { actor: name("root"), key: root_key, registered: 0, ended: None, steps: None };
         world.record(&create, &[&key("root")], vec![(Subject::Key(root_key.id()), fact)]);
         for (actor, kind) in
             [(INVESTIGATOR, ActorKind::Person), (SECOND, ActorKind::Person), (DEVICE, ActorKind::Device)]
@@ -114,8 +116,10 @@ impl World {
             world.delegate(INVESTIGATOR, task);
         }
         world.delegate(SECOND, Task::Redact);
-        world
-            .enrol(PARTICIPANT, vec![(Subject::Site(name("701")), Fact::Site { open: true, changed: 0, state: None })]);
+        world.enrol(
+            PARTICIPANT,
+            vec![(Subject::Site(name("701")), Fact::Site { open: true, changed: 0, state: None, newest: None })],
+        );
         world.enrol(OTHER, Vec::new());
         for (actor, relation) in [
             (MOTHER, Relation::Parent),
@@ -130,20 +134,20 @@ impl World {
 
     fn keyed(&self, actor: &str, service: Service) -> (Subject, Fact) {
         let (key, registered) = (public(actor), self.next(service));
-        (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered, ended: None })
+        (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered, ended: None, steps: None })
     }
 
     /// Registers an actor as one kind; the state is said to hold another.
     pub fn register(&mut self, actor: &str, kind: ActorKind, stated: ActorKind) -> u64 {
         let registered = self.next(Service::Enrollment);
-        let fact = (Subject::Actor(name(actor)), Fact::Actor { kind: stated, registered });
+        let fact = (Subject::Actor(name(actor)), Fact::Actor { kind: stated, registered, site: None });
         let facts = vec![self.keyed(actor, Service::Enrollment), fact];
         self.register_key(&name(actor), kind, public(actor), facts)
     }
 
     /// Registers an actor, with what the state is said to hold then.
     pub fn register_key(&mut self, actor: &Name, kind: ActorKind, new: PublicKey, facts: Vec<(Subject, Fact)>) -> u64 {
-        let register = command!(self, "root", RegisterActor { actor: actor.clone(), kind, key: new });
+        let register = command!(self, "root", RegisterActor { actor: actor.clone(), kind, key: new, site: None });
         self.record(&register, &[&key("root")], facts)
     }
 
@@ -151,7 +155,11 @@ impl World {
         let (site, granted) = (Name::all_sites(), self.next(Service::Enrollment));
         let (from, until) = (START_MS, START_MS + 10 * YEAR_MS);
         let subject = Subject::Delegation(name(actor), task, site.clone());
-        let delegate = command!(self, "root", Delegate { actor: name(actor), task, site, from, until, training: None });
+        let delegate = command!(
+            self,
+            "root",
+            Delegate { actor: name(actor), task, site, from, until, training: None, seen: None }
+        );
         self.record(&delegate, &[&key("root")], vec![(subject, Fact::Delegation { granted, from, until, ended: None })])
     }
 
@@ -162,11 +170,14 @@ impl World {
         let (key_of, participant) = (public(participant), name(participant));
         let keys = [&key(INVESTIGATOR)];
         if participant.as_str() == PARTICIPANT {
-            let screen =
-                command!(self, INVESTIGATOR, ScreenParticipant { participant, site, key: key_of, token: None });
+            let screen = command!(
+                self,
+                INVESTIGATOR,
+                ScreenParticipant { participant, site, key: key_of, token: None, late: None }
+            );
             self.record(&screen, &keys, facts);
         } else {
-            let enrol = command!(self, INVESTIGATOR, EnrolParticipant { participant, site, key: key_of });
+            let enrol = command!(self, INVESTIGATOR, EnrolParticipant { participant, site, key: key_of, late: None });
             self.record(&enrol, &keys, facts);
         }
     }
@@ -183,12 +194,15 @@ impl World {
                 actor: name(actor),
                 relation,
                 key: public(actor),
+                second: None,
+                grounds: None,
+                until: None,
             }
         );
         let subject = Subject::Representative(name(PARTICIPANT), name(actor));
         let facts = vec![
             self.keyed(actor, Service::Enrollment),
-            (subject, Fact::Representative { relation: stated, registered }),
+            (subject, Fact::Representative { relation: stated, registered, until: None }),
         ];
         self.record(&register, &[&key(INVESTIGATOR)], facts)
     }
@@ -196,17 +210,32 @@ impl World {
     /// Registers a participant, or the witness, once more with one key; the state is said to hold another.
     pub fn register_again(&mut self, actor: &str, named: &str, stated: &str) -> u64 {
         let (registered, key_of) = (self.next(Service::Enrollment), public(named));
-        let fact = Fact::Key { actor: name(actor), key: public(stated), registered, ended: None };
+        let fact = Fact::Key { actor: name(actor), key: public(stated), registered, ended: None, steps: None };
         let facts = vec![(Subject::Key(public(stated).id()), fact)];
         let (participant, site) = (name(PARTICIPANT), name("701"));
         if actor == PARTICIPANT {
-            let screen =
-                command!(self, INVESTIGATOR, ScreenParticipant { participant, site, key: key_of, token: None });
+            let screen = command!(
+                self,
+                INVESTIGATOR,
+                ScreenParticipant { participant, site, key: key_of, token: None, late: None }
+            );
             return self.record(&screen, &[&key(INVESTIGATOR)], facts);
         }
         let (actor, relation) = (name(actor), Relation::ImpartialWitness);
-        let register =
-            command!(self, INVESTIGATOR, RegisterRepresentative { participant, site, actor, relation, key: key_of });
+        let register = command!(
+            self,
+            INVESTIGATOR,
+            RegisterRepresentative {
+                participant,
+                site,
+                actor,
+                relation,
+                key: key_of,
+                second: None,
+                grounds: None,
+                until: None
+            }
+        );
         self.record(&register, &[&key(INVESTIGATOR)], facts)
     }
 
@@ -227,6 +256,7 @@ impl World {
             published,
             terms: terms.clone().map(Box::new),
             superseded,
+            published_ms: None,
         };
         let publish = command!(self, "root", PublishDocument { document, version, language, content, approval, terms });
         self.record(&publish, &[&key("root")], vec![(subject, fact)])
@@ -243,6 +273,9 @@ impl World {
             withdrawn: None,
             until: consent.until,
             mandatory: true,
+            signed: None,
+            after: None,
+            given_by: Vec::new(),
         };
         let stated = if consent.stated.is_empty() { &consent.provisions } else { &consent.stated };
         let provisions = stated.iter().map(|provision| (provision.clone(), state.clone())).collect();
@@ -258,11 +291,17 @@ impl World {
                 provisions: consent.provisions.clone(),
                 synthetic: true,
                 manner: consent.manner.clone(),
+                seen: None,
+                late: None,
             }
         );
         let keys: Vec<SecretKey> = [INVESTIGATOR].iter().chain(&consent.signers).map(|signer| key(signer)).collect();
         let subject = Subject::Consent(name(PARTICIPANT));
-        self.record(&give, &keys.iter().collect::<Vec<_>>(), vec![(subject, Fact::Consent { provisions })])
+        self.record(
+            &give,
+            &keys.iter().collect::<Vec<_>>(),
+            vec![(subject, Fact::Consent { provisions, majority: None, emptied: None })],
+        )
     }
 
     pub fn submit(&mut self, provision: Option<&str>) -> u64 {
@@ -287,6 +326,7 @@ impl World {
                 corrects: None,
                 reason: None,
                 provision: of.map(provision),
+                late: None,
             }
         )
     }
@@ -326,8 +366,8 @@ impl World {
     /// Replaces the key of `actor` by the key of `new`.
     pub fn rotate(&mut self, actor: &str, new: &str) -> u64 {
         let registered = self.next(Service::Enrollment);
-        let rotate = command!(self, actor, RotateKey { key: public(new) });
-        let fact = Fact::Key { actor: name(actor), key: public(new), registered, ended: None };
+        let rotate = command!(self, actor, RotateKey { key: public(new), confirmed: None });
+        let fact = Fact::Key { actor: name(actor), key: public(new), registered, ended: None, steps: None };
         self.record(&rotate, &[&key(actor), &key(new)], vec![(Subject::Key(public(new).id()), fact)])
     }
 
@@ -335,8 +375,19 @@ impl World {
     pub fn withdraw(&mut self, provisions: &[Provision], given: u64) -> u64 {
         let withdrawn = Some(self.next(Service::Consent));
         let (document, version, language) = (name("ICF"), name("1"), name("en"));
-        let state =
-            Given { refused: false, given, document, version, language, withdrawn, until: None, mandatory: true };
+        let state = Given {
+            refused: false,
+            given,
+            document,
+            version,
+            language,
+            withdrawn,
+            until: None,
+            mandatory: true,
+            signed: None,
+            after: None,
+            given_by: Vec::new(),
+        };
         let stated = provisions.iter().map(|provision| (provision.clone(), state.clone())).collect();
         let withdraw = command!(
             self,
@@ -347,9 +398,10 @@ impl World {
                 provisions: provisions.to_vec(),
                 scope: None,
                 collected: None,
+                late: None,
             }
         );
-        let fact = Fact::Consent { provisions: stated };
+        let fact = Fact::Consent { provisions: stated, majority: None, emptied: None };
         self.record(&withdraw, &[&key(PARTICIPANT)], vec![(Subject::Consent(name(PARTICIPANT)), fact)])
     }
 }

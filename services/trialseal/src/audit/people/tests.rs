@@ -134,7 +134,7 @@ fn set(stage: Stage, eligible: bool, overridden: bool, count: u64, decided: u64)
             Subject::Participant(participant.clone()),
             Fact::Participant { site, enrolled: 0, withdrawn: None, stage: Some(stage) },
         ),
-        (Subject::List(FactList::Participant(participant.clone())), Fact::Count { count }),
+        (Subject::List(FactList::Participant(participant.clone())), Fact::Count { count, newest: None }),
         (
             Subject::Screening(participant),
             Fact::Screening { criteria: version, answers, eligible, overridden, decided },
@@ -146,7 +146,8 @@ fn set(stage: Stage, eligible: bool, overridden: bool, count: u64, decided: u64)
 fn an_erased_screening_set_what_a_screening_sets_and_nothing_else() {
     let key = key();
     let before = |stage| {
-        let (subject, count) = (Subject::List(FactList::Participant(name(PARTICIPANT))), Fact::Count { count: 1 });
+        let (subject, count) =
+            (Subject::List(FactList::Participant(name(PARTICIPANT))), Fact::Count { count: 1, newest: None });
         let participant = set(stage, true, false, 0, 0).swap_remove(0);
         criteria().into_iter().chain([participant, (subject, count)]).collect()
     };
