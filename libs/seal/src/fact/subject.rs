@@ -51,7 +51,7 @@ pub enum Subject {
     Match(Name),
     /// That a participant is the same person as one registered before.
     Same(Name),
-    /// How many participants of a site are held because their token was seen before.
+    /// How many participants of a site were held because their token was seen before.
     Held(Name),
     /// A representative of a participant.
     Representative(Name, Name),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod consent;
+mod third;
 mod vectors;
 mod withheld;
 mod world;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use consent::domain::{Changes, Next, Refusal, Rule};
+use consent::domain::{Changes, Next, Refusal, Rule, decide};
 use seal::{
     authority::Unauthorised,
     command::{
@@ -62,6 +62,7 @@ mod grant;
 mod model;
 mod quiz;
 mod read;
+mod third;
 mod withdraw;
 
 /// A document without terms.
@@ -249,10 +250,10 @@ impl Study {
         };
         let mut needed = among(&self.enrollment, command.needs_enrollment(&envelope));
         needed.extend(among(&self.facts, command.needs()));
-        let decided = command.decide(&envelope, &needed, self.next);
+        let decided = decide(&command, &envelope, &needed, self.next);
         let mut all = self.enrollment.clone();
         all.extend(self.facts.clone());
-        assert_eq!(decided, command.decide(&envelope, &all, self.next), "{command:?} needs more facts");
+        assert_eq!(decided, decide(&command, &envelope, &all, self.next), "{command:?} needs more facts");
         let changes = decided?;
         let asked = command.needs();
         for (subject, fact) in &changes {

@@ -68,7 +68,7 @@ fn picked(which: u8) -> Vec<&'static str> {
 /// What happened to a provision.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    Given { version: usize, ends: Option<(u64, NotInForce)>, signed: None, after: None, given_by: Vec::new() },
+    Given { version: usize, ends: Option<(u64, NotInForce)> },
     Withdrawn,
 }
 

@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 
 /// The most registrations with one token.
 const MAX_HOLDERS: usize = 64;
-/// How many participants of a site may be held, from rules 3 on.
-const MAX_HELD: u64 = 32;
+/// How many participants of a site are ever held, from rules 3 on: more are no accident, but somebody who tries out tokens.
+const MAX_HELD: u64 = 100;
 
 /// Who is registered, where, with which key.
 struct Registration<'a> {
@@ -147,7 +147,7 @@ fn demands_tokens(facts: &Facts) -> bool {
 }
 
 /// Adds a holder to a token. Each holder's match names the sites of the others, and nothing else of them. From rules 3 on
-/// the newcomer alone is held, and a site has only so many who are: a token is no oracle to be asked at will.
+/// the newcomer alone is held, and a site has only so many who ever are: a token is no oracle to be asked at will.
 fn hold(facts: &Facts, token: Hex, holder: Holder) -> Result<Changes, Refusal> {
     let (subject, waiting) = (Subject::Token(token), Subject::Held(holder.site.clone()));
     let mut holders = match facts.find(&subject) {
@@ -197,8 +197,7 @@ fn resolution(participant: &Name) -> [Subject; 2] {
     [Subject::Match(participant.clone()), Subject::List(List::Participant(participant.clone()))]
 }
 
-/// Ends that a participant is held. How many of a site are is told by the matches, not taken back here: whoever tries out
-/// tokens has only so many tries, whoever is told apart.
+/// Ends that a participant is held.
 fn resolve(facts: &Facts, participant: &Name, next: Next) -> Result<Changes, Refusal> {
     let subject = Subject::Match(participant.clone());
     match facts.find(&subject) {

@@ -37,8 +37,8 @@ pub enum Refusal {
     /// The study demands tokens.
     #[error("the study recognises people by tokens: screen with one")]
     TokenRequired,
-    /// Too many participants of a site are held.
-    #[error("too many participants of this site wait to be told apart: the study's managers must resolve them first")]
+    /// Too many participants of a site were held.
+    #[error("too many participants of this site were registered with tokens that were seen before")]
     TooManyHeld,
     /// Two registrations cannot be one person who takes part again.
     #[error("the earlier registration has not ended, or has another token")]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use enrollment::domain::{Changes, Next, Refusal, Rule};
+use enrollment::domain::{Changes, Next, Refusal, Rule, decide};
 use seal::{
     authority::Unauthorised,
     command::{
@@ -47,6 +47,7 @@ mod randomisation;
 mod refusals;
 mod screening;
 mod stages;
+mod third;
 
 fn refuses<T: std::fmt::Debug>(result: Result<T, Refusal>, refusal: impl Into<Refusal>) {
     assert_eq!(result.map(|_| ()).unwrap_err(), refusal.into());
@@ -86,8 +87,8 @@ impl Study {
         let command: P = envelope.payload().unwrap();
         let needs = command.needs(&envelope);
         let needed = needs.iter().filter_map(|subject| Some((subject.clone(), self.facts.find(subject)?.clone())));
-        let decided = command.decide(&envelope, &needed.collect(), self.next);
-        assert_eq!(decided, command.decide(&envelope, &self.facts, self.next), "{command:?} needs more facts");
+        let decided = decide(&command, &envelope, &needed.collect(), self.next);
+        assert_eq!(decided, decide(&command, &envelope, &self.facts, self.next), "{command:?} needs more facts");
         let changes = decided?;
         for (subject, fact) in &changes {
             assert_eq!(Fact::parse(&fact.to_bytes()).as_ref(), Some(fact));

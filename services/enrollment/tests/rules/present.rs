@@ -2,7 +2,7 @@
 
 use crate::*;
 use seal::{
-    command::{AddArm, Approval, PauseSite, RULES, RecordSiteApproval, SetCap, SetStudyState, Stage, State, Training},
+    command::{AddArm, Approval, PauseSite, RecordSiteApproval, SetCap, SetStudyState, Stage, State, Training},
     fact::{List, Subject},
 };
 
@@ -21,7 +21,7 @@ impl Study {
     /// A study under the present rules, planned, with the actors `ann` and `bob`.
     pub(crate) fn planned() -> Self {
         let mut study = Self::empty();
-        study.run(&CreateStudy { rules: Some(RULES), ..create() }, &[&key(1)]).unwrap();
+        study.run(&CreateStudy { rules: Some(2), ..create() }, &[&key(1)]).unwrap();
         study.register("ann").unwrap();
         study.register("bob").unwrap();
         study
@@ -91,11 +91,11 @@ impl Study {
 
 #[test]
 fn a_study_is_created_under_the_present_rules_or_the_first_and_no_others() {
-    for rules in [0, 1, 3] {
+    for rules in [0, 1, 4] {
         malformed("rules", Study::empty().run(&CreateStudy { rules: Some(rules), ..create() }, &[&key(1)]));
     }
     let first = Study::empty().run(&create(), &[&key(1)]).unwrap();
-    let present = Study::empty().run(&CreateStudy { rules: Some(RULES), ..create() }, &[&key(1)]).unwrap();
+    let present = Study::empty().run(&CreateStudy { rules: Some(2), ..create() }, &[&key(1)]).unwrap();
     assert_eq!((first.len(), present.len()), (3, 4));
     assert_eq!(present[3], (Subject::StudyState, Fact::StudyState { state: State::Planned, changed: 0, newest: None }));
 }

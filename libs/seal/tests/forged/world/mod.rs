@@ -61,13 +61,32 @@ pub struct World {
     pub study: Uuid,
     pub root: SecretKey,
     pub time: u64,
+    /// Whether the study is under rules 3.
+    pub third: bool,
+    /// From rules 3 on: SHA-256 of the envelope of the newest command about the participant's consent.
+    pub newest: Option<Hash>,
+    /// From rules 3 on: how long before they are recorded commands are signed, in milliseconds.
+    pub kept_back_ms: u64,
     journals: BTreeMap<Service, Journal>,
 }
 
 impl World {
     pub fn empty() -> Self {
         let journals = Service::ALL.map(|service| (service, Journal::default())).into_iter().collect();
-        Self { study: Uuid([7; 16]), root: key("root"), time: START_MS, journals }
+        Self {
+            study: Uuid([7; 16]),
+            root: key("root"),
+            time: START_MS,
+            third: false,
+            newest: None,
+            kept_back_ms: 0,
+            journals,
+        }
+    }
+
+    /// SHA-256 of the envelope of an entry.
+    pub fn envelope(&self, service: Service, number: u64) -> Hash {
+        self.journals[&service].entries[number as usize].envelope
     }
 
     /// The number of the next entry.

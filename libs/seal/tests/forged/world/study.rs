@@ -8,7 +8,7 @@ use seal::{
         Relation, RotateKey, ScreenParticipant, Submission, Task, Terms, WithdrawConsent,
     },
     datapoint::Datapoint,
-    fact::{Fact, Given, Subject, Superseded, Until},
+    fact::{Fact, Given, Period, Subject, Superseded, Until},
     id::{Name, Service, Uuid},
     key::{PublicKey, SecretKey},
     sha256,
@@ -75,6 +75,7 @@ pub fn manner(capacity: Capacity) -> Manner {
 }
 
 /// A consent: what the command says, who signs it besides the investigator, and what the state is said to be.
+#[derive(Clone)]
 pub struct Consent {
     pub provisions: Vec<Provision>,
     pub manner: Option<Manner>,
@@ -82,18 +83,42 @@ pub struct Consent {
     pub until: Option<Until>,
     /// The provisions the state holds; those of the command if empty.
     pub stated: Vec<Provision>,
+    /// Who held the discussion.
+    pub by: &'static str,
+    /// From rules 3 on: whether it names no state, as a copy that was kept back.
+    pub kept: bool,
+    /// From rules 3 on: why it is recorded late.
+    pub late: Option<Name>,
+    /// From rules 3 on: the majority on record.
+    pub majority: Option<u64>,
 }
 
 impl Consent {
     pub fn by(capacity: Capacity, signers: &[&'static str]) -> Self {
         let provisions = vec![provision("data_collection")];
-        Self { provisions, manner: Some(manner(capacity)), signers: signers.to_vec(), until: None, stated: Vec::new() }
+        Self {
+            provisions,
+            manner: Some(manner(capacity)),
+            signers: signers.to_vec(),
+            until: None,
+            stated: Vec::new(),
+            by: INVESTIGATOR,
+            kept: false,
+            late: None,
+            majority: None,
+        }
     }
 }
 
 macro_rules! command {
     ($world:expr, $by:expr, $command:ident { $($rest:tt)* }) => {
-        $command { study: $world.study, request: REQUEST, by: name($by), time: $world.time, $($rest)* }
+        $command {
+            study: $world.study,
+            request: REQUEST,
+            by: name($by),
+            time: $world.time - $world.kept_back_ms,
+            $($rest)*
+        }
     };
 }
 
@@ -101,11 +126,21 @@ impl World {
     /// A study with an investigator who holds every task, a second person who may redact, a device, an open site, two
     /// participants, the first of them screened before, and the first one's representatives.
     pub fn new() -> Self {
-        let mut world = Self::empty();
+        Self::set_up(Self::empty())
+    }
+
+    /// The same study under rules 3.
+    pub fn third() -> Self {
+        let study = Uuid::of_study(&public("root"), *b"test", 3);
+        Self::set_up(Self { study, third: true, ..Self::empty() })
+    }
+
+    fn set_up(mut world: Self) -> Self {
         let root_key = public("root");
-        let create =
-            command!(world, "root", CreateStudy { name: name("TEST"), root_key, rules: Some(2), tokens: false });
-        let fact = Fact::Key { actor: name("root"), key: root_key, registered: 0, ended: None, steps: None };
+        let rules = Some(if world.third { 3 } else { 2 });
+        let create = command!(world, "root", CreateStudy { name: name("TEST"), root_key, rules, tokens: false });
+        let steps = world.third.then_some(0);
+        let fact = Fact::Key { actor: name("root"), key: root_key, registered: 0, ended: None, steps };
         world.record(&create, &[&key("root")], vec![(Subject::Key(root_key.id()), fact)]);
         for (actor, kind) in
             [(INVESTIGATOR, ActorKind::Person), (SECOND, ActorKind::Person), (DEVICE, ActorKind::Device)]
@@ -116,6 +151,9 @@ impl World {
             world.delegate(INVESTIGATOR, task);
         }
         world.delegate(SECOND, Task::Redact);
+        if world.third {
+            world.delegate(SECOND, Task::ObtainConsent);
+        }
         world.enrol(
             PARTICIPANT,
             vec![(Subject::Site(name("701")), Fact::Site { open: true, changed: 0, state: None, newest: None })],
@@ -134,7 +172,14 @@ impl World {
 
     fn keyed(&self, actor: &str, service: Service) -> (Subject, Fact) {
         let (key, registered) = (public(actor), self.next(service));
-        (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered, ended: None, steps: None })
+        let steps = self.third.then_some(1);
+        (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered, ended: None, steps })
+    }
+
+    /// Who signs a registration: the registrar, and from rules 3 on who holds the new key too.
+    fn signing(&self, registrar: &[&str], new: &str) -> Vec<SecretKey> {
+        let new = Some(new).filter(|_| self.third);
+        registrar.iter().copied().chain(new).map(key).collect()
     }
 
     /// Registers an actor as one kind; the state is said to hold another.
@@ -142,7 +187,21 @@ impl World {
         let registered = self.next(Service::Enrollment);
         let fact = (Subject::Actor(name(actor)), Fact::Actor { kind: stated, registered, site: None });
         let facts = vec![self.keyed(actor, Service::Enrollment), fact];
-        self.register_key(&name(actor), kind, public(actor), facts)
+        if !self.third {
+            return self.register_key(&name(actor), kind, public(actor), facts);
+        }
+        let site = (kind == ActorKind::Device).then(|| name("701"));
+        self.register_of(actor, kind, site, actor)
+    }
+
+    /// Registers an actor under rules 3, with the signature of who is said to hold the new key.
+    pub fn register_of(&mut self, actor: &str, kind: ActorKind, site: Option<Name>, holder: &str) -> u64 {
+        let registered = self.next(Service::Enrollment);
+        let fact = (Subject::Actor(name(actor)), Fact::Actor { kind, registered, site: site.clone() });
+        let facts = vec![self.keyed(actor, Service::Enrollment), fact];
+        let register = command!(self, "root", RegisterActor { actor: name(actor), kind, key: public(actor), site });
+        let keys = self.signing(&["root"], holder);
+        self.record(&register, &keys.iter().collect::<Vec<_>>(), facts)
     }
 
     /// Registers an actor, with what the state is said to hold then.
@@ -152,6 +211,9 @@ impl World {
     }
 
     pub fn delegate(&mut self, actor: &str, task: Task) -> u64 {
+        if self.third {
+            return self.delegate_by("root", &[], (actor, task), None);
+        }
         let (site, granted) = (Name::all_sites(), self.next(Service::Enrollment));
         let (from, until) = (START_MS, START_MS + 10 * YEAR_MS);
         let subject = Subject::Delegation(name(actor), task, site.clone());
@@ -163,12 +225,32 @@ impl World {
         self.record(&delegate, &[&key("root")], vec![(subject, Fact::Delegation { granted, from, until, ended: None })])
     }
 
+    /// Delegates a task under rules 3, which `by` holds from `line`; the state says it was signed after `after`.
+    pub fn delegate_by(
+        &mut self,
+        by: &str,
+        line: &[&str],
+        (actor, task): (&str, Task),
+        after: Option<seal::text::Hex>,
+    ) -> u64 {
+        let (site, granted) = (Name::all_sites(), self.next(Service::Enrollment));
+        let (from, until) = (START_MS, START_MS + 10 * YEAR_MS);
+        let subject = Subject::Delegation(name(actor), task, site.clone());
+        let delegate =
+            command!(self, by, Delegate { actor: name(actor), task, site, from, until, training: None, seen: None });
+        let line = line.iter().copied().chain([by]).map(name).collect();
+        let period = Period { granted, from, until, ended: None, line, steps: 1, after };
+        let newest = sha256(&[b"this one"]).into();
+        self.record(&delegate, &[&key(by)], vec![(subject, Fact::Delegations { periods: vec![period], newest })])
+    }
+
     fn enrol(&mut self, participant: &str, mut facts: Vec<(Subject, Fact)>) {
         let (site, enrolled) = (name("701"), self.next(Service::Enrollment));
         let fact = Fact::Participant { site: site.clone(), enrolled, withdrawn: None, stage: None };
         facts.extend([self.keyed(participant, Service::Enrollment), (Subject::Participant(name(participant)), fact)]);
         let (key_of, participant) = (public(participant), name(participant));
-        let keys = [&key(INVESTIGATOR)];
+        let keys = self.signing(&[INVESTIGATOR], participant.as_str());
+        let keys: Vec<&SecretKey> = keys.iter().collect();
         if participant.as_str() == PARTICIPANT {
             let screen = command!(
                 self,
@@ -184,6 +266,19 @@ impl World {
 
     /// Registers a representative of `of`; the state is said to hold one of the first participant, and so related.
     pub fn represent(&mut self, actor: &str, of: &str, site: &str, relation: Relation, stated: Relation) -> u64 {
+        let until = self.third.then_some(START_MS + 10 * YEAR_MS);
+        let second = self.third.then_some(SECOND);
+        self.represent_with(actor, (of, site), (relation, stated), (second, until))
+    }
+
+    /// The same, with the second person who signs, and until when.
+    pub fn represent_with(
+        &mut self,
+        actor: &str,
+        (of, site): (&str, &str),
+        (relation, stated): (Relation, Relation),
+        (second, until): (Option<&str>, Option<u64>),
+    ) -> u64 {
         let registered = self.next(Service::Enrollment);
         let register = command!(
             self,
@@ -194,17 +289,19 @@ impl World {
                 actor: name(actor),
                 relation,
                 key: public(actor),
-                second: None,
-                grounds: None,
-                until: None,
+                second: second.map(name),
+                grounds: until.map(|_| name("court order 12/2026")),
+                until,
             }
         );
         let subject = Subject::Representative(name(PARTICIPANT), name(actor));
         let facts = vec![
             self.keyed(actor, Service::Enrollment),
-            (subject, Fact::Representative { relation: stated, registered, until: None }),
+            (subject, Fact::Representative { relation: stated, registered, until }),
         ];
-        self.record(&register, &[&key(INVESTIGATOR)], facts)
+        let signers: Vec<&str> = [INVESTIGATOR].into_iter().chain(second).collect();
+        let keys = self.signing(&signers, actor);
+        self.record(&register, &keys.iter().collect::<Vec<_>>(), facts)
     }
 
     /// Registers a participant, or the witness, once more with one key; the state is said to hold another.
@@ -256,7 +353,7 @@ impl World {
             published,
             terms: terms.clone().map(Box::new),
             superseded,
-            published_ms: None,
+            published_ms: self.third.then_some(self.time + 1_000),
         };
         let publish = command!(self, "root", PublishDocument { document, version, language, content, approval, terms });
         self.record(&publish, &[&key("root")], vec![(subject, fact)])
@@ -264,24 +361,10 @@ impl World {
 
     pub fn consent(&mut self, consent: &Consent) -> u64 {
         let given = self.next(Service::Consent);
-        let state = Given {
-            refused: false,
-            given,
-            document: name("ICF"),
-            version: name("1"),
-            language: name("en"),
-            withdrawn: None,
-            until: consent.until,
-            mandatory: true,
-            signed: None,
-            after: None,
-            given_by: Vec::new(),
-        };
-        let stated = if consent.stated.is_empty() { &consent.provisions } else { &consent.stated };
-        let provisions = stated.iter().map(|provision| (provision.clone(), state.clone())).collect();
+        let newest = self.newest.map(seal::text::Hex);
         let give = command!(
             self,
-            INVESTIGATOR,
+            consent.by,
             GiveConsent {
                 participant: name(PARTICIPANT),
                 site: name("701"),
@@ -291,17 +374,36 @@ impl World {
                 provisions: consent.provisions.clone(),
                 synthetic: true,
                 manner: consent.manner.clone(),
-                seen: None,
-                late: None,
+                seen: newest.filter(|_| !consent.kept),
+                late: consent.late.clone(),
             }
         );
-        let keys: Vec<SecretKey> = [INVESTIGATOR].iter().chain(&consent.signers).map(|signer| key(signer)).collect();
+        let given_by = match consent.manner.as_ref().map(|manner| &manner.capacity) {
+            Some(Capacity::Representative { actor }) => vec![actor.clone()],
+            Some(Capacity::Minor { parents, .. }) => parents.clone(),
+            _ => Vec::new(),
+        };
+        let state = Given {
+            refused: false,
+            given,
+            document: name("ICF"),
+            version: name("1"),
+            language: name("en"),
+            withdrawn: None,
+            until: consent.until,
+            mandatory: true,
+            signed: self.third.then_some(give.time),
+            after: newest,
+            given_by: if self.third { given_by } else { Vec::new() },
+        };
+        let stated = if consent.stated.is_empty() { &consent.provisions } else { &consent.stated };
+        let provisions = stated.iter().map(|provision| (provision.clone(), state.clone())).collect();
+        let keys: Vec<SecretKey> = [consent.by].iter().chain(&consent.signers).map(|signer| key(signer)).collect();
         let subject = Subject::Consent(name(PARTICIPANT));
-        self.record(
-            &give,
-            &keys.iter().collect::<Vec<_>>(),
-            vec![(subject, Fact::Consent { provisions, majority: None, emptied: None })],
-        )
+        let fact = Fact::Consent { provisions, majority: consent.majority, emptied: None };
+        let number = self.record(&give, &keys.iter().collect::<Vec<_>>(), vec![(subject, fact)]);
+        self.newest = self.third.then(|| self.envelope(Service::Consent, number));
+        number
     }
 
     pub fn submit(&mut self, provision: Option<&str>) -> u64 {
@@ -402,6 +504,8 @@ impl World {
             }
         );
         let fact = Fact::Consent { provisions: stated, majority: None, emptied: None };
-        self.record(&withdraw, &[&key(PARTICIPANT)], vec![(Subject::Consent(name(PARTICIPANT)), fact)])
+        let number = self.record(&withdraw, &[&key(PARTICIPANT)], vec![(Subject::Consent(name(PARTICIPANT)), fact)]);
+        self.newest = self.third.then(|| self.envelope(Service::Consent, number));
+        number
     }
 }
