@@ -8,9 +8,7 @@ use client::{Client, ClientError, Endpoints, new_key, new_uuid, now_ms};
 use futures_util::{StreamExt, stream};
 use proto::{consent::PublishDocumentRequest, enrollment::CreateStudyRequest, types::Receipt};
 use seal::{
-    command::{
-        ActorKind, AddArm, CreateStudy, PublishDocument, RULES, RegisterActor, RevokeKey, SetStudyState, State,
-    },
+    command::{ActorKind, AddArm, CreateStudy, PublishDocument, RULES, RegisterActor, RevokeKey, SetStudyState, State},
     dsse::sign,
     id::{Name, Uuid},
     key::SecretKey,
@@ -44,7 +42,8 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let urls = ["enrollment", "consent", "capture", "anchoring"].map(|name| format!("--{name}=https://{name}.test"));
+        let urls =
+            ["enrollment", "consent", "capture", "anchoring"].map(|name| format!("--{name}=https://{name}.test"));
         let mut init = Command::new(TRIALSEAL);
         init.arg("init").arg(folder.path()).args(urls).args(["--witness=https://w.test"; 3]);
         assert!(init.output().unwrap().status.success());
@@ -142,7 +141,15 @@ fn reason(answer: Result<Receipt, Said>) -> String {
 
 fn creating(study: Uuid, request: Uuid, root: &SecretKey) -> CreateStudy {
     let root_key = root.public();
-    CreateStudy { study, request, by: Name::root(), time: now_ms(), name: name("S").unwrap(), root_key, rules: Some(RULES) }
+    CreateStudy {
+        study,
+        request,
+        by: Name::root(),
+        time: now_ms(),
+        name: name("S").unwrap(),
+        root_key,
+        rules: Some(RULES),
+    }
 }
 
 /// The envelope that creates a new study of `root`.
@@ -219,7 +226,14 @@ async fn ten_thousand_studies_without_leave_leave_nothing() {
     let enrollment = place.listing(&[]);
     // Some are recorded meanwhile, so that refused ones are in groups that are committed; and commands for studies that
     // nobody has go as far as the journal.
-    let arm = |study| AddArm { study, request: new_uuid().unwrap(), by: Name::root(), time: now_ms(), arm: name("A").unwrap(), title: name("A").unwrap() };
+    let arm = |study| AddArm {
+        study,
+        request: new_uuid().unwrap(),
+        by: Name::root(),
+        time: now_ms(),
+        arm: name("A").unwrap(),
+        title: name("A").unwrap(),
+    };
     let calls = stream::iter(0..10_000).map(|number| {
         let (enrollment, stranger, sponsor) = (&enrollment, &stranger, &sponsor);
         async move {
@@ -262,7 +276,11 @@ async fn a_study_is_created_by_a_small_envelope_and_so_many_an_hour() {
     enrollment.create(padded.clone()).await.unwrap();
     let stolen = sign(&creating(new_uuid().unwrap(), new_uuid().unwrap(), &others[0]), &[&sponsor]);
     for _ in 0..3 {
-        assert_eq!(reason(enrollment.create(stolen.clone()).await), "SIGNATURE_INVALID", "and takes nothing of anybody's");
+        assert_eq!(
+            reason(enrollment.create(stolen.clone()).await),
+            "SIGNATURE_INVALID",
+            "and takes nothing of anybody's"
+        );
         enrollment.create(padded.clone()).await.unwrap(); // sent again, it is none of the two
     }
     enrollment.create(study(&others[0])).await.unwrap();
@@ -363,7 +381,11 @@ async fn a_study_has_so_many_entries_and_what_protects_somebody_a_few_more() {
     assert_eq!(filled.record(&enrollment, &revoke, &[]).await, "recorded");
     let (request, by, time, reason) = (new_uuid().unwrap(), Name::root(), now_ms(), name("full").unwrap());
     let close = SetStudyState { study: filled.study, request, by, time, state: State::Closed, reason };
-    assert_ne!(filled.record(&enrollment, &close, &[]).await, "recorded", "the eighth is used up, or it was never open");
+    assert_ne!(
+        filled.record(&enrollment, &close, &[]).await,
+        "recorded",
+        "the eighth is used up, or it was never open"
+    );
     let other = Filled::create(&enrollment, &place).await;
     assert_eq!(other.arm(&enrollment, 0).await, "recorded", "other studies are not affected");
 }
@@ -421,7 +443,8 @@ async fn a_document_that_is_not_recorded_leaves_no_file() {
     for number in 0..5_u8 {
         let other = vec![number; 1 << 20];
         let envelope = sign(&document(request, &other), &[&new_key().unwrap()]);
-        let refused = world.client.consent.clone().publish_document(PublishDocumentRequest { envelope, file: other }).await;
+        let refused =
+            world.client.consent.clone().publish_document(PublishDocumentRequest { envelope, file: other }).await;
         assert_eq!(said(&refused.unwrap_err()).1, "REQUEST_REUSED");
     }
     assert_eq!(files(&folder), before);

@@ -178,7 +178,8 @@ impl Creators {
             return Err(NotNow::NotPermitted);
         }
         let counted = [Some(Counted::Root(root.id())), address.map(|from| Counted::Address(from.to_canonical()))];
-        let full = |of: Counted| self.created.get_with(of, Arc::default).fetch_add(1, Ordering::Relaxed) >= self.per_hour;
+        let full =
+            |of: Counted| self.created.get_with(of, Arc::default).fetch_add(1, Ordering::Relaxed) >= self.per_hour;
         if self.per_hour > 0 && counted.into_iter().flatten().any(full) {
             return Err(NotNow::TooMany);
         }
@@ -198,7 +199,8 @@ fn read(list: &Path) -> Result<Contents, CreatorsError> {
 
 fn parse(contents: &Contents) -> Result<CreatorList, CreatorsError> {
     let text = contents.iter().flatten().copied().collect();
-    let text = String::from_utf8(text).map_err(|_| CreatorsError::Line { line: 1, what: "the list is text (UTF-8)" })?;
+    let text =
+        String::from_utf8(text).map_err(|_| CreatorsError::Line { line: 1, what: "the list is text (UTF-8)" })?;
     CreatorList::parse(&text)
 }
 
@@ -232,7 +234,14 @@ mod tests {
     #[test]
     fn a_line_that_is_none_is_named() {
         let good = root(1).to_string();
-        for bad in ["ed25519:AAAA", "root", "* *", &format!("{good} until"), &format!("{good} until never"), &format!("{good} x")] {
+        for bad in [
+            "ed25519:AAAA",
+            "root",
+            "* *",
+            &format!("{good} until"),
+            &format!("{good} until never"),
+            &format!("{good} x"),
+        ] {
             let error = CreatorList::parse(&format!("{good}\n{bad}\n")).unwrap_err().to_string();
             assert!(error.starts_with("line 2: ") && !error.contains("AAAA"), "{bad}: {error}");
         }

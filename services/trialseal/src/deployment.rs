@@ -89,8 +89,7 @@ impl Deployment {
         let bus = Bus::in_process();
         telling::measure(&bus);
         let instance = "up".to_owned();
-        let wiring =
-            Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance, quota };
+        let wiring = Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance, quota };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let database = data.database("enrollment", &enrollment::PART).await?;
         start(enrollment, wiring.enrollment(database, for_enrollment, vault.clone(), creators)?);

@@ -15,7 +15,8 @@ impl From<NotNow> for Problem {
     fn from(why: NotNow) -> Self {
         match why {
             NotNow::NotPermitted => {
-                let what = "this root key may not create studies here: ask the operator to list it (`trialseal allow-study`)";
+                let what =
+                    "this root key may not create studies here: ask the operator to list it (`trialseal allow-study`)";
                 Problem::new(Code::PermissionDenied, "STUDY_NOT_PERMITTED", what)
             }
             NotNow::TooMany => {

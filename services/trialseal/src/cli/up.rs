@@ -43,7 +43,9 @@ impl Up {
             telling::expose(address, None).await?;
         }
         let (creators, may) = match &studies {
-            Some(list) => (Creators::listed(list).context("--studies")?, format!("the root keys in {}", list.display())),
+            Some(list) => {
+                (Creators::listed(list).context("--studies")?, format!("the root keys in {}", list.display()))
+            }
             None => (Creators::anybody(), "everybody on this machine".to_owned()),
         };
         let mut deployment = Deployment::start_for(&data, port, (creators, quotas.quota())).await?;
