@@ -9,6 +9,9 @@ pub enum AppendError<E> {
     /// The request id was used with another envelope.
     #[error("the request id was used before with another envelope")]
     RequestReused,
+    /// The stream holds as much as its quota allows: `bytes` or `entries`.
+    #[error("the study holds as many {0} as its operator allows")]
+    Quota(&'static str),
     /// The stored journal does not match its own hashes.
     #[error("the stored journal is damaged and is not extended")]
     Broken,

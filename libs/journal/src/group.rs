@@ -1,8 +1,9 @@
 //! One commit group in the making: proposals decided in order, not yet written.
 
 use crate::{
-    Config, Decision, Found, Next, Proposal, ReadError,
+    AppendError, Config, Decision, Found, Next, Proposal, ReadError,
     map::{self, Fresh},
+    quota::{Counted, Quota},
     store::{self, NewEntry, NewFact},
 };
 use seal::{
@@ -13,7 +14,7 @@ use seal::{
     receipt::Receipt,
 };
 use sqlx::AnyConnection;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tlog::merkle::Tree;
 
 /// Where a stream stands.
@@ -23,31 +24,44 @@ pub(crate) struct Tip {
     pub(crate) head: Option<(u64, Hash)>,
     pub(crate) time: u64,
     pub(crate) root: Hash,
+    pub(crate) counted: Counted,
 }
 
 impl Tip {
     /// Reads where a stream stands, checking its last entry.
     pub(crate) async fn load(connection: &mut AnyConnection, row: i64, stream: StreamId) -> Result<Self, ReadError> {
         Ok(match store::last_entry(connection, row, stream).await? {
-            None => Self { row, head: None, time: 0, root: seal::map::EMPTY },
+            None => Self { row, head: None, time: 0, root: seal::map::EMPTY, counted: Counted::default() },
             Some((entry, hash)) => Self {
                 row,
                 head: Some((entry.number, hash)),
                 time: entry.time,
                 root: entry.state_root.unwrap_or(seal::map::EMPTY),
+                counted: Counted::default(),
             },
         })
     }
 
+    /// How many entries the stream has.
+    pub(crate) fn entries(&self) -> u64 {
+        self.head.map_or(0, |(number, _)| number + 1)
+    }
+
+    /// How much of a quota the stream uses, percent.
+    pub(crate) fn percent(&self, quota: &Quota) -> u64 {
+        quota.percent(self.entries(), self.counted.bytes)
+    }
+
     fn next(&self, now: u64) -> Next {
-        let number = self.head.map_or(0, |(number, _)| number + 1);
-        Next { number, time: now.max(self.time) }
+        Next { number: self.entries(), time: now.max(self.time) }
     }
 }
 
 /// What is to be written in one transaction.
 pub(crate) struct Group {
     pub(crate) tips: HashMap<StreamId, Tip>,
+    /// Rows of streams that were made for this group.
+    pub(crate) made: Vec<i64>,
     entries: Vec<NewEntry>,
     hashes: Vec<Hash>,
     facts: Vec<NewFact>,
@@ -62,6 +76,7 @@ impl Group {
     pub(crate) fn new(known: map::Known) -> Self {
         Self {
             tips: HashMap::new(),
+            made: Vec::new(),
             entries: Vec::new(),
             hashes: Vec::new(),
             facts: Vec::new(),
@@ -99,14 +114,20 @@ impl Group {
         config: &Config,
         proposal: Proposal<E>,
         (now, nonce): (u64, [u8; 16]),
-    ) -> Result<Result<usize, E>, ReadError> {
+    ) -> Result<Result<usize, AppendError<E>>, ReadError> {
         let tip = self.tips.get(&proposal.stream).cloned().ok_or(ReadError::NotFound)?;
         let next = tip.next(now);
         let found = proposal.reads.iter().filter_map(|key| Some((*key, self.latest.get(&(tip.row, *key))?.clone())));
         let Decision { facts, restored } = match (proposal.rule)(&Found(found.collect()), next) {
             Ok(decision) => decision,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Err(AppendError::Refused(refusal))),
         };
+        // Only now: how full a study is, is said to those alone who may record this.
+        let in_reserve = config.in_reserve.contains(&proposal.kind);
+        let bytes = tip.counted.bytes.saturating_add(proposal.stored.len() as u64);
+        if let Some(what) = config.quota.exceeded(in_reserve, next.number.saturating_add(1), bytes) {
+            return Ok(Err(AppendError::Quota(what)));
+        }
         let root =
             if config.state_map { self.set_facts(connection, tip.root, &nonce, &facts).await? } else { tip.root };
         let bytes = Entry {
@@ -123,7 +144,10 @@ impl Group {
         .to_bytes();
         let hash = entry::hash(&bytes);
         let place = self.entries.len();
-        self.tips.insert(proposal.stream, Tip { row: tip.row, head: Some((next.number, hash)), time: next.time, root });
+        let mut counted = tip.counted;
+        counted.add(next.number, bytes.len() + proposal.stored.len());
+        let tip = Tip { row: tip.row, head: Some((next.number, hash)), time: next.time, root, counted };
+        self.tips.insert(proposal.stream, tip.clone());
         self.requests.insert((tip.row, proposal.request.0), (proposal.envelope, place));
         self.hashes.push(hash);
         for (key, value) in facts {
@@ -176,6 +200,10 @@ impl Group {
             note: note.clone(),
         });
         let receipts = receipts.collect();
+        // Of streams whose every command was refused nothing is left.
+        let begun: HashSet<i64> = self.tips.values().filter(|tip| tip.head.is_some()).map(|tip| tip.row).collect();
+        let unused: Vec<i64> = self.made.iter().copied().filter(|row| !begun.contains(row)).collect();
+        store::forget(connection, &unused).await?;
         let group = store::add_group(connection, &note, self.hashes.iter().flat_map(|hash| hash.0).collect()).await?;
         store::add_entries(connection, group, self.entries).await?;
         store::add_facts(connection, self.facts).await?;

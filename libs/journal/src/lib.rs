@@ -15,6 +15,7 @@ mod error;
 mod group;
 mod heads;
 mod map;
+mod quota;
 mod read;
 pub mod schema;
 mod store;
@@ -22,6 +23,7 @@ mod trace;
 mod writer;
 
 pub use error::{AppendError, ReadError};
+pub use quota::Quota;
 pub use read::{FactAt, FactProof, Reader, Stored};
 pub use writer::Journal;
 
@@ -48,6 +50,11 @@ pub struct Config {
     pub bus: Bus,
     /// Whose journals these are, as the bus knows them.
     pub service: Service,
+    /// How much each of them may hold.
+    pub quota: Quota,
+    /// The kinds of commands that may use an eighth more than the quota: those that end a right or protect somebody, such
+    /// as a withdrawal, and so must not wait until an operator raises it.
+    pub in_reserve: &'static [&'static str],
 }
 
 /// The facts a rule asked for; what is not there is absent.

@@ -6,7 +6,7 @@ use seal::{
     Hash,
     entry::{Entry, Head},
     fact,
-    id::StreamId,
+    id::{StreamId, Uuid},
     map::{Path, Terminal},
     receipt::Receipt,
 };
@@ -180,6 +180,11 @@ impl Reader {
         };
         let found = store::recorded(&mut connection, row, requests).await?;
         Ok(found.into_iter().map(|recorded| (recorded.request, recorded.number)).collect())
+    }
+
+    /// The SHA-256 of the envelope that was recorded under a request, if one was.
+    pub async fn envelope_of(&self, stream: StreamId, request: Uuid) -> Result<Option<Hash>, ReadError> {
+        store::envelope_of(&mut *self.acquire().await?, stream, request.0).await
     }
 
     /// The receipt of an entry, as it was first handed out.

@@ -4,12 +4,17 @@ use crate::ReadError;
 use database::{Dialect, MAX_VALUES, Statement, signed, unsigned};
 use seal::{Hash, entry::Entry, id::StreamId};
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 /// A stream whose row is locked, and its last entry as it is stored.
 pub(crate) struct Locked {
     pub(crate) row: i64,
     pub(crate) last: Option<Vec<u8>>,
+    /// Whether this transaction made the row: nobody else has seen it, and it may go again.
+    pub(crate) made: bool,
 }
 
 /// Locks the rows of streams until the transaction ends, and reads the last entry of each as it is then: another replica
@@ -24,13 +29,16 @@ pub(crate) async fn lock(
 ) -> Result<HashMap<StreamId, Locked>, ReadError> {
     streams.sort_unstable_by_key(|stream| stream.0.0);
     let new: Vec<&StreamId> = streams.iter().filter(|stream| !known(stream)).collect();
+    let mut made = HashSet::<i64>::new();
     if !new.is_empty() {
         let mut insert = Statement::new("INSERT INTO stream (name) VALUES ");
         insert.rows(new, |row, stream| {
             row.value(stream.0.0.to_vec());
         });
-        insert.push(" ON CONFLICT (name) DO NOTHING");
-        insert.execute(connection).await?;
+        insert.push(" ON CONFLICT (name) DO NOTHING RETURNING id");
+        for row in insert.fetch_all(connection).await? {
+            made.insert(row.try_get("id")?);
+        }
     }
     let mut select = Statement::new("SELECT id, name FROM stream WHERE name IN (");
     select.list(streams.iter().map(|stream| stream.0.0.to_vec())).push(") ORDER BY name").push(dialect.for_update());
@@ -40,7 +48,28 @@ pub(crate) async fn lock(
         .map(|row| Ok((row.try_get("id")?, StreamId(hash(row, "name")?))))
         .collect::<Result<_, ReadError>>()?;
     let mut last = last_bytes(connection, rows.iter().map(|(row, _)| *row)).await?;
-    Ok(rows.into_iter().map(|(row, stream)| (stream, Locked { row, last: last.remove(&row) })).collect())
+    let mut locked = |row| Locked { row, last: last.remove(&row), made: made.contains(&row) };
+    Ok(rows.into_iter().map(|(row, stream)| (stream, locked(row))).collect())
+}
+
+/// Takes away rows of streams that this transaction made and has no entry for.
+pub(crate) async fn forget(connection: &mut AnyConnection, rows: &[i64]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut delete = Statement::new("DELETE FROM stream WHERE id IN (");
+    delete.list(rows.iter().copied()).push(")");
+    delete.execute(connection).await.map(|_| ())
+}
+
+/// The bytes of some of a stream's entries, and of what is stored with them. Their lengths are read, not they.
+pub(crate) async fn bytes(connection: &mut AnyConnection, row: i64, numbers: Range<u64>) -> Result<u64, ReadError> {
+    let sum = sqlx::query_scalar::<_, i64>(
+        "SELECT CAST(COALESCE(SUM(LENGTH(bytes) + LENGTH(stored)), 0) AS BIGINT) FROM entry \
+         WHERE stream = $1 AND number >= $2 AND number < $3",
+    );
+    let sum = sum.bind(row).bind(signed(numbers.start)).bind(signed(numbers.end));
+    Ok(unsigned(sum.fetch_one(connection).await?))
 }
 
 async fn last_bytes(
@@ -111,6 +140,21 @@ pub(crate) async fn recorded(
         }
     }
     Ok(recorded)
+}
+
+/// The envelope that was recorded under a request. One query, whether or not there is such a stream: how long it takes says
+/// nothing about that.
+pub(crate) async fn envelope_of(
+    connection: &mut AnyConnection,
+    stream: StreamId,
+    request: [u8; 16],
+) -> Result<Option<Hash>, ReadError> {
+    let found = sqlx::query(
+        "SELECT request.envelope AS envelope FROM request \
+         WHERE request.stream = (SELECT id FROM stream WHERE name = $1) AND request.request = $2",
+    );
+    let found = found.bind(stream.0.0.to_vec()).bind(request.to_vec()).fetch_optional(connection).await?;
+    found.map(|row| hash(&row, "envelope")).transpose()
 }
 
 /// A fact as an entry set it.

@@ -187,7 +187,7 @@ impl Writer {
     ) -> Result<(Vec<Receipt>, HashMap<StreamId, Tip>), sqlx::Error> {
         if group.is_empty() {
             transaction.roll_back().await;
-            return Ok((Vec::new(), HashMap::new()));
+            return Ok((Vec::new(), group.tips));
         }
         match group.write(&mut transaction, &self.config, now()).await {
             Ok(written) => transaction.commit().await.map(|()| written),
@@ -227,6 +227,7 @@ impl Writer {
         let (mut group, mut before) = (Group::new(known.clone()), Before::new());
         for (stream, (keys, requests)) in wanted {
             let at = locked.remove(&stream).ok_or(ReadError::NotFound)?;
+            group.made.extend(at.made.then_some(at.row));
             match self.prepare(connection, (stream, at), keys, &requests, (&mut group, &mut before)).await {
                 Err(ReadError::Broken) => {
                     tracing::error!(%stream, "the stored journal is damaged and is not extended");
@@ -250,7 +251,9 @@ impl Writer {
         requests: &[[u8; 16]],
         (group, before): (&mut Group, &mut Before),
     ) -> Result<(), ReadError> {
-        let tip = self.tip(connection, stream, locked).await?;
+        let mut tip = self.tip(connection, stream, locked).await?;
+        let of_stream = (tip.row, tip.entries());
+        tip.counted.catch_up(connection, of_stream, &self.config.quota).await?;
         if let Some((number, _)) = tip.head {
             keys.sort_unstable_by_key(|key| key.0);
             keys.dedup();
@@ -275,14 +278,18 @@ impl Writer {
         if let Some(known) = known.filter(|tip| tip.row == row && tip.head.map(|(_, hash)| hash) == last) {
             return Ok(known.clone());
         }
-        let tip = Tip::load(connection, row, stream).await?;
+        let mut tip = Tip::load(connection, row, stream).await?;
         if let Some((number, _)) = tip.head {
             let receipt = read::receipt(connection, row, number).await?;
             receipt.verify(&[self.config.receipt_key.verifier()]).map_err(|_| ReadError::Broken)?;
         }
         // What was acknowledged is gone: the database was put back, or failed over to a copy that lacked it.
         let number = |tip: &Tip| tip.head.map(|(number, _)| number);
-        if known.is_some_and(|known| number(known) > number(&tip)) { Err(ReadError::Broken) } else { Ok(tip) }
+        if known.is_some_and(|known| number(known) > number(&tip)) {
+            return Err(ReadError::Broken);
+        }
+        tip.counted = known.filter(|known| known.row == row).map(|known| known.counted).unwrap_or_default();
+        Ok(tip)
     }
 
     async fn decide_one<E: Send>(
@@ -308,7 +315,7 @@ impl Writer {
         getrandom::fill(&mut nonce).map_err(|_| ReadError::Broken)?;
         Ok(match group.decide(connection, &self.config, proposal, (now(), nonce)).await {
             Ok(Ok(place)) => Outcome::Accepted(place),
-            Ok(Err(refusal)) => Outcome::Refused(AppendError::Refused(refusal)),
+            Ok(Err(error)) => Outcome::Refused(error),
             // A damaged state map is the trouble of its stream alone.
             Err(ReadError::Broken) => Outcome::Refused(AppendError::Broken),
             Err(error) => return Err(error),
@@ -317,12 +324,20 @@ impl Writer {
 
     fn publish(&mut self, tips: HashMap<StreamId, Tip>) {
         for (stream, tip) in tips {
-            if let Some(head) = tip.as_head(stream) {
-                self.reader.known().rows.insert(stream, tip.row);
-                self.heads.learn(head);
-                let trace = trace::publish(&head).and_then(|trace| trace.parse().ok());
-                self.config.bus.publish(Moved { service: self.config.service, head, trace });
+            // Of a stream without an entry nothing is kept: anybody may name one.
+            let Some(head) = tip.as_head(stream) else { continue };
+            let known = self.tips.get(&stream);
+            if known.is_some_and(|known| known.head == tip.head) {
+                self.tips.insert(stream, tip); // more of it may have been counted
+                continue;
             }
+            self.reader.known().rows.insert(stream, tip.row);
+            self.heads.learn(head);
+            let trace = trace::publish(&head).and_then(|trace| trace.parse().ok());
+            self.config.bus.publish(Moved { service: self.config.service, head, trace });
+            let quota = &self.config.quota;
+            let before = known.map_or(0, |known| known.percent(quota));
+            quota.warn((self.config.service, stream), before, tip.percent(quota));
             self.tips.insert(stream, tip);
         }
     }

@@ -99,6 +99,11 @@ impl Call {
     }
 }
 
+/// Where the call being handled comes from, if it came over a connection.
+pub fn caller_address() -> Option<IpAddr> {
+    Call::current().address
+}
+
 /// Takes one call of what the signer is allowed.
 pub(crate) async fn charge_signer(key: Option<KeyId>) -> Result<(), Problem> {
     let call = Call::current();

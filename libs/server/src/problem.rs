@@ -182,6 +182,10 @@ impl<E: Into<Problem>> From<AppendError<E>> for Problem {
         match error {
             AppendError::Refused(refusal) => refusal.into(),
             AppendError::RequestReused => Problem::new(Code::AlreadyExists, "REQUEST_REUSED", said),
+            AppendError::Quota(what) => {
+                let said = format!("{said}; nothing was recorded: ask the operator to raise the study's quota");
+                Problem::new(Code::ResourceExhausted, "STUDY_QUOTA", said).with("what", what)
+            }
             AppendError::Broken => {
                 Problem::new(Code::DataLoss, "STREAM_BROKEN", format!("{said}: an operator must restore it"))
             }

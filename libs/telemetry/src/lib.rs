@@ -21,7 +21,7 @@ mod waiting;
 pub use causes::Causes;
 pub use expose::{expose, prometheus_text};
 pub use meters::{
-    Count, CountBy, Figure, Kind, Level, Meters, Rpc, Size, Span as Duration, State, StateBy, meters, watch,
+    Count, CountBy, Figure, Kind, Level, Meters, Most, Rpc, Size, Span as Duration, State, StateBy, meters, watch,
 };
 pub use start::{Guard, Service, StartError, start};
 pub use trace::{adopt, continued, inject, link, trace_id, traceparent};

@@ -6,7 +6,10 @@ use opentelemetry::{
     metrics::{Counter, Gauge, Histogram, Meter, MeterProvider, NoopMeterProvider, UpDownCounter},
 };
 use std::{
-    sync::{LazyLock, OnceLock},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -60,6 +63,18 @@ impl State {
     /// It is `now`.
     pub fn set(&self, now: u64) {
         self.0.record(now, &[]);
+    }
+}
+
+/// The largest of numbers.
+pub struct Most(Gauge<u64>, AtomicU64);
+
+impl Most {
+    /// One of them is `number`.
+    pub fn raise(&self, number: u64) {
+        if self.1.fetch_max(number, Ordering::Relaxed) < number {
+            self.0.record(number, &[]);
+        }
     }
 }
 
@@ -135,6 +150,8 @@ pub struct Meters {
     pub commit_size: Size,
     /// From taking a group's proposals to its entries being durable.
     pub commit: Span,
+    /// The most of its quota that a study used since this process began, percent.
+    pub quota: Most,
     /// Entries known and in no block yet.
     pub lag: State,
     /// Blocks under the published checkpoint.
@@ -179,6 +196,10 @@ impl Meters {
             queue: level(meter, "trialseal.journal.queue", "{proposal}", "Proposals waiting for a writer"),
             commit_size: Size(size.with_description("Entries of a group").with_boundaries(ENTRIES.to_vec()).build()),
             commit: Span(commit.with_description("To durable").with_boundaries(SECONDS.to_vec()).build()),
+            quota: Most(
+                zero(gauge(meter, "trialseal.journal.quota", "{percent}", "Quota used by the fullest study, percent")),
+                AtomicU64::new(0),
+            ),
             lag: State(zero(gauge(meter, "trialseal.anchoring.lag", "{entry}", "Entries known and in no block"))),
             chain: State(zero(gauge(meter, "trialseal.anchoring.size", "{block}", "Blocks under the checkpoint"))),
             checkpoint: waiting(meter, "trialseal.anchoring.checkpoint.wait", "", "Blocks waiting for a checkpoint"),

@@ -110,6 +110,8 @@ impl Plan<'_> {
             init.arg("--witness").arg(self.url(&format!("witness-{name}")));
         }
         run(init.arg("--tls-ca").arg(certificates.join("ca.pem")));
+        // Tests, demos and benchmarks create studies as they like, each with a root key of its own.
+        fs::write(self.folder.join("studies.txt"), "*\n").expect("the list of who may create studies");
         let mut listed = Vec::new();
         for database in DATABASES {
             let (part, url) = (database.split('_').next().unwrap_or(database), self.postgres.url(database));
@@ -143,6 +145,10 @@ impl Plan<'_> {
         flag("tls-ca", path(self.folder.join("pki/ca.pem")));
         if service != "witness" {
             flag("redis", self.redis.url());
+        }
+        if service == "enrollment" {
+            flag("studies", path(self.folder.join("studies.txt")));
+            flag("studies-per-hour", "0".to_owned());
         }
         if matches!(service, "enrollment" | "capture") {
             flag("vault-database", self.postgres.url("vault"));

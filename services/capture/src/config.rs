@@ -24,4 +24,6 @@ pub struct Config {
     pub vault: Vault,
     /// Where it is told that journals moved.
     pub bus: Bus,
+    /// How much a study may hold here.
+    pub quota: journal::Quota,
 }

@@ -9,7 +9,7 @@ use crate::{
 use journal::{Journal, Reader, Stored};
 use seal::{
     Hash,
-    command::{DefineForms, EraseParticipant, FormInstance, RedactValue, Submission},
+    command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission},
     datapoint::Datapoint,
     dsse::Envelope,
     entry::Entry,
@@ -27,6 +27,9 @@ pub(crate) type Capture = Journal<Refusal>;
 /// The most submissions of one form instance that are read.
 const MAX_CORRECTIONS: u32 = 10_000;
 
+/// What takes something out is recorded beyond the quota as well.
+const IN_RESERVE: &[&str] = &[RedactValue::KIND, EraseParticipant::KIND];
+
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
     journal::Config {
@@ -36,6 +39,8 @@ pub(crate) fn journal(config: &Config) -> journal::Config {
         state_map: false,
         bus: config.bus.clone(),
         service: Service::Capture,
+        quota: config.quota,
+        in_reserve: IN_RESERVE,
     }
 }
 

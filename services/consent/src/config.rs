@@ -18,4 +18,6 @@ pub struct Config {
     pub enrollment: RemoteFacts,
     /// Where it is told that journals moved.
     pub bus: Bus,
+    /// How much a study may hold here.
+    pub quota: journal::Quota,
 }

@@ -3,13 +3,21 @@
 use crate::{Config, domain::Refusal};
 use journal::Journal;
 use objects::{ObjectError, Objects};
-use seal::{Hash, id::Service, sha256};
+use seal::{
+    Hash,
+    command::{AccessData, Payload, RevokeAccess, WithdrawConsent},
+    id::Service,
+    sha256,
+};
 
 /// The largest file of a document.
 pub(crate) const MAX_FILE_BYTES: usize = 8 << 20;
 
 /// The journal as this service keeps it.
 pub(crate) type Consent = Journal<Refusal>;
+
+/// What ends a right, and reads by those who must sign for them, are recorded beyond the quota as well.
+const IN_RESERVE: &[&str] = &[WithdrawConsent::KIND, RevokeAccess::KIND, AccessData::KIND];
 
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
@@ -20,6 +28,8 @@ pub(crate) fn journal(config: &Config) -> journal::Config {
         state_map: true,
         bus: config.bus.clone(),
         service: Service::Consent,
+        quota: config.quota,
+        in_reserve: IN_RESERVE,
     }
 }
 

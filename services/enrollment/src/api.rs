@@ -9,7 +9,10 @@ mod record;
 mod screening;
 mod study;
 
-use crate::store::{Enrollment, LocalFacts, Recorded, Store};
+use crate::{
+    Creators,
+    store::{Enrollment, LocalFacts, Recorded, Store},
+};
 use access::{AccessLog, Caller, Consents, FactSource};
 use journal::{
     Stored,
@@ -38,9 +41,10 @@ pub(crate) fn service(
     store: Store,
     accesses: AccessLog,
     consents: Consents,
+    creators: Creators,
 ) -> EnrollmentServiceServer<Api> {
     let facts = store.facts();
-    let inner = Inner { journal, facts, store, accesses, consents };
+    let inner = Inner { journal, facts, store, accesses, consents, creators };
     EnrollmentServiceServer::new(Api(inner)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
@@ -52,6 +56,7 @@ struct Inner {
     store: Store,
     accesses: AccessLog,
     consents: Consents,
+    creators: Creators,
 }
 
 macro_rules! methods {

@@ -19,4 +19,8 @@ pub struct Config {
     pub vault: vault::Vault,
     /// Where it is told that journals moved.
     pub bus: Bus,
+    /// Who may create studies.
+    pub creators: crate::Creators,
+    /// How much a study may hold here.
+    pub quota: journal::Quota,
 }

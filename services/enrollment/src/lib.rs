@@ -2,11 +2,13 @@
 
 mod api;
 mod config;
+mod creators;
 pub mod domain;
 mod secrets;
 mod store;
 
 pub use config::Config;
+pub use creators::{CreatorList, Creators, CreatorsError};
 
 use access::Member;
 use database::{Migration, Part};
@@ -30,5 +32,5 @@ pub fn open(config: Config) -> Parts {
     let (accesses, consents) = (config.accesses, config.consents);
     let keeper = api::Keeper { facts: store.facts(), store: store.clone(), accesses: accesses.clone() };
     let journals = journal.service(keeper);
-    Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents))
+    Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents, config.creators))
 }

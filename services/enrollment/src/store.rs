@@ -7,7 +7,10 @@ use access::{FactError, FactSource};
 use journal::{Journal, Reader, Stored};
 use seal::{
     Hash,
-    command::Payload,
+    command::{
+        CloseSite, EndDelegation, PauseSite, Payload, RevealAllocation, RevokeKey, RotateKey, SetStudyState, Unblind,
+        WithdrawParticipant,
+    },
     dsse::Envelope,
     entry::{Entry, Head},
     fact::{Fact, Facts, List, Subject},
@@ -25,6 +28,19 @@ pub(crate) type Enrollment = Journal<Refusal>;
 /// Entries read at once.
 const PAGE: u32 = 500;
 
+/// What ends a right, protects a participant or winds a study up is recorded beyond the quota as well.
+const IN_RESERVE: &[&str] = &[
+    WithdrawParticipant::KIND,
+    RevokeKey::KIND,
+    RotateKey::KIND,
+    EndDelegation::KIND,
+    SetStudyState::KIND,
+    PauseSite::KIND,
+    CloseSite::KIND,
+    Unblind::KIND,
+    RevealAllocation::KIND,
+];
+
 /// How the journal is opened.
 pub(crate) fn journal(config: &Config) -> journal::Config {
     journal::Config {
@@ -34,6 +50,8 @@ pub(crate) fn journal(config: &Config) -> journal::Config {
         state_map: true,
         bus: config.bus.clone(),
         service: Service::Enrollment,
+        quota: config.quota,
+        in_reserve: IN_RESERVE,
     }
 }
 

@@ -3,18 +3,20 @@
 mod ask;
 mod bench;
 mod preserve;
+mod up;
 
 use crate::{
+    allow::AllowStudy,
     backup, demo,
-    deployment::{DEFAULT_PORTS, Deployment},
     import::{Import, Mapping, Subjects},
     init::Init,
     key,
     process::{self, PlainBackends, Process},
-    prove, telling, verify,
+    prove, verify,
 };
 use ask::Ask;
 use bench::Bench;
+use up::Up;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -24,7 +26,6 @@ use serde::Serialize;
 use std::{
     fs,
     io::{self, IsTerminal, Write},
-    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
 };
@@ -41,21 +42,13 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run every service and three witnesses in this process.
-    Up {
-        /// The data directory.
-        #[arg(long, default_value = "trialseal-data", env = "TRIALSEAL_DATA")]
-        data: PathBuf,
-        /// The first of seven ports; 0 takes any that are free.
-        #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
-        port: u16,
-        /// Where Prometheus finds the metrics, as plain HTTP under /metrics. Nowhere unless given.
-        #[arg(long, env = "TRIALSEAL_METRICS")]
-        metrics: Option<SocketAddr>,
-    },
+    Up(Up),
     #[command(flatten)]
     Process(Process),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
+    /// Let the holder of a root key create studies: add the key to the list that the enrollment service reads.
+    AllowStudy(AllowStudy),
     /// Bring a service's PostgreSQL database up to this program. Safe while services run, and to run again.
     Migrate {
         /// Whose database.
@@ -291,11 +284,15 @@ impl Cli {
     /// Does what the command line says.
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Up { data, port, metrics } => up(data, port, metrics).await,
+            Command::Up(up) => up.run().await,
             Command::Process(process) => process::run(process).await.map(|()| ExitCode::SUCCESS),
             Command::Init(init) => {
                 let folder = init.run()?;
-                println!("keys, policy.txt and endpoints.json are in {}", folder.display());
+                println!("keys, policy.txt, endpoints.json and studies.txt are in {}", folder.display());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::AllowStudy(allow) => {
+                println!("{}", allow.run()?);
                 Ok(ExitCode::SUCCESS)
             }
             Command::Migrate { part, database, grant_to, plain } => {
@@ -367,40 +364,6 @@ fn log(level: &str) {
 fn print<T: Serialize>(json: bool, value: &T, readable: impl Fn(&T) -> String) -> Result<()> {
     let text = if json { serde_json::to_string_pretty(value)? + "\n" } else { readable(value) };
     io::stdout().write_all(text.as_bytes()).context("standard output")
-}
-
-async fn up(data: PathBuf, port: u16, metrics: Option<SocketAddr>) -> Result<ExitCode> {
-    // Who runs everything on a laptop does not want a line for every call.
-    let service = telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
-    let telling = telling::begin(&service)?;
-    if let Some(address) = metrics {
-        telling::expose(address, None).await?;
-    }
-    let mut deployment = Deployment::start(&data, port).await?;
-    let endpoints = &deployment.endpoints;
-    println!("trialseal is up, data in {}", data.display());
-    for (name, url) in [
-        ("enrollment", &endpoints.enrollment),
-        ("consent", &endpoints.consent),
-        ("capture", &endpoints.capture),
-        ("anchoring", &endpoints.anchoring),
-    ] {
-        println!("  {name:<11} {url}");
-    }
-    for url in &endpoints.witnesses {
-        println!("  witness     {url}");
-    }
-    println!("policy in {}, stop with Ctrl-C", data.join("policy.txt").display());
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-        error = deployment.failed() => return Err(error),
-    }
-    println!("stopping");
-    deployment.stop().await;
-    telling.finish().await;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn run_key(command: &KeyCommand) -> Result<ExitCode> {

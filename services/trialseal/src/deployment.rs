@@ -13,6 +13,8 @@ use access::{Gatekeeper, ServiceToken};
 use anyhow::{Context, Result};
 use bus::Bus;
 use client::Endpoints;
+use enrollment::Creators;
+use journal::Quota;
 use objects::Objects;
 use seal::id::Service;
 use server::{bind, serve};
@@ -43,8 +45,14 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Starts everything on the data in `folder`. Ports are `ports`, `ports` + 1 …; 0 takes any that are free.
+    /// Starts everything on the data in `folder`. Ports are `ports`, `ports` + 1 …; 0 takes any that are free. Whoever
+    /// reaches it, which is who works on this machine, may create studies.
     pub async fn start(folder: &Path, ports: u16) -> Result<Self> {
+        Self::start_for(folder, ports, (Creators::anybody(), Quota::default())).await
+    }
+
+    /// As [`Deployment::start`], with studies created by `creators` only, each within a quota.
+    pub async fn start_for(folder: &Path, ports: u16, (creators, quota): (Creators, Quota)) -> Result<Self> {
         let data = DataDir::open(folder)?;
         let [enrollment, consent, capture, anchoring, witnesses @ ..] = listeners(ports).await?;
         let url = |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
@@ -80,11 +88,11 @@ impl Deployment {
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
         let bus = Bus::in_process();
         telling::measure(&bus);
-        let wiring =
-            Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance: "up".to_owned() };
+        let instance = "up".to_owned();
+        let wiring = Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance, quota };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;
         let database = data.database("enrollment", &enrollment::PART).await?;
-        start(enrollment, wiring.enrollment(database, for_enrollment, vault.clone())?);
+        start(enrollment, wiring.enrollment(database, for_enrollment, vault.clone(), creators)?);
         let documents = Objects::folder(&data.file("documents"))?;
         let database = data.database("consent", &consent::PART).await?;
         start(consent, wiring.consent(database, documents, for_consent)?);

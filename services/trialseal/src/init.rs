@@ -1,6 +1,10 @@
-//! `trialseal init`: the keys of a deployment of many processes, one folder for each service, and its policy.
+//! `trialseal init`: the keys of a deployment of many processes, one folder for each service, its policy, and the list of
+//! those who may create studies.
 
-use crate::keys::{self, KeyDir, WITNESSES};
+use crate::{
+    allow::EMPTY_LIST,
+    keys::{self, KeyDir, WITNESSES},
+};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use client::{Endpoints, TlsFiles};
@@ -58,7 +62,8 @@ impl Init {
     }
 }
 
-/// Makes the keys that are missing below `folder`/keys, and writes policy.txt and endpoints.json.
+/// Makes the keys that are missing below `folder`/keys, and writes policy.txt and endpoints.json; and studies.txt, which
+/// lets nobody create studies, if there is none.
 pub fn make(folder: &Path, name: &str, endpoints: &Endpoints) -> Result<()> {
     let of = |service: &str| KeyDir::open(folder.join("keys").join(service));
     let (enrollment, consent, capture) = (of("enrollment")?, of("consent")?, of("capture")?);
@@ -78,6 +83,10 @@ pub fn make(folder: &Path, name: &str, endpoints: &Endpoints) -> Result<()> {
     let receipts: Vec<_> = receipts.iter().map(SignerKey::verifier).collect();
     let policy = keys::policy(&anchoring.chain(name)?.verifier(), &witnesses, &receipts, endpoints);
     write(&folder.join("policy.txt"), policy.as_bytes())?;
+    let studies = folder.join("studies.txt");
+    if !studies.exists() {
+        write(&studies, EMPTY_LIST.as_bytes())?;
+    }
     write(&folder.join("endpoints.json"), serde_json::to_string_pretty(endpoints)?.as_bytes())
 }
 

@@ -1,5 +1,6 @@
 //! The one binary, as a library: what `trialseal` does, so that tests can do it too.
 
+pub mod allow;
 pub mod audit;
 pub mod backup;
 pub mod bench;

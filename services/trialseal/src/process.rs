@@ -1,8 +1,10 @@
 //! One service as a process of its own: the same code as in `trialseal up`, with its surroundings told by flags.
 
 mod args;
+mod quotas;
 
 pub use args::{PlainBackends, Process};
+pub use quotas::Quotas;
 
 use crate::{
     keys::KeyDir,
@@ -14,6 +16,7 @@ use anyhow::{Context, Result};
 use args::Common;
 use bus::{Bus, Rate, RateLimits, Trust};
 use database::{Database, Part};
+use enrollment::Creators;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Parts, bind, serve, serve_tls};
@@ -60,7 +63,9 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
     match process {
         Process::Enrollment(it) => {
             let vault = vault(process.common(), &keys, &it.vault_database).await?;
-            wiring()?.enrollment(open(&enrollment::PART).await?, receipt_key(&keys, Service::Enrollment)?, vault)
+            let creators = creators(it.studies.as_deref())?.at_most(it.studies_per_hour);
+            let (database, key) = (open(&enrollment::PART).await?, receipt_key(&keys, Service::Enrollment)?);
+            wiring()?.enrollment(database, key, vault, creators)
         }
         Process::Consent(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
@@ -95,7 +100,16 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
     telling::measure(&bus);
     let allowance = allowance(process, &bus);
     let instance = process.common().instance.clone();
-    Ok(Wiring { peers: process.peers(), services, identity, gatekeeper, bus, allowance, instance })
+    let (peers, quota) = (process.peers(), process.quota());
+    Ok(Wiring { peers, services, identity, gatekeeper, bus, allowance, instance, quota })
+}
+
+/// Who may create studies. What everybody can reach is open to nobody until the operator says to whom.
+fn creators(studies: Option<&Path>) -> Result<Creators> {
+    match studies {
+        Some(list) => Creators::listed(list).context("--studies"),
+        None => Ok(Creators::nobody()),
+    }
 }
 
 /// Without Redis the processes ask each other, again and again.

@@ -5,6 +5,8 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
+use enrollment::Creators;
+use journal::Quota;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Checked, Parts};
@@ -48,6 +50,8 @@ pub struct Wiring {
     pub allowance: Option<Arc<dyn Allowance>>,
     /// Who this process is among the replicas of its service.
     pub instance: String,
+    /// How much a study may hold at each service.
+    pub quota: Quota,
 }
 
 impl Wiring {
@@ -71,7 +75,13 @@ impl Wiring {
     }
 
     /// The enrollment service.
-    pub fn enrollment(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
+    pub fn enrollment(
+        &self,
+        database: Database,
+        receipt_key: Arc<SignerKey>,
+        vault: Vault,
+        creators: Creators,
+    ) -> Result<Parts> {
         let consent = self.channel(Service::Consent)?;
         let databases = [("enrollment.database", database.clone()), ("vault.database", vault.database().clone())];
         let config = enrollment::Config {
@@ -82,6 +92,8 @@ impl Wiring {
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
             bus: self.bus.clone(),
+            creators,
+            quota: self.quota,
         };
         Ok(self.at_the_door(ready_with(enrollment::open(config), databases)))
     }
@@ -96,6 +108,7 @@ impl Wiring {
             anchored_within_ms: ANCHORED_WITHIN_MS,
             enrollment: self.enrollment_facts()?,
             bus: self.bus.clone(),
+            quota: self.quota,
         };
         Ok(self.at_the_door(ready_with(consent::open(config), databases)))
     }
@@ -112,6 +125,7 @@ impl Wiring {
             consent_channel: self.channel(Service::Consent)?,
             vault,
             bus: self.bus.clone(),
+            quota: self.quota,
         };
         Ok(self.at_the_door(ready_with(capture::open(config), databases)))
     }

@@ -6,7 +6,7 @@
 use bus::Bus;
 use database::Part;
 use futures_util::future::join_all;
-use journal::{AppendError, Config, Decision, Journal, Proposal};
+use journal::{AppendError, Config, Decision, Journal, Proposal, Quota};
 use seal::{
     Hash,
     entry::{self, Entry},
@@ -30,6 +30,7 @@ use testbed::postgres::Postgres;
 use tlog::key::{Algorithm, SignerKey};
 
 mod postgres;
+mod quota;
 mod restored;
 
 type Refusal = &'static str;
@@ -51,6 +52,8 @@ fn config(database: database::Database) -> Config {
         state_map: true,
         bus: Bus::in_process(),
         service: Service::Capture,
+        quota: Quota::NONE,
+        in_reserve: &["protecting"],
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     store::MAX_FILE_BYTES,
 };
 use access::{Caller, FactSource};
-use journal::{Decision, Proposal, api::receipt_message};
+use journal::{AppendError, Decision, Proposal, api::receipt_message};
 use proto::{consent as pb, types::Receipt};
 use seal::{
     command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
@@ -50,9 +50,10 @@ impl Inner {
     /// before passes: the journal answers it.
     async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<(), Problem> {
         let (command, stream) = (&received.command, received.stream(Service::Consent));
-        let recorded = self.journal.reader().recorded(stream, &[command.request().0]).await?;
-        if !recorded.is_empty() {
-            return Ok(());
+        match self.journal.reader().envelope_of(stream, command.request()).await? {
+            Some(before) if before == received.hash => return Ok(()),
+            Some(_) => return Err(AppendError::<Refusal>::RequestReused.into()),
+            None => {}
         }
         let study = command.study();
         let (_, mut facts) = self.enrollment.facts(study, &command.needs_enrollment(&received.envelope)).await?;

@@ -1,8 +1,31 @@
 //! Refusals of the domain as clients see them.
 
-use crate::domain::{Refusal, stage_name, state_name};
+use crate::{
+    creators::NotNow,
+    domain::{Refusal, stage_name, state_name},
+};
 use server::{Problem, consent_reason};
+use std::time::Duration;
 use tonic::Code;
+
+/// When it is worth asking again for leave that was used up.
+const LATER: Duration = Duration::from_secs(3_600);
+
+impl From<NotNow> for Problem {
+    fn from(why: NotNow) -> Self {
+        match why {
+            NotNow::NotPermitted => {
+                let what =
+                    "this root key may not create studies here: ask the operator to list it (`trialseal allow-study`)";
+                Problem::new(Code::PermissionDenied, "STUDY_NOT_PERMITTED", what)
+            }
+            NotNow::TooMany => {
+                let what = "this root key or address created as many studies within the hour as it may";
+                Problem::new(Code::ResourceExhausted, "RATE_LIMITED", what).retry_after(LATER)
+            }
+        }
+    }
+}
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {

@@ -3,7 +3,7 @@
 use super::Inner;
 use crate::domain::{self, Next, Refusal, Rule};
 use access::FactSource;
-use journal::{Decision, Proposal, api::receipt_message};
+use journal::{AppendError, Decision, Proposal, api::receipt_message};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     MAX_DECISION_USE_MS,
@@ -13,7 +13,10 @@ use seal::{
     fact::{Fact, Facts},
     id::{Name, Service, Uuid},
 };
-use server::{Problem, Received, now_ms, receive};
+use server::{Problem, Received, caller_address, now_ms, receive};
+
+/// The largest envelope of a `create-study`, which is tiny: it comes from somebody who is nobody in any study yet.
+const MAX_CREATE_STUDY_BYTES: usize = 16 << 10;
 
 impl Inner {
     /// Records a command as it was received.
@@ -55,9 +58,10 @@ impl Inner {
     /// was recorded before: the journal then answers with the first receipt, and decides nothing anew.
     pub(super) async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<Foreseen, Problem> {
         let (command, stream) = (&received.command, received.stream(Service::Enrollment));
-        let before = self.store.reader().recorded(stream, &[command.request().0]).await?;
-        if !before.is_empty() {
-            return Ok(Foreseen::RecordedBefore);
+        match self.store.reader().envelope_of(stream, command.request()).await? {
+            Some(before) if before == received.hash => return Ok(Foreseen::RecordedBefore),
+            Some(_) => return Err(AppendError::<Refusal>::RequestReused.into()),
+            None => {}
         }
         let (head, facts) = self.facts.facts(command.study(), &command.needs(&received.envelope)).await?;
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
@@ -66,11 +70,20 @@ impl Inner {
     }
 
     pub(super) async fn create_study(&self, request: pb::CreateStudyRequest) -> Result<Receipt, Problem> {
-        let received = receive::<CreateStudy>(request.envelope).await?;
-        match received.command.rules {
-            None | Some(0..RULES) => Err(Refusal::RulesOutdated.into()),
-            Some(_) => self.append(received, None, None).await,
+        if request.envelope.len() > MAX_CREATE_STUDY_BYTES {
+            return Err(Problem::field("MALFORMED", "envelope", "a create-study is at most 16 KiB"));
         }
+        let received = receive::<CreateStudy>(request.envelope).await?;
+        // Who has not shown that the root key is theirs learns nothing of it, and takes nothing of what it may create.
+        received.envelope.verify(&received.command.root_key)?;
+        let (stream, request) = (received.stream(Service::Enrollment), received.command.request);
+        if self.store.reader().envelope_of(stream, request).await? != Some(received.hash) {
+            if matches!(received.command.rules, None | Some(0..RULES)) {
+                return Err(Refusal::RulesOutdated.into());
+            }
+            self.creators.take(&received.command.root_key, caller_address(), now_ms())?;
+        }
+        self.append(received, None, None).await
     }
 }
 

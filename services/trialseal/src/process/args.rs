@@ -1,8 +1,10 @@
 //! The flags of the processes. Each can be said by an environment variable instead.
 
+use super::Quotas;
 use crate::{deployment::DEFAULT_PORTS, wiring::Peers};
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
+use journal::Quota;
 use server::Limits;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -114,6 +116,15 @@ pub(super) struct Shared {
 pub struct Enrollment {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    quotas: Quotas,
+    /// The file that lists the root keys that may create studies, read again when it changes: see `trialseal allow-study`.
+    /// Nobody may unless given.
+    #[arg(long, env = "TRIALSEAL_STUDIES")]
+    pub(super) studies: Option<PathBuf>,
+    /// How many studies each root key, and each address, may create within an hour; 0: as many as they like.
+    #[arg(long, env = "TRIALSEAL_STUDIES_PER_HOUR", default_value_t = 100)]
+    pub(super) studies_per_hour: u32,
     /// The database of the participants' keys; capture shares it.
     #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
     pub(super) vault_database: String,
@@ -127,6 +138,8 @@ pub struct Enrollment {
 pub struct Consent {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    quotas: Quotas,
     /// Where the documents' files are: file:///folder or s3://bucket/prefix.
     #[arg(long, env = "TRIALSEAL_OBJECTS")]
     pub(super) objects: String,
@@ -140,6 +153,8 @@ pub struct Consent {
 pub struct Capture {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    quotas: Quotas,
     /// The database of the participants' keys; enrollment shares it.
     #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
     pub(super) vault_database: String,
@@ -220,6 +235,16 @@ impl Process {
             | Process::Capture(Capture { shared, .. })
             | Process::Anchoring(Anchoring { shared, .. }) => Some(shared),
             Process::Witness(_) => None,
+        }
+    }
+
+    /// How much a study may hold; anchoring and witnesses record nothing of studies.
+    pub(super) fn quota(&self) -> Quota {
+        match self {
+            Process::Enrollment(Enrollment { quotas, .. })
+            | Process::Consent(Consent { quotas, .. })
+            | Process::Capture(Capture { quotas, .. }) => quotas.quota(),
+            Process::Anchoring(_) | Process::Witness(_) => Quota::NONE,
         }
     }
 

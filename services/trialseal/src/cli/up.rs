@@ -1,0 +1,78 @@
+//! `trialseal up`.
+
+use crate::{
+    deployment::{DEFAULT_PORTS, Deployment},
+    process::Quotas,
+    telling,
+};
+use anyhow::{Context, Result};
+use clap::Args;
+use enrollment::Creators;
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Flags of `trialseal up`.
+#[derive(Args)]
+pub(super) struct Up {
+    /// The data directory.
+    #[arg(long, default_value = "trialseal-data", env = "TRIALSEAL_DATA")]
+    data: PathBuf,
+    /// The first of seven ports; 0 takes any that are free.
+    #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
+    port: u16,
+    /// Where Prometheus finds the metrics, as plain HTTP under /metrics. Nowhere unless given.
+    #[arg(long, env = "TRIALSEAL_METRICS")]
+    metrics: Option<SocketAddr>,
+    /// The file that lists the root keys that may create studies, read again when it changes: see `trialseal allow-study`.
+    /// Everybody on this machine may unless given.
+    #[arg(long, env = "TRIALSEAL_STUDIES")]
+    studies: Option<PathBuf>,
+    #[command(flatten)]
+    quotas: Quotas,
+}
+
+impl Up {
+    /// Runs until it is told to stop.
+    pub(super) async fn run(self) -> Result<ExitCode> {
+        let Self { data, port, metrics, studies, quotas } = self;
+        // Who runs everything on a laptop does not want a line for every call.
+        let service =
+            telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
+        let telling = telling::begin(&service)?;
+        if let Some(address) = metrics {
+            telling::expose(address, None).await?;
+        }
+        let (creators, may) = match &studies {
+            Some(list) => {
+                (Creators::listed(list).context("--studies")?, format!("the root keys in {}", list.display()))
+            }
+            None => (Creators::anybody(), "everybody on this machine".to_owned()),
+        };
+        let mut deployment = Deployment::start_for(&data, port, (creators, quotas.quota())).await?;
+        let endpoints = &deployment.endpoints;
+        println!("trialseal is up, data in {}", data.display());
+        for (name, url) in [
+            ("enrollment", &endpoints.enrollment),
+            ("consent", &endpoints.consent),
+            ("capture", &endpoints.capture),
+            ("anchoring", &endpoints.anchoring),
+        ] {
+            println!("  {name:<11} {url}");
+        }
+        for url in &endpoints.witnesses {
+            println!("  witness     {url}");
+        }
+        println!("studies may be created by {may}");
+        println!("policy in {}, stop with Ctrl-C", data.join("policy.txt").display());
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+            error = deployment.failed() => return Err(error),
+        }
+        println!("stopping");
+        deployment.stop().await;
+        telling.finish().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
