@@ -4,7 +4,7 @@
 
 mod support;
 
-use client::{Client, ClientError, Endpoints, new_key, new_uuid, now_ms};
+use client::{Client, ClientError, Endpoints, new_key, new_study, new_uuid, now_ms};
 use futures_util::{StreamExt, stream};
 use proto::{consent::PublishDocumentRequest, enrollment::CreateStudyRequest, types::Receipt};
 use seal::{
@@ -149,12 +149,13 @@ fn creating(study: Uuid, request: Uuid, root: &SecretKey) -> CreateStudy {
         name: name("S").unwrap(),
         root_key,
         rules: Some(RULES),
+        tokens: false,
     }
 }
 
 /// The envelope that creates a new study of `root`.
 fn study(root: &SecretKey) -> Vec<u8> {
-    sign(&creating(new_uuid().unwrap(), new_uuid().unwrap(), root), &[root])
+    sign(&creating(new_study(&root.public()).unwrap(), new_uuid().unwrap(), root), &[root])
 }
 
 /// What a process says in its log until it listens.
@@ -194,7 +195,7 @@ async fn leave_comes_and_goes_with_the_file_and_a_recorded_study_keeps_its_recei
     assert_eq!(reason(enrollment.create(study(&sponsor)).await), "STUDY_NOT_PERMITTED");
     place.allow(&sponsor, &["--until", "9999-12-30"]);
     enrollment.until_permitted(&sponsor, true).await;
-    let (planned, request) = (new_uuid().unwrap(), new_uuid().unwrap());
+    let (planned, request) = (new_study(&sponsor.public()).unwrap(), new_uuid().unwrap());
     let recorded = sign(&creating(planned, request, &sponsor), &[&sponsor]);
     let receipt = enrollment.create(recorded.clone()).await.unwrap();
 
@@ -324,7 +325,8 @@ struct Filled {
 
 impl Filled {
     async fn create(enrollment: &Enrollment, place: &Place) -> Self {
-        let (study, root) = (new_uuid().unwrap(), new_key().unwrap());
+        let root = new_key().unwrap();
+        let study = new_study(&root.public()).unwrap();
         place.allow(&root, &[]);
         let created = Self { study, root };
         let late = Instant::now() + PATIENCE;
@@ -365,7 +367,16 @@ async fn a_study_has_so_many_entries_and_what_protects_somebody_a_few_more() {
     let (filled, actor) = (Filled::create(&enrollment, &place).await, new_key().unwrap());
     let register = |key: &SecretKey| {
         let (request, by, time, kind) = (new_uuid().unwrap(), Name::root(), now_ms(), ActorKind::Person);
-        RegisterActor { study: filled.study, request, by, time, actor: name("nurse").unwrap(), kind, key: key.public() }
+        RegisterActor {
+            study: filled.study,
+            request,
+            by,
+            time,
+            actor: name("nurse").unwrap(),
+            kind,
+            key: key.public(),
+            site: None,
+        }
     };
     assert_eq!(filled.record(&enrollment, &register(&actor), &[&actor]).await, "recorded");
     for arm in 0..6 {
@@ -380,7 +391,7 @@ async fn a_study_has_so_many_entries_and_what_protects_somebody_a_few_more() {
     let revoke = RevokeKey { study: filled.study, request, by, time, key: actor.public().id(), reason };
     assert_eq!(filled.record(&enrollment, &revoke, &[]).await, "recorded");
     let (request, by, time, reason) = (new_uuid().unwrap(), Name::root(), now_ms(), name("full").unwrap());
-    let close = SetStudyState { study: filled.study, request, by, time, state: State::Closed, reason };
+    let close = SetStudyState { study: filled.study, request, by, time, state: State::Closed, reason, seen: None };
     assert_ne!(
         filled.record(&enrollment, &close, &[]).await,
         "recorded",

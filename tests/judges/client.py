@@ -23,15 +23,29 @@ from trialseal.consent.v1 import consent_pb2, consent_pb2_grpc  # noqa: E402
 from trialseal.enrollment.v1 import enrollment_pb2, enrollment_pb2_grpc  # noqa: E402
 
 YEAR = 365 * 24 * 3600 * 1000
-STUDY = str(uuid.uuid4())
 
 
 class Key:
     def __init__(self) -> None:
         self.secret = Ed25519PrivateKey.generate()
         raw = self.secret.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.raw = raw
         self.text = "ed25519:" + base64.b64encode(raw).decode()
         self.id = "ed25519:" + hashlib.sha256(b"trialseal/key@v1 ed25519\n" + raw).hexdigest()
+
+
+def study_of(root_key: Key) -> str:
+    """A study's identifier under rules 3: made of its root key."""
+    tag = os.urandom(4)
+    label = b"trialseal/study-id@v1 sha256\n" + (3).to_bytes(4, "big")
+    made = bytearray(tag + hashlib.sha256(label + tag + root_key.raw).digest()[:12])
+    made[6] = made[6] & 0x0F | 0x80
+    made[8] = made[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(made)))
+
+
+ROOT_KEY = Key()
+STUDY = study_of(ROOT_KEY)
 
 
 def now() -> int:
@@ -89,7 +103,7 @@ def set_up(enrollment, root_key: Key, nurse: Key) -> None:
         return envelope(command, "root", keys, **fields)
 
     send, pb = enrollment, enrollment_pb2
-    request = signed("create-study", [root_key], name="PYTHON-01", root_key=root_key.text, rules=2)
+    request = signed("create-study", [root_key], name="PYTHON-01", root_key=root_key.text, rules=3)
     send.CreateStudy(pb.CreateStudyRequest(envelope=request))
     protocol = hashlib.sha256(b"a protocol").hexdigest()
     request = signed("add-protocol-version", [root_key], version="1", document=protocol, effective=now(), approval=APPROVAL)
@@ -116,11 +130,11 @@ def main() -> None:
     consent = consent_pb2_grpc.ConsentServiceStub(channels["consent"])
     capture = capture_pb2_grpc.CaptureServiceStub(channels["capture"])
     anchoring = anchoring_pb2_grpc.AnchoringServiceStub(channels["anchoring"])
-    root_key, nurse, patient = Key(), Key(), Key()
+    root_key, nurse, patient = ROOT_KEY, Key(), Key()
     set_up(enrollment, root_key, nurse)
 
     participant = "P-" + base64.b32encode(os.urandom(10)).decode()
-    request = envelope("enrol-participant", "nurse", [nurse], participant=participant, site="901", key=patient.text)
+    request = envelope("enrol-participant", "nurse", [nurse, patient], participant=participant, site="901", key=patient.text)
     enrollment.EnrolParticipant(enrollment_pb2.EnrolParticipantRequest(envelope=request))
     icf = {"document": "ICF", "version": "1", "language": "en"}
     file = b"a consent form"

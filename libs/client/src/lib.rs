@@ -9,7 +9,7 @@ mod screening;
 pub use command::Command;
 pub use endpoints::{Endpoints, OwnFiles, TlsFiles};
 pub use form::{SignedForm, sign_form};
-pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_uuid, random};
+pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_study, new_uuid, random};
 pub use screening::{SignedScreening, sign_screening};
 
 use channel::{AddressError, Channel, http::Http};

@@ -1,8 +1,9 @@
 //! Randomness from the operating system.
 
 use seal::{
+    command::RULES,
     id::{Name, Uuid},
-    key::SecretKey,
+    key::{PublicKey, SecretKey},
 };
 use zeroize::Zeroizing;
 
@@ -26,6 +27,11 @@ pub fn new_key() -> Result<SecretKey, NoRandomness> {
 /// A new identifier of a study or request.
 pub fn new_uuid() -> Result<Uuid, NoRandomness> {
     random().map(Uuid::from_random)
+}
+
+/// A new identifier of a study under the present rules, bound to its root key.
+pub fn new_study(root_key: &PublicKey) -> Result<Uuid, NoRandomness> {
+    Ok(Uuid::of_study(root_key, random()?, RULES))
 }
 
 /// A new participant's pseudonym: `P-` and 80 random bits in base32.

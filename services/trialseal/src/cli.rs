@@ -205,6 +205,14 @@ enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print a new identifier for a study of this root key. Others cannot take it.
+    Study {
+        /// The root key's file.
+        file: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the public key of a key file.
     Show {
         /// The file.
@@ -370,6 +378,11 @@ fn run_key(command: &KeyCommand) -> Result<ExitCode> {
     let (key, json) = match command {
         KeyCommand::New { file, json } => (key::generate(file)?, json),
         KeyCommand::Show { file, json } => (key::read(file)?, json),
+        KeyCommand::Study { file, json } => {
+            let study = client::new_study(&key::read(file)?.public())?;
+            print(*json, &serde_json::json!({ "study": study }), |_| format!("{study}\n"))?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     let public = key.public();
     let shown = serde_json::json!({ "public_key": public, "key_id": public.id() });

@@ -1,7 +1,7 @@
 //! A synthetic study, set up over gRPC: for the demo, the benchmark and tests. Everything in it is made up.
 
 use anyhow::Result;
-use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, random};
+use client::{Access, Client, Reader, new_key, new_pseudonym, new_study, new_uuid, now_ms};
 use seal::{
     command::{
         ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, Collected, CreateStudy, DefineForms,
@@ -60,7 +60,7 @@ impl Study {
     pub async fn create(client: &Client, title: &str) -> Result<Self> {
         let root_key = new_key()?;
         let study = Self {
-            id: Uuid::of_study(&root_key.public(), random()?, RULES),
+            id: new_study(&root_key.public())?,
             root: Actor { name: Name::root(), key: root_key },
             investigator: Actor { name: name("dr-imani")?, key: new_key()? },
             coordinator: Actor { name: name("coordinator-lund")?, key: new_key()? },

@@ -3,7 +3,7 @@
 
 use crate::*;
 use seal::{
-    command::{Assent, GrantAccess, Payload},
+    command::{Assent, GrantAccess},
     moment::{MAX_AGE_MS, MAX_LATE_AGE_MS, Untimely},
     text::Hex,
 };
