@@ -5,6 +5,7 @@ mod config;
 pub mod domain;
 mod secrets;
 mod store;
+mod work;
 
 pub use config::Config;
 
