@@ -17,7 +17,7 @@ use seal::{
     sha256,
 };
 use server::PAGE_BYTES;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tlog::key::{Algorithm, SignerKey};
 use vault::{MasterKey, Vault};
