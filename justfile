@@ -25,12 +25,52 @@ test: venv
 venv:
     python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) sh -c "apt-get update && apt-get install --yes python3-venv"
 
-# Format, lints, licences, bans and sources. Installs cargo-deny from crates.io if it is missing.
+# Format, lints, licences, bans, sources and advisories. Installs cargo-deny from crates.io if it is missing.
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
     command -v cargo-deny || cargo install --locked cargo-deny
     cargo deny check licenses bans sources
+    just advisories
+
+# Yanked versions, and known vulnerabilities by the RustSec advisory database. Where it cannot be fetched, ADVISORY_DB names a clone of it;
+# without either, vulnerabilities are NOT looked for, which is said, and is a failure if REQUIRE_ADVISORIES is set.
+advisories:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    source=https://github.com/RustSec/advisory-db
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    # Whatever it is made of, the database of this run is this run's: cargo-deny clones from `source`, git redirects it.
+    sed "s|^\[advisories\]\$|&\ndb-path = \"$work/databases\"|" deny.toml > "$work/deny.toml"
+    clone_from() { export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$1.insteadOf" GIT_CONFIG_VALUE_0="$source"; }
+    check() { cargo deny --config "$work/deny.toml" check advisories; }
+    if [ -n "${ADVISORY_DB:-}" ]; then
+        age=$(( ($(date +%s) - $(git -C "$ADVISORY_DB" log -1 --format=%ct)) / 86400 ))
+        [ "$age" -le 90 ] || { echo "ADVISORY_DB: its newest advisory is $age days old: bring a newer clone" >&2; exit 1; }
+        clone_from "$(realpath "$ADVISORY_DB")"
+        check
+    elif GIT_TERMINAL_PROMPT=0 timeout 20 git ls-remote --exit-code "$source" HEAD > "$work/reached" 2>&1; then
+        check
+    else
+        missing() {
+            echo "!! NO ADVISORY DATABASE: known vulnerabilities of dependencies were NOT looked for." >&2
+            echo "!! $source cannot be reached; set ADVISORY_DB to a folder with a clone of it." >&2
+        }
+        missing
+        [ -z "${REQUIRE_ADVISORIES:-}" ] || exit 1
+        # cargo-deny looks for yanked versions only with a database that has an advisory: one about no crate stands in.
+        advisory="$work/stand-in/crates/no-such-crate/RUSTSEC-2020-9999.md"
+        mkdir -p "$(dirname "$advisory")"
+        printf '```toml\n[advisory]\nid = "RUSTSEC-2020-9999"\npackage = "no-such-crate"\ndate = "2020-01-01"\n\n[versions]\npatched = []\n```\n\n# Stands in for a database\n\nNo crate has this name.\n' > "$advisory"
+        git init -q -b main "$work/stand-in"
+        git -C "$work/stand-in" add .
+        git -C "$work/stand-in" -c user.name=stand-in -c user.email=stand-in@trialseal.example commit -q -m "No advisories"
+        clone_from "$work/stand-in"
+        check > "$work/output" 2>&1 || { cat "$work/output" >&2; exit 1; }
+        echo "no dependency is a yanked version" >&2
+        missing
+    fi
 
 # How fast this machine captures.
 bench *arguments:

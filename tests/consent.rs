@@ -467,7 +467,7 @@ async fn a_value_entered_by_mistake_is_taken_out_by_two_persons() {
         study: world.study.id.to_string(),
         instance: instance(participant, "VISIT"),
         item: "COMMENT".to_owned(),
-        repeat: String::new(),
+        ..GetItemHistoryRequest::default()
     };
     assert!(world.client.capture.clone().get_item_history(coordinator.request(request)).await.is_err());
     let report = verify::verify(&world.bundle(entry, "COMMENT").await, &world.policy());
@@ -488,7 +488,11 @@ async fn an_erased_participants_values_are_gone_and_every_other_proof_stands() {
     let others = submit(&world, other, "VISIT", 0).await.unwrap();
     let officer = person(&world, "privacy-officer", &[Task::Erase], &world.site).await;
     let reader = world.study.reads(&officer);
-    let list = ListEntriesRequest { study: world.study.id.to_string(), participant: participant.name.to_string() };
+    let list = ListEntriesRequest {
+        study: world.study.id.to_string(),
+        participant: participant.name.to_string(),
+        ..ListEntriesRequest::default()
+    };
     let entries = world.client.capture.clone().list_entries(reader.request(list)).await.unwrap().into_inner().entries;
     assert_eq!(entries, [entry]);
     let erase = signed!(

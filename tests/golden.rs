@@ -194,7 +194,11 @@ async fn people_and_lists(opened: &Opened) {
     let Opened { client, kept, .. } = opened;
     let (study, staff) = (kept.study(), kept.study().coordinator);
     let (id, reader) = (kept.study.to_string(), study.reads(&staff));
-    let whole = client.enrollment().get_study(reader.request(GetStudyRequest { study: id.clone() })).await.unwrap();
+    let whole = client
+        .enrollment()
+        .get_study(reader.request(GetStudyRequest { study: id.clone(), ..Default::default() }))
+        .await
+        .unwrap();
     let whole = whole.into_inner();
     assert_eq!((whole.state.as_str(), whole.sites.len(), whole.arms.len()), ("open", 1, 2));
     assert_eq!(whole.allocations[0].randomised, 1);
@@ -241,10 +245,11 @@ async fn values(opened: &Opened) {
         assert_eq!(forms.len(), 2);
     }
     let (item, repeat) = ("SYSBP".to_owned(), String::new());
-    let request = GetItemHistoryRequest { study: study.clone(), instance: opened.instance(), item, repeat };
+    let request =
+        GetItemHistoryRequest { study: study.clone(), instance: opened.instance(), item, repeat, ..Default::default() };
     let history = client.capture.clone().get_item_history(kept.own(0).request(request)).await.unwrap().into_inner();
     assert_eq!(history.changes.len(), 2);
-    let list = ListEntriesRequest { study, participant };
+    let list = ListEntriesRequest { study, participant, ..Default::default() };
     let auditor = kept.study().reader();
     let listed = client.capture.clone().list_entries(auditor.request(list)).await.unwrap().into_inner();
     assert_eq!(listed.entries.len(), 3);

@@ -12,6 +12,8 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 use support::{
@@ -298,7 +300,7 @@ async fn keys_proofs_verification_and_audit_by_hand() {
     let made = trialseal(&["key", "new", &key, "--json"]);
     let shown = trialseal(&["key", "show", &key, "--json"]);
     assert!(made.status.success() && made.stdout == shown.stdout);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&key).unwrap().permissions());
+    let mode = fs::metadata(&key).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     refuses(&["key", "new", &key], "cannot make the file");
 
@@ -332,6 +334,76 @@ async fn keys_proofs_verification_and_audit_by_hand() {
     fs::write(&wrong, "log nonsense\n").unwrap();
     refuses(&["verify", &bundle, "--policy", &wrong], "wrong.txt");
     assert!(text(&trialseal(&["completions", "bash"]).stdout).contains("trialseal"));
+}
+
+/// The program in a process that would let everybody read and change what it makes.
+fn open_handed(arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 000; exec \"$0\" \"$@\"", TRIALSEAL]).args(arguments).env("RUST_LOG", "error");
+    command
+}
+
+/// What others may open below a folder. Certificates are public; what an object store keeps lies in a folder of its own.
+fn open_to_others(path: &Path) -> Vec<PathBuf> {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    let mut open: Vec<_> = (metadata.permissions().mode() & 0o077 != 0).then(|| path.to_owned()).into_iter().collect();
+    let objects = path.ends_with("data/chain") || path.ends_with("data/documents");
+    if metadata.is_dir() && !objects {
+        let inside = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        open.extend(
+            inside
+                .filter(|path| path.extension().is_none_or(|ending| ending != "pem"))
+                .flat_map(|path| open_to_others(&path)),
+        );
+    }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_its_owner_reads_what_the_program_makes_whatever_the_umask() {
+    let files = Files::new().await;
+    let [data, backup, pki, init, export, key] =
+        ["data", "backup", "above/pki", "init", "export", "new.key"].map(|name| files.path(name));
+    let up = Up::spawn(open_handed(&["up", "--port", "0", "--data", &data]));
+    study_in(&Client::new(&up.endpoints).unwrap()).await;
+    let endpoints = files.world.folder.path().join("endpoints.json");
+    let (study, policy, auditor) =
+        (files.world.study.id.to_string(), files.path("policy.txt"), files.path("auditor.key"));
+    let who =
+        ["--study", &study, "--actor", "auditor-vega", "--key", &auditor, "--endpoints", endpoints.to_str().unwrap()];
+    let at = "https://localhost:7401";
+    for arguments in [
+        vec!["backup", &backup, "--data", &data],
+        vec!["pki", &pki],
+        vec!["key", "new", &key],
+        [
+            &["init", &init, "--enrollment", at, "--consent", at, "--capture", at],
+            &["--anchoring", at][..],
+            &["--witness", at].repeat(3),
+        ]
+        .concat(),
+        [&["export", "study", "--policy", &policy, "--output", &export][..], &who].concat(),
+    ] {
+        let output = open_handed(&arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    }
+    assert!(Path::new(&data).join("capture.sqlite-wal").exists());
+    for made in [&data, &backup, &files.path("above"), &init, &export, &key] {
+        assert_eq!(open_to_others(Path::new(made)), Vec::<PathBuf>::new());
+    }
+    up.kill();
+
+    // As made by a program of before: narrowed. Something else: refused, and left as it is.
+    let mode = |path: &str, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&data, 0o755);
+    for name in ["keys", "capture.sqlite", "capture.sqlite-wal"] {
+        mode(&format!("{data}/{name}"), 0o755);
+    }
+    Up::spawn(open_handed(&["up", "--port", "0", "--data", &data])).kill();
+    assert_eq!(open_to_others(Path::new(&data)), Vec::<PathBuf>::new());
+    mode(&export, 0o755);
+    refuses(&["up", "--port", "0", "--data", &export], "chmod 700");
+    assert_eq!(open_to_others(Path::new(&export)), [Path::new(&export)]);
 }
 
 #[test]

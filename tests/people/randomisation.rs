@@ -52,7 +52,10 @@ pub(crate) async fn concealment(trial: &Trial, participants: &[Participant]) {
     let coordinator = trial.reader(&trial.study.coordinator);
     let study = trial.study.id.to_string();
     let mut enrollment = trial.client.enrollment();
-    let whole = enrollment.get_study(coordinator.request(pb::GetStudyRequest { study: study.clone() })).await.unwrap();
+    let whole = enrollment
+        .get_study(coordinator.request(pb::GetStudyRequest { study: study.clone(), ..Default::default() }))
+        .await
+        .unwrap();
     let whole = whole.into_inner();
     assert_eq!((whole.state.as_str(), whole.sites.len(), whole.arms.len()), ("open", 2, 2));
     assert_eq!(whole.sites[0].enrolment, Some(pb::Enrolment { enrolled: u64::from(SLOTS) + 2, cap: Some(SLOTS + 2) }));

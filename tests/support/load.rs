@@ -175,7 +175,9 @@ impl Load {
         let mut every = interval(COLLECT);
         for Trial { study, .. } in self.trials.iter().cycle() {
             every.tick().await;
-            let ask = study.reads(&study.coordinator).request(GetStudyRequest { study: study.id.to_string() });
+            let ask = study
+                .reads(&study.coordinator)
+                .request(GetStudyRequest { study: study.id.to_string(), ..Default::default() });
             if self.answered(client.enrollment().get_study(ask)).await.is_some() {
                 self.figures.lock().unwrap().0.reads += 1;
             }

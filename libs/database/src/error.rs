@@ -7,6 +7,9 @@ pub enum OpenError {
     /// The URL is not one of a database known here.
     #[error("the database's URL is neither sqlite:///path nor postgres://user:password@host/name")]
     Url(#[source] sqlx::Error),
+    /// The file cannot be made, or others may open it and that cannot be changed.
+    #[error("the database's file cannot be kept to its owner")]
+    File(#[source] std::io::Error),
     /// The database was made or migrated by a program that this one cannot work beside.
     #[error("the {part} database has format {found}, this program knows up to {known}: use the newer program")]
     Newer {

@@ -1,6 +1,6 @@
 //! Opening a database.
 
-use crate::{Dialect, OpenError, Part, Transaction};
+use crate::{Dialect, OpenError, Part, Transaction, private};
 use sqlx::{
     Any, AnyPool, ConnectOptions, Connection,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
@@ -54,7 +54,7 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a SQLite file, which is made if it does not exist.
+    /// Opens a SQLite file, which is made if it does not exist. Only its owner reads it.
     pub async fn open_file(file: &Path, part: &Part) -> Result<Self, OpenError> {
         Self::open(&file_url(file), part).await
     }
@@ -67,6 +67,9 @@ impl Database {
             Dialect::Sqlite if !url.contains('?') => format!("{url}?mode=rwc"),
             _ => url.to_owned(),
         };
+        if dialect == Dialect::Sqlite {
+            private::keep_file(&url)?;
+        }
         let options: AnyConnectOptions = url.parse().map_err(OpenError::Url)?;
         let options = options.disable_statement_logging();
         install_default_drivers();

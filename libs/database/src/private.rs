@@ -1,8 +1,11 @@
 //! Whether what passes between a process and its database is for them alone.
 
-use crate::Dialect;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use std::{net::IpAddr, path::Path};
+use crate::{Dialect, OpenError};
+use sqlx::{
+    postgres::{PgConnectOptions, PgSslMode},
+    sqlite::SqliteConnectOptions,
+};
+use std::{io, net::IpAddr, path::Path};
 
 /// Whether nobody on the way can read or change what passes: the database is a file, on this machine, or reached by TLS
 /// with its certificate checked (`sslmode=verify-full` or `verify-ca`, in the URL or as `PGSSLMODE`).
@@ -11,6 +14,30 @@ pub fn is_private(url: &str) -> bool {
         Some(Dialect::Sqlite) => true,
         Some(Dialect::Postgres) => url.parse().is_ok_and(|options| is_checked(&options) || is_here(&options)),
         None => false,
+    }
+}
+
+/// Makes the file of a SQLite database, if the URL says that it may be made, so that only its owner reads it, and narrows
+/// one that is open to others. SQLite gives the same mode to the files it makes beside it (`-wal`, `-shm`).
+pub(crate) fn keep_file(url: &str) -> Result<(), OpenError> {
+    let options: SqliteConnectOptions = url.parse().map_err(OpenError::Url)?;
+    let file = options.get_filename();
+    if url.contains(":memory:") || url.contains("mode=memory") || url.contains("mode=ro") {
+        return Ok(());
+    }
+    let kept = match url.contains("mode=rwc") {
+        true => owner::file(file),
+        false => owner::narrow(file),
+    };
+    kept.and_then(|()| ["-wal", "-shm"].iter().try_for_each(|end| narrow_beside(file, end))).map_err(OpenError::File)
+}
+
+fn narrow_beside(file: &Path, end: &str) -> io::Result<()> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(end);
+    match owner::narrow(Path::new(&name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        narrowed => narrowed,
     }
 }
 

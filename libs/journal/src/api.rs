@@ -27,6 +27,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// Entries read at once, alone and with what is behind them, which may be 4 MiB for each.
 const BARE: u32 = 256;
 const FULL: u32 = 16;
+/// The most bytes behind the entries that are read at once.
+const FULL_BYTES: u64 = 4 << 20;
 const MAX_KEYS: usize = 256;
 
 /// What came with a call: its metadata, and what the layers before put into its extensions.
@@ -164,14 +166,15 @@ impl<K: Keeper> JournalService for Api<K> {
         let request = request.into_inner();
         let (reader, keeper) = (self.reader.clone(), self.keeper.clone());
         let most = if full { FULL } else { BARE };
-        let (messages, receiver) = mpsc::channel(most as usize);
+        // Of entries with what is behind them one waits to be sent, not a page of them.
+        let (messages, receiver) = mpsc::channel(if full { 1 } else { BARE as usize });
         tokio::spawn(async move {
             let limit = if request.limit == 0 { u64::MAX } else { request.limit };
             let (mut next, end) = (request.from, request.from.saturating_add(limit));
             while next < end {
                 let size = u32::try_from(end - next).unwrap_or(u32::MAX).min(most);
                 let page = match full {
-                    true => reader.entries(stream, next, size).await,
+                    true => reader.entries_within(stream, next, size, FULL_BYTES).await,
                     false => reader.bare_entries(stream, next, size).await,
                 };
                 let page = match page {

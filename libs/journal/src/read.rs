@@ -1,5 +1,7 @@
 //! Reading journals beside the writer.
 
+mod history;
+
 use crate::{ReadError, map, store};
 use database::{Database, signed, unsigned};
 use seal::{
@@ -212,41 +214,6 @@ impl Reader {
         }
         let facts = facts.into_iter().map(store::Fact::into_pair).collect();
         Ok((Some(Head { stream, number: entry.number, hash }), facts))
-    }
-
-    /// The entries after number `after` that set the fact under `key`, and what they set it to, oldest first.
-    pub async fn history(
-        &self,
-        stream: StreamId,
-        key: &Hash,
-        after: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
-        let (mut connection, row) = match self.at(stream).await {
-            Err(ReadError::NotFound) => return Ok(Vec::new()),
-            other => other?,
-        };
-        let found = sqlx::query(
-            "SELECT number, value FROM fact WHERE stream = $1 AND key = $2 AND number > $3 ORDER BY number LIMIT $4",
-        )
-        .bind(row)
-        .bind(key.0.to_vec())
-        .bind(after.map_or(-1, signed))
-        .bind(i64::from(limit))
-        .fetch_all(&mut *connection)
-        .await?;
-        found.into_iter().map(|row| Ok((unsigned(row.try_get("number")?), row.try_get("value")?))).collect()
-    }
-
-    /// The facts that entry `number` set, in the order of their keys.
-    pub async fn set_by(&self, stream: StreamId, number: u64) -> Result<Vec<(Hash, Vec<u8>)>, ReadError> {
-        let (mut connection, row) = self.at(stream).await?;
-        let found = sqlx::query("SELECT key, value FROM fact WHERE stream = $1 AND number = $2 ORDER BY key")
-            .bind(row)
-            .bind(signed(number))
-            .fetch_all(&mut *connection)
-            .await?;
-        found.into_iter().map(|row| Ok((store::hash(&row, "key")?, row.try_get("value")?))).collect()
     }
 
     /// Proofs of the facts under `keys`, or of their absence, in the state after entry `number`.

@@ -6,7 +6,7 @@ use object_store::{
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
     local::LocalFileSystem,
 };
-use std::{ffi::OsString, fs, path::Path, time::Duration};
+use std::{ffi::OsString, path::Path, time::Duration};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(8);
@@ -21,7 +21,7 @@ const RETRIES: RetryConfig = RetryConfig {
 
 /// A folder whose files are durable before a write returns: the file, its name, and the folders made for it.
 pub(crate) fn folder(path: &Path) -> Result<LocalFileSystem, OpenError> {
-    fs::create_dir_all(path).map_err(OpenError::Folder)?;
+    owner::make_directory(path).map_err(OpenError::Folder)?;
     let opened = LocalFileSystem::new_with_prefix(path).map_err(std::io::Error::other).map_err(OpenError::Folder)?;
     Ok(opened.with_fsync(true))
 }

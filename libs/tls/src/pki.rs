@@ -24,7 +24,7 @@ const AUTHORITY_LIFE: Duration = DAY.saturating_mul(3_650);
 const LIFE: Duration = DAY.saturating_mul(90);
 
 /// Writes into `dir`: the authority as `ca.pem` with `ca.key`, and for each of [`NAMES`] `<name>.pem` with `<name>.key`.
-/// Keys are readable by their owner only. The authority stays when there is one; the others are made anew.
+/// The folder and the keys are readable by their owner only. The authority stays when there is one; the others are made anew.
 ///
 /// A certificate is valid for its name, for `localhost` and loopback, and at each of `hosts`: a DNS name or IP address; or,
 /// beginning with a dot, a suffix to its name (`.trialseal.svc`: `capture.trialseal.svc`).
@@ -56,7 +56,8 @@ struct Authority(Issuer<'static, KeyPair>);
 
 impl Authority {
     fn open(dir: &Path) -> Result<Self, TlsError> {
-        fs::create_dir_all(dir).map_err(|source| TlsError::File { path: dir.to_owned(), source })?;
+        owner::directory(dir, &["ca.pem", "ca.key"])
+            .map_err(|source| TlsError::File { path: dir.to_owned(), source })?;
         let (certificate, key) = (dir.join("ca.pem"), dir.join("ca.key"));
         if !key.exists() {
             let (pem, made) = Self::make()?;

@@ -5,7 +5,7 @@ mod history;
 mod withheld;
 
 pub use form::{check_forms, check_values};
-pub use history::{Change, Current, Recorded, current, history};
+pub use history::{Change, Current, FormFold, FormState, History, Recorded, sets};
 pub use withheld::{admit_erasure, admit_redaction, erasure_needs, redaction_needs};
 
 use seal::{

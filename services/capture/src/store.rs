@@ -2,6 +2,12 @@
 //!
 //! In the clear are only opaque references (HMAC under the master key), numbers and times.
 
+mod walk;
+
+#[cfg(test)]
+pub(crate) use walk::PLACES;
+pub(crate) use walk::{Folded, Open, too_large};
+
 use crate::{
     Config,
     domain::{Recorded, Refusal},
@@ -20,12 +26,13 @@ use server::Problem;
 use tlog::merkle;
 use tonic::Code;
 use vault::{Content, Kept, Vault, VaultError};
+use walk::Places;
 
 /// The journal as this service keeps it.
 pub(crate) type Capture = Journal<Refusal>;
 
-/// The most submissions of one form instance that are read.
-const MAX_CORRECTIONS: u32 = 10_000;
+/// Numbers of entries read at once, and the most redactions of one submission.
+const NUMBERS: u32 = 10_000;
 
 /// What takes something out is recorded beyond the quota as well.
 const IN_RESERVE: &[&str] = &[RedactValue::KIND, EraseParticipant::KIND];
@@ -59,11 +66,12 @@ pub(crate) struct Keys {
 pub(crate) struct Store {
     reader: Reader,
     vault: Vault,
+    places: Places,
 }
 
 impl Store {
     pub(crate) fn new(reader: Reader, vault: Vault) -> Self {
-        Self { reader, vault }
+        Self { reader, vault, places: Places::new() }
     }
 
     pub(crate) fn reader(&self) -> &Reader {
@@ -132,6 +140,12 @@ impl Store {
 
     /// Opens what an entry stored: a sealed submission, or an envelope in the clear.
     pub(crate) async fn open(&self, stored: &Stored) -> Option<Content> {
+        let _place = self.places.take().await.ok()?;
+        self.opened(stored).await
+    }
+
+    /// The same, by who has a place.
+    async fn opened(&self, stored: &Stored) -> Option<Content> {
         if !Vault::is_sealed(&stored.stored) {
             return Some(Content { envelope: stored.stored.clone(), datapoints: Vec::new() });
         }
@@ -156,11 +170,17 @@ impl Store {
         stream: StreamId,
         number: u64,
     ) -> Result<(Recorded, Content, Stored), Problem> {
+        let _place = self.places.take().await?;
+        self.read_submission(stream, number).await
+    }
+
+    /// The same, by who has a place.
+    async fn read_submission(&self, stream: StreamId, number: u64) -> Result<(Recorded, Content, Stored), Problem> {
         let stored = self.reader.entry(stream, number).await?;
         if self.erased_in(stream, &stored).await?.is_some() {
             return Err(Refusal::Erased.into()); // recorded, even if the key is not destroyed yet
         }
-        let content = self.open(&stored).await.ok_or_else(damaged)?;
+        let content = self.opened(&stored).await.ok_or_else(damaged)?;
         let recorded = checked(&stored, &content).ok_or_else(damaged)?;
         if recorded.entry.number != number || recorded.entry.stream != stream {
             return Err(damaged());
@@ -184,7 +204,7 @@ impl Store {
     /// The entries that took values out of a submission, oldest first.
     pub(crate) async fn redactions(&self, study: Uuid, entry: u64) -> Result<Vec<(u64, RedactValue)>, Problem> {
         let stream = Service::Capture.stream(study);
-        let found = self.reader.history(stream, &self.redacted_key(study, entry), None, MAX_CORRECTIONS).await?;
+        let found = self.reader.history(stream, &self.redacted_key(study, entry), None, NUMBERS).await?;
         let mut redactions = Vec::with_capacity(found.len());
         for (number, _) in found {
             let stored = self.reader.entry(stream, number).await?;
@@ -194,39 +214,46 @@ impl Store {
         Ok(redactions)
     }
 
-    /// The entries of a participant's submissions, ascending.
-    pub(crate) async fn entries_of(&self, study: Uuid, participant: &Name) -> Result<Vec<u64>, Problem> {
+    /// Up to `limit` entries of a participant's submissions after entry `after`, ascending.
+    pub(crate) async fn entries_of(
+        &self,
+        study: Uuid,
+        participant: &Name,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<u64>, Problem> {
         let (stream, key) = (Service::Capture.stream(study), self.participant_key(study, participant));
-        let (mut entries, mut after) = (Vec::new(), None);
+        let found = self.reader.history(stream, &key, after, limit).await?;
+        Ok(found.into_iter().map(|(number, _)| number).collect())
+    }
+
+    /// Whether `entries` are exactly those of a participant's submissions, ascending.
+    pub(crate) async fn are_entries_of(
+        &self,
+        study: Uuid,
+        participant: &Name,
+        entries: &[u64],
+    ) -> Result<bool, Problem> {
+        let (mut rest, mut after) = (entries, None);
         loop {
-            let page = self.reader.history(stream, &key, after, MAX_CORRECTIONS).await?;
-            after = page.last().map(|(number, _)| *number);
-            entries.extend(page.iter().map(|(number, _)| *number));
-            if page.len() < MAX_CORRECTIONS as usize {
-                return Ok(entries);
+            let page = self.entries_of(study, participant, after, NUMBERS).await?;
+            let Some(left) = rest.strip_prefix(page.as_slice()) else { return Ok(false) };
+            if page.len() < NUMBERS as usize {
+                return Ok(left.is_empty());
             }
+            (rest, after) = (left, page.last().copied());
         }
+    }
+
+    /// The places for submissions that are open.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The participants' keys.
     pub(crate) fn vault(&self) -> &Vault {
         &self.vault
-    }
-
-    /// All submissions of a form instance, oldest first.
-    pub(crate) async fn submissions(&self, study: Uuid, instance: &FormInstance) -> Result<Vec<Recorded>, Problem> {
-        let stream = Service::Capture.stream(study);
-        let key = self.keys(study, instance).instance;
-        let entries = self.reader.history(stream, &key, None, MAX_CORRECTIONS).await?;
-        let mut submissions = Vec::with_capacity(entries.len());
-        for (number, _) in entries {
-            let recorded = self.submission(stream, number).await?.0;
-            if recorded.header.instance != *instance {
-                return Err(damaged());
-            }
-            submissions.push(recorded);
-        }
-        Ok(submissions)
     }
 }
 

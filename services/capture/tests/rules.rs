@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use capture::domain::{
-    Change, Fault, Recorded, Refusal, admit, check_forms, check_header, check_values, current, fits, history, needs,
+    Change, Current, Fault, FormFold, FormState, History, Recorded, Refusal, admit, check_forms, check_header,
+    check_values, fits, needs, sets,
 };
 use proptest::prelude::*;
 use seal::{
@@ -335,7 +336,8 @@ fn submissions() -> impl Strategy<Value = Vec<Recorded>> {
                 .map(|(item, repeat, new)| value(ITEMS[item], REPEATS[repeat], &"x".repeat(usize::from(new))))
                 .collect();
             number += 3; // other form instances have entries in between
-            Recorded { redacted: Vec::new(), entry: entry(number), header: header(&bytes(&values)), datapoints: values }
+            let redacted = (0..u32::try_from(number % 4).unwrap()).collect();
+            Recorded { redacted, entry: entry(number), header: header(&bytes(&values)), datapoints: values }
         };
         submissions.into_iter().map(record).collect()
     })
@@ -358,10 +360,53 @@ fn entry(number: u64) -> Entry {
     }
 }
 
+/// The items as they stand, by the definition: each submission replaces what those before it set.
+fn current(submissions: &[Recorded]) -> Vec<Current> {
+    let mut items: Vec<Current> = Vec::new();
+    for submission in submissions {
+        for datapoint in &submission.datapoints {
+            let item = Current { datapoint: datapoint.clone(), entry: submission.entry.number };
+            let same = |known: &&mut Current| {
+                known.datapoint.item == datapoint.item && known.datapoint.repeat == datapoint.repeat
+            };
+            match items.iter_mut().find(same) {
+                Some(known) => *known = item,
+                None => items.push(item),
+            }
+        }
+    }
+    items
+}
+
+fn folded(submissions: &[Recorded]) -> Option<FormState> {
+    let mut fold = FormFold::default();
+    submissions.iter().rev().for_each(|submission| fold.add(submission.clone()));
+    fold.finish()
+}
+
+/// The changes of an item, and the places of the submissions that made them.
+fn history(submissions: &[Recorded], item: &str, repeat: &str) -> Vec<(usize, Change)> {
+    let mut history = History::new(item, repeat);
+    submissions.iter().enumerate().filter_map(|(by, submission)| Some((by, history.add(submission)?))).collect()
+}
+
 proptest! {
     #[test]
     fn an_item_stands_as_its_history_left_it(submissions in submissions()) {
-        let items = current(&submissions);
+        let form = folded(&submissions);
+        prop_assert_eq!(form.is_none(), submissions.is_empty());
+        let items = form.as_ref().map(|form| form.items.clone()).unwrap_or_default();
+        prop_assert_eq!(&items, &current(&submissions), "the fold is the definition");
+        if let Some(form) = form {
+            let (first, entries) = (&submissions[0], submissions.iter().map(|submission| submission.entry.number));
+            prop_assert_eq!(&form.header, &first.header);
+            prop_assert_eq!(form.entries, entries.collect::<Vec<_>>());
+            let taken = |submission: &Recorded| {
+                let number = submission.entry.number;
+                submission.redacted.clone().into_iter().map(move |place| (number, place))
+            };
+            prop_assert_eq!(form.redacted, submissions.iter().flat_map(taken).collect::<Vec<_>>());
+        }
         let mut captured = Vec::new();
         for datapoint in submissions.iter().flat_map(|submission| &submission.datapoints) {
             let place = (datapoint.item.clone(), datapoint.repeat.clone());
@@ -375,15 +420,17 @@ proptest! {
         for (item, repeat) in ITEMS.iter().flat_map(|item| REPEATS.iter().map(move |repeat| (*item, *repeat))) {
             let changes = history(&submissions, item, repeat);
             let stands = items.iter().find(|i| (i.datapoint.item.as_str(), i.datapoint.repeat.as_str()) == (item, repeat));
-            let last = changes.last().map(|change| (change.new.clone(), submissions[change.by].entry.number));
+            let last = changes.last().map(|(by, change)| (change.new.clone(), submissions[*by].entry.number));
             prop_assert_eq!(stands.map(|stands| (stands.datapoint.value.clone(), stands.entry)), last);
+            let newest = submissions.iter().rev().find_map(|submission| sets(submission.clone(), item, repeat));
+            prop_assert_eq!(newest.as_ref(), stands);
 
             let mut before = String::new();
             let mut expected = Vec::new();
             for (by, submission) in submissions.iter().enumerate() {
                 for datapoint in submission.datapoints.iter().filter(|d| (d.item.as_str(), d.repeat.as_str()) == (item, repeat)) {
                     let new = datapoint.value.clone();
-                    expected.push(Change { old: std::mem::replace(&mut before, new.clone()), new, by });
+                    expected.push((by, Change { old: std::mem::replace(&mut before, new.clone()), new }));
                 }
             }
             prop_assert_eq!(changes, expected);

@@ -12,6 +12,7 @@ mod study;
 use crate::{
     Creators,
     store::{Enrollment, LocalFacts, Recorded, Store},
+    work::Work,
 };
 use access::{AccessLog, Caller, Consents, FactSource};
 use journal::{
@@ -44,7 +45,7 @@ pub(crate) fn service(
     creators: Creators,
 ) -> EnrollmentServiceServer<Api> {
     let facts = store.facts();
-    let inner = Inner { journal, facts, store, accesses, consents, creators };
+    let inner = Inner { journal, facts, store, accesses, consents, creators, work: Work::new() };
     EnrollmentServiceServer::new(Api(inner)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
@@ -57,6 +58,7 @@ struct Inner {
     accesses: AccessLog,
     consents: Consents,
     creators: Creators,
+    work: Work,
 }
 
 macro_rules! methods {
@@ -204,28 +206,6 @@ fn act(Recorded { entry, envelope }: &Recorded) -> pb::Act {
 
 fn name(field: &str, text: &str) -> Result<Name, Problem> {
     text.parse().map_err(|error: IdError| Problem::field("MALFORMED", field, error.to_string()))
-}
-
-/// One page of a list: where it begins and how long it may be.
-struct Page {
-    after: Option<u64>,
-    size: u32,
-}
-
-impl Page {
-    fn parse(size: u32, token: &str) -> Result<Self, Problem> {
-        let after = match token {
-            "" => None,
-            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
-        };
-        Ok(Self { after, size: if size == 0 { 100 } else { size.min(500) } })
-    }
-
-    /// The token of the next page, after these entries.
-    fn next(&self, entries: &[u64]) -> String {
-        let full = entries.len() == self.size as usize;
-        entries.last().filter(|_| full).map_or_else(String::new, ToString::to_string)
-    }
 }
 
 fn not_found(what: &'static str) -> Problem {

@@ -6,6 +6,7 @@ mod creators;
 pub mod domain;
 mod secrets;
 mod store;
+mod work;
 
 pub use config::Config;
 pub use creators::{CreatorList, Creators, CreatorsError};

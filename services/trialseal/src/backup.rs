@@ -11,6 +11,7 @@ use serde::Serialize;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -34,7 +35,7 @@ pub struct Report {
 /// Copies a data directory to a new folder.
 pub async fn write(data: &Path, output: &Path) -> Result<Report> {
     let names = databases(data)?;
-    fs::create_dir(output).with_context(|| format!("{}: cannot make the folder", output.display()))?;
+    owner::new_directory(output).with_context(|| format!("{}: cannot make the folder", output.display()))?;
     for name in &names {
         copy_database(&data.join(name), &output.join(name)).await?;
     }
@@ -66,13 +67,14 @@ async fn copy_database(from: &Path, to: &Path) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(from).busy_timeout(std::time::Duration::from_secs(30));
     let mut database = SqliteConnection::connect_with(&options).await.with_context(shown)?;
     let target = to.to_str().with_context(|| format!("{}: not a name SQLite can use", to.display()))?.to_owned();
+    owner::file(to).with_context(|| format!("{}", to.display()))?; // SQLite fills an empty one
     sqlx::query("VACUUM INTO ?").bind(target).execute(&mut database).await.with_context(shown)?;
     database.close().await.with_context(shown)?;
     File::open(to).and_then(|file| file.sync_all()).with_context(|| format!("{}", to.display()))
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<usize> {
-    fs::create_dir(to).with_context(|| format!("{}", to.display()))?;
+    owner::new_directory(to).with_context(|| format!("{}", to.display()))?;
     let files = files(from)?;
     for file in &files {
         copy_file(file, &to.join(file.file_name().unwrap_or_default()))?;
@@ -82,7 +84,12 @@ fn copy_files(from: &Path, to: &Path) -> Result<usize> {
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    let copied = fs::copy(from, to).and_then(|_| File::open(to)?.sync_all());
+    let copy = || {
+        let mut copy = owner::new_file(to)?;
+        io::copy(&mut File::open(from)?, &mut copy)?;
+        copy.sync_all()
+    };
+    let copied = copy();
     copied.with_context(|| format!("{}", from.display()))
 }
 

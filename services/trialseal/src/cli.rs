@@ -24,7 +24,6 @@ use client::{Access, Client, Reader};
 use seal::id::{Name, Uuid};
 use serde::Serialize;
 use std::{
-    fs,
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
@@ -331,7 +330,7 @@ impl Cli {
             Command::Prove { actor, entry, item, repeat, output, json } => {
                 let (client, reader) = actor.open()?;
                 let bundle = prove::fetch(&client, &reader, entry, &item, &repeat).await?;
-                fs::write(&output, &bundle).with_context(|| format!("{}", output.display()))?;
+                owner::write(&output, &bundle).with_context(|| format!("{}", output.display()))?;
                 let written = serde_json::json!({ "file": output, "bytes": bundle.len() });
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
                 Ok(ExitCode::SUCCESS)

@@ -95,7 +95,9 @@ fn make_room(folder: &Path) -> Result<()> {
         ensure!(ours, "{shown}: exists and is not a demo's folder; choose another with --data");
         fs::remove_dir_all(folder).with_context(|| format!("{shown}"))?;
     }
-    fs::create_dir_all(folder).and_then(|()| fs::write(&mark, MARK.1)).with_context(|| format!("{shown}"))
+    owner::make_directory(folder)
+        .and_then(|()| owner::write(&mark, MARK.1.as_bytes()))
+        .with_context(|| format!("{shown}"))
 }
 
 impl Demo {

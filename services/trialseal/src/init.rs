@@ -9,10 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use client::{Endpoints, TlsFiles};
 use seal::id::Service;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 use tlog::key::SignerKey;
 
 /// Flags of `trialseal init`.
@@ -97,5 +94,5 @@ fn share(first: &KeyDir, name: &str, others: &[&KeyDir]) -> Result<()> {
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {
-    fs::write(path, content).with_context(|| format!("{}", path.display()))
+    owner::write(path, content).with_context(|| format!("{}", path.display()))
 }

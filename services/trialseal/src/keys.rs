@@ -4,9 +4,8 @@ use anyhow::{Context, Result};
 use client::Endpoints;
 use seal::id::Service;
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 use tlog::key::{Algorithm, SignerKey, VerifierKey};
@@ -28,7 +27,9 @@ pub struct KeyDir(PathBuf);
 impl KeyDir {
     /// The folder, made if it does not exist.
     pub fn open(folder: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        // Whatever is in it: a folder of keys is nobody else's.
+        let made = owner::make_directory(&folder).and_then(|()| owner::narrow(&folder));
+        made.with_context(|| format!("{}: cannot make the folder", folder.display()))?;
         Ok(Self(folder))
     }
 
@@ -107,12 +108,7 @@ impl KeyDir {
 
 /// Writes a new file that only its owner reads; never replaces one.
 pub fn write_secret(path: &Path, content: &[u8]) -> Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("{}: cannot make the file", path.display()))?;
+    let mut file = owner::new_file(path).with_context(|| format!("{}: cannot make the file", path.display()))?;
     file.write_all(content)
         .and_then(|()| file.sync_all())
         .with_context(|| format!("{}: cannot be written", path.display()))

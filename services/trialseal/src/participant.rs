@@ -6,7 +6,7 @@ use client::{Client, ClientError, Reader};
 use proto::consent as pb;
 use seal::id::{Name, Service};
 use serde::Serialize;
-use std::{fs, path::Path};
+use std::path::Path;
 
 /// How one provision stands.
 #[derive(Debug, Clone, Serialize)]
@@ -132,13 +132,13 @@ pub async fn prove(
     accesses: &[pb::RecordedCommand],
     folder: &Path,
 ) -> Result<Vec<String>> {
-    fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    owner::make_directory(folder).with_context(|| format!("{}", folder.display()))?;
     let mut files = Vec::with_capacity(accesses.len());
     for access in accesses {
         let of = (Service::Consent, access.number);
         let bundle = prove::record(client, reader.study, of, &access.envelope).await?;
         let file = folder.join(format!("access-{}.trialseal", access.number));
-        fs::write(&file, bundle).with_context(|| format!("{}", file.display()))?;
+        owner::write(&file, &bundle).with_context(|| format!("{}", file.display()))?;
         files.push(file.display().to_string());
     }
     Ok(files)

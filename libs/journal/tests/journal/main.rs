@@ -116,6 +116,7 @@ on_both! {
     #[tokio::test] a_stream_whose_last_entry_was_altered_is_not_extended_and_others_go_on;
     #[tokio::test] a_stream_that_lost_what_was_acknowledged_is_not_extended;
     #[tokio::test] a_restart_continues_where_the_journal_stood;
+    #[tokio::test] pages_of_entries_are_bounded_in_bytes_and_facts_are_read_from_both_ends;
 }
 
 /// A stream of the first writer, so that what waits together is one group on every database.
@@ -252,6 +253,36 @@ async fn concurrent_appends_are_numbered_chained_and_receipted(database: Databas
         assert_chained(&journal, to, count).await;
     }
     assert!(notes.len() < TASKS as usize, "no two of {TASKS} concurrent appends shared a commit group");
+}
+
+async fn pages_of_entries_are_bounded_in_bytes_and_facts_are_read_from_both_ends(database: Database) {
+    let (journal, stream, key) = (database.open().await, stream(1), key(9));
+    let sizes = [10, 10, 50, 300, 300, 10, 100, 10];
+    for (number, size) in (0..).zip(sizes) {
+        let facts = if number % 2 == 0 { vec![(key, vec![u8::try_from(number).unwrap()])] } else { Vec::new() };
+        journal.append(proposal(stream, number, &"x".repeat(size), facts)).await.unwrap();
+    }
+    let (mut pages, mut next) = (Vec::new(), 0);
+    loop {
+        let page = journal.reader().entries_within(stream, next, 3, 100).await.unwrap();
+        let Some(last) = page.last() else { break };
+        next = last.number + 1;
+        pages.push(page.iter().map(|stored| stored.stored.len()).collect::<Vec<_>>());
+    }
+    assert_eq!(pages, [vec![10, 10, 50], vec![300], vec![300], vec![10], vec![100], vec![10]]);
+
+    let mut numbers = Vec::new();
+    while let Some((number, value)) =
+        journal.reader().history_back(stream, &key, numbers.last().copied(), 1).await.unwrap().pop()
+    {
+        assert_eq!(value, [u8::try_from(number).unwrap()]);
+        numbers.push(number);
+    }
+    assert_eq!(numbers, [6, 4, 2, 0]);
+    let forwards = journal.reader().history(stream, &key, Some(0), 2).await.unwrap();
+    assert_eq!(forwards.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2, 4]);
+    let none = journal.reader().history_back(self::stream(2), &key, None, 9).await.unwrap();
+    assert!(none.is_empty());
 }
 
 // On one thread all proposals of a `join_all` wait in the queue before the writer runs: they are one group for certain.

@@ -23,6 +23,8 @@ use vault::Kept;
 
 /// More redactions of one submission than it has values.
 const MAX_MARKS: u32 = 10_000;
+/// The most entries of one answer: their numbers take at most ten bytes each.
+const ENTRIES: u32 = 100_000;
 
 /// What a command that takes values out was decided on.
 struct Basis {
@@ -104,7 +106,7 @@ impl Inner {
         admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms)?;
         let consent = self.gate.without_consent(study, &participant).await?;
         let basis = Basis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
-        if self.store.entries_of(study, &participant).await? != received.command.entries {
+        if !self.store.are_entries_of(study, &participant, &received.command.entries).await? {
             return Err(Refusal::ErasureIncomplete.into());
         }
         let latest = received.command.entries.last().copied();
@@ -198,6 +200,13 @@ impl Inner {
         let site = facts.site_of(&participant).unwrap_or(&everywhere);
         let tasks = [Task::Erase, Task::Audit];
         access::holds_any(&caller, study, &tasks, site, &self.enrollment, now_ms()).await?;
-        Ok(pb::ListEntriesResponse { entries: self.store.entries_of(study, &participant).await? })
+        let after = match request.page_token.as_str() {
+            "" => None,
+            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
+        };
+        let entries = self.store.entries_of(study, &participant, after, ENTRIES).await?;
+        let last = entries.last().filter(|_| entries.len() == ENTRIES as usize);
+        let next_page_token = last.map_or_else(String::new, ToString::to_string);
+        Ok(pb::ListEntriesResponse { entries, next_page_token })
     }
 }

@@ -1,6 +1,11 @@
-//! A form instance as it stands, and how each of its items came to stand so.
+//! A form instance as it stands, and how each of its items came to stand so. Submissions are folded one at a time, so that
+//! what is kept is what stands, however often it was corrected.
 
 use seal::{command::Submission, datapoint::Datapoint, entry::Entry};
+use std::collections::HashMap;
+
+/// What an item, a list of entries or a mark costs besides its text, in bytes.
+const ROW_BYTES: usize = 64;
 
 /// A submission as recorded.
 #[derive(Debug, Clone)]
@@ -24,6 +29,78 @@ pub struct Current {
     pub entry: u64,
 }
 
+/// A form instance as it stands.
+#[derive(Debug, Clone)]
+pub struct FormState {
+    /// The header of its first submission.
+    pub header: Submission,
+    /// Its items, in the order they were first captured.
+    pub items: Vec<Current>,
+    /// The numbers of the entries it is made of, oldest first.
+    pub entries: Vec<u64>,
+    /// The values that were taken out: their entries and their places there, oldest first.
+    pub redacted: Vec<(u64, u32)>,
+}
+
+/// Folds the submissions of a form instance into how it stands, newest first: a value is kept if no later one replaced it,
+/// so the fold never holds more than the result.
+#[derive(Debug, Default)]
+pub struct FormFold {
+    /// By item and repeat key: how it stands, and where it was captured first as far as is known.
+    items: HashMap<(String, String), (Current, (u64, usize))>,
+    header: Option<Submission>,
+    entries: Vec<u64>,
+    redacted: Vec<(u64, u32)>,
+    bytes: usize,
+}
+
+impl FormFold {
+    /// Adds the submission before those that were added.
+    pub fn add(&mut self, older: Recorded) {
+        let Recorded { entry, header, datapoints, redacted } = older;
+        let number = entry.number;
+        for (place, datapoint) in datapoints.into_iter().enumerate().rev() {
+            let key = (datapoint.item.clone(), datapoint.repeat.clone());
+            let first = (number, place);
+            self.items.entry(key).and_modify(|known| known.1 = first).or_insert_with(|| {
+                self.bytes += ROW_BYTES + text_bytes(&datapoint);
+                (Current { datapoint, entry: number }, first)
+            });
+        }
+        self.bytes += ROW_BYTES * (1 + redacted.len());
+        self.redacted.extend(redacted.into_iter().rev().map(|place| (number, place)));
+        self.entries.push(number);
+        self.header = Some(header);
+    }
+
+    /// About how many bytes the result has so far. It only grows.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How the form instance stands; nothing if there was no submission.
+    pub fn finish(mut self) -> Option<FormState> {
+        self.entries.reverse();
+        self.redacted.reverse();
+        let mut items: Vec<_> = self.items.into_values().collect();
+        items.sort_unstable_by_key(|(_, first)| *first);
+        let items = items.into_iter().map(|(current, _)| current).collect();
+        Some(FormState { header: self.header?, items, entries: self.entries, redacted: self.redacted })
+    }
+}
+
+fn text_bytes(Datapoint { item, repeat, value, unit, .. }: &Datapoint) -> usize {
+    item.len() + repeat.len() + value.len() + unit.len()
+}
+
+/// How one submission sets an item, if it does.
+pub fn sets(submission: Recorded, item: &str, repeat: &str) -> Option<Current> {
+    let entry = submission.entry.number;
+    let wanted = |datapoint: &Datapoint| datapoint.item == item && datapoint.repeat == repeat;
+    let datapoint = submission.datapoints.into_iter().rfind(wanted)?;
+    Some(Current { datapoint, entry })
+}
+
 /// One change of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -31,37 +108,26 @@ pub struct Change {
     pub old: String,
     /// The value after.
     pub new: String,
-    /// The place, among the submissions given, of the one that made the change.
-    pub by: usize,
 }
 
-/// The items of a form instance as they stand after its submissions, in the order they were first captured.
-pub fn current(submissions: &[Recorded]) -> Vec<Current> {
-    let mut items: Vec<Current> = Vec::new();
-    for submission in submissions {
-        for datapoint in &submission.datapoints {
-            let item = Current { datapoint: datapoint.clone(), entry: submission.entry.number };
-            let same = |known: &&mut Current| {
-                known.datapoint.item == datapoint.item && known.datapoint.repeat == datapoint.repeat
-            };
-            match items.iter_mut().find(same) {
-                Some(known) => *known = item,
-                None => items.push(item),
-            }
-        }
-    }
-    items
+/// Folds the submissions of a form instance into the changes of one item, oldest first.
+#[derive(Debug)]
+pub struct History {
+    item: String,
+    repeat: String,
+    before: String,
 }
 
-/// The changes of one item, oldest first.
-pub fn history(submissions: &[Recorded], item: &str, repeat: &str) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
-    for (by, submission) in submissions.iter().enumerate() {
-        let found = submission.datapoints.iter().find(|datapoint| datapoint.item == item && datapoint.repeat == repeat);
-        if let Some(datapoint) = found {
-            let old = changes.last().map(|change| change.new.clone()).unwrap_or_default();
-            changes.push(Change { old, new: datapoint.value.clone(), by });
-        }
+impl History {
+    /// Of an item that was never captured.
+    pub fn new(item: impl Into<String>, repeat: impl Into<String>) -> Self {
+        Self { item: item.into(), repeat: repeat.into(), before: String::new() }
     }
-    changes
+
+    /// The change that the next submission made, if it made one.
+    pub fn add(&mut self, next: &Recorded) -> Option<Change> {
+        let wanted = |datapoint: &&Datapoint| datapoint.item == self.item && datapoint.repeat == self.repeat;
+        let new = next.datapoints.iter().find(wanted)?.value.clone();
+        Some(Change { old: std::mem::replace(&mut self.before, new.clone()), new })
+    }
 }

@@ -18,7 +18,7 @@ use seal::{
     fact::{Fact, Facts, List, Subject},
     id::{Name, Service, Uuid},
 };
-use server::{Problem, now_ms, study};
+use server::{Page, Problem, now_ms, study};
 use std::collections::{BTreeSet, HashMap};
 
 impl Inner {
@@ -195,21 +195,19 @@ impl Inner {
         size: u32,
         token: &str,
     ) -> Result<(Vec<pb::RecordedCommand>, String), Problem> {
-        let after = match token {
-            "" => None,
-            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
-        };
-        let size = if size == 0 { 100 } else { size.min(500) };
+        let mut page = Page::parse(size, token)?;
         let (stream, key) = (Service::Consent.stream(study), Subject::List(list.clone()).map_key(study));
-        let page = self.journal.reader().history(stream, &key, after, size).await?;
-        let full = page.len() == size as usize;
-        let next = page.last().filter(|_| full).map_or_else(String::new, |(number, _)| number.to_string());
-        let mut commands = Vec::with_capacity(page.len());
-        for (number, _) in page {
-            let stored = self.journal.reader().entry(stream, number).await?;
-            commands.push(message(stored).ok_or_else(not_found)?);
+        let found = self.journal.reader().history(stream, &key, page.after, page.size).await?;
+        let mut commands = Vec::new();
+        for (number, _) in &found {
+            let stored = self.journal.reader().entry(stream, *number).await?;
+            let command = message(stored).ok_or_else(not_found)?;
+            if !page.takes(*number, &command) {
+                break;
+            }
+            commands.push(command);
         }
-        Ok((commands, next))
+        Ok((commands, page.next(found.len())))
     }
 }
 

@@ -41,7 +41,8 @@ impl Inner {
             secret.ok_or_else(|| Problem::field("MALFORMED", "secret", "not a secret in JSON of at most 4 KiB"))?;
         if let Foreseen::New(_) = self.foresee(&received).await? {
             let CommitAllocation { study, allocation, scheme, commitment, root, .. } = received.command.clone();
-            let checked = blocking(move || check(&scheme, &secret, &commitment.0, root.map(|root| root.0).as_ref()));
+            let root = root.map(|root| root.0);
+            let checked = self.work.run(move || check(&scheme, &secret, &commitment.0, root.as_ref()));
             checked.await?.map_err(unfit)?;
             self.store.keep_secret(study, &allocation, &commitment.0, &bytes).await?;
         }
@@ -63,7 +64,9 @@ impl Inner {
         let secret = self.store.secret(study, &found.allocation, &found.commitment).await?;
         match found.scheme.method {
             Method::Minimisation { .. } => self.minimised(study, found, secret).await,
-            Method::Simple { .. } | Method::PermutedBlocks { .. } => blocking(move || listed(&found, &secret)).await?,
+            Method::Simple { .. } | Method::PermutedBlocks { .. } => {
+                self.work.run(move || listed(&found, &secret)).await?
+            }
         }
     }
 
@@ -114,11 +117,11 @@ impl Inner {
             let randomise: Randomise = self.store.read(study, number).await?.command().ok_or_else(damaged)?;
             levels.push(randomise.levels);
         }
-        blocking(move || {
+        let replayed = self.work.run(move || {
             let arm = replay(&found.scheme, &secret, &levels).ok().and_then(|arms| arms.last().cloned());
             Ok(answer(&found, &arm.ok_or_else(damaged)?, None))
-        })
-        .await?
+        });
+        replayed.await?
     }
 }
 
@@ -143,12 +146,6 @@ fn listed(found: &Allocated, secret: &Secret) -> Result<pb::GetAllocationRespons
 fn answer(found: &Allocated, arm: &Name, proof: Option<pb::SlotProof>) -> pb::GetAllocationResponse {
     let allocation = found.allocation.to_string();
     pb::GetAllocationResponse { arm: arm.to_string(), allocation, entry: found.entry, proof }
-}
-
-/// Lists take a while to make: not on a thread that serves others.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    let failed = |_| Problem::unavailable("STORAGE_UNAVAILABLE", "the list could not be made; try again");
-    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 fn unfit(error: CheckError) -> Problem {

@@ -1,6 +1,6 @@
 //! The delegation log.
 
-use super::{Inner, Page, act, name};
+use super::{Inner, act, name};
 use crate::store::Recorded;
 use access::Caller;
 use proto::enrollment as pb;
@@ -9,7 +9,7 @@ use seal::{
     fact::List,
     id::Name,
 };
-use server::Problem;
+use server::{Page, Problem};
 
 impl Inner {
     pub(super) async fn list_delegations(
@@ -18,7 +18,7 @@ impl Inner {
         request: pb::ListDelegationsRequest,
     ) -> Result<pb::ListDelegationsResponse, Problem> {
         let (study, caller) = self.caller(from, &request.study).await?;
-        let page = Page::parse(request.page_size, &request.page_token)?;
+        let mut page = Page::parse(request.page_size, &request.page_token)?;
         let site = match request.site.as_str() {
             "" => None,
             text => Some(name("site", text)?),
@@ -32,12 +32,15 @@ impl Inner {
         }
         let entries = self.store.list(study, List::Delegations, page.after, page.size).await?;
         let mut events = Vec::with_capacity(entries.len());
-        for number in &entries {
-            events.extend(event(&self.store.read(study, *number).await?));
-        }
         let covers = |at: &str| site.as_ref().is_none_or(|site| at == site.as_str() || at == Name::ALL_SITES);
-        events.retain(|event: &pb::DelegationEvent| covers(&event.site));
-        Ok(pb::ListDelegationsResponse { events, next_page_token: page.next(&entries) })
+        for number in &entries {
+            match event(&self.store.read(study, *number).await?).filter(|event| covers(&event.site)) {
+                None => page.passes(*number),
+                Some(event) if page.takes(*number, &event) => events.push(event),
+                Some(_) => break,
+            }
+        }
+        Ok(pb::ListDelegationsResponse { events, next_page_token: page.next(entries.len()) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A site's participants, and one participant's way through the trial.
 
-use super::{Inner, Page, act, name, not_found, screening::outcome_message};
+use super::{Inner, act, name, not_found, screening::outcome_message};
 use crate::{domain::stage_name, store::damaged};
 use access::Caller;
 use proto::enrollment as pb;
@@ -10,7 +10,7 @@ use seal::{
     id::{Name, Uuid},
 };
 use serde::Deserialize;
-use server::Problem;
+use server::{Page, Problem};
 use tonic::Code;
 
 /// Tasks whose holders follow the participants of a site.
@@ -26,13 +26,17 @@ impl Inner {
         let site = name("site", &request.site)?;
         self.must_hold(&caller, study, &LISTS, &site).await?;
         let resolves = self.resolves(&caller, study).await?;
-        let page = Page::parse(request.page_size, &request.page_token)?;
+        let mut page = Page::parse(request.page_size, &request.page_token)?;
         let entries = self.store.list(study, List::Participants(site), page.after, page.size).await?;
         let mut participants = Vec::with_capacity(entries.len());
         for number in &entries {
-            participants.push(self.row(study, *number, resolves).await?);
+            let row = self.row(study, *number, resolves).await?;
+            if !page.takes(*number, &row) {
+                break;
+            }
+            participants.push(row);
         }
-        Ok(pb::ListParticipantsResponse { participants, next_page_token: page.next(&entries) })
+        Ok(pb::ListParticipantsResponse { participants, next_page_token: page.next(entries.len()) })
     }
 
     /// The participant whom entry `number` registered.

@@ -10,7 +10,7 @@ use seal::{
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
     eligibility::{Criterion, CriterionOutcome, Outcome, eligible},
     fact::{Fact, Facts, Subject},
-    id::Name,
+    id::{Name, Uuid},
 };
 use server::{Problem, receive};
 
@@ -19,8 +19,8 @@ impl Inner {
         let received = receive::<DefineCriteria>(request.envelope).await?;
         self.foresee(&received).await?; // by who may: compiling is work
         let DefineCriteria { items, criteria, .. } = received.command.clone();
-        let compiled = tokio::task::spawn_blocking(move || Criteria::compile(&items, &criteria).map(drop));
-        compiled.await.map_err(|_| Refusal::DecisionTooOld)?.map_err(|fault| invalid(&fault))?;
+        let compiled = self.work.run(move || Criteria::compile(&items, &criteria).map(drop));
+        compiled.await?.map_err(|fault| invalid(&fault))?;
         self.append(received, None, None).await
     }
 
@@ -39,7 +39,8 @@ impl Inner {
             Foreseen::RecordedBefore => (None, None),
             Foreseen::New(facts) => {
                 let consented = self.consented(command.study, &command.participant).await?;
-                let (_, outcomes) = evaluate(&facts, &command.criteria, &parsed)?;
+                let version = (command.study, command.criteria.clone());
+                let (_, outcomes) = self.evaluate(&facts, version, parsed).await?;
                 if outcomes != command.outcomes {
                     let what = "not what the answers give";
                     return Err(Problem::field("OUTCOME_MISMATCH", "envelope.payload.outcomes", what));
@@ -65,7 +66,7 @@ impl Inner {
             return Err(Refusal::CriteriaOutdated(None).into());
         };
         let facts = self.find(study, &[Subject::Criteria(version.clone())]).await?;
-        let (criteria, outcomes) = evaluate(&facts, version, &answers)?;
+        let (criteria, outcomes) = self.evaluate(&facts, (study, version.clone()), answers).await?;
         Ok(pb::EvaluateEligibilityResponse {
             criteria: version.to_string(),
             eligible: eligible(criteria, &outcomes),
@@ -82,20 +83,21 @@ impl Inner {
         self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
         Ok(pb::GetMatchingKeyResponse { key: self.store.matching_key(study).await?.to_vec() })
     }
-}
 
-/// The criteria of a version, and what answers make of them.
-fn evaluate<'a>(
-    facts: &'a Facts,
-    version: &Name,
-    answers: &[Datapoint],
-) -> Result<(&'a [Criterion], Vec<CriterionOutcome>), Problem> {
-    let (items, criteria): (&[ItemDef], &[Criterion]) = match facts.find(&Subject::Criteria(version.clone())) {
-        Some(Fact::Criteria { items, criteria, .. }) => (items, criteria),
-        _ => return Err(Refusal::NotFound("criteria version").into()),
-    };
-    let compiled = Criteria::compile(items, criteria).map_err(|fault| invalid(&fault))?;
-    Ok((criteria, compiled.evaluate(answers)))
+    /// The criteria of a version, and what answers make of them.
+    async fn evaluate<'a>(
+        &self,
+        facts: &'a Facts,
+        version: (Uuid, Name),
+        answers: Vec<Datapoint>,
+    ) -> Result<(&'a [Criterion], Vec<CriterionOutcome>), Problem> {
+        let (items, criteria): (&[ItemDef], &[Criterion]) = match facts.find(&Subject::Criteria(version.1.clone())) {
+            Some(Fact::Criteria { items, criteria, .. }) => (items, criteria),
+            _ => return Err(Refusal::NotFound("criteria version").into()),
+        };
+        let outcomes = self.work.evaluate(version, (items.to_vec(), criteria.to_vec()), answers).await?;
+        Ok((criteria, outcomes.map_err(|fault| invalid(&fault))?))
+    }
 }
 
 fn parse(answers: &[Vec<u8>]) -> Result<Vec<Datapoint>, Problem> {

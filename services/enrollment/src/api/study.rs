@@ -6,13 +6,19 @@ use crate::{
     store::{Recorded, damaged},
 };
 use access::Caller;
+use prost::Message;
 use proto::enrollment as pb;
 use seal::{
     command::{AddArm, AddProtocolVersion, AddSite, Approval, CommitAllocation},
     fact::{Fact, Facts, List, Subject},
     id::{Name, Uuid},
 };
-use server::Problem;
+use server::{Page, Problem};
+
+/// The lists that a study is made of, in the order in which they are answered.
+const LISTS: [List; 3] = [List::Protocols, List::Study, List::Sites];
+/// Entries of a list looked up at once.
+const PAGE: u32 = 500;
 
 impl Inner {
     pub(super) async fn get_study(
@@ -33,37 +39,67 @@ impl Inner {
             Some(Fact::CriteriaInForce { version }) => version.to_string(),
             _ => String::new(),
         };
-        let acts = self.acts(study, List::Study).await?;
-        Ok(pb::GetStudyResponse {
+        let mut answer = pb::GetStudyResponse {
             name: name.to_string(),
             rules: facts.rules().unwrap_or_default(),
             state: state_name(*state).to_owned(),
             changed: Some(self.act(study, *changed).await?),
-            protocol: self.acts(study, List::Protocols).await?.iter().filter_map(protocol).collect(),
-            arms: acts.iter().filter_map(arm).collect(),
-            sites: self.sites(study).await?,
             enrolment: Some(enrolment(&facts, &Name::all_sites())),
             criteria_in_force: criteria,
-            allocations: self.allocations(study, &acts).await?,
-        })
+            ..pb::GetStudyResponse::default()
+        };
+        answer.next_page_token = self.parts(study, &request.page_token, &mut answer).await?;
+        Ok(answer)
     }
 
-    async fn acts(&self, study: Uuid, list: List) -> Result<Vec<Recorded>, Problem> {
-        let mut acts = Vec::new();
-        for number in self.store.whole_list(study, list).await? {
-            acts.push(self.store.read(study, number).await?);
-        }
-        Ok(acts)
-    }
-
-    async fn sites(&self, study: Uuid) -> Result<Vec<pb::Site>, Problem> {
-        let mut sites = Vec::new();
-        for added in self.acts(study, List::Sites).await? {
-            if let Some(AddSite { site, title, .. }) = added.command() {
-                sites.push(self.site(study, &site, &title).await?);
+    /// Adds the parts of a study after `token`, as many as a page takes, and gives the token to go on from.
+    async fn parts(&self, study: Uuid, token: &str, answer: &mut pb::GetStudyResponse) -> Result<String, Problem> {
+        let (first, mut after) = place(token)?;
+        let mut page = Page::parse(0, "")?;
+        for (index, list) in LISTS.iter().enumerate().skip(first) {
+            loop {
+                let found = self.store.list(study, list.clone(), after, PAGE).await?;
+                for number in &found {
+                    let recorded = self.store.read(study, *number).await?;
+                    if !self.part(study, list, &recorded, (&mut page, answer)).await? {
+                        let after = after.map_or_else(String::new, |number| number.to_string());
+                        return Ok(format!("{index}.{after}"));
+                    }
+                    after = Some(*number);
+                }
+                if found.len() < PAGE as usize {
+                    break;
+                }
             }
+            after = None;
         }
-        Ok(sites)
+        Ok(String::new())
+    }
+
+    /// Adds what one entry of a list is, unless the page is full.
+    async fn part(
+        &self,
+        study: Uuid,
+        list: &List,
+        recorded: &Recorded,
+        (page, answer): (&mut Page, &mut pb::GetStudyResponse),
+    ) -> Result<bool, Problem> {
+        let number = recorded.entry.number;
+        match list {
+            List::Protocols => Ok(add(page, number, protocol(recorded), &mut answer.protocol)),
+            List::Sites => {
+                let Some(AddSite { site, title, .. }) = recorded.command() else { return Ok(true) };
+                let site = self.site(study, &site, &title).await?;
+                Ok(add(page, number, Some(site), &mut answer.sites))
+            }
+            _ => match arm(recorded) {
+                Some(arm) => Ok(add(page, number, Some(arm), &mut answer.arms)),
+                None => {
+                    let allocation = self.allocation(study, recorded).await?;
+                    Ok(add(page, number, allocation, &mut answer.allocations))
+                }
+            },
+        }
     }
 
     async fn site(&self, study: Uuid, site: &Name, title: &Name) -> Result<pb::Site, Problem> {
@@ -86,31 +122,50 @@ impl Inner {
         })
     }
 
-    async fn allocations(&self, study: Uuid, acts: &[Recorded]) -> Result<Vec<pb::Allocation>, Problem> {
-        let mut allocations = Vec::new();
-        for committed in acts {
-            let Some(CommitAllocation { allocation, scheme, commitment, root, .. }) = committed.command() else {
-                continue;
-            };
-            let (subject, list) =
-                (Subject::Allocation(allocation.clone()), Subject::List(List::Randomised(allocation.clone())));
-            let facts = self.find(study, &[subject.clone(), list.clone()]).await?;
-            let revealed = match facts.find(&subject) {
-                Some(Fact::Allocation { revealed: Some(number), .. }) => Some(self.act(study, *number).await?),
-                _ => None,
-            };
-            allocations.push(pb::Allocation {
-                allocation: allocation.to_string(),
-                scheme: serde_json::to_vec(&scheme).unwrap_or_default(),
-                commitment: commitment.0.0.to_vec(),
-                root: root.map(|root| root.0.0.to_vec()).unwrap_or_default(),
-                committed: Some(act(committed)),
-                randomised: facts.count(&list),
-                revealed,
-            });
-        }
-        Ok(allocations)
+    async fn allocation(&self, study: Uuid, committed: &Recorded) -> Result<Option<pb::Allocation>, Problem> {
+        let Some(CommitAllocation { allocation, scheme, commitment, root, .. }) = committed.command() else {
+            return Ok(None);
+        };
+        let (subject, list) =
+            (Subject::Allocation(allocation.clone()), Subject::List(List::Randomised(allocation.clone())));
+        let facts = self.find(study, &[subject.clone(), list.clone()]).await?;
+        let revealed = match facts.find(&subject) {
+            Some(Fact::Allocation { revealed: Some(number), .. }) => Some(self.act(study, *number).await?),
+            _ => None,
+        };
+        Ok(Some(pb::Allocation {
+            allocation: allocation.to_string(),
+            scheme: serde_json::to_vec(&scheme).unwrap_or_default(),
+            commitment: commitment.0.0.to_vec(),
+            root: root.map(|root| root.0.0.to_vec()).unwrap_or_default(),
+            committed: Some(act(committed)),
+            randomised: facts.count(&list),
+            revealed,
+        }))
     }
+}
+
+/// Which list a page begins in, and after which of its entries.
+fn place(token: &str) -> Result<(usize, Option<u64>), Problem> {
+    let parse = |token: &str| {
+        let (list, after) = token.split_once('.')?;
+        let after = if after.is_empty() { None } else { Some(after.parse().ok()?) };
+        Some((list.parse().ok().filter(|list| *list < LISTS.len())?, after))
+    };
+    if token.is_empty() {
+        return Ok((0, None));
+    }
+    parse(token).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not one of ours"))
+}
+
+/// Adds a row, unless the page is full.
+fn add<T: Message>(page: &mut Page, number: u64, row: Option<T>, rows: &mut Vec<T>) -> bool {
+    let Some(row) = row else { return true };
+    let taken = page.takes(number, &row);
+    if taken {
+        rows.push(row);
+    }
+    taken
 }
 
 fn limits(site: &Name) -> [Subject; 2] {

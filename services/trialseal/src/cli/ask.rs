@@ -182,7 +182,7 @@ impl Ask {
                 show(&format!("{}: arm {} (entry {})\n", answer.allocation, answer.arm, answer.entry))?;
                 if let Some(output) = output {
                     let file = serde_json::to_vec_pretty(&people::SlotFile::of(&answer)?)?;
-                    fs::write(&output, file).with_context(|| format!("{}", output.display()))?;
+                    owner::write(&output, &file).with_context(|| format!("{}", output.display()))?;
                 }
             }
             Ask::Commands => {

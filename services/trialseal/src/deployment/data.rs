@@ -20,10 +20,10 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens a data directory, making it if it does not exist.
+    /// Opens a data directory, making it if it does not exist. Only its owner reads it.
     pub fn open(root: &Path) -> Result<Self> {
         let shown = root.display();
-        fs::create_dir_all(root).with_context(|| format!("{shown}: cannot make the data directory"))?;
+        owner::directory(root, &["FORMAT"]).with_context(|| format!("{shown}: cannot make the data directory"))?;
         let format = root.join("FORMAT");
         match fs::read_to_string(&format) {
             Ok(found) if found == FORMAT => {}
@@ -33,11 +33,14 @@ impl DataDir {
                 FORMAT.trim_end()
             ),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::write(&format, FORMAT).with_context(|| format!("{shown}: cannot write there"))?;
+                owner::write(&format, FORMAT.as_bytes()).with_context(|| format!("{shown}: cannot write there"))?;
             }
             Err(error) => return Err(error).with_context(|| format!("{}", format.display())),
         }
-        let lock = File::create(root.join("lock")).with_context(|| format!("{shown}: cannot write there"))?;
+        let lock = root.join("lock");
+        let lock = owner::file(&lock)
+            .and_then(|()| File::create(&lock))
+            .with_context(|| format!("{shown}: cannot write there"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { root: root.to_owned(), keys: KeyDir::open(root.join("keys"))?, _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!("{shown}: another trialseal is running on this data directory"),
@@ -56,10 +59,11 @@ impl DataDir {
         Database::open_file(&file, part).await.with_context(|| format!("{}", file.display()))
     }
 
-    /// Writes a file for others to read.
+    /// Writes a file that other programs of the owner read.
     pub fn publish(&self, name: &str, content: &[u8]) -> Result<()> {
         let (path, part) = (self.file(name), self.file(&format!("{name}.part")));
-        fs::write(&part, content).and_then(|()| fs::rename(&part, &path)).with_context(|| format!("{}", path.display()))
+        let written = owner::write(&part, content).and_then(|()| fs::rename(&part, &path));
+        written.with_context(|| format!("{}", path.display()))
     }
 
     /// The folder of the services' keys.

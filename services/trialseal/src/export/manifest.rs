@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -42,7 +42,7 @@ pub(super) struct Writer {
 impl Writer {
     /// In a new folder.
     pub(super) fn new(root: &Path) -> Result<Self> {
-        fs::create_dir(root).with_context(|| format!("{}: cannot make the folder", root.display()))?;
+        owner::new_directory(root).with_context(|| format!("{}: cannot make the folder", root.display()))?;
         Ok(Self { root: root.to_owned(), files: BTreeMap::new() })
     }
 
@@ -60,7 +60,7 @@ impl Writer {
     pub(super) fn lines(&self, name: &str) -> Result<Lines> {
         let path = self.root.join(name);
         let folder = path.parent().unwrap_or(&self.root);
-        let file = fs::create_dir_all(folder).and_then(|()| File::create_new(&path));
+        let file = owner::make_directory(folder).and_then(|()| owner::new_file(&path));
         let file = file.with_context(|| format!("{}: cannot be made", path.display()))?;
         Ok(Lines { name: name.to_owned(), path, file: BufWriter::new(file), digest: Sha256::new() })
     }
@@ -70,7 +70,7 @@ impl Writer {
         let path = self.root.join(NAME);
         let manifest = Manifest { format: FORMAT.to_owned(), study, exported, blocks, files: self.files };
         let text = serde_json::to_string_pretty(&manifest)? + "\n";
-        let mut file = File::create_new(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
+        let mut file = owner::new_file(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
         written.with_context(|| format!("{}: cannot be written", path.display()))?;
         Ok(manifest)

@@ -1,0 +1,196 @@
+//! Forms and items as they stand, for those entitled to see.
+
+use super::{
+    Inner,
+    read::{name, not_found},
+};
+use crate::{
+    domain::{Current, FormState, History},
+    store::{Folded, Open, Store, is_first, too_large},
+};
+use access::Caller;
+use proto::capture as pb;
+use seal::{
+    command::{FormInstance, Provision, Submission},
+    id::{Name, Service, Uuid},
+};
+use server::{Page, Problem, study};
+
+impl Inner {
+    pub(super) async fn get_datapoint(
+        &self,
+        from: &Caller,
+        request: pb::GetDatapointRequest,
+    ) -> Result<pb::GetDatapointResponse, Problem> {
+        let (study, instance) = parse(&request.study, request.instance)?;
+        let sight = self.sight(from, study, &instance.participant).await?;
+        let wanted = (request.item.as_str(), request.repeat.as_str());
+        let found = self.store.item(study, &instance, wanted, |provision| sight.covers(provision)).await?;
+        Ok(pb::GetDatapointResponse { value: Some(value_message(found.ok_or_else(not_found)?)) })
+    }
+
+    pub(super) async fn get_form(
+        &self,
+        from: &Caller,
+        request: pb::GetFormRequest,
+    ) -> Result<pb::GetFormResponse, Problem> {
+        let (study, instance) = parse(&request.study, request.instance)?;
+        let sight = self.sight(from, study, &instance.participant).await?;
+        match self.store.form(study, &instance, |provision| sight.covers(provision)).await? {
+            Folded::Nothing => Err(not_found()),
+            Folded::Whole(form) => Ok(pb::GetFormResponse { form: Some(form_message(*form)) }),
+            Folded::TooLarge => Err(too_large()),
+        }
+    }
+
+    pub(super) async fn list_forms(
+        &self,
+        from: &Caller,
+        request: pb::ListFormsRequest,
+    ) -> Result<pb::ListFormsResponse, Problem> {
+        let study = study(&request.study)?;
+        let participant = name("participant", &request.participant)?;
+        let sight = self.sight(from, study, &participant).await?;
+        let page = Page::parse(request.page_size, &request.page_token)?;
+        forms(&self.store, (study, &participant), page, |provision| sight.covers(provision)).await
+    }
+
+    pub(super) async fn get_item_history(
+        &self,
+        from: &Caller,
+        request: pb::GetItemHistoryRequest,
+    ) -> Result<pb::GetItemHistoryResponse, Problem> {
+        let (study, instance) = parse(&request.study, request.instance)?;
+        let sight = self.sight(from, study, &instance.participant).await?;
+        let page = Page::parse(request.page_size, &request.page_token)?;
+        let history = History::new(request.item, request.repeat);
+        changes(&self.store, (study, &instance), history, page, |provision| sight.covers(provision)).await
+    }
+}
+
+/// A page of a participant's forms: those that began with the entries looked at.
+async fn forms(
+    store: &Store,
+    (study, participant): (Uuid, &Name),
+    mut page: Page,
+    covers: impl Fn(&Provision) -> bool,
+) -> Result<pb::ListFormsResponse, Problem> {
+    let (stream, key) = (Service::Capture.stream(study), store.participant_key(study, participant));
+    let found = store.reader().history(stream, &key, page.after, page.size).await?;
+    let mut forms = Vec::new();
+    for (number, mark) in &found {
+        // A correction is part of the form instance it corrects.
+        let first =
+            if is_first(mark) { Some(store.open_submission(stream, *number).await?.recorded.header) } else { None };
+        let form = match first.filter(|first| covers(&first.rests_on())) {
+            Some(first) => match store.form(study, &first.instance, &covers).await? {
+                Folded::Nothing => None,
+                Folded::Whole(form) => Some(form_message(*form)),
+                Folded::TooLarge => Some(pb::Form { too_large: true, ..begun(&first) }),
+            },
+            None => None,
+        };
+        match form {
+            None => page.passes(*number),
+            Some(form) if page.takes(*number, &form) => forms.push(form),
+            Some(_) => break,
+        }
+    }
+    Ok(pb::ListFormsResponse { forms, next_page_token: page.next(found.len()) })
+}
+
+/// A page of an item's changes. Its token names the last of them, whose value is the one before the next.
+async fn changes(
+    store: &Store,
+    (study, instance): (Uuid, &FormInstance),
+    mut history: History,
+    mut page: Page,
+    covers: impl Fn(&Provision) -> bool,
+) -> Result<pb::GetItemHistoryResponse, Problem> {
+    let mut walk = store.oldest(study, instance, page.after.unwrap_or(0));
+    let (mut changes, size) = (Vec::new(), page.size as usize);
+    let mut before = page.after;
+    while changes.len() < size
+        && let Some(Open { recorded, .. }) = walk.next().await?
+    {
+        let change = Some(&recorded).filter(|recorded| covers(&recorded.header.rests_on()));
+        let change = change.and_then(|recorded| history.add(recorded));
+        if let Some(last) = before.take() {
+            let ours = change.is_some() && recorded.entry.number == last;
+            ours.then_some(()).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not one of ours"))?;
+            continue;
+        }
+        let Some(change) = change else { continue };
+        let message = pb::ItemChange {
+            old_value: change.old,
+            new_value: change.new,
+            signed_by: recorded.header.by.to_string(),
+            recorded_ms: recorded.entry.time,
+            signed_ms: recorded.header.time,
+            reason: recorded.header.reason.unwrap_or_default(),
+            entry: recorded.entry.number,
+        };
+        if !page.takes(message.entry, &message) {
+            break;
+        }
+        changes.push(message);
+    }
+    if changes.is_empty() && page.after.is_none() {
+        return Err(not_found());
+    }
+    let next_page_token = page.next(changes.len());
+    Ok(pb::GetItemHistoryResponse { changes, next_page_token })
+}
+
+fn parse(of_study: &str, instance: Option<pb::FormInstance>) -> Result<(Uuid, FormInstance), Problem> {
+    let study = study(of_study)?;
+    let instance = instance.ok_or_else(|| Problem::field("MALFORMED", "instance", "required"))?;
+    let instance = FormInstance {
+        participant: name("instance.participant", &instance.participant)?,
+        event: name("instance.event", &instance.event)?,
+        event_repeat: instance.event_repeat,
+        form: name("instance.form", &instance.form)?,
+        form_repeat: instance.form_repeat,
+    };
+    Ok((study, instance))
+}
+
+fn value_message(item: Current) -> pb::ItemValue {
+    let Current { datapoint, entry } = item;
+    pb::ItemValue {
+        item: datapoint.item,
+        repeat: datapoint.repeat,
+        value: datapoint.value,
+        unit: datapoint.unit,
+        entry,
+    }
+}
+
+/// A form of which only the first submission's header is told.
+fn begun(Submission { instance, site, forms_version, .. }: &Submission) -> pb::Form {
+    pb::Form {
+        instance: Some(pb::FormInstance {
+            participant: instance.participant.to_string(),
+            event: instance.event.to_string(),
+            event_repeat: instance.event_repeat,
+            form: instance.form.to_string(),
+            form_repeat: instance.form_repeat,
+        }),
+        site: site.to_string(),
+        forms_version: forms_version.to_string(),
+        ..pb::Form::default()
+    }
+}
+
+fn form_message(form: FormState) -> pb::Form {
+    let redacted = |(entry, index)| pb::RedactedValue { entry, index };
+    pb::Form {
+        values: form.items.into_iter().map(value_message).collect(),
+        entries: form.entries,
+        redacted: form.redacted.into_iter().map(redacted).collect(),
+        ..begun(&form.header)
+    }
+}
+
+#[cfg(test)]
+mod tests;
