@@ -11,6 +11,7 @@ mod terms;
 mod walk;
 mod withheld;
 
+pub use authority::MAX_STEPS_BEFORE;
 pub use evidence::{Demand, Fault};
 pub use walk::{Walked, walk};
 

@@ -5,7 +5,9 @@
 
 mod capture;
 mod chain;
+mod order;
 mod people;
+mod provable;
 pub mod receipts;
 mod replay;
 mod source;
@@ -74,6 +76,11 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many findings there are.
     pub found: u64,
+    /// What the rules of a study allow and a reader should know: signatures long before their entries or out of order, and
+    /// rights that cannot be proven or soon cannot. At most 1,000 are listed; an audit with remarks may be clean.
+    pub remarks: Vec<Finding>,
+    /// How many remarks there are.
+    pub remarked: u64,
 }
 
 const MAX_LISTED: usize = 1_000;
@@ -89,6 +96,14 @@ impl Report {
         self.found += 1;
         if self.findings.len() < MAX_LISTED {
             self.findings.push(Finding { study, service, entry, what: what.into() });
+        }
+    }
+
+    pub(crate) fn remark(&mut self, study: Uuid, service: Service, entry: u64, what: String) {
+        self.remarked += 1;
+        if self.remarks.len() < MAX_LISTED {
+            let (study, service, entry) = (Some(study), Some(service), Some(entry));
+            self.remarks.push(Finding { study, service, entry, what });
         }
     }
 }
@@ -168,20 +183,22 @@ pub fn readable(report: &Report) -> String {
         report.oldest_decision_ms,
         report.slowest_anchoring_ms
     );
-    for Finding { study, service, entry, what } in &report.findings {
-        text += "  ✗ ";
-        for part in [
-            study.map(|s| format!("study {s} ")),
-            service.map(|s| format!("{s} ")),
-            entry.map(|e| format!("entry {e} ")),
-        ] {
-            text += &part.unwrap_or_default();
+    for (mark, listed, all) in [('✗', &report.findings, report.found), ('!', &report.remarks, report.remarked)] {
+        for Finding { study, service, entry, what } in listed {
+            text += &format!("  {mark} ");
+            for part in [
+                study.map(|s| format!("study {s} ")),
+                service.map(|s| format!("{s} ")),
+                entry.map(|e| format!("entry {e} ")),
+            ] {
+                text += &part.unwrap_or_default();
+            }
+            text = format!("{}: {what}\n", text.trim_end());
         }
-        text = format!("{}: {what}\n", text.trim_end());
-    }
-    let listed = report.findings.len() as u64;
-    if report.found > listed {
-        text += &format!("  … and {} more\n", report.found - listed);
+        let listed = listed.len() as u64;
+        if all > listed {
+            text += &format!("  … and {} more\n", all - listed);
+        }
     }
     text + if report.clean { "AUDIT CLEAN\n" } else { "AUDIT FOUND DAMAGE\n" }
 }

@@ -17,9 +17,10 @@ use crate::{
 };
 use std::collections::HashMap;
 
-/// The most registrations, rotations and delegations one bundle may rest on, before rules 3 and from then on; they bound
-/// the recursion as well.
-const MAX_STEPS: [u32; 2] = [128, 480];
+/// The most registrations, rotations and delegations one bundle may rest on before rules 3; they bound the recursion as well.
+pub const MAX_STEPS_BEFORE: u32 = 128;
+/// The same from rules 3 on: so many rights, none of which takes more than [`crate::authority::MAX_STEPS_OF_RIGHT`], fit.
+const MAX_STEPS: u32 = 480;
 
 /// A walk under way.
 pub(super) struct Walk<'a> {
@@ -370,7 +371,7 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, link: LinkName) -> Result<(), Fault> {
         self.steps += 1;
-        let most = MAX_STEPS[usize::from(self.third)];
+        let most = if self.third { MAX_STEPS } else { MAX_STEPS_BEFORE };
         ensure(self.steps <= most, link, format!("more than {most} registrations and delegations"))
     }
 }

@@ -60,8 +60,10 @@ impl Study<'_> {
             report.oldest_decision_ms = report.oldest_decision_ms.max(part.oldest_decision_ms);
             match (outcome, record.entry.kind.as_str()) {
                 (Some(outcome), _) => {
-                    let placed =
-                        outcome.and_then(|(submission, envelope)| self.in_order(record, submission, &envelope));
+                    let placed = outcome.and_then(|(submission, envelope)| {
+                        self.order(Service::Capture, &record.entry, (&envelope, &[]), report)?;
+                        self.in_order(record, submission, &envelope)
+                    });
                     if let Err(what) = placed {
                         self.find(report, Service::Capture, record.entry.number, what);
                     }

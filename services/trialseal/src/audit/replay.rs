@@ -44,6 +44,16 @@ impl State {
         self.hashes.get(usize::try_from(number).ok()?).copied()
     }
 
+    /// When entry `number` was recorded.
+    pub(super) fn time(&self, number: u64) -> Option<u64> {
+        self.times.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// The newest entry that set a fact about `subject`.
+    pub(super) fn newest(&self, subject: &Subject) -> Option<u64> {
+        self.versions.get(subject)?.last().map(|(number, _)| *number)
+    }
+
     /// How many milliseconds before `time` the state after entry `number` was superseded; 0 if it was not.
     pub(super) fn age(&self, number: u64, time: u64) -> u64 {
         let next = usize::try_from(number).ok().and_then(|number| self.times.get(number + 1));

@@ -1,6 +1,6 @@
 //! One study: its three journals, entry by entry.
 
-use super::{Report, Source, Wanted, capture::Captured, chain::Blocks, people::People, replay, replay::State};
+use super::{Report, Source, Wanted, capture::Captured, chain::Blocks, people::People, provable::Rights, replay, replay::State};
 use anyhow::Result;
 use indicatif::ProgressBar;
 use proto::journal::ReadEntriesResponse;
@@ -28,11 +28,12 @@ const ANCHORED_WITHIN_MS: u64 = 60_000;
 /// What the replay of a study knows.
 pub(super) struct Study<'a> {
     pub(super) id: Uuid,
-    root_key: &'a PublicKey,
+    pub(super) root_key: &'a PublicKey,
     pub(super) enrollment: State,
     pub(super) consent: State,
     pub(super) captured: Captured,
     pub(super) people: People,
+    pub(super) rights: Rights,
     requests: HashSet<(Service, Uuid)>,
     /// The auditor's clock when the audit began, Unix milliseconds.
     pub(super) begun_ms: u64,
@@ -111,6 +112,7 @@ impl<'a> Study<'a> {
             consent: State::default(),
             captured: Captured::default(),
             people: People::default(),
+            rights: Rights::default(),
             requests: HashSet::new(),
             begun_ms: client::now_ms(),
         }
@@ -266,6 +268,8 @@ impl Study<'_> {
             if let Err(what) = self.person(entry, &envelope, message, report) {
                 self.find(report, service, entry.number, what);
             }
+            self.order(service, entry, (&envelope, &changes), report)?;
+            self.provable(entry, (&envelope, &changes), report)?;
             if entry.number == 0 {
                 let root = changes.iter().find_map(|(_, fact)| match fact {
                     Fact::Study { root_key, .. } => Some(root_key),
@@ -278,7 +282,9 @@ impl Study<'_> {
             return Ok(changes);
         }
         let basis = self.basis(entry, Service::Enrollment, report)?;
-        replay::consent(&self.consent, &self.enrollment, basis, entry, &envelope)
+        let changes = replay::consent(&self.consent, &self.enrollment, basis, entry, &envelope)?;
+        self.order(service, entry, (&envelope, &changes), report)?;
+        Ok(changes)
     }
 
     /// Checks that a request was recorded once and belongs to the study.
