@@ -1,0 +1,70 @@
+//! What no rule of a study refuses and its reader should know: signatures long before their entries, or before what they follow.
+
+use super::{Report, replay::State, study::Study};
+use seal::{
+    MAX_CLOCK_AHEAD_MS,
+    dsse::Envelope,
+    entry::Entry,
+    fact::{Fact, Subject},
+    id::{Name, Service},
+    moment::MAX_AGE_MS,
+};
+use serde::Deserialize;
+
+/// What payloads say of their moment.
+#[derive(Deserialize)]
+struct Moment {
+    time: u64,
+    late: Option<Name>,
+}
+
+impl Study<'_> {
+    /// Remarks on the age of a signature, and on its place among those before it, given what its command changed.
+    pub(super) fn order(
+        &self,
+        service: Service,
+        entry: &Entry,
+        (envelope, changes): (&Envelope, &[(Subject, Fact)]),
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let Moment { time, late } = envelope.common().map_err(|error| error.to_string())?;
+        let mut remark = |what: String| report.remark(self.id, service, entry.number, what);
+        let hours = entry.time.saturating_sub(time) / 3_600_000;
+        if late.is_some() {
+            remark(format!("was recorded late, {hours} hours after it was signed, as it says itself"));
+        } else if time.saturating_add(MAX_AGE_MS) < entry.time {
+            remark(format!("was recorded {hours} hours after it was signed"));
+        }
+        let state = if service == Service::Enrollment { &self.enrollment } else { &self.consent };
+        for (subject, fact) in changes {
+            for earlier in follows(state, subject, fact, entry.number) {
+                let recorded = state.time(earlier).unwrap_or(0);
+                if time.saturating_add(MAX_CLOCK_AHEAD_MS) < recorded {
+                    remark(format!("was signed before entry {earlier}, which it follows, was recorded"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The entries before `number` that whoever set `subject` to `fact` should have seen: the one before about the same right,
+/// and the publication of each document consented to.
+fn follows(state: &State, subject: &Subject, fact: &Fact, number: u64) -> Vec<u64> {
+    let right = matches!(
+        subject,
+        Subject::Consent(_) | Subject::Delegation(..) | Subject::Grant(..) | Subject::SiteApproval(_) | Subject::StudyState
+    );
+    let mut entries: Vec<u64> = state.newest(subject).filter(|_| right).into_iter().collect();
+    if let Fact::Consent { provisions, .. } = fact {
+        for given in provisions.values().filter(|given| given.given == number) {
+            let document = seal::consent::document(given);
+            if let Some(Fact::Document { published, .. }) = state.at(&document, number) {
+                entries.push(*published);
+            }
+        }
+        entries.sort_unstable();
+        entries.dedup();
+    }
+    entries
+}
