@@ -600,3 +600,82 @@ async fn documents_are_kept_and_copies_are_given_at_once() {
     let report = world.audit().await;
     assert!(report.clean, "{:?}", report.findings);
 }
+
+/// A consent of another system, whose every period ended on 1 January 2020 though its status is `active`.
+const ENDED: &str = include_str!("../libs/exchange/tests/examples/ended_consent_r4.json");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_of_another_system_is_read_for_its_periods_only() {
+    use pb::StatedProvisionState::{Ended, NotPermitted, Permitted};
+    let world = World::new().await;
+    let investigator = &world.study.investigator;
+    let reader = world.study.reads(investigator);
+    let ask = async |resource: &str| {
+        let request = pb::ReadConsentRequest { study: world.study.id.to_string(), resource: resource.into() };
+        world.client.consent.clone().read_consent(reader.request(request)).await.map(tonic::Response::into_inner)
+    };
+    let stranger = newcomer(&world).await;
+    let request = |resource: &str, provisions: Vec<Provision>| {
+        signed!(
+            world,
+            investigator.name,
+            RequestConsent {
+                participant: stranger.name.clone(),
+                site: stranger.site.clone(),
+                source: name("fhir-r4").unwrap(),
+                content: sha256(&[resource.as_bytes()]).into(),
+                provisions,
+            }
+        )
+    };
+
+    let read = ask(ENDED).await.unwrap();
+    assert_eq!((read.status.as_str(), read.provisions.len()), ("active", 0));
+    assert!(read.decided_at_ms > 0);
+    let stated: Vec<_> = read.stated.iter().map(|stated| (stated.provision.as_str(), stated.state())).collect();
+    let expected = [("data_collection", Ended), ("future_research", NotPermitted), ("genetics", NotPermitted)];
+    assert_eq!(stated, expected);
+    assert_eq!(read.stated[0].from_ms, Some(1_546_300_800_000)); // 1 January 2019
+    assert_eq!(read.stated[0].until_ms, Some(1_577_923_200_000)); // 2 January 2020: the end includes its day
+    assert_eq!(read.stated[0].rules, ["provision.provision[0]"]);
+    for provisions in [vec![], vec![Provision::data_collection()]] {
+        let outcome =
+            world.client.request_consent(&request(ENDED, provisions), ENDED.into(), &[&investigator.key]).await;
+        assert_eq!(reason(outcome), "CONSENT_PERIOD_ENDED");
+    }
+
+    // Whichever of the nested and the root's period ends first counts.
+    let lasting = ENDED.replace("\"end\": \"2020-01-01\"", "\"end\": \"2998\"");
+    let wider = lasting.replacen("2998", "2999-06", 1);
+    let narrower = lasting.replace("\"end\": \"2998\"\n  }\n }", "\"end\": \"2999-06\"\n  }\n }");
+    assert!(narrower != lasting && narrower != wider);
+    for resource in [&wider, &narrower, &lasting] {
+        let read = ask(resource).await.unwrap();
+        assert_eq!(read.provisions, ["data_collection"]);
+        assert_eq!((read.stated[0].state(), read.stated[0].until_ms), (Permitted, Some(32_472_144_000_000))); // 2999
+    }
+    let none = request(&lasting, vec![]);
+    assert_eq!(
+        reason(world.client.request_consent(&none, lasting.clone().into(), &[&investigator.key]).await),
+        "MALFORMED"
+    );
+    let command = request(&lasting, vec![Provision::data_collection()]);
+    let record =
+        async |resource: &str| world.client.request_consent(&command, resource.into(), &[&investigator.key]).await;
+    let recorded = entry_number(&record(&lasting).await.unwrap()).unwrap();
+    // What is recorded is answered again whatever has become of the resource.
+    assert_eq!(entry_number(&record(ENDED).await.unwrap()).unwrap(), recorded);
+
+    let reversed = ENDED.replacen("2020-01-01", "2018", 1);
+    let refused = ask(&reversed).await.unwrap_err();
+    assert!(refused.message().contains("provision.provision[0].period"), "{}", refused.message());
+    for status in ["inactive", "rejected", "entered-in-error"] {
+        let resource = lasting.replace("\"active\"", &format!("\"{status}\""));
+        assert!(ask(&resource).await.unwrap_err().message().contains("resource.status"));
+    }
+    for status in ["draft", "proposed"] {
+        let read = ask(&lasting.replace("\"active\"", &format!("\"{status}\""))).await.unwrap();
+        assert!(read.provisions.is_empty() && !read.stated.is_empty());
+    }
+    assert_eq!(reason(submit(&world, &stranger, "VISIT", 0).await), "CONSENT_MISSING");
+}

@@ -4,6 +4,7 @@
 
 mod support;
 
+use base64::Engine;
 use client::{Client, sign_form};
 use seal::command::FormDef;
 use serde_json::Value;
@@ -484,4 +485,23 @@ async fn each_question_of_the_readme_has_its_command() {
     assert_eq!(serde_json::from_str::<Value>(&recorded).unwrap()["service"], "consent");
     let standing = asks(&["consents", "--participant", &participant], &own);
     assert!(standing.contains("data_collection: CONSENT_WITHDRAWN"), "{standing}");
+}
+
+#[test]
+fn certificates_of_actors_are_made_for_studies() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let study = "01234567-89ab-4def-8123-456789abcdef";
+    refuses(&["pki", folder, "--actor", "dr-lee"], "--study");
+    refuses(&["pki", folder, "--study", study], "--actor");
+    refuses(&["pki", folder, "--actor", "dr-lee", "--study", "every"], "--study");
+    refuses(&["pki", folder, "--actor", "dr lee", "--study", study], "A-Z");
+    assert!(trialseal(&["pki", folder, "--actor", "dr-lee", "--actor", "dr-kim", "--study", study]).status.success());
+    for actor in ["dr-lee", "dr-kim"] {
+        let pem = fs::read_to_string(format!("{folder}/actor-{actor}.pem")).unwrap();
+        let lines: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let certificate = base64::engine::general_purpose::STANDARD.decode(lines).unwrap();
+        let named = format!("spiffe://{}/trialseal/actor/{actor}/study/{study}", tls::pki::TRUST_DOMAIN);
+        assert!(certificate.windows(named.len()).any(|part| part == named.as_bytes()), "{actor}");
+    }
 }

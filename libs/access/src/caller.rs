@@ -1,7 +1,7 @@
 //! Who is calling.
 
 use crate::{oidc::Login, token::Token};
-use seal::id::Name;
+use seal::id::{Name, Uuid};
 use std::{fmt, sync::Arc};
 use tonic::codegen::Bytes;
 use tonic::{Extensions, Request, metadata::MetadataMap};
@@ -104,10 +104,24 @@ pub(crate) enum Who {
     Anonymous,
     Client,
     Token(Arc<Token>),
-    Certified(Name),
+    Certified(Arc<Certified>),
     Oidc(Arc<Login>),
     Service(Member),
     Deployment,
+}
+
+/// An actor by a certificate.
+pub(crate) struct Certified {
+    pub(crate) name: Name,
+    /// Where it is valid.
+    pub(crate) studies: Vec<Uuid>,
+}
+
+impl Certified {
+    /// Who it says its holder is in `study`; nobody in a study it does not name.
+    pub(crate) fn actor(&self, study: Uuid) -> Option<&Name> {
+        self.studies.contains(&study).then_some(&self.name)
+    }
 }
 
 impl Caller {

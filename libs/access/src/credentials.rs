@@ -1,7 +1,7 @@
 //! What a call shows of who is calling.
 
 use crate::{
-    caller::{Member, Who},
+    caller::{Certified, Member, Who},
     oidc::Oidc,
     service::ServiceToken,
     token::Token,
@@ -43,6 +43,9 @@ pub enum CredentialsError {
     /// The certificate names nobody of this deployment.
     #[error("the certificate names nobody of this deployment")]
     Certificate,
+    /// The certificate is an actor's, and does not name the study.
+    #[error("the certificate does not name this study: show one that does, or a token")]
+    Study,
     /// The certificate expired while the connection was open.
     #[error("the certificate has expired: connect with a new one")]
     Expired,
@@ -101,7 +104,11 @@ fn certified(presented: &Presented, now_ms: u64) -> Result<Who, CredentialsError
         return Err(CredentialsError::Expired);
     }
     match &presented.name {
-        Some(CertifiedName::Actor(name)) => name.parse().map(Who::Certified).map_err(|_| CredentialsError::Certificate),
+        Some(CertifiedName::Actor { name, studies }) => {
+            let studies = studies.iter().map(|study| study.parse()).collect::<Result<_, _>>();
+            let certified = name.parse().and_then(|name| Ok(Certified { name, studies: studies? }));
+            certified.map(|actor| Who::Certified(Arc::new(actor))).map_err(|_| CredentialsError::Certificate)
+        }
         Some(CertifiedName::Service(name)) if name == "client" => Ok(Who::Client),
         Some(CertifiedName::Service(name)) => {
             let member = Member::ALL.into_iter().find(|member| member.name() == name);
@@ -123,5 +130,11 @@ mod tests {
         let presented = Presented { name, expires_ms: 1_000 };
         assert_eq!(Caller::new(certified(&presented, 999).unwrap()).kind().name(), "capture");
         assert_eq!(certified(&presented, 1_000).err(), Some(CredentialsError::Expired));
+    }
+
+    #[test]
+    fn a_study_that_cannot_be_read_makes_the_certificate_nobodys() {
+        let name = Some(CertifiedName::Actor { name: "dr-lee".to_owned(), studies: vec!["*".to_owned()] });
+        assert_eq!(certified(&Presented { name, expires_ms: 1_000 }, 0).err(), Some(CredentialsError::Certificate));
     }
 }

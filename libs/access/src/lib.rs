@@ -4,7 +4,7 @@
 //! - a token: a short-lived JWT (RFC 7519) that an actor signed with EdDSA (RFC 8037) by a key registered in the study, or a
 //!   token of an identity provider (OpenID Connect Core 1.0);
 //! - the secret that the services of a one-process deployment share, where no network lies between;
-//! - a certificate, of a service or an actor.
+//! - a certificate, of a service, or of an actor in the studies it names.
 //!
 //! The [`Gatekeeper`] finds out which, and asks the policies whether such a caller may call that RPC at all. What an actor
 //! may do in a study is decided there, by the facts of its journals, after it.
@@ -57,7 +57,10 @@ pub enum Denied {
 pub async fn actor(from: &Caller, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
     match &from.who {
         Who::Token(token) => keyholder(token, study, facts, now_ms).await,
-        Who::Certified(name) => registered(name, study, facts).await,
+        Who::Certified(certified) => {
+            let name = certified.actor(study).ok_or(CredentialsError::Study)?;
+            registered(name, study, facts).await
+        }
         Who::Oidc(login) => {
             let name = login.actor(study, now_ms).ok_or(CredentialsError::Elsewhere)?;
             registered(&name, study, facts).await

@@ -43,7 +43,7 @@ fn who<'a>(kind: Kind, headers: &'a HeaderMap, extensions: &'a Extensions) -> Wh
 fn proven(extensions: &Extensions) -> Option<&[u8]> {
     match &extensions.get::<Peer>()?.transport {
         Transport::Tls(Some(presented)) => match presented.name.as_ref()? {
-            CertifiedName::Actor(name) => Some(name.as_bytes()),
+            CertifiedName::Actor { name, .. } => Some(name.as_bytes()),
             CertifiedName::Service(_) => None,
         },
         _ => None,

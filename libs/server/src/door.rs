@@ -83,7 +83,7 @@ mod tests {
         let named = |name| peer(Transport::Tls(Some(Presented { name: Some(name), expires_ms: 0 })));
         assert!(is_service(&named(CertifiedName::Service("capture".to_owned()))));
         assert!(!is_service(&named(CertifiedName::Service("client".to_owned()))));
-        assert!(!is_service(&named(CertifiedName::Actor("capture".to_owned()))));
+        assert!(!is_service(&named(CertifiedName::Actor { name: "capture".to_owned(), studies: Vec::new() })));
         assert!(!is_service(&peer(Transport::Tls(None))));
         assert!(!is_service(&peer(Transport::Loopback)));
     }

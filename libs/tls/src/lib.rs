@@ -1,8 +1,8 @@
 //! Certificates: loaded, replaced while in use, accepted, and made for development.
 //!
 //! TLS 1.3 (RFC 8446) only, by aws-lc-rs only. Who presents a certificate is named by one URI in its subject alternative
-//! names: `spiffe://<trust domain>/trialseal/<service>` or `spiffe://<trust domain>/trialseal/actor/<name>` (SPIFFE-ID,
-//! X.509-SVID). A caller without a certificate is let in and is nobody: what nobody may do is not decided here.
+//! names: `spiffe://<trust domain>/trialseal/<service>` or `spiffe://<trust domain>/trialseal/actor/<name>/study/<uuid>`
+//! (SPIFFE-ID, X.509-SVID). A caller without a certificate is let in and is nobody: what nobody may do is not decided here.
 
 mod error;
 mod identity;

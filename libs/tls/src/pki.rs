@@ -1,6 +1,6 @@
 //! A certificate authority for development and tests: not for production, where an organisation's own issues them.
 
-use crate::TlsError;
+use crate::{TlsError, name::certified};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType, date_time_ymd,
@@ -45,9 +45,14 @@ pub fn make(dir: &Path, hosts: &[String]) -> Result<(), TlsError> {
     Ok(())
 }
 
-/// Writes into `dir`, which holds the authority, a certificate for an actor: `actor-<name>.pem` with `actor-<name>.key`.
-pub fn make_actor(dir: &Path, actor: &str) -> Result<(), TlsError> {
-    let mut params = params(actor, &format!("trialseal/actor/{actor}"))?;
+/// Writes into `dir`, which holds the authority, a certificate for an actor in `studies` (different UUIDs in lower case, 1
+/// to 32): `actor-<name>.pem` with `actor-<name>.key`.
+pub fn make_actor(dir: &Path, actor: &str, studies: &[String]) -> Result<(), TlsError> {
+    let path = format!("actor/{actor}/study/{}", studies.join("/"));
+    if certified(&path).is_none() {
+        return Err(TlsError::Actor);
+    }
+    let mut params = params(actor, &format!("trialseal/{path}"))?;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     Authority::open(dir)?.issue(dir, &format!("actor-{actor}"), &params)
 }

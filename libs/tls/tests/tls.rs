@@ -16,7 +16,7 @@ use std::{
     },
     time::Duration,
 };
-use support::{Certificate, Port, ask, eventually, expired, foreign, plain};
+use support::{Certificate, Port, STUDY, ask, eventually, expired, foreign, plain};
 use tls::{CertifiedName, Contents, Identity, Listener, TlsError, Watched, may_be_plain, pki};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -41,15 +41,16 @@ fn watch(dir: &Path, name: &str) -> Result<Identity, TlsError> {
 #[tokio::test]
 async fn a_caller_is_whom_its_certificate_names() {
     let dir = made();
-    pki::make_actor(dir.path(), "dr-lee").unwrap();
+    pki::make_actor(dir.path(), "dr-lee", &[STUDY.to_owned()]).unwrap();
+    let actor = CertifiedName::Actor { name: "dr-lee".to_owned(), studies: vec![STUDY.to_owned()] };
     let port = Port::open(watch(dir.path(), "capture").unwrap()).await;
     for (file, name) in [
         ("consent", CertifiedName::Service("consent".to_owned())),
         ("client", CertifiedName::Service("client".to_owned())),
-        ("actor-dr-lee", CertifiedName::Actor("dr-lee".to_owned())),
+        ("actor-dr-lee", actor.clone()),
     ] {
         let said = ask(port.address, watch(dir.path(), file).unwrap().rustls_client()).await.unwrap();
-        assert_eq!(said, format!("tls {name:?} {}", name == CertifiedName::Actor("dr-lee".to_owned())));
+        assert_eq!(said, format!("tls {name:?} {}", name == actor));
     }
     let nobody = Identity::client(&dir.path().join("ca.pem"), None).unwrap();
     assert_eq!(ask(port.address, nobody.rustls_client()).await.unwrap(), "tls nobody");
@@ -75,6 +76,8 @@ async fn a_certificate_of_another_trust_domain_names_nobody() {
         vec!["spiffe://trialseal.example/trialseal/consent", "spiffe://trialseal.example/trialseal/capture"],
         vec!["spiffe://trialseal.example/other/consent"],
         vec!["spiffe://trialseal.example/trialseal/actor/"],
+        vec!["spiffe://trialseal.example/trialseal/actor/dr-lee/study/"],
+        vec!["spiffe://trialseal.example/trialseal/actor/dr-lee/study/*"],
         vec!["spiffe://trialseal.example/trialseal/consent/more"],
         vec!["https://trialseal.example/trialseal/consent"],
         vec![],
@@ -82,6 +85,18 @@ async fn a_certificate_of_another_trust_domain_names_nobody() {
         let client = support::client(&dir.path().join("ca.pem"), Some(foreign(dir.path(), &uris)));
         assert_eq!(ask(port.address, client).await.unwrap(), "tls unknown", "{uris:?}");
     }
+}
+
+#[test]
+fn a_certificate_for_an_actor_without_a_study_is_not_made() {
+    let dir = made();
+    let twice = [STUDY.to_owned(), STUDY.to_owned()];
+    for (actor, studies) in
+        [("dr-lee", &[][..]), ("dr-lee", &["*".to_owned()]), ("dr-lee", &twice), ("dr lee", &twice[..1])]
+    {
+        assert!(matches!(pki::make_actor(dir.path(), actor, studies), Err(TlsError::Actor)), "{actor} {studies:?}");
+    }
+    assert!(!dir.path().join("actor-dr-lee.pem").exists());
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use exchange::{
     Consent,
-    fhir::{self, RequestStatus},
+    fhir::{self, RequestStatus, Requested, Standing, State},
     iso27560,
     record::{Approval, Capacity, Document, Handling, Party, Provision, ProvisionState, Quiz, Status},
     text,
 };
-use proto::consent::CopyFormat;
+use proto::consent::{self as pb, CopyFormat};
 use seal::{
     Hash,
     command::{self, Assent, GiveConsent, Terms},
@@ -17,7 +17,7 @@ use seal::{
     id::Name,
 };
 use server::Problem;
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 /// The name of FHIR R4 as the source of a request.
 pub(crate) const FHIR_R4: &str = "fhir-r4";
@@ -186,30 +186,61 @@ fn handling(terms: &Terms) -> Handling {
     }
 }
 
-/// What another system's consent asks for.
+/// What another system's consent states, as it stands at one time.
 pub(crate) struct Read {
     pub(crate) content: Hash,
+    /// What it permits at that time.
     pub(crate) provisions: Vec<command::Provision>,
+    /// Every provision that it names.
+    pub(crate) stated: Vec<(command::Provision, Standing)>,
     pub(crate) unmapped: Vec<String>,
     pub(crate) status: String,
+    /// Whether it was in force before and will not be again.
+    pub(crate) ended: bool,
 }
 
-/// Reads a FHIR R4 consent.
-pub(crate) fn read_fhir(resource: &[u8]) -> Result<Read, Problem> {
-    let request =
+/// Reads a FHIR R4 consent, as it stands at `now` (Unix milliseconds).
+pub(crate) fn read_fhir(resource: &[u8], now: u64) -> Result<Read, Problem> {
+    let mut request =
         fhir::import_r4(resource).map_err(|error| Problem::field("MALFORMED", "resource", error.to_string()))?;
     if !matches!(request.status, RequestStatus::Active | RequestStatus::Draft | RequestStatus::Proposed) {
         return Err(Problem::field("MALFORMED", "resource.status", "the consent ended at its origin"));
     }
-    let permitted = request.provisions.iter().filter(|rule| rule.decision == fhir::Decision::Permit);
-    let mut provisions: Vec<command::Provision> =
-        permitted.filter_map(|rule| rule.provision.as_ref()?.parse().ok()).collect();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let known = |standing: Standing| Some((standing.provision.parse().ok()?, standing));
+    let standings = request.standings(now);
+    let ended = request.has_ended(&standings, now);
+    let stated: Vec<(command::Provision, Standing)> = standings.into_iter().filter_map(known).collect();
+    let permitted = stated.iter().filter(|(_, standing)| standing.state == State::Permitted);
+    let mut provisions: Vec<command::Provision> = permitted.map(|(provision, _)| provision.clone()).collect();
     provisions.sort_unstable();
-    provisions.dedup();
-    Ok(Read {
-        content: request.content,
-        provisions,
-        unmapped: request.unmapped,
-        status: request.status.code().to_owned(),
-    })
+    let mut unmapped = mem::take(&mut request.unmapped);
+    unmapped.extend(request.provisions.iter().filter_map(not_taken_over));
+    Ok(Read { content: request.content, provisions, stated, unmapped, status: request.status.code().to_owned(), ended })
+}
+
+/// What of a rule is not taken over, besides what the import lists: a name that is none of our provisions, or a period.
+fn not_taken_over(rule: &Requested) -> Option<String> {
+    match &rule.provision {
+        Some(name) => name.parse::<command::Provision>().is_err().then(|| rule.path.clone()),
+        None => rule.period.as_ref().filter(|_| !rule.period_counts()).map(|_| format!("{}.period", rule.path)),
+    }
+}
+
+/// One provision of a resource, as `ReadConsent` states it.
+pub(crate) fn stated((provision, standing): (command::Provision, Standing)) -> pb::StatedProvision {
+    let state = match standing.state {
+        State::Permitted => pb::StatedProvisionState::Permitted,
+        State::NotYet => pb::StatedProvisionState::NotYet,
+        State::Ended => pb::StatedProvisionState::Ended,
+        State::NotPermitted => pb::StatedProvisionState::NotPermitted,
+        State::NotActive => pb::StatedProvisionState::NotActive,
+    };
+    pb::StatedProvision {
+        provision: provision.to_string(),
+        state: state.into(),
+        from_ms: standing.from_ms,
+        until_ms: standing.until_ms,
+        rules: standing.rules,
+    }
 }

@@ -68,9 +68,12 @@ enum Command {
         /// A DNS name or IP address the services are reached at; repeat it. `.suffix` is appended to each service's name.
         #[arg(long = "host")]
         hosts: Vec<String>,
-        /// An actor to make a certificate for; repeat it.
-        #[arg(long = "actor")]
+        /// An actor to make a certificate for, in the studies of `--study`; repeat it.
+        #[arg(long = "actor", requires = "studies")]
         actors: Vec<Name>,
+        /// A study that the actors' certificates are for; repeat it, up to 32 times.
+        #[arg(long = "study", requires = "actors")]
+        studies: Vec<Uuid>,
     },
     /// Tell the whole story on synthetic data, and fail if anything is not as told.
     Demo {
@@ -311,9 +314,10 @@ impl Cli {
                 println!("{}: format {} (was {})", part.tables().name, migrated.to, migrated.from);
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Pki { folder, hosts, actors } => {
+            Command::Pki { folder, hosts, actors, studies } => {
                 tls::pki::make(&folder, &hosts)?;
-                actors.iter().try_for_each(|actor| tls::pki::make_actor(&folder, actor.as_str()))?;
+                let studies: Vec<String> = studies.iter().map(ToString::to_string).collect();
+                actors.iter().try_for_each(|actor| tls::pki::make_actor(&folder, actor.as_str(), &studies))?;
                 println!("certificates for development are in {}", folder.display());
                 Ok(ExitCode::SUCCESS)
             }

@@ -99,7 +99,7 @@ async fn certificates_of_another_authority_or_of_the_past_get_no_answer() {
 async fn certificates_that_name_nobody_here_are_refused_and_not_taken_for_none() {
     let dir = made();
     let at = open(&Gatekeeper::new().unwrap(), Member::Capture, identity(dir.path(), "capture")).await;
-    for path in ["portal", "actor/", "actor/has space", "capture/extra", "Capture", "deployment", "anonymous", ""] {
+    for path in ["portal", "actor/", "actor/has space", "actor/dr-lee/study/", "actor/dr-lee/study/*", "capture/extra", "Capture", "deployment", "anonymous", ""] {
         let caller = client(dir.path(), path, Duration::from_secs(7_200));
         assert_eq!(ask(at, caller, SUBMIT, &[]).await, Err(unauthenticated()), "{path}");
     }
@@ -113,16 +113,33 @@ async fn an_actor_with_a_certificate_needs_a_valid_key_in_the_study() {
     let anchoring = open(&gatekeeper, Member::Anchoring, identity(dir.path(), "anchoring")).await;
     for (actor, answer) in [
         ("dr-lee", "actor-certificate dr-lee dr-lee"),
+        ("root", "actor-certificate - -"),
         ("dr-gone", "actor-certificate - -"),
         ("dr-unknown", "actor-certificate - -"),
         ("consent", "actor-certificate - -"),
     ] {
-        pki::make_actor(dir.path(), actor).unwrap();
+        pki::make_actor(dir.path(), actor, &[study(), other_study()].map(|study| study.to_string())).unwrap();
         let caller = identity(dir.path(), &format!("actor-{actor}")).rustls_client();
         assert_eq!(ask(capture, caller.clone(), READ, &[]).await, Ok(answer.to_owned()));
         assert_eq!(ask(capture, caller.clone(), FACTS, &[]).await, Err(denied("actor-certificate")));
         let bundle = "/trialseal.anchoring.v1.AnchoringService/GetBundle";
         assert_eq!(ask(anchoring, caller, bundle, &[]).await, Err(denied("actor-certificate")));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_an_actors_in_the_studies_it_names_only() {
+    let dir = made();
+    let at = open(&Gatekeeper::new().unwrap(), Member::Capture, identity(dir.path(), "capture")).await;
+    let (one, other) = (study(), other_study());
+    for (studies, answer) in [
+        (format!("/study/{one}"), "actor-certificate dr-lee -"),
+        (format!("/study/{other}"), "actor-certificate - dr-lee"),
+        (format!("/study/{other}/{one}"), "actor-certificate dr-lee dr-lee"),
+        (String::new(), "actor-certificate - -"),
+    ] {
+        let caller = client(dir.path(), &format!("actor/dr-lee{studies}"), Duration::from_secs(7_200));
+        assert_eq!(ask(at, caller, READ, &[]).await, Ok(answer.to_owned()), "{studies}");
     }
 }
 

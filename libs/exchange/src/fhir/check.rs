@@ -3,10 +3,10 @@
 use super::{
     import::MAX_DEPTH,
     path::Path,
+    period::is_reversed,
     primitive::{is_code, is_date_time, is_instant, is_text},
     shape::{EVERYWHERE, EXTENSION, Element, Kind, PERIOD, Times, Type},
 };
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::ptr;
 
@@ -53,8 +53,8 @@ pub enum ImportError {
         /// Where.
         path: String,
     },
-    /// Not a date or time of FHIR, or a period that ends before it starts.
-    #[error("{path}: not a date or time")]
+    /// Not a date or time of FHIR, or a period that ends before it starts (per-1).
+    #[error("{path}: not a date or time, or a period that ends before it starts")]
     Time {
         /// Where.
         path: String,
@@ -166,15 +166,11 @@ fn shallow(value: &Value, at: &Path) -> Result<(), ImportError> {
     }
 }
 
-/// per-1: a period does not end before it starts. Judged where both ends are as precise.
+/// per-1: a period does not end before it starts.
 fn period(object: &Map<String, Value>, kind: &'static Type, at: &Path) -> Result<(), ImportError> {
     let text = |name| object.get(name).and_then(Value::as_str);
     let (Some(start), Some(end), true) = (text("start"), text("end"), ptr::eq(kind, &raw const PERIOD)) else {
         return Ok(());
     };
-    let reversed = match (start.parse::<Timestamp>(), end.parse::<Timestamp>()) {
-        (Ok(start), Ok(end)) => end < start,
-        _ => start.len() == end.len() && !start.contains('T') && end < start,
-    };
-    if reversed { Err(ImportError::Time { path: at.text() }) } else { Ok(()) }
+    if is_reversed(start, end) { Err(ImportError::Time { path: at.text() }) } else { Ok(()) }
 }

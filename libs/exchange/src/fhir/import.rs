@@ -4,8 +4,9 @@ use super::{
     check::{self, ImportError},
     json::Strict,
     path::Path,
+    period::Times,
     request::{Decision, Period, Request, RequestStatus, Requested, Scope},
-    rule::{self, Outer},
+    rule::{self, About, Outer},
     shape::CONSENT,
 };
 use serde_json::{Map, Value};
@@ -136,6 +137,15 @@ struct Reading {
     unmapped: Vec<String>,
 }
 
+/// What a rule is nested in.
+struct Around<'a> {
+    outer: &'a Outer,
+    /// The provision that everything in here is about a part of, if we know it.
+    scope: Option<&'a str>,
+    /// The times that the rules around have in common.
+    times: Times,
+}
+
 impl Reading {
     fn consent(&mut self, consent: &Map<String, Value>) {
         let root = Path::root();
@@ -143,7 +153,11 @@ impl Reading {
         for (name, value) in by_name(consent).filter(|(name, _)| !read.contains(&name.as_str())) {
             let path = root.field(name);
             match (name.as_str(), value) {
-                ("provision", Value::Object(provision)) => self.provision(provision, &Outer::Nothing, &path),
+                ("provision", Value::Object(provision)) => {
+                    let around =
+                        Around { outer: &Outer::Nothing, scope: None, times: Times::ALWAYS.since(consent, "dateTime") };
+                    self.provision(provision, &around, &path);
+                }
                 ("patient", Value::Object(patient)) => self.patient(patient, &path),
                 ("scope", _) if scope(consent) != Scope::Other => {}
                 _ => self.pass_over(value, &path),
@@ -153,38 +167,66 @@ impl Reading {
 
     fn patient(&mut self, patient: &Map<String, Value>, at: &Path) {
         let read = if patient.contains_key("reference") { "reference" } else { "identifier" };
-        for (name, value) in by_name(patient).filter(|(name, _)| *name != read) {
-            self.pass_over(value, &at.field(name));
-        }
-    }
-
-    fn provision(&mut self, provision: &Map<String, Value>, outer: &Outer, at: &Path) {
-        let inner = rule::inner(provision, outer);
-        let mapped = match &inner {
-            Outer::Provision(name) => Some(name.clone()),
-            Outer::Nothing | Outer::Unknown => None,
-        };
-        let carried: &[&str] = if mapped.is_some() { &rule::CARRIED } else { &["type", "period"] };
-        let decision = decision(provision);
-        self.provisions.push(Requested {
-            path: at.text(),
-            provision: mapped,
-            decision,
-            period: period(provision, "period"),
-        });
-        for (name, value) in by_name(provision).filter(|(name, _)| !carried.contains(&name.as_str())) {
+        for (name, value) in by_name(patient) {
             let path = at.field(name);
-            match (name.as_str(), value) {
-                ("provision", Value::Array(nested)) => self.nested(nested, &inner, &path),
+            match value {
+                Value::Object(identifier) if name == "identifier" && name == read => self.identifier(identifier, &path),
+                _ if name == read => {}
                 _ => self.pass_over(value, &path),
             }
         }
     }
 
-    fn nested(&mut self, provisions: &[Value], outer: &Outer, at: &Path) {
+    /// The period and the kind of an identifier are not taken over.
+    fn identifier(&mut self, identifier: &Map<String, Value>, at: &Path) {
+        for (name, value) in by_name(identifier).filter(|(name, _)| !["system", "value"].contains(&name.as_str())) {
+            self.pass_over(value, &at.field(name));
+        }
+    }
+
+    fn provision(&mut self, provision: &Map<String, Value>, around: &Around, at: &Path) {
+        let inner = rule::inner(provision, around.outer);
+        let mapped = inner.provision().map(str::to_owned);
+        let carried: &[&str] = if mapped.is_some() { &rule::CARRIED } else { &["type", "period"] };
+        let (index, times) = (self.provisions.len(), around.times.within(provision, "period"));
+        self.provisions.push(Requested {
+            path: at.text(),
+            provision: mapped,
+            decision: decision(provision),
+            period: period(provision, "period"),
+            about: About::new(provision, &inner, around.scope),
+            times,
+            next: index,
+        });
+        let scope = if matches!(inner, Outer::Unknown) { around.scope } else { inner.provision() };
+        let around = Around { outer: &inner, scope, times };
+        self.untold(provision, at);
+        for (name, value) in by_name(provision).filter(|(name, _)| !carried.contains(&name.as_str())) {
+            let path = at.field(name);
+            match (name.as_str(), value) {
+                ("provision", Value::Array(nested)) => self.nested(nested, &around, &path),
+                _ => self.pass_over(value, &path),
+            }
+        }
+        let next = self.provisions.len();
+        if let Some(rule) = self.provisions.get_mut(index) {
+            rule.next = next;
+        }
+    }
+
+    /// What a period holds besides its bounds is not taken over.
+    fn untold(&mut self, provision: &Map<String, Value>, at: &Path) {
+        let Some(period) = provision.get("period").and_then(Value::as_object) else { return };
+        let at = at.field("period");
+        for (name, value) in by_name(period).filter(|(name, _)| !["start", "end"].contains(&name.as_str())) {
+            self.pass_over(value, &at.field(name));
+        }
+    }
+
+    fn nested(&mut self, provisions: &[Value], around: &Around, at: &Path) {
         let objects = provisions.iter().enumerate().filter_map(|(n, value)| Some((n, value.as_object()?)));
         for (n, provision) in objects {
-            self.provision(provision, outer, &at.item(n));
+            self.provision(provision, around, &at.item(n));
         }
     }
 

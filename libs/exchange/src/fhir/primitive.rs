@@ -1,6 +1,6 @@
 //! The primitive types of FHIR R4 (section 2.24.0.1).
 
-use jiff::{Timestamp, civil::Date};
+use jiff::civil::{Date, DateTime};
 
 /// FHIR R4 string: at least one character that is not white space, no control characters but tab and line breaks.
 pub(super) fn is_text(text: &str) -> bool {
@@ -22,14 +22,44 @@ pub(super) fn is_date_time(text: &str) -> bool {
 }
 
 pub(super) fn is_instant(text: &str) -> bool {
-    let Some((day, time)) = text.split_once('T') else { return false };
-    let Some(zone) = time.find(['Z', '+', '-']) else { return false };
-    let (time, zone) = time.split_at(zone);
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let good_fraction = !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit());
-    let good_zone = zone == "Z" || has_shape(zone.get(1..).unwrap_or_default(), "00:00");
-    let whole = format!("{day}T{time}{zone}");
-    is_day(day) && has_shape(time, "00:00:00") && good_fraction && good_zone && whole.parse::<Timestamp>().is_ok()
+    instant(text).is_some()
+}
+
+/// A time of day with zone.
+pub(super) struct Instant<'a> {
+    /// The second, since 1970 in UTC. A leap second is the one before it.
+    pub(super) second: i64,
+    /// The digits after the point.
+    pub(super) fraction: &'a str,
+    /// Whether it is a leap second.
+    pub(super) leap: bool,
+}
+
+/// FHIR R4 instant: seconds and zone are mandatory.
+pub(super) fn instant(text: &str) -> Option<Instant<'_>> {
+    let (day, time) = text.split_once('T')?;
+    let (time, zone) = time.split_at(time.find(['Z', '+', '-'])?);
+    let (time, fraction) = match time.split_once('.') {
+        Some((_, "")) => return None,
+        Some(split) => split,
+        None => (time, ""),
+    };
+    let good = is_day(day) && has_shape(time, "00:00:00") && fraction.bytes().all(|b| b.is_ascii_digit());
+    let local: DateTime = format!("{day}T{time}").parse().ok().filter(|_| good)?;
+    let since = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    Some(Instant { second: since.as_secs() - offset(zone)?, fraction, leap: time.ends_with(":60") })
+}
+
+/// How many seconds a zone is ahead of UTC.
+fn offset(zone: &str) -> Option<i64> {
+    if zone == "Z" {
+        return Some(0);
+    }
+    let (sign, clock) = zone.split_at_checked(1)?;
+    let (hours, minutes) = clock.split_once(':').filter(|_| has_shape(clock, "00:00"))?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let ahead = (hours * 60 + minutes) * 60;
+    (minutes < 60 && ahead <= 14 * 3_600).then_some(if sign == "-" { -ahead } else { ahead })
 }
 
 fn is_day(text: &str) -> bool {
@@ -57,6 +87,7 @@ mod tests {
             "2016-06-23T17:02:33.123456789123Z",
             "2016-06-23T23:59:60Z",
             "1964-01-01T00:00:00-04:00",
+            "9999-12-31T23:59:59-14:00",
         ] {
             assert!(is_date_time(good), "{good}");
         }
@@ -76,6 +107,10 @@ mod tests {
             "2015-02-01T",
             "2015-02-01T10:00:00+1000",
             "2015-02-01T10:00:00+99:00",
+            "2015-02-01T10:00:00+14:01",
+            "2015-02-01T10:00:00+10:60",
+            "2015-02-01T10:60:00Z",
+            "2015-02-01T10:00:00Z+01:00",
             "２０１５",
             "2015-02-01T10:00:00Z[UTC]",
         ] {

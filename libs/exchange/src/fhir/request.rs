@@ -1,5 +1,6 @@
 //! What an import gives.
 
+use super::{period::Times, rule::About};
 use tlog::Hash;
 
 /// What somebody's FHIR Consent asks for. It is *not* a consent of ours: nobody has checked who made it, whether it was
@@ -92,6 +93,19 @@ pub struct Requested {
     pub decision: Decision,
     /// When, within the periods of the rules it is nested in.
     pub period: Option<Period>,
+    /// What it could touch.
+    pub(super) about: About,
+    /// When, with the periods of the rules it is nested in.
+    pub(super) times: Times,
+    /// The rule after those that are nested in it, by its index.
+    pub(super) next: usize,
+}
+
+impl Requested {
+    /// Whether its period counts: for the provision it is about, or for the rules nested in it.
+    pub fn period_counts(&self) -> bool {
+        !matches!(self.about, About::Unknown { .. })
+    }
 }
 
 /// What a rule decides (FHIR R4 value set consent-provision-type).

@@ -27,6 +27,66 @@ pub(super) enum Outer {
     Unknown,
 }
 
+impl Outer {
+    pub(super) fn provision(&self) -> Option<&str> {
+        match self {
+            Outer::Provision(name) => Some(name),
+            Outer::Nothing | Outer::Unknown => None,
+        }
+    }
+}
+
+/// What a rule could touch: more than it is taken for, where it is not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum About {
+    /// Everything.
+    Everything,
+    /// One provision, and what refines it.
+    Provision(String),
+    /// Something of this provision, or of any.
+    Unknown {
+        /// Of which provision, if the rules around it say so.
+        of: Option<String>,
+        /// What is done, in the code system consentaction, if that is all that the rule is about.
+        actions: Option<Vec<String>>,
+    },
+}
+
+impl About {
+    pub(super) fn new(provision: &Map<String, Value>, inner: &Outer, scope: Option<&str>) -> Self {
+        match inner {
+            Outer::Nothing => About::Everything,
+            Outer::Provision(name) => About::Provision(name.clone()),
+            Outer::Unknown => About::Unknown { of: scope.map(str::to_owned), actions: actions(provision) },
+        }
+    }
+
+    /// Whether it could touch the provision `name`, whose action is `action`.
+    pub(super) fn touches(&self, name: &str, action: &str) -> bool {
+        match self {
+            About::Everything => true,
+            About::Provision(own) => is_part(name, own),
+            About::Unknown { of, actions } => {
+                of.as_deref().is_none_or(|of| is_part(name, of))
+                    && actions.as_ref().is_none_or(|actions| actions.iter().any(|other| other == action))
+            }
+        }
+    }
+}
+
+/// Whether `name` is `whole` or refines it.
+fn is_part(name: &str, whole: &str) -> bool {
+    name.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// The actions, if each is told in the code system we know.
+fn actions(provision: &Map<String, Value>) -> Option<Vec<String>> {
+    let actions = list(provision, "action");
+    let codes: Vec<Vec<&str>> = actions.iter().map(|action| codes_of(action, CONSENT_ACTION)).collect();
+    let told = !codes.is_empty() && codes.iter().all(|codes| !codes.is_empty());
+    told.then(|| codes.concat().into_iter().map(str::to_owned).collect())
+}
+
 /// What this rule is about, given what it is nested in.
 pub(super) fn inner(provision: &Map<String, Value>, outer: &Outer) -> Outer {
     let conditional = CONDITIONS.iter().any(|name| provision.contains_key(*name));

@@ -17,6 +17,9 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+/// A study.
+pub const STUDY: &str = "01234567-89ab-4def-8123-456789abcdef";
+
 /// A running server.
 pub struct Port {
     pub address: SocketAddr,
@@ -61,7 +64,10 @@ fn said(peer: &Peer) -> String {
         Transport::Tls(None) => "tls nobody".to_owned(),
         Transport::Tls(Some(Presented { name: None, .. })) => "tls unknown".to_owned(),
         Transport::Tls(Some(Presented { name: Some(name), .. })) => {
-            format!("tls {name:?} {}", matches!(name, CertifiedName::Actor(name) if name == "dr-lee"))
+            format!(
+                "tls {name:?} {}",
+                matches!(name, CertifiedName::Actor { name, studies } if name == "dr-lee" && studies == &[STUDY])
+            )
         }
     }
 }

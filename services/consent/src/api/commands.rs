@@ -139,15 +139,26 @@ impl Inner {
         request: pb::RequestConsentRequest,
     ) -> Result<pb::RequestConsentResponse, Problem> {
         let received = receive::<RequestConsent>(request.envelope).await?;
-        let read = copy::read_fhir(&request.resource)?;
-        let said = &received.command;
-        if said.source.as_str() != copy::FHIR_R4 || read.content != said.content.0 || read.provisions != said.provisions
-        {
-            let what = "source, content and provisions are those of the resource, as ReadConsent says them";
-            return Err(Problem::field("MALFORMED", "envelope.payload.provisions", what));
+        let (said, stream) = (&received.command, received.stream(Service::Consent));
+        // What was recorded before the resource ended is answered with its receipt afterwards too.
+        if self.journal.reader().recorded(stream, &[said.request.0]).await?.is_empty() {
+            states(&request.resource, said)?;
         }
         Ok(pb::RequestConsentResponse { receipt: Some(self.recorded(received).await?) })
     }
+}
+
+/// Checks that a resource is in force, and states what a command says of it.
+fn states(resource: &[u8], said: &RequestConsent) -> Result<(), Problem> {
+    let read = copy::read_fhir(resource, now_ms())?;
+    if read.ended {
+        return Err(super::problem::resource_ended());
+    }
+    if said.source.as_str() != copy::FHIR_R4 || read.content != said.content.0 || read.provisions != said.provisions {
+        let what = "source, content and provisions are those of the resource, as ReadConsent says them now";
+        return Err(Problem::field("MALFORMED", "envelope.payload.provisions", what));
+    }
+    Ok(())
 }
 
 fn proposal<P: Rule + Send + Sync + 'static>(

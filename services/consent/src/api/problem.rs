@@ -18,6 +18,14 @@ pub(super) fn not_in_force(why: NotInForce) -> ErrorReason {
     }
 }
 
+/// The consent of another system has ended: nothing is left to ask for.
+pub(super) fn resource_ended() -> Problem {
+    let what = "the period of the consent, or of all that it permitted, is over: ReadConsent says since when";
+    let mut problem = failed("CONSENT_PERIOD_ENDED", format!("resource: {what}"));
+    problem.fields.push(("resource".to_owned(), what.to_owned()));
+    problem
+}
+
 fn failed(reason: Reason, said: String) -> Problem {
     Problem::new(Code::FailedPrecondition, reason, said)
 }

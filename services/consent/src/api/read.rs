@@ -140,12 +140,15 @@ impl Inner {
     ) -> Result<pb::ReadConsentResponse, Problem> {
         let study = study(&request.study)?;
         access::actor(from, study, &self.enrollment, now_ms()).await?;
-        let read = copy::read_fhir(&request.resource)?;
+        let now = now_ms();
+        let read = copy::read_fhir(&request.resource, now)?;
         Ok(pb::ReadConsentResponse {
             content: read.content.0.to_vec(),
             provisions: read.provisions.iter().map(ToString::to_string).collect(),
             unmapped: read.unmapped,
             status: read.status,
+            stated: read.stated.into_iter().map(copy::stated).collect(),
+            decided_at_ms: now,
         })
     }
 
