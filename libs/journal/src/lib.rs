@@ -15,6 +15,7 @@ mod error;
 mod group;
 mod heads;
 mod map;
+mod outcome;
 mod read;
 pub mod schema;
 mod store;
@@ -22,6 +23,7 @@ mod trace;
 mod writer;
 
 pub use error::{AppendError, ReadError};
+pub use outcome::Appended;
 pub use read::{FactAt, FactProof, Reader, Stored};
 pub use writer::Journal;
 

@@ -60,9 +60,9 @@ pub use actor::{Delegate, EndDelegation, RegisterActor, RevokeKey, RotateKey, Tr
 pub use allocation::{CommitAllocation, Randomise, RevealAllocation, Unblind};
 pub use capture::{DefineForms, EraseParticipant, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission};
 pub use consent::{
-    AccessData, Answer, Approval, Assent, Capacity, Collected, DocumentVersion, GiveConsent, GrantAccess, Manner,
-    Notice, Offer, PublishDocument, Question, Quiz, Reconsent, ReconsentMode, RequestConsent, RevokeAccess, Terms,
-    WithdrawConsent, WithdrawalScope,
+    AccessData, Answer, Approval, Assent, Capacity, Collected, DocumentVersion, GiveConsent, GrantAccess, ItemRead,
+    Manner, Notice, Offer, PublishDocument, Question, Quiz, Reconsent, ReconsentMode, RequestConsent, RevokeAccess,
+    Terms, WithdrawConsent, WithdrawalScope,
 };
 pub use participant::{
     ClearMatch, EnrolParticipant, RecordStage, RegisterRepresentative, Relation, ScreenParticipant, Stage,

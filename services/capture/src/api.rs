@@ -1,5 +1,6 @@
 //! The gRPC edge: decode, authorise, call, encode.
 
+mod lookup;
 mod problem;
 mod read;
 mod sight;

@@ -10,7 +10,7 @@ mod screening;
 mod study;
 
 use crate::store::{Enrollment, LocalFacts, Recorded, Store};
-use access::{AccessLog, Caller, Consents, FactSource};
+use access::{AccessLog, Caller, Consents, FactSource, Reading};
 use journal::{
     Stored,
     api::{Call, Opened},
@@ -21,7 +21,7 @@ use proto::enrollment::{
 };
 use seal::{
     authority::{SITE_STAFF, delegations, is_of_site},
-    command::{self as cmd, RULES, Task},
+    command::{self as cmd, Provision, RULES, Task},
     fact::{Facts, Subject},
     id::{IdError, Name, Service, StreamId, Uuid},
 };
@@ -150,7 +150,8 @@ impl Inner {
     }
 
     /// Checks that `caller` may see what became of a participant of `site`: as the participant, for them, or by a task. Who is
-    /// not of the site signs the read, and it is recorded before anything is shown.
+    /// not of the site signs the read, and it is recorded before anything is shown. What became of a participant is data
+    /// collected of them: to a read of other categories they are not there.
     async fn must_see(
         &self,
         from: &Caller,
@@ -170,8 +171,11 @@ impl Inner {
             return Ok(());
         }
         self.must_hold(caller, study, &[Task::Read, Task::Audit], site).await?;
-        self.accesses.record(from, (study, caller, participant), now).await?;
-        Ok(())
+        let reading = Reading { study, reader: caller, participant, item: None };
+        match self.accesses.record(from, reading, now).await? {
+            Some(categories) if !categories.contains(&Provision::data_collection()) => Err(not_found("participant")),
+            _ => Ok(()),
+        }
     }
 
     /// Who brought something about.
