@@ -321,3 +321,20 @@ pub fn now_ms() -> u64 {
 pub fn entry_number(receipt: &Receipt) -> Option<u64> {
     seal::entry::Entry::parse(&receipt.entry).ok().map(|entry| entry.number)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_carries_a_signed_read_is_sent_once() {
+        let (study, actor, key) = (Uuid([1; 16]), Name::root(), SecretKey::from_seed(&[1; 32]));
+        let reader = |access| Reader { study, actor: actor.clone(), key: key.clone(), access };
+        let once = |request: Request<()>| request.extensions().get::<channel::Once>().is_some();
+        let signed = reader(Some(Access::everybody("audit".parse().unwrap())));
+        assert!(once(signed.request(())) && once(signed.item_request((), 1, "SYSBP", "")));
+        assert!(!once(reader(None).request(())));
+    }
+}
