@@ -141,8 +141,11 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
     let good = form(&world, header(&world));
     world.client.submit(good.clone()).await.unwrap();
     world.client.submit(good.clone()).await.unwrap();
-    let mut other = header(&world);
+    let mut other = world.study.header(&world.participants[0], "ANOTHER VISIT", "VS", 0).unwrap();
     other.request = seal::dsse::Envelope::parse(&good.envelope).unwrap().payload::<Submission>().unwrap().request;
+    // Who sends what is refused anyway does not find out that the request id is used.
+    let again = Submission { instance: header(&world).instance, ..other.clone() };
+    refused(&world, form(&world, again), AlreadyExists, "FORM_EXISTS", None).await;
     refused(&world, form(&world, other), AlreadyExists, "REQUEST_REUSED", None).await;
     assert_eq!(head(&world, Service::Capture).await, before + 1);
     let report = world.audit().await;
@@ -414,6 +417,7 @@ async fn readers_see_what_their_delegation_covers_and_nothing_else() {
         categories: Vec::new(),
         purpose: name("curiosity").unwrap(),
         grant: None,
+        only: None,
     };
     let outsider = |actor: &Name, key: &SecretKey| Reader { access: Some(access.clone()), ..reader(actor, key) };
     for (denied, code, reason) in [

@@ -340,6 +340,7 @@ async fn whoever_looks_from_outside_is_on_record() {
         categories: Vec::new(),
         purpose: name("source data verification").unwrap(),
         grant: None,
+        only: None,
     };
     let reader = Reader { access: Some(access.clone()), ..world.study.reads(&monitor) };
     assert_eq!(read(&world, &reader, participant, "VISIT").await.unwrap(), 2);

@@ -153,7 +153,7 @@ impl Play<'_> {
         let receipt = client.record(&give, &[&who.key]).await.unwrap();
         self.consent.push(Told::from(&receipt));
         let GrantAccess { participant, site, categories, purpose, grant, .. } = give;
-        let access = Access { participant, site, categories, purpose, grant: Some(grant) };
+        let access = Access { participant, site, categories, purpose, grant: Some(grant), only: None };
         let reader = Reader { access: Some(access), ..study.reads(&researcher) };
         let instance = FormInstance {
             participant: who.name.to_string(),

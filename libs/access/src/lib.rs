@@ -26,7 +26,7 @@ pub use consents::{Consents, Decided};
 pub use credentials::CredentialsError;
 pub use facts::{FactError, FactSource, RemoteFacts};
 pub use gatekeeper::{Gate, GateLayer, Gatekeeper};
-pub use log::{AccessDenied, AccessLog};
+pub use log::{AccessDenied, AccessLog, Reading, signed_read};
 pub use service::ServiceToken;
 pub use token::{MAX_TOKEN_SECONDS, issue};
 

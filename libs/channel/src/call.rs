@@ -47,7 +47,8 @@ pub struct Counts {
     pub retries: u64,
 }
 
-/// In the extensions of a request: it is sent once, whatever happens. For callers who ask again by themselves.
+/// In the extensions of a request: it is sent once, whatever happens. For callers who ask again by themselves, and for calls
+/// that are refused the second time.
 #[derive(Debug, Clone, Copy)]
 pub struct Once;
 

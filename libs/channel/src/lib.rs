@@ -3,7 +3,8 @@
 //! A [`Channel`] takes the place of tonic's. It spreads calls over all addresses of a service, leaves those alone that do
 //! not answer, and tries elsewhere. A call is sent again only when its request is complete in memory, nothing of an answer
 //! has arrived, the answer invites it, the deadline allows it and the budget is not spent: every write carries a request
-//! identifier and reads change nothing, so a call that was executed after all does no harm.
+//! identifier and reads change nothing, so a call that was executed after all does no harm. Calls that carry a signed
+//! request to read, which opens one read, are marked with [`Once`] by who makes them.
 
 mod again;
 mod attempt;

@@ -24,7 +24,7 @@ use proto::{
 use seal::{
     Hash,
     allocation::Secret,
-    command::{AccessData, CommitAllocation, Provision, PublishDocument, RequestConsent},
+    command::{AccessData, CommitAllocation, ItemRead, Provision, PublishDocument, RequestConsent},
     dsse,
     id::{Name, Service, Uuid},
     key::SecretKey,
@@ -216,11 +216,12 @@ impl Client {
         answer.receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
     }
 
-    /// Fetches the proof bundle of a datapoint: the content of a bundle file.
+    /// Fetches the proof bundle of a datapoint: the content of a bundle file. Who signs what they read signs that they read
+    /// this item and nothing else.
     pub async fn bundle(&self, reader: &Reader, entry: u64, item: &str, repeat: &str) -> Result<Vec<u8>, ClientError> {
         let study = reader.study.to_string();
         let request = GetBundleRequest { study, entry, item: item.to_owned(), repeat: repeat.to_owned() };
-        let request = asked_once(reader.request(request));
+        let request = asked_once(reader.item_request(request, entry, item, repeat));
         Ok(self.anchoring.clone().get_bundle(request).await?.into_inner().bundle)
     }
 }
@@ -243,7 +244,8 @@ impl Client {
     }
 }
 
-/// Who asks for a proof asks until it is on the chain, and at their own pace.
+/// The call is not sent again by itself: who asks for a proof asks until it is on the chain, at their own pace, and a signed
+/// read is for one call.
 fn asked_once<T>(mut request: Request<T>) -> Request<T> {
     request.extensions_mut().insert(channel::Once);
     request
@@ -275,37 +277,54 @@ pub struct Access {
     pub purpose: Name,
     /// The participant's grant; absent: a task.
     pub grant: Option<Name>,
+    /// The one item that is read; absent: all that is within the categories. It opens the item's proof and nothing else.
+    pub only: Option<ItemRead>,
 }
 
 impl Access {
     /// Everybody's data, for who holds the task audit.
     pub fn everybody(purpose: Name) -> Self {
         let everywhere = Name::all_sites();
-        Self { participant: everywhere.clone(), site: everywhere, categories: Vec::new(), purpose, grant: None }
+        let (participant, site) = (everywhere.clone(), everywhere);
+        Self { participant, site, categories: Vec::new(), purpose, grant: None, only: None }
     }
 }
 
 impl Reader {
-    /// A call with this reader's token, and what they read, signed.
+    /// A call with this reader's token, and what they read, signed. A call that is signed so is sent once: the signature
+    /// opens one read, and a call that was answered unheard would be refused the second time.
     pub fn request<T>(&self, message: T) -> Request<T> {
+        self.request_for(message, self.access.as_ref())
+    }
+
+    /// A call for one item's proof. No item is named otherwise than by a [`Name`]: for another text nothing is signed, and
+    /// the call is refused.
+    fn item_request<T>(&self, message: T, entry: u64, item: &str, repeat: &str) -> Request<T> {
+        let only = item.parse().ok().map(|item| ItemRead { entry, item, repeat: repeat.to_owned() });
+        let access = self.access.clone().zip(only).map(|(access, only)| Access { only: Some(only), ..access });
+        self.request_for(message, access.as_ref())
+    }
+
+    fn request_for<T>(&self, message: T, access: Option<&Access>) -> Request<T> {
         let mut request = Request::new(message);
         let token = access::issue(&self.actor, self.study, &self.key, now_ms());
         if let Ok(value) = MetadataValue::try_from(format!("Bearer {token}")) {
             request.metadata_mut().insert("authorization", value);
         }
-        if let Some(envelope) = self.access.as_ref().and_then(|access| self.sign(access)) {
+        if let Some(envelope) = access.and_then(|access| self.sign(access)) {
             request.metadata_mut().insert_bin(access::ACCESS_HEADER, MetadataValue::from_bytes(&envelope));
+            request = asked_once(request);
         }
         request
     }
 
     /// The signed request to read. Without randomness there is none, and the call is refused.
     fn sign(&self, access: &Access) -> Option<Vec<u8>> {
-        let Access { participant, site, categories, purpose, grant } = access.clone();
+        let Access { participant, site, categories, purpose, grant, only } = access.clone();
         let (by, time) = (self.actor.clone(), now_ms());
         let request = new_uuid().ok()?;
         let command =
-            AccessData { study: self.study, request, by, time, participant, site, categories, purpose, grant };
+            AccessData { study: self.study, request, by, time, participant, site, categories, purpose, grant, only };
         Some(dsse::sign(&command, &[&self.key]))
     }
 }
@@ -325,4 +344,21 @@ pub fn now_ms() -> u64 {
 /// The number of the entry a receipt is for.
 pub fn entry_number(receipt: &Receipt) -> Option<u64> {
     seal::entry::Entry::parse(&receipt.entry).ok().map(|entry| entry.number)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_carries_a_signed_read_is_sent_once() {
+        let (study, actor, key) = (Uuid([1; 16]), Name::root(), SecretKey::from_seed(&[1; 32]));
+        let reader = |access| Reader { study, actor: actor.clone(), key: key.clone(), access };
+        let once = |request: Request<()>| request.extensions().get::<channel::Once>().is_some();
+        let signed = reader(Some(Access::everybody("audit".parse().unwrap())));
+        assert!(once(signed.request(())) && once(signed.item_request((), 1, "SYSBP", "")));
+        assert!(!once(reader(None).request(())));
+    }
 }

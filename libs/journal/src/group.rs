@@ -117,8 +117,8 @@ impl Group {
     ) -> Result<Result<usize, AppendError<E>>, ReadError> {
         let tip = self.tips.get(&proposal.stream).cloned().ok_or(ReadError::NotFound)?;
         let next = tip.next(now);
-        let found = proposal.reads.iter().filter_map(|key| Some((*key, self.latest.get(&(tip.row, *key))?.clone())));
-        let Decision { facts, restored } = match (proposal.rule)(&Found(found.collect()), next) {
+        let found = self.found(tip.row, &proposal.reads);
+        let Decision { facts, restored } = match (proposal.rule)(&found, next) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(AppendError::Refused(refusal))),
         };
@@ -164,6 +164,17 @@ impl Group {
             envelope: proposal.envelope,
         });
         Ok(Ok(place))
+    }
+
+    /// What a proposal would be refused for if its request were new.
+    pub(crate) fn refusal<E>(&self, proposal: Proposal<E>, now: u64) -> Option<E> {
+        let tip = self.tips.get(&proposal.stream)?;
+        (proposal.rule)(&self.found(tip.row, &proposal.reads), tip.next(now)).err()
+    }
+
+    fn found(&self, row: i64, keys: &[Hash]) -> Found {
+        let found = keys.iter().filter_map(|key| Some((*key, self.latest.get(&(row, *key))?.clone())));
+        Found(found.collect())
     }
 
     async fn set_facts(

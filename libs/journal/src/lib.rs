@@ -15,6 +15,7 @@ mod error;
 mod group;
 mod heads;
 mod map;
+mod outcome;
 mod quota;
 mod read;
 pub mod schema;
@@ -23,6 +24,7 @@ mod trace;
 mod writer;
 
 pub use error::{AppendError, ReadError};
+pub use outcome::Appended;
 pub use quota::Quota;
 pub use read::{FactAt, FactProof, Reader, Stored};
 pub use writer::Journal;

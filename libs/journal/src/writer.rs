@@ -1,9 +1,10 @@
 //! The writers of a journal: each takes proposals from a queue, commits them in groups, then answers.
 
 use crate::{
-    AppendError, Config, Proposal, ReadError, Reader,
+    AppendError, Appended, Config, Proposal, ReadError, Reader,
     group::{Group, Tip},
     heads::Heads,
+    outcome::Outcome,
     read::{self, check_facts},
     store::{self, Locked},
     trace,
@@ -40,7 +41,7 @@ const WRITERS: usize = 4;
 /// How long a group may take on a shared database before its connection is given up: the network may have lost it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-type Answer<E> = oneshot::Sender<Result<Receipt, AppendError<E>>>;
+type Answer<E> = oneshot::Sender<Result<Appended, AppendError<E>>>;
 type Waiting<E> = (Proposal<E>, Answer<E>);
 /// What waits, and the trace of who proposed it.
 type Queued<E> = (Waiting<E>, Option<String>);
@@ -79,6 +80,11 @@ impl<E: Send + 'static> Journal<E> {
     ///
     /// After [`AppendError::Storage`] it may be recorded or not: proposing it again gives its receipt if it was.
     pub async fn append(&self, proposal: Proposal<E>) -> Result<Receipt, AppendError<E>> {
+        self.append_noting(proposal).await.map(|appended| appended.receipt)
+    }
+
+    /// The same, and says whether it had been recorded before.
+    pub async fn append_noting(&self, proposal: Proposal<E>) -> Result<Appended, AppendError<E>> {
         let (answer, answered) = oneshot::channel();
         let turn = usize::from(proposal.stream.0.0[0]) % self.queues.len().max(1);
         let queue = self.queues.get(turn).ok_or(AppendError::Storage)?;
@@ -111,13 +117,6 @@ struct Writer {
     reader: Reader,
     /// Whether the write-ahead log may still hold what was replaced.
     log_holds_replaced: bool,
-}
-
-/// What becomes of a proposal once its group is durable.
-enum Outcome<E> {
-    Accepted(usize),
-    Repeated(StreamId, u64),
-    Refused(AppendError<E>),
 }
 
 type Decided<E> = (Group, Vec<(Answer<E>, Outcome<E>)>);
@@ -303,13 +302,10 @@ impl Writer {
             return Ok(Outcome::Refused(AppendError::Broken));
         };
         if let Some((envelope, number)) = before.get(&(row, proposal.request.0)) {
-            let same = *envelope == proposal.envelope;
-            let repeated = Outcome::Repeated(proposal.stream, *number);
-            return Ok(if same { repeated } else { Outcome::Refused(AppendError::RequestReused) });
+            return Ok(Outcome::Repeated(proposal.stream, *number).known(envelope, proposal, (group, now())));
         }
         if let Some((envelope, place)) = group.decided(row, &proposal.request.0) {
-            let same = envelope == proposal.envelope;
-            return Ok(if same { Outcome::Accepted(place) } else { Outcome::Refused(AppendError::RequestReused) });
+            return Ok(Outcome::RepeatedHere(place).known(&envelope, proposal, (group, now())));
         }
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| ReadError::Broken)?;
@@ -344,14 +340,7 @@ impl Writer {
 
     async fn answer<E>(&self, outcomes: Vec<(Answer<E>, Outcome<E>)>, receipts: &[Receipt]) {
         for (answer, outcome) in outcomes {
-            let result = match outcome {
-                Outcome::Accepted(place) => receipts.get(place).cloned().ok_or(AppendError::Storage),
-                Outcome::Repeated(stream, number) => {
-                    self.reader.receipt(stream, number).await.map_err(|_| AppendError::Storage)
-                }
-                Outcome::Refused(error) => Err(error),
-            };
-            let _caller_left = answer.send(result);
+            let _caller_left = answer.send(outcome.answer(receipts, &self.reader).await);
         }
     }
 }

@@ -97,9 +97,9 @@ pub use actor::{Confirmation, Delegate, EndDelegation, RegisterActor, RevokeKey,
 pub use allocation::{CommitAllocation, Randomise, RevealAllocation, Unblind};
 pub use capture::{DefineForms, EraseParticipant, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission};
 pub use consent::{
-    AccessData, Answer, Approval, Assent, Capacity, Collected, DocumentVersion, GiveConsent, GrantAccess, Manner,
-    Notice, Offer, PublishDocument, Question, Quiz, Reconsent, ReconsentMode, RequestConsent, RevokeAccess, Terms,
-    WithdrawConsent, WithdrawalScope,
+    AccessData, Answer, Approval, Assent, Capacity, Collected, DocumentVersion, GiveConsent, GrantAccess, ItemRead,
+    Manner, Notice, Offer, PublishDocument, Question, Quiz, Reconsent, ReconsentMode, RequestConsent, RevokeAccess,
+    Terms, WithdrawConsent, WithdrawalScope,
 };
 pub use participant::{
     ClearMatch, EnrolParticipant, LinkParticipants, RecordStage, RegisterRepresentative, Relation, ScreenParticipant,

@@ -40,3 +40,10 @@ pub const MAX_DECISION_USE_MS: u64 = MAX_DECISION_AGE_MS - 1_000;
 
 /// How far ahead of the recording service a signer's clock may run, in milliseconds.
 pub const MAX_CLOCK_AHEAD_MS: u64 = 300_000;
+
+/// How far ahead of a service's clock a command `access-data` may be signed, in milliseconds. Less than for other commands:
+/// until it is too old, nobody but its signer's time says when the read took place.
+pub const MAX_ACCESS_AHEAD_MS: u64 = 30_000;
+
+/// How long after its `time` a command `access-data` may be recorded, in milliseconds.
+pub const MAX_ACCESS_AGE_MS: u64 = 300_000;

@@ -184,6 +184,8 @@ fn consent_commands() -> Vec<&'static str> {
         check::<AccessData>(&[
             &site(r#","purpose":"p""#),
             &site(r#","categories":["genetics"],"purpose":"p","grant":"G""#),
+            &site(r#","purpose":"p","only":{"entry":3,"item":"SYSBP"}"#),
+            &site(r#","purpose":"p","only":{"entry":3,"item":"SYSBP","repeat":"1"}"#),
         ]),
         check::<RequestConsent>(&[&site(r#","source":"fhir-r4","content":"HASH","provisions":[]"#)]),
     ]

@@ -1,7 +1,7 @@
 //! Who may read a journal.
 
 use crate::{Problem, now_ms, study};
-use access::{AccessLog, Caller, FactSource, actor, holds_any};
+use access::{AccessLog, Caller, FactSource, Reading, actor, holds_any};
 use seal::{
     command::Task,
     fact::Subject,
@@ -38,7 +38,8 @@ pub async fn admit_auditor(
     let Some(accesses) = accesses else { return Ok(()) };
     let (_, found) = facts.facts(study, &[Subject::Study]).await?;
     if found.rules() > Some(1) {
-        let named = accesses.record(from, (study, &caller, &Name::all_sites()), now).await?;
+        let everybody = Reading { study, reader: &caller, participant: &Name::all_sites(), item: None };
+        let named = accesses.record(from, everybody, now).await?;
         if named.is_some() {
             let what = "a journal is read whole: name no categories, or the log would say less than was read";
             return Err(Problem::field("MALFORMED", access::ACCESS_HEADER, what));

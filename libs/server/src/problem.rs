@@ -156,6 +156,8 @@ impl From<AccessDenied> for Problem {
             AccessDenied::Unsigned => Problem::new(Code::FailedPrecondition, "ACCESS_UNSIGNED", said),
             AccessDenied::Mismatch => Problem::field("MALFORMED", access::ACCESS_HEADER, said),
             AccessDenied::Stale => Problem::new(Code::FailedPrecondition, "ACCESS_STALE", said),
+            AccessDenied::Ahead => Problem::field("CLOCK_AHEAD", access::ACCESS_HEADER, said),
+            AccessDenied::Used => Problem::new(Code::FailedPrecondition, "ACCESS_USED", said),
             AccessDenied::Refused(status) => relayed(&status),
         }
     }

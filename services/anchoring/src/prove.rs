@@ -122,6 +122,7 @@ impl Prover {
         }
         if let Some(access) = caller.get_bin(ACCESS_HEADER) {
             request.metadata_mut().insert_bin(ACCESS_HEADER, access.clone());
+            request.extensions_mut().insert(channel::Once); // it opens one read
         }
         let mut capture = CaptureServiceClient::new(self.journals.capture.clone());
         let disclosed = capture.disclose_datapoint(request).await?.into_inner();

@@ -1,6 +1,7 @@
 //! The gRPC edge: decode, authorise, call, encode.
 
 mod forms;
+mod lookup;
 mod problem;
 mod read;
 mod sight;

@@ -128,6 +128,11 @@ pub enum Refusal {
     /// The request to read was signed too long ago.
     #[error("the request to read was signed more than five minutes ago: sign a new one")]
     AccessStale,
+    /// The request to read was signed too far ahead of the service's clock.
+    #[error(
+        "the request to read was signed more than thirty seconds ahead of the service's clock: correct the clock and sign again"
+    )]
+    AccessAhead,
     /// The facts it was decided on grew too old before it could be recorded.
     #[error("the facts this was decided on grew too old before it could be recorded: try again")]
     DecisionTooOld,

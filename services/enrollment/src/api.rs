@@ -14,7 +14,7 @@ use crate::{
     store::{Enrollment, LocalFacts, Recorded, Store},
     work::Work,
 };
-use access::{AccessLog, Caller, Consents, FactSource};
+use access::{AccessLog, Caller, Consents, FactSource, Reading};
 use journal::{
     Stored,
     api::{Call, Opened},
@@ -25,7 +25,7 @@ use proto::enrollment::{
 };
 use seal::{
     authority::{SITE_STAFF, delegations, is_of_site},
-    command::{self as cmd, Task},
+    command::{self as cmd, Provision, Task},
     fact::{Facts, Subject},
     id::{IdError, Name, Service, StreamId, Uuid},
 };
@@ -158,7 +158,8 @@ impl Inner {
     }
 
     /// Checks that `caller` may see what became of a participant of `site`: as the participant, for them, or by a task. Who is
-    /// not of the site signs the read, and it is recorded before anything is shown.
+    /// not of the site signs the read, and it is recorded before anything is shown. What became of a participant is data
+    /// collected of them: to a read of other categories they are not there.
     async fn must_see(
         &self,
         from: &Caller,
@@ -181,8 +182,11 @@ impl Inner {
         if !represents {
             self.must_hold(caller, study, &[Task::Read, Task::Audit], site).await?;
         }
-        self.accesses.record(from, (study, caller, participant), now).await?;
-        Ok(())
+        let reading = Reading { study, reader: caller, participant, item: None };
+        match self.accesses.record(from, reading, now).await? {
+            Some(categories) if !categories.contains(&Provision::data_collection()) => Err(not_found("participant")),
+            _ => Ok(()),
+        }
     }
 
     /// Who brought something about.

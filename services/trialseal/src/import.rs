@@ -1,9 +1,11 @@
 //! `trialseal import csv`: a table, one row one form instance.
 //!
-//! A row's request id is derived from its content, so the same import can be run again at any time: rows recorded before
-//! are recognised and left alone, also after an interruption.
+//! A row's request id is derived from its content and the importer's key, so the same person can run the same import again
+//! at any time: rows recorded before are recognised and left alone, also after an interruption. So are rows that they
+//! imported with earlier programs, which derived the id from the content alone.
 
 mod mapping;
+mod request;
 mod table;
 
 pub use mapping::{Mapping, Place, Subjects};
@@ -13,7 +15,7 @@ use client::{Client, Reader, SignedForm, sign_form};
 use indicatif::{ProgressBar, ProgressStyle};
 use proto::capture::{LookupReceiptsRequest, SubmitFormsRequest, submit_forms_response::Outcome};
 use rayon::prelude::*;
-use seal::command::Submission;
+use seal::{command::Submission, id::Uuid};
 use serde::Serialize;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -24,7 +26,7 @@ use table::Table;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// Rows signed and looked up at once.
+/// Rows signed and looked up at once: two ids each, of the thousand that may be asked about.
 const CHUNK: usize = 500;
 
 /// A row that was not recorded.
@@ -72,6 +74,15 @@ struct Row {
     number: u64,
     header: Submission,
     values: Vec<seal::datapoint::Datapoint>,
+    /// The request id that earlier programs gave it.
+    earlier: Uuid,
+}
+
+impl Row {
+    /// The request ids under which it may have been recorded.
+    fn ids(&self) -> [String; 2] {
+        [self.header.request, self.earlier].map(|id| id.to_string())
+    }
 }
 
 type Waiting = Arc<Mutex<VecDeque<(u64, u64)>>>;
@@ -136,8 +147,8 @@ impl Import<'_> {
             let mut rows = Vec::with_capacity(CHUNK);
             while rows.len() < CHUNK {
                 let Some((number, record)) = table.next()? else { break };
-                match self.mapping.row(&record, &header, &columns, self.subjects, self.signer) {
-                    Ok((header, values)) => rows.push(Row { number, header, values }),
+                match self.mapping.row((number, &record), &header, &columns, self.subjects, self.signer) {
+                    Ok(row) => rows.push(row),
                     Err(message) => {
                         bar.inc(1);
                         report.refused.push(Refused { row: number, reason: "ROW".to_owned(), message });
@@ -149,7 +160,7 @@ impl Import<'_> {
             }
             let before = self.recorded(&rows).await?;
             let read = rows.len();
-            rows.retain(|row| !before.contains(&row.header.request.to_string()));
+            rows.retain(|row| row.ids().iter().all(|id| !before.contains(id)));
             report.recorded_before += (read - rows.len()) as u64;
             bar.inc((read - rows.len()) as u64);
             for (row, datapoints, form) in self.sign(rows).await? {
@@ -175,7 +186,7 @@ impl Import<'_> {
     }
 
     async fn recorded(&self, rows: &[Row]) -> Result<HashSet<String>> {
-        let requests = rows.iter().map(|row| row.header.request.to_string()).collect();
+        let requests = rows.iter().flat_map(Row::ids).collect();
         let request = LookupReceiptsRequest { study: self.signer.study.to_string(), requests };
         let answer = self.client.capture.clone().lookup_receipts(self.signer.request(request)).await;
         let recorded = answer.map_err(client::ClientError::from)?.into_inner().recorded;

@@ -108,10 +108,13 @@ pub fn looks_page(looks: &[Look]) -> String {
     let mut page = String::new();
     for Look { entry, recorded, by, signed } in looks {
         let text = |field: &str| signed.get(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-        let whose = if text("participant") == "*" { "everybody's data" } else { "your data" };
-        let categories = signed.get("categories").and_then(|value| value.as_array());
-        let categories: Vec<&str> = categories.into_iter().flatten().filter_map(|value| value.as_str()).collect();
-        let what = if categories.is_empty() { "everything".to_owned() } else { categories.join(", ") };
+        let item = signed.get("only").map(item);
+        let whose = match (text("participant").as_str(), &item) {
+            ("*", None) => "everybody's data",
+            ("*", Some(_)) => "one value",
+            _ => "your data",
+        };
+        let what = item.unwrap_or_else(|| categories(signed));
         let right = match text("grant").as_str() {
             "" => "by task".to_owned(),
             grant => format!("by your grant {grant}"),
@@ -123,6 +126,22 @@ pub fn looks_page(looks: &[Look]) -> String {
         );
     }
     if page.is_empty() { "nobody from outside the site looked\n".to_owned() } else { page }
+}
+
+/// The one item a read was of.
+fn item(only: &serde_json::Value) -> String {
+    let text = |field: &str| only.get(field).and_then(|value| value.as_str()).unwrap_or_default();
+    let entry = only.get("entry").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    let repeat = Some(text("repeat")).filter(|repeat| !repeat.is_empty());
+    let repeat = repeat.map(|repeat| format!(", repeat {repeat},")).unwrap_or_default();
+    format!("item {}{repeat} of entry {entry}", text("item"))
+}
+
+/// The categories a read was of.
+fn categories(signed: &serde_json::Value) -> String {
+    let categories = signed.get("categories").and_then(|value| value.as_array());
+    let categories: Vec<&str> = categories.into_iter().flatten().filter_map(|value| value.as_str()).collect();
+    if categories.is_empty() { "everything".to_owned() } else { categories.join(", ") }
 }
 
 /// Writes a proof bundle for each read into a folder, and gives the files' names.

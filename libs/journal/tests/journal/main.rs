@@ -110,6 +110,7 @@ on_both! {
     #[tokio::test] rules_of_one_group_see_each_others_facts;
     #[tokio::test] a_refused_proposal_stores_nothing_and_disturbs_nobody;
     #[tokio::test] the_same_request_gets_the_first_receipt_and_another_envelope_is_refused;
+    #[tokio::test] of_equal_proposals_exactly_one_is_not_a_repetition;
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)] state_roots_replay_and_every_past_state_is_provable;
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)] a_head_and_the_facts_beside_it_are_of_one_moment;
     #[tokio::test] a_stream_whose_last_entry_is_unreadable_or_elsewhere_is_not_extended_and_others_go_on;
@@ -366,9 +367,33 @@ async fn the_same_request_gets_the_first_receipt_and_another_envelope_is_refused
     let journal = database.open().await;
     assert_eq!(&journal.append(plain(stream(0), 0)).await.unwrap(), first);
     assert!(matches!(journal.append(other()).await, Err(AppendError::RequestReused)));
+    // Another envelope that its rule refuses is not told that the request is known.
+    let hopeless = Proposal { rule: Box::new(|_, _| Err("no")), ..other() };
+    assert!(matches!(journal.append(hopeless).await, Err(AppendError::Refused("no"))));
     // Even a rule that would refuse now is not asked again.
     assert_eq!(&journal.append(refused(stream(0), 0)).await.unwrap(), first);
     assert_chained(&journal, stream(0), 2).await;
+}
+
+async fn of_equal_proposals_exactly_one_is_not_a_repetition(database: Database) {
+    // Two replicas where the database is shared; in both, many at once: within a commit group and across groups.
+    let journal = database.open().await;
+    let other = if database.url.starts_with("postgres") { database.open().await } else { journal.clone() };
+    let at_once = (0..40).map(|place| {
+        let journal = if place % 2 == 0 { &journal } else { &other };
+        journal.append_noting(plain(stream(0), place / 8))
+    });
+    let answers: Vec<_> = join_all(at_once).await.into_iter().map(Result::unwrap).collect();
+    for equal in answers.chunks(8) {
+        assert_eq!(equal.iter().filter(|appended| !appended.repeated).count(), 1);
+        assert!(equal.iter().all(|appended| appended.receipt == equal[0].receipt));
+    }
+    assert!(journal.append_noting(plain(stream(0), 0)).await.unwrap().repeated);
+    drop((journal, other));
+    let journal = database.open().await;
+    assert!(journal.append_noting(plain(stream(0), 0)).await.unwrap().repeated);
+    assert!(!journal.append_noting(plain(stream(0), 5)).await.unwrap().repeated);
+    assert_chained(&journal, stream(0), 6).await;
 }
 
 async fn state_roots_replay_and_every_past_state_is_provable(database: Database) {

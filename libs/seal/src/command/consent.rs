@@ -362,9 +362,23 @@ payload! {
     }
 }
 
+/// The one item of one submission that a read is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemRead {
+    /// The number of the submission's entry in the capture journal.
+    pub entry: u64,
+    /// The item.
+    pub item: Name,
+    /// The repeat key of the item group; empty where the group does not repeat.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub repeat: String,
+}
+
 payload! {
     /// Asks to read, and says what for. Whoever is not of the participant's site signs one for each read; it is recorded
-    /// before anything is shown. On a grant, or with the task `read` or `audit` at the participant's site.
+    /// before anything is shown, and opens one read. On a grant, or with the task `read` or `audit` at the participant's
+    /// site.
     "access-data" AccessData {
         /// The participant; `*` for every participant, with the task `audit` only.
         participant: Name,
@@ -378,6 +392,9 @@ payload! {
         /// The grant it rests on; absent: a task.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grant: Option<Name>,
+        /// The one item that is read, if it is within the categories; absent: all that is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        only: Option<ItemRead>,
     }
 }
 

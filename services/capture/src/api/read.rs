@@ -7,7 +7,7 @@ use journal::ReadError;
 use proto::capture as pb;
 use seal::{
     Hash,
-    command::RedactValue,
+    command::{ItemRead, RedactValue},
     datapoint::Datapoint,
     id::{IdError, Name, Service, Uuid},
 };
@@ -16,28 +16,7 @@ use tlog::merkle::Tree;
 use tonic::Code;
 use vault::{Content, Kept};
 
-const MAX_REQUESTS: usize = 1_000;
-
 impl Inner {
-    pub(super) async fn lookup_receipts(
-        &self,
-        from: &Caller,
-        request: pb::LookupReceiptsRequest,
-    ) -> Result<pb::LookupReceiptsResponse, Problem> {
-        let study = study(&request.study)?;
-        if request.requests.len() > MAX_REQUESTS {
-            return Err(Problem::field("MALFORMED", "requests", format!("more than {MAX_REQUESTS}")));
-        }
-        let parse = |text: &String| text.parse::<Uuid>().map(|uuid| uuid.0);
-        let requests = request.requests.iter().map(parse).collect::<Result<Vec<_>, _>>();
-        let requests = requests.map_err(|error| Problem::field("MALFORMED", "requests", error.to_string()))?;
-        access::actor(from, study, &self.enrollment, now_ms()).await?; // whoever knows a request's id may ask for it
-        let recorded = self.store.reader().recorded(Service::Capture.stream(study), &requests).await?;
-        let message =
-            |(request, number): ([u8; 16], u64)| pb::RecordedRequest { request: Uuid(request).to_string(), number };
-        Ok(pb::LookupReceiptsResponse { recorded: recorded.into_iter().map(message).collect() })
-    }
-
     pub(super) async fn disclose_datapoint(
         &self,
         from: &Caller,
@@ -46,14 +25,16 @@ impl Inner {
         let study = study(&request.study)?;
         let stream = Service::Capture.stream(study);
         // Who may not see the entry must not learn whether it exists: the answer is the same.
-        access::actor(from, study, &self.enrollment, now_ms()).await?;
+        let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
+        let item = item_read(&request);
+        access::signed_read(from, (study, &caller), item.as_ref(), now_ms())?;
         let stored = self.store.reader().entry(stream, request.entry).await.map_err(|error| match error {
             ReadError::NotFound => not_found(),
             other => other.into(),
         })?;
         if let Some(number) = self.store.erased_in(stream, &stored).await? {
             let erase = self.store.erasure(stream, number).await?;
-            self.sight(from, study, &erase.participant).await.map_err(hidden)?;
+            self.sight_of(from, study, &erase.participant, item.as_ref()).await.map_err(hidden)?;
             let withheld = Some(pb::Withheld { entry: number, leaf: Vec::new() });
             return Ok(pb::DiscloseDatapointResponse { entry: stored.entry, withheld, ..Default::default() });
         }
@@ -62,7 +43,8 @@ impl Inner {
                 Code::DataLoss | Code::Unavailable => problem,
                 _ => not_found(),
             })?;
-        let sight = self.sight(from, study, &recorded.header.instance.participant).await.map_err(hidden)?;
+        let participant = &recorded.header.instance.participant;
+        let sight = self.sight_of(from, study, participant, item.as_ref()).await.map_err(hidden)?;
         if !sight.covers(&recorded.header.rests_on()) {
             return Err(not_found());
         }
@@ -102,13 +84,20 @@ impl Inner {
     }
 }
 
-/// Who may not see an entry is told what is told of an entry that is not there.
+/// Who may not see an entry is told what is told of an entry that is not there. That a signed request was used before is
+/// told: it was recorded then, for somebody who may read.
 fn hidden(problem: Problem) -> Problem {
     match problem.code {
-        Code::PermissionDenied => not_found(),
-        Code::FailedPrecondition if problem.reason == "ACCESS_UNSIGNED" => not_found(),
+        Code::FailedPrecondition if problem.reason == "ACCESS_USED" => problem,
+        Code::PermissionDenied | Code::FailedPrecondition | Code::InvalidArgument => not_found(),
         _ => problem,
     }
+}
+
+/// The item asked for, as a signed request to read names it; nothing if no item can have that name.
+fn item_read(request: &pb::DiscloseDatapointRequest) -> Option<ItemRead> {
+    let item = request.item.parse().ok()?;
+    Some(ItemRead { entry: request.entry, item, repeat: request.repeat.clone() })
 }
 
 pub(super) fn name(field: &str, text: &str) -> Result<Name, Problem> {

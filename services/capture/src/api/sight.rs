@@ -1,10 +1,10 @@
 //! Who may see what was captured of a participant, and that outsiders who look are on record.
 
 use super::Inner;
-use access::{Caller, FactSource};
+use access::{Caller, FactSource, Reading};
 use seal::{
     authority::{SITE_STAFF, delegations, holds, is_of_site},
-    command::{Provision, Task},
+    command::{ItemRead, Provision, Task},
     fact::{Facts, Subject},
     id::{Name, Uuid},
 };
@@ -26,6 +26,17 @@ impl Sight {
 impl Inner {
     /// What the caller may see of `participant`. A caller from outside the participant's site has it recorded first.
     pub(super) async fn sight(&self, from: &Caller, study: Uuid, participant: &Name) -> Result<Sight, Problem> {
+        self.sight_of(from, study, participant, None).await
+    }
+
+    /// The same, where no more than `item` is shown, if it is given.
+    pub(super) async fn sight_of(
+        &self,
+        from: &Caller,
+        study: Uuid,
+        participant: &Name,
+        item: Option<&ItemRead>,
+    ) -> Result<Sight, Problem> {
         let now = now_ms();
         let caller = access::actor(from, study, &self.enrollment, now).await?;
         if caller == *participant {
@@ -45,7 +56,8 @@ impl Inner {
         if inside || represents {
             return Ok(Sight(None));
         }
-        Ok(Sight(self.accesses.record(from, (study, &caller, participant), now).await?))
+        let reading = Reading { study, reader: &caller, participant, item };
+        Ok(Sight(self.accesses.record(from, reading, now).await?))
     }
 
     /// The facts that tell what a caller is to a participant.

@@ -3,13 +3,14 @@
 use super::Inner;
 use crate::{
     copy,
-    domain::{self, Next, Refusal, Rule, may_read, reader_needs},
+    domain::{self, Next, Refusal, Rule},
     store::MAX_FILE_BYTES,
 };
 use access::{Caller, FactSource};
-use journal::{AppendError, Decision, Proposal, api::receipt_message};
+use journal::{AppendError, Appended, Decision, Proposal, api::receipt_message};
 use proto::{consent as pb, types::Receipt};
 use seal::{
+    MAX_ACCESS_AHEAD_MS,
     command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
     entry::{Entry, Head},
     fact::{Fact, Facts},
@@ -25,12 +26,15 @@ impl Inner {
     }
 
     async fn recorded<P: Rule + Send + Sync + 'static>(&self, received: Received<P>) -> Result<Receipt, Problem> {
+        Ok(receipt_message(self.appended(received).await?.receipt))
+    }
+
+    async fn appended<P: Rule + Send + Sync + 'static>(&self, received: Received<P>) -> Result<Appended, Problem> {
         let needs = received.command.needs_enrollment(&received.envelope);
         let asked_ms = now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study(), &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
-        let receipt = self.journal.append(proposal(received, head, facts, asked_ms)).await?;
-        Ok(receipt_message(receipt))
+        Ok(self.journal.append_noting(proposal(received, head, facts, asked_ms)).await?)
     }
 
     pub(super) async fn publish_document(
@@ -114,23 +118,11 @@ impl Inner {
         request: pb::AccessDataRequest,
     ) -> Result<pb::AccessDataResponse, Problem> {
         let received = receive::<AccessData>(request.envelope).await?;
-        let (access, stream) = (&received.command, received.stream(Service::Consent));
-        if !self.journal.reader().recorded(stream, &[access.request.0]).await?.is_empty() {
-            self.still_may_read(access).await?;
+        if received.command.time > now_ms().saturating_add(MAX_ACCESS_AHEAD_MS) {
+            return Err(Refusal::AccessAhead.into()); // whatever rules the study runs under
         }
-        Ok(pb::AccessDataResponse { receipt: Some(self.recorded(received).await?) })
-    }
-
-    /// Checks that a read which was recorded before, and is asked for again, may still be answered: it counts once, but a
-    /// grant that was revoked meanwhile answers nothing.
-    async fn still_may_read(&self, access: &AccessData) -> Result<(), Problem> {
-        let (_, mut facts) = self.enrollment.facts(access.study, &reader_needs(access)).await?;
-        let (_, own) = self.own_facts(access.study, &access.needs()).await?;
-        facts.extend(own);
-        match may_read(access, &facts, now_ms()) {
-            Ok(()) | Err(Refusal::GrantUsedUp) => Ok(()),
-            Err(refusal) => Err(refusal.into()),
-        }
+        let Appended { receipt, repeated } = self.appended(received).await?;
+        Ok(pb::AccessDataResponse { receipt: Some(receipt_message(receipt)), recorded_before: repeated })
     }
 
     pub(super) async fn request_consent(

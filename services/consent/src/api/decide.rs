@@ -131,6 +131,7 @@ impl Inner {
             categories: categories.collect::<Result<_, _>>()?,
             purpose: name("read.purpose", &read.purpose)?,
             grant: grant.clone(),
+            only: None,
         };
         let subject = match grant {
             Some(grant) => Subject::Grant(participant.clone(), grant),

@@ -69,6 +69,7 @@ impl From<Refusal> for Problem {
             Refusal::GrantUsedUp => denied("GRANT_USED_UP", said),
             Refusal::GrantDoesNotCover => denied("GRANT_DOES_NOT_COVER", said),
             Refusal::AccessStale => failed("ACCESS_STALE", said),
+            Refusal::AccessAhead => Problem::field("CLOCK_AHEAD", "envelope.payload.time", said),
             Refusal::DecisionTooOld => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
             Refusal::Malformed { field, what } => {
                 Problem::field("MALFORMED", format!("envelope.payload.{field}"), what)

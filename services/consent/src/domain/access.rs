@@ -5,7 +5,7 @@ use super::{
     signed_by_or_for,
 };
 use seal::{
-    MAX_CLOCK_AHEAD_MS,
+    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS,
     authority::{Unauthorised, delegations, holds, signing_key},
     command::{AccessData, ActorKind, GrantAccess, RevokeAccess, Task},
     consent::decides_for,
@@ -108,8 +108,11 @@ impl Rule for AccessData {
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
         signing_key(facts, envelope, &self.by)?;
-        if next.time > self.time.saturating_add(MAX_CLOCK_AHEAD_MS) {
+        if next.time > self.time.saturating_add(MAX_ACCESS_AGE_MS) {
             return Err(Refusal::AccessStale);
+        }
+        if facts.rules() >= Some(3) && self.time > next.time.saturating_add(MAX_ACCESS_AHEAD_MS) {
+            return Err(Refusal::AccessAhead);
         }
         may_read(self, facts, next.time)?;
         let mut changes = vec![facts.one_more(Subject::List(List::Accesses(self.participant.clone())))];
@@ -125,6 +128,9 @@ impl Rule for AccessData {
         Ok(changes)
     }
 }
+
+/// The longest repeat key of an item group, in bytes.
+const MAX_REPEAT_BYTES: usize = 128;
 
 /// The facts of the enrollment journal that decide whether somebody may read, besides the keys that signed.
 pub(crate) fn reader_needs(access: &AccessData) -> Vec<Subject> {
@@ -145,6 +151,9 @@ pub fn may_read(access: &AccessData, facts: &Facts, time: u64) -> Result<(), Ref
     let everybody = access.participant.as_str() == Name::ALL_SITES;
     if everybody && (access.site.as_str() != Name::ALL_SITES || access.grant.is_some()) {
         return malformed("site", "`*`, and no grant, with participant `*`");
+    }
+    if access.only.as_ref().is_some_and(|only| only.repeat.len() > MAX_REPEAT_BYTES) {
+        return malformed("only.repeat", "at most 128 bytes");
     }
     match &access.grant {
         Some(grant) => granted(access, grant, facts, time)?,

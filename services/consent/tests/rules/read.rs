@@ -3,14 +3,14 @@
 use crate::*;
 use grant::{granting, revoking};
 use seal::{
-    MAX_CLOCK_AHEAD_MS,
-    command::{AccessData, GrantAccess},
+    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS, MAX_CLOCK_AHEAD_MS,
+    command::{AccessData, GrantAccess, ItemRead},
 };
 
 /// Asks to read everything of the participant, with a task.
 pub(crate) fn reading(by: &str) -> AccessData {
     let (participant, site, purpose) = (name(PARTICIPANT), name("701"), name("research"));
-    command!(by, AccessData { participant, site, categories: Vec::new(), purpose, grant: None })
+    command!(by, AccessData { participant, site, categories: Vec::new(), purpose, grant: None, only: None })
 }
 
 fn on_grant(by: &str, texts: &[&str]) -> AccessData {
@@ -165,11 +165,41 @@ fn a_request_to_read_is_recorded_soon_after_it_was_signed() {
     let mut study = granted();
     study.delegate("eve", Task::Audit, "*", (NOW, u64::MAX), None);
     for access in [reading("eve"), everybody("eve")] {
-        study.next.time = NOW + MAX_CLOCK_AHEAD_MS;
+        study.next.time = NOW + MAX_ACCESS_AGE_MS;
         study.run(&access, &["eve"]).unwrap();
         study.next.time += 1;
         refuses(study.run(&access, &["eve"]), Refusal::AccessStale);
     }
     refuses(study.run(&on_grant("lab", &["genetics"]), &["lab"]), Refusal::AccessStale);
     refuses(Study::none().run(&reading("eve"), &["eve"]), Refusal::StudyUnknown);
+}
+
+#[test]
+fn a_request_to_read_is_signed_at_most_half_a_minute_ahead_from_the_third_rules_on() {
+    for (rules, ahead) in [(2, MAX_CLOCK_AHEAD_MS), (3, MAX_ACCESS_AHEAD_MS)] {
+        let mut study = Study::under(Some(rules));
+        study.delegate("eve", Task::Read, "701", (0, u64::MAX), None);
+        study.next.time = NOW - ahead;
+        study.run(&reading("eve"), &["eve"]).unwrap();
+        study.next.time -= 1;
+        match rules {
+            2 => drop(study.run(&reading("eve"), &["eve"]).unwrap()), // recorded so once, and replayed so for ever
+            _ => refuses(study.run(&reading("eve"), &["eve"]), Refusal::AccessAhead),
+        }
+    }
+}
+
+#[test]
+fn one_item_is_within_what_the_grant_covers() {
+    let only = |repeat: &str| Some(ItemRead { entry: 4, item: name("SYSBP"), repeat: repeat.to_owned() });
+    let mut study = granted();
+    study.run(&AccessData { only: only(""), ..on_grant("lab", &["genetics"]) }, &["lab"]).unwrap();
+    assert_eq!(used(&study), 1);
+    for texts in [&["recontact"][..], &["genetics", "recontact"]] {
+        let wider = AccessData { only: only(""), ..on_grant("lab", texts) };
+        refuses(study.run(&wider, &["lab"]), Refusal::GrantDoesNotCover);
+    }
+    malformed("categories", study.run(&AccessData { only: only(""), ..on_grant("lab", &[]) }, &["lab"]));
+    let long = AccessData { only: only(&"x".repeat(129)), ..on_grant("lab", &["genetics"]) };
+    malformed("only.repeat", study.run(&long, &["lab"]));
 }

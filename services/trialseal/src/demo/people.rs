@@ -133,6 +133,7 @@ impl Demo {
             categories: vec![Provision::data_collection()],
             purpose,
             grant: Some(grant.clone()),
+            only: None,
         };
         let reader = Reader {
             study: study.id,

@@ -1,12 +1,13 @@
 //! How rows become forms.
 
+use super::{Row, request::Content};
 use anyhow::{Context, Result, bail};
 use client::{Reader, now_ms};
 use csv::StringRecord;
 use seal::{
     command::{FormInstance, Submission},
     datapoint::Datapoint,
-    id::{Name, Uuid},
+    id::Name,
     sha256,
 };
 use serde::Deserialize;
@@ -120,15 +121,15 @@ impl Mapping {
         }
     }
 
-    /// The header and values of a row; on failure what is wrong with it, without its values.
+    /// A row on its way; on failure what is wrong with it, without its values.
     pub(super) fn row(
         &self,
-        record: &StringRecord,
+        (number, record): (u64, &StringRecord),
         header: &[String],
         columns: &HashMap<String, usize>,
         subjects: &Subjects,
         signer: &Reader,
-    ) -> Result<(Submission, Vec<Datapoint>), String> {
+    ) -> Result<Row, String> {
         let cell = |column: &String| columns.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
         let (participant, site) = subjects
             .0
@@ -164,10 +165,10 @@ impl Mapping {
             return Err("the row is empty".to_owned());
         }
         let collected = self.date.as_ref().map(cell).filter(|date| !date.is_empty()).map(str::to_owned);
-        let request = request(signer.study, &site, &instance, collected.as_deref(), &values);
-        let submission = Submission {
+        let content = Content::new(signer.study, (&site, &instance, collected.as_deref()), &values);
+        let header = Submission {
             study: signer.study,
-            request,
+            request: content.request(signer),
             by: signer.actor.clone(),
             time: now_ms(),
             site,
@@ -181,7 +182,7 @@ impl Mapping {
             provision: None,
             late: None,
         };
-        Ok((submission, values))
+        Ok(Row { number, header, values, earlier: content.earlier_request() })
     }
 }
 
@@ -195,22 +196,4 @@ impl Place {
             },
         }
     }
-}
-
-/// The request id of a row: the same row gives the same id, any other another.
-fn request(study: Uuid, site: &Name, instance: &FormInstance, collected: Option<&str>, values: &[Datapoint]) -> Uuid {
-    let FormInstance { participant, event, event_repeat, form, form_repeat } = instance;
-    let (event_repeat, form_repeat) = (event_repeat.to_string(), form_repeat.to_string());
-    let names = [site.as_str(), participant.as_str(), event.as_str(), &event_repeat, form.as_str(), &form_repeat];
-    let mut parts: Vec<&str> = names.to_vec();
-    parts.push(collected.unwrap_or_default());
-    for value in values {
-        parts.extend([value.item.as_str(), &value.value, &value.unit]);
-    }
-    let mut bytes = study.0.to_vec();
-    for part in parts {
-        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part.as_bytes());
-    }
-    Uuid::from_content(&sha256(&[b"trialseal/import-row@v1 sha256\n", &bytes]))
 }
