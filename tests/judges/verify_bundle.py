@@ -798,7 +798,8 @@ class Verification:
             held = self.ENTITLED(command, task, scope)
             if not (held.start <= start and until <= held.until):
                 need(self.rules_3, "delegated for longer than held")
-                held = self.HELD(p["by"], task, scope, self.BEFORE(command.entry), lambda s, u: s <= start and until <= u)
+                held = self.HELD(p["by"], task, scope, self.BEFORE(command.entry),
+                                 lambda starts, ends: starts <= start and until <= ends)
             self.delegated[g, actor] = held.line + [p["by"]]
             self.delegations.append({"actor": actor, "task": task, "site": scope, "delegated_by": p["by"],
                                      "signed": p["time"], "recorded": command.entry.time})
@@ -970,7 +971,7 @@ class Verification:
         obtained = self.ENTITLED(consent, "obtain_consent", p["site"])
         if self.rules_3:
             need(obtained.kind == "person", "not obtained by a person")
-            need((g["signed"], g["after"]) == (q["time"], q["seen"]), "state and consent differ in when or on what it was signed")
+            need((g["signed"], g["after"]) == (q["time"], q["seen"]), "signed at another time or on another state")
             need(g["given_by"] == {"representative": lambda: [how["actor"]], "minor": lambda: how["parents"]}.get(
                 capacity, list)(), "given by others")
             majority = fact["majority"]
