@@ -325,7 +325,8 @@ COMMANDS = {  # §7
         training=optional(record(reference=name, completed=name, certificate=optional(hash_))),
         seen=optional(hash_)),
     "enrol-participant": command(participant=name, site=name, key=key_text, late=optional(name)),
-    "screen-participant": command(participant=name, site=name, key=key_text, token=optional(hash_), late=optional(name)),
+    "screen-participant": command(participant=name, site=name, key=key_text, token=optional(hash_),
+                                  late=optional(name)),
     "register-representative": command(participant=name, site=name, actor=name, relation=relation, key=key_text,
                                        second=optional(name), grounds=optional(name), until=optional(u64)),
     "publish-document": command(document=name, version=name, language=name, content=hash_, approval=approval,
@@ -744,7 +745,8 @@ class Verification:
             need(None not in (p["second"], p["grounds"], p["until"]), "not registered by two persons, for a time")
             m = self.BEFORE(command.entry)
             _, kind = self.SIGNED_BY(p["second"], command.envelope, m)
-            self.TWO_PERSONS(first, self.AUTHORITY(p["second"], "obtain_consent", p["site"], m, t).by(p["second"], kind))
+            second = self.AUTHORITY(p["second"], "obtain_consent", p["site"], m, t).by(p["second"], kind)
+            self.TWO_PERSONS(first, second)
 
     def TWO_PERSONS(self, a, b):
         need(a.kind == b.kind == "person", "not a person")
@@ -904,7 +906,8 @@ class Verification:
         if self.rules_3:
             need(u64(time) <= entry.time + AHEAD and entry.time <= time + MONTH, "not recorded in time")
         return {"study": b["study"], "service": which, "entry": entry.number, "recorded": entry.time, "kind": entry.kind,
-                "by": by, "key": spell_key(key), "command": payload, "signed": time, "rules": 3 if self.rules_3 else None}
+                "by": by, "key": spell_key(key), "command": payload, "signed": time,
+                "rules": 3 if self.rules_3 else None}
 
     def erased(self, n):
         """§14.3."""
@@ -1003,7 +1006,8 @@ class Verification:
             "signed_by": p["by"], "key": spell_key(key), "signed": p["time"],
             "entry": capture.number, "recorded": capture.time, "late": p["late"],
             "rules": 3 if self.rules_3 else 2 if q["manner"] else 1,
-            "consent": {"signed": q["time"], "late": q["late"], "document": g["document"], "version": g["version"], "language": g["language"],
+            "consent": {"signed": q["time"], "late": q["late"],
+                        "document": g["document"], "version": g["version"], "language": g["language"],
                         "content": fact["content"].hex(), "approval": fact["approval"]["reference"],
                         "provision": what, "given": GIVEN_BY[capacity],
                         "obtained_by": q["by"], "recorded": consent.entry.time, "synthetic": q["synthetic"]},
@@ -1051,7 +1055,8 @@ class Verification:
         if self.rules_3:
             self.TWO_PERSONS(*persons)
             self.ON_TIME(command, p["site"], h)
-        return {"entry": n, "recorded": entry.time, "signed": p["time"], **{key: p[key] for key in ("by", "second", "reason", "item", "repeat")}}
+        return {"entry": n, "recorded": entry.time, "signed": p["time"],
+                **{key: p[key] for key in ("by", "second", "reason", "item", "repeat")}}
 
 
 def in_force(given, superseded, t):
