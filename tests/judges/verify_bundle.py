@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 U32, U64 = 2**32 - 1, 2**64 - 1
 SERVICES = ("enrollment", "consent", "capture")
+AHEAD, DAY, MONTH = 300_000, 86_400_000, 30 * 86_400_000  # of §14.6: how far a signer's clock may be from the service's
 E, C = "enrollment", "consent"  # as in §14.1
 
 
@@ -266,7 +267,7 @@ service = one_of(*SERVICES)
 names = default([], list_of(name))
 task = one_of("manage_study", "register_actors", "publish_documents", "enrol", "obtain_consent", "define_forms",
               "capture", "read", "audit", "override_eligibility", "manage_allocation", "see_allocation", "unblind",
-              "redact", "erase")
+              "redact", "erase", "record_late")
 actor_kind = one_of("person", "system", "participant", "device", "organisation", "representative")
 relation = one_of("legal_representative", "parent", "impartial_witness")
 mode = one_of("warn", "stop")
@@ -279,7 +280,7 @@ TERMS = record(
         questions=list_of(record(question=name, text=string, choices=list_of(string), right=u8)), pass_=u32)),
     supersedes=default([], list_of(record(version=name, language=name))), reconsent=optional(reconsent),
     parents=default(0, u8), representative=default(False, boolean), remote=default(False, boolean),
-    deferral_ms=optional(u64),
+    deferral_ms=optional(u64), site_device=default(False, boolean),
     notice=optional(record(controller=name, contact=optional(name), storage=names, retention=optional(name),
                            jurisdiction=optional(name), lawful_basis=optional(name))))
 CAPACITY = choice(
@@ -291,7 +292,9 @@ MANNER = record(capacity=CAPACITY, witness=optional(name), remote=optional(name)
 GIVEN = record(
     given=u64, document=name, version=name, language=name, withdrawn=optional(u64),
     until=optional(record(time=u64, why=one_of("period", "majority", "deferral"))), mandatory=default(False, boolean),
-    refused=default(False, boolean))
+    refused=default(False, boolean), signed=optional(u64), after=optional(hash_), given_by=names)
+PERIOD = record(granted=u64, from_=u64, until=u64, ended=optional(u64), line=list_of(name), steps=u32,
+                after=optional(hash_))
 
 
 def key_id(key):
@@ -302,45 +305,59 @@ def spell_key(key):
     return "ed25519:" + base64.b64encode(key).decode()
 
 
+def under_rules_3(study, root_key):
+    """§4: whether the identifier (16 bytes) is made of the root key and the number 3."""
+    h = bytearray(sha256(b"trialseal/study-id@v1 sha256\n", (3).to_bytes(4, "big"), study[:4], root_key)[:12])
+    h[2], h[4] = h[2] & 0x0f | 0x80, h[4] & 0x3f | 0x80  # bytes 6 and 8 of the UUID
+    return study[4:] == h
+
+
 def command(**fields):
     return record(study=uuid, request=uuid, by=name, time=u64, **fields)
 
 
 ENVELOPE = record(payloadType=string, payload=base64_, signatures=list_of(record(keyid=key_id_text, sig=base64_)))  # §6
 COMMANDS = {  # §7
-    "register-actor": command(actor=name, kind=actor_kind, key=key_text),
-    "rotate-key": command(key=key_text),
+    "register-actor": command(actor=name, kind=actor_kind, key=key_text, site=optional(name)),
+    "rotate-key": command(key=key_text, confirmed=optional(record(by=name, kind=actor_kind))),
     "delegate": command(
         actor=name, task=task, site=name, from_=u64, until=u64,
-        training=optional(record(reference=name, completed=name, certificate=optional(hash_)))),
-    "enrol-participant": command(participant=name, site=name, key=key_text),
-    "screen-participant": command(participant=name, site=name, key=key_text, token=optional(hash_)),
-    "register-representative": command(participant=name, site=name, actor=name, relation=relation, key=key_text),
+        training=optional(record(reference=name, completed=name, certificate=optional(hash_))),
+        seen=optional(hash_)),
+    "enrol-participant": command(participant=name, site=name, key=key_text, late=optional(name)),
+    "screen-participant": command(participant=name, site=name, key=key_text, token=optional(hash_),
+                                  late=optional(name)),
+    "register-representative": command(participant=name, site=name, actor=name, relation=relation, key=key_text,
+                                       second=optional(name), grounds=optional(name), until=optional(u64)),
     "publish-document": command(document=name, version=name, language=name, content=hash_, approval=approval,
                                 terms=optional(TERMS)),
     "give-consent": command(participant=name, site=name, document=name, version=name, language=name,
-                            provisions=list_of(provision), synthetic=boolean, manner=optional(MANNER)),
+                            provisions=list_of(provision), synthetic=boolean, manner=optional(MANNER),
+                            seen=optional(hash_), late=optional(name)),
     "redact-value": command(participant=name, site=name, entry=u64, index=u32, item=name, repeat=default("", string),
                             reason=name, second=name),
     "erase-participant": command(participant=name, site=name, entries=list_of(u64), order=name, law=name),
     "submit-form": command(
         site=name, instance=record(participant=name, event=name, event_repeat=u32, form=name, form_repeat=u32),
         forms_version=name, root=hash_, count=u32, collected=optional(string), corrects=optional(u64),
-        reason=optional(string), provision=optional(provision)),
+        reason=optional(string), provision=optional(provision), late=optional(name)),
 }
 FACTS = {  # §8
-    "site": record(open=boolean, changed=u64, state=optional(one_of("planned", "open", "paused", "closed"))),
-    "actor": record(kind=actor_kind, registered=u64),
-    "key": record(actor=name, key=key_text, registered=u64, ended=optional(u64)),
+    "site": record(open=boolean, changed=u64, state=optional(one_of("planned", "open", "paused", "closed")),
+                   newest=optional(hash_)),
+    "actor": record(kind=actor_kind, registered=u64, site=optional(name)),
+    "key": record(actor=name, key=key_text, registered=u64, ended=optional(u64), steps=optional(u32)),
     "delegation": record(granted=u64, from_=u64, until=u64, ended=optional(u64)),
+    "delegations": record(periods=list_of(PERIOD), newest=hash_),
     "participant": record(
         site=name, enrolled=u64, withdrawn=optional(u64),
         stage=optional(one_of("screened", "eligible", "screen_failed", "enrolled", "randomised", "active", "completed",
                               "withdrawn", "lost_to_follow_up", "died"))),
-    "representative": record(relation=relation, registered=u64),
+    "representative": record(relation=relation, registered=u64, until=optional(u64)),
     "document": record(content=hash_, approval=approval, published=u64, terms=optional(TERMS),
-                       superseded=optional(record(by=u64, effective=u64, reconsent=optional(reconsent)))),
-    "consent": record(provisions=provisions),
+                       superseded=optional(record(by=u64, effective=u64, reconsent=optional(reconsent))),
+                       published_ms=optional(u64)),
+    "consent": record(provisions=provisions, majority=optional(u64), emptied=optional(u64)),
 }
 BUNDLE = record(  # §13
     study=uuid, submission=u64, datapoint=base64_, index=u64, path=hashes,
@@ -577,12 +594,23 @@ def read_bundle(data):
     return bundle
 
 
+class Held:
+    """A task held for a period, from whom (the line, the root first), by whom and what they are (§14.6)."""
+
+    def __init__(self, start, until, line):
+        self.start, self.until, self.line = start, until, line
+
+    def by(self, actor, kind):
+        self.actor, self.kind = actor, kind
+        return self
+
+
 class Verification:
     """Methods in capitals are the building blocks of §14.1. `link` is the link under whose name a refusal is reported."""
 
     def __init__(self):
         self.link, self.steps = "file", 0
-        self.registered, self.delegated, self.delegations = set(), set(), []
+        self.registered, self.delegated, self.delegations = {}, {}, []  # the memos hold kinds and lines (§14.6)
 
     def stream(self, which):
         return sha256(b"trialseal/stream@v1 sha256\n", self.study_bytes, which.encode())
@@ -636,8 +664,9 @@ class Verification:
                 h = sha256(b"\1", sibling, h) if right else sha256(b"\1", h, sibling)
             need(h == root, "a fact is not in the state")
             part["used"] = True
+            kind = "delegations" if self.rules_3 and subject[0] == "delegation" else subject[0]
             try:
-                value = record(**{subject[0]: FACTS[subject[0]]})(parse_json(part["fact"]))[subject[0]]
+                value = record(**{kind: FACTS[kind]})(parse_json(part["fact"]))[kind]
             except Refused:
                 continue  # whatever these bytes are, they are not wanted
             if wanted(value, subject):
@@ -645,21 +674,29 @@ class Verification:
         raise Refused(f"no fact of the kind {subjects[0][0]} is as wanted")
 
     def SIGNED_BY(self, actor, envelope, n):
+        """Yields the key and what the actor is (§14.6)."""
         fact, _ = self.FACT(E, n, [("key", s["keyid"]) for s in envelope["signatures"]], lambda f, subject: (
             f["actor"] == actor and f["ended"] is None and key_id(f["key"]) == subject[1]))
         key = fact["key"]
+        self.POSSESSED(envelope, key)
+        return key, self.REGISTERED(actor, key, fact["registered"], n)
+
+    def POSSESSED(self, envelope, key):
         need(any(s["keyid"] == key_id(key) and ed25519_verifies(key, s["sig"], envelope["pae"])
                  for s in envelope["signatures"]), "a signature does not verify")
-        self.REGISTERED(actor, key, fact["registered"], n)
-        return key
 
     def REGISTERED(self, actor, key, r, n):
         if actor == "root":
-            return need(key == self.root_key, "not the root key of the policy")
+            need(key == self.root_key, "not the root key of the policy")
+            return "person"
         need(r <= n, "registered later than the state")
-        if (r, actor, key) in self.registered:
-            return None
-        self.registered.add((r, actor, key))
+        if (r, actor, key) not in self.registered:
+            self.registered[r, actor, key] = None  # entered; numbers only fall, so nobody asks before it is replaced
+            self.registered[r, actor, key] = self.registration(actor, key, r)
+        return self.registered[r, actor, key]
+
+    def registration(self, actor, key, r):
+        """Step 4 of REGISTERED; yields what the actor is."""
         kind = self.ENTRY(E, r).kind
         fields = {"register-actor": "actor", "enrol-participant": "participant", "screen-participant": "participant",
                   "register-representative": "actor", "rotate-key": "by"}
@@ -673,42 +710,106 @@ class Verification:
             need(p["kind"] not in ("participant", "representative") and form is None, "not registered so")
         elif kind != "rotate-key":
             need(form == ("R" if kind == "register-representative" else "P"), "not a pseudonym")
+        if self.rules_3:
+            self.POSSESSED(command.envelope, key)
+        if kind == "register-representative":
+            self.REPRESENTATIVE(command)
+            return "representative"
         self.STEP()
         if kind == "rotate-key":
-            self.SIGNED_BY(actor, command.envelope, self.BEFORE(command.entry))
-        elif kind == "register-actor":
+            return self.rotation(command)
+        if kind == "register-actor":
             self.ENTITLED(command, "register_actors", "*")
-        else:
-            self.ENTITLED(command, "enrol", p["site"])
+            return p["kind"]
+        self.ENTITLED(command, "enrol", p["site"])
+        return "participant"
+
+    def rotation(self, command):
+        p, m = command.payload, self.BEFORE(command.entry)
+        if self.rules_3:
+            self.ON_TIME(command, "*", m)
+            if p["confirmed"]:
+                registrar = p["confirmed"]["by"]
+                need(registrar != p["by"], "confirmed by nobody else")
+                self.SIGNED_BY(registrar, command.envelope, m)
+                self.AUTHORITY(registrar, "register_actors", "*", m, command.entry.time)
+                return p["confirmed"]["kind"]
+        return self.SIGNED_BY(p["by"], command.envelope, m)[1]
+
+    def REPRESENTATIVE(self, command):
+        """Before rules 3, what is in its place: STEP and ENTITLED."""
+        p, t = command.payload, command.entry.time
+        self.STEP()
+        first = self.ENTITLED(command, "enrol", p["site"])
+        if self.rules_3:
+            need(None not in (p["second"], p["grounds"], p["until"]), "not registered by two persons, for a time")
+            m = self.BEFORE(command.entry)
+            _, kind = self.SIGNED_BY(p["second"], command.envelope, m)
+            second = self.AUTHORITY(p["second"], "obtain_consent", p["site"], m, t).by(p["second"], kind)
+            self.TWO_PERSONS(first, second)
+
+    def TWO_PERSONS(self, a, b):
+        need(a.kind == b.kind == "person", "not a person")
+        need(a.actor != b.actor and a.actor not in b.line and b.actor not in a.line, "not two persons")
 
     def ENTITLED(self, command, task, site):
+        """Yields what AUTHORITY yields, and whose it is and what they are."""
         m = self.BEFORE(command.entry) if command.entry.service == E else self.HEAD(command.entry, E)
-        self.SIGNED_BY(command.payload["by"], command.envelope, m)
-        return self.AUTHORITY(command.payload["by"], task, site, m, command.entry.time)
+        by = command.payload["by"]
+        _, kind = self.SIGNED_BY(by, command.envelope, m)
+        held = self.AUTHORITY(by, task, site, m, command.entry.time).by(by, kind)
+        self.ON_TIME(command, site, m)
+        return held
+
+    def ON_TIME(self, command, site, n):
+        if not self.rules_3:
+            return
+        p, s, t = command.payload, command.payload["time"], command.entry.time
+        late = p.get("late")  # few kinds have it
+        need(s <= t + AHEAD and t <= s + (DAY if late is None else MONTH), "not recorded in time")
+        if late is not None:
+            self.AUTHORITY(p["by"], "record_late", site, n, t)
 
     def AUTHORITY(self, actor, task, site, n, t):
         if actor == "root":
-            return 0, U64
-        scopes = [site] if site == "*" else [site, "*"]
-        fact, subject = self.FACT(E, n, [("delegation", actor, task, scope) for scope in scopes], lambda f, _: (
-            f["ended"] is None and f["from"] <= t < f["until"]))
-        need(fact["granted"] <= n, "granted later than the state")
-        self.DELEGATED(actor, task, subject[3], fact["granted"], fact["from"], fact["until"])
-        return fact["from"], fact["until"]
+            return Held(0, U64, [])
+        return self.HELD(actor, task, site, n, lambda start, until: start <= t < until)
 
-    def DELEGATED(self, actor, task, scope, g, start, until):
+    def HELD(self, actor, task, site, n, wanted):
+        """Steps 2 to 4 of AUTHORITY, `wanted` being asked about from and until."""
+        def first(fact):
+            return next((p for p in (fact["periods"] if self.rules_3 else [fact])
+                         if p["ended"] is None and wanted(p["from"], p["until"])), None)
+
+        scopes = [site] if site == "*" else [site, "*"]
+        fact, subject = self.FACT(E, n, [("delegation", actor, task, scope) for scope in scopes], lambda f, _: first(f))
+        period = first(fact)
+        need(period["granted"] <= n, "granted later than the state")
+        return Held(period["from"], period["until"], self.DELEGATED(actor, task, subject[3], period))
+
+    def DELEGATED(self, actor, task, scope, period):
+        """Yields the line."""
+        g, start, until = period["granted"], period["from"], period["until"]
         command = self.COMMAND("delegate", E, g)
         p = command.payload
         need((p["actor"], p["task"], p["site"], p["from"], p["until"]) == (actor, task, scope, start, until),
              "another delegation")
-        if (g, actor) in self.delegated:
-            return
-        self.delegated.add((g, actor))
-        self.STEP()
-        starts, ends = self.ENTITLED(command, task, scope)
-        need(starts <= start and until <= ends, "delegated for longer than held")
-        self.delegations.append({"actor": actor, "task": task, "site": scope, "delegated_by": p["by"],
-                                 "recorded": command.entry.time})
+        if (g, actor) not in self.delegated:
+            self.delegated[g, actor] = None  # as in REGISTERED
+            self.STEP()
+            held = self.ENTITLED(command, task, scope)
+            if not (held.start <= start and until <= held.until):
+                need(self.rules_3, "delegated for longer than held")
+                held = self.HELD(p["by"], task, scope, self.BEFORE(command.entry),
+                                 lambda starts, ends: starts <= start and until <= ends)
+            self.delegated[g, actor] = held.line + [p["by"]]
+            self.delegations.append({"actor": actor, "task": task, "site": scope, "delegated_by": p["by"],
+                                     "signed": p["time"], "recorded": command.entry.time})
+        line = self.delegated[g, actor]
+        if self.rules_3:  # also of what is in the memo: another state may say something else of it
+            need(period["after"] == p["seen"], "delegated on another state")
+            need(period["line"] == line, "held from others")
+        return line
 
     def STANDS_FOR(self, actor, relation, consent, h):
         p = consent.payload
@@ -718,13 +819,14 @@ class Verification:
         q = command.payload
         need((q["participant"], q["site"], q["actor"], q["relation"]) ==
              (p["participant"], p["site"], actor, relation), "another registration")
-        self.STEP()
-        self.ENTITLED(command, "enrol", p["site"])
+        if self.rules_3:
+            need(q["until"] is not None and q["until"] > consent.entry.time, "acts no longer")
+        self.REPRESENTATIVE(command)
         self.SIGNED_BY(actor, consent.envelope, h)
 
     def STEP(self):
         self.steps += 1
-        need(self.steps <= 128, "too many registrations and delegations")
+        need(self.steps <= (480 if self.rules_3 else 128), "too many registrations and delegations")
 
     def run(self, bundle_data, policy):
         """The steps of §14.2; returns claim, erasure and record of §14.5. `bundle_data` is a function, so that what cannot be
@@ -738,6 +840,7 @@ class Verification:
         self.link = "policy"
         need(b["study"] in policy.studies, "study is not in the policy")
         self.root_key = policy.studies[b["study"]]
+        self.rules_3 = under_rules_3(self.study_bytes, self.root_key)
 
         if b["record"] is not None:
             self.link = "submission"
@@ -798,9 +901,13 @@ class Verification:
         by = name(payload.get("by"))
         h = self.BEFORE(entry) if which == E else self.HEAD(entry, E)
         self.link = "signer"
-        key = self.SIGNED_BY(by, envelope, h)
+        key, _ = self.SIGNED_BY(by, envelope, h)
+        time = payload.get("time")
+        if self.rules_3:
+            need(u64(time) <= entry.time + AHEAD and entry.time <= time + MONTH, "not recorded in time")
         return {"study": b["study"], "service": which, "entry": entry.number, "recorded": entry.time, "kind": entry.kind,
-                "by": by, "key": spell_key(key), "command": payload}
+                "by": by, "key": spell_key(key), "command": payload, "signed": time,
+                "rules": 3 if self.rules_3 else None}
 
     def erased(self, n):
         """§14.3."""
@@ -813,7 +920,8 @@ class Verification:
         need(entry.number in p["entries"] and entry.number < n, "not erased by this")
         self.ENTITLED(command, "erase", p["site"])
         return {"study": b["study"], "entry": entry.number, "recorded": entry.time, "participant": p["participant"],
-                "erased": command.entry.time, "erased_in": n, "by": p["by"], "order": p["order"], "law": p["law"]}
+                "erased": command.entry.time, "erased_in": n, "signed": p["time"], "by": p["by"], "order": p["order"],
+                "law": p["law"], "rules": 3 if self.rules_3 else None}
 
     def datapoint(self, redacted):
         """Steps 3 to 11; `redacted` is what the bundle says of a redaction, or None."""
@@ -837,7 +945,8 @@ class Verification:
         e, c = self.HEAD(capture, E), self.HEAD(capture, C)
 
         self.link = "signer"
-        key = self.SIGNED_BY(p["by"], submission.envelope, e)
+        key, _ = self.SIGNED_BY(p["by"], submission.envelope, e)
+        self.ON_TIME(submission, p["site"], e)
 
         self.link = "delegation"
         self.AUTHORITY(p["by"], "capture", p["site"], e, capture.time)
@@ -862,7 +971,15 @@ class Verification:
         need((q["document"], q["version"], q["language"]) == wording, "consent to another document")
         capacity, how = q["manner"]["capacity"] if q["manner"] else ("participant", None)
         self.signed_for(consent, capacity, how, self.HEAD(consent.entry, E))
-        self.ENTITLED(consent, "obtain_consent", p["site"])
+        obtained = self.ENTITLED(consent, "obtain_consent", p["site"])
+        if self.rules_3:
+            need(obtained.kind == "person", "not obtained by a person")
+            need((g["signed"], g["after"]) == (q["time"], q["seen"]), "signed at another time or on another state")
+            need(g["given_by"] == {"representative": lambda: [how["actor"]], "minor": lambda: how["parents"]}.get(
+                capacity, list)(), "given by others")
+            majority = fact["majority"]
+            need(majority is None or (capture.time < majority if capacity == "minor" else
+                                      majority <= min(q["time"], consent.entry.time)), "not of age, or of age by now")
 
         self.link = "document"
         fact, _ = self.FACT(C, c, [("document", *wording)], lambda f, _: True)
@@ -874,10 +991,11 @@ class Verification:
         d = published.payload
         need((d["document"], d["version"], d["language"]) == wording, "another document was published")
         need((d["content"], d["approval"]) == (fact["content"], fact["approval"]), "published otherwise")
-        ends = admitted(d["terms"], q, what, capacity, how, consent.entry.time)
+        ends = admitted(d["terms"], q, what, capacity, how, consent.entry.time, self.rules_3)
         self.link = "consent"
         need(all(capture.time < end for end in ends), "consent had ended by itself")
         self.link = "document"
+        need(not self.rules_3 or published.entry.time <= q["time"] + AHEAD, "consent was signed before the document")
         self.ENTITLED(published, "publish_documents", "*")
 
         gone = self.redaction(redacted["entry"], capture.number, p) if redacted else None
@@ -886,8 +1004,10 @@ class Verification:
             "study": p["study"], **p["instance"], "site": p["site"], **point, **({"redacted": gone} if gone else {}),
             "collected": p["collected"], "corrects": p["corrects"], "reason": p["reason"],
             "signed_by": p["by"], "key": spell_key(key), "signed": p["time"],
-            "entry": capture.number, "recorded": capture.time,
-            "consent": {"document": g["document"], "version": g["version"], "language": g["language"],
+            "entry": capture.number, "recorded": capture.time, "late": p["late"],
+            "rules": 3 if self.rules_3 else 2 if q["manner"] else 1,
+            "consent": {"signed": q["time"], "late": q["late"],
+                        "document": g["document"], "version": g["version"], "language": g["language"],
                         "content": fact["content"].hex(), "approval": fact["approval"]["reference"],
                         "provision": what, "given": GIVEN_BY[capacity],
                         "obtained_by": q["by"], "recorded": consent.entry.time, "synthetic": q["synthetic"]},
@@ -903,6 +1023,7 @@ class Verification:
             need(fact["registered"] <= h, "registered later than the state")
             command = self.COMMAND("register-actor", E, fact["registered"])
             need((command.payload["actor"], command.payload["kind"]) == (how["device"], "device"), "not a device")
+            need(not self.rules_3 or command.payload["site"] == consent.payload["site"], "device of another site")
             self.STEP()
             self.ENTITLED(command, "register_actors", "*")
             self.SIGNED_BY(how["device"], consent.envelope, h)
@@ -927,10 +1048,15 @@ class Verification:
              "of another participant or site")
         need(p["by"] != p["second"], "one person signed twice")
         h = self.HEAD(entry, E)
+        persons = []
         for person in (p["by"], p["second"]):
-            self.SIGNED_BY(person, command.envelope, h)
-            self.AUTHORITY(person, "redact", p["site"], h, entry.time)
-        return {"entry": n, "recorded": entry.time, **{key: p[key] for key in ("by", "second", "reason", "item", "repeat")}}
+            _, kind = self.SIGNED_BY(person, command.envelope, h)
+            persons.append(self.AUTHORITY(person, "redact", p["site"], h, entry.time).by(person, kind))
+        if self.rules_3:
+            self.TWO_PERSONS(*persons)
+            self.ON_TIME(command, p["site"], h)
+        return {"entry": n, "recorded": entry.time, "signed": p["time"],
+                **{key: p[key] for key in ("by", "second", "reason", "item", "repeat")}}
 
 
 def in_force(given, superseded, t):
@@ -943,7 +1069,7 @@ def in_force(given, superseded, t):
     return demand["meanwhile" if t < demand["by"] else "then"] != "stop"
 
 
-def admitted(terms, consent, what, capacity, how, r):
+def admitted(terms, consent, what, capacity, how, r, rules_3):
     """Step 11.5; yields the times of step 11.6."""
     if terms is None and consent["manner"] is None:
         return []
@@ -955,7 +1081,11 @@ def admitted(terms, consent, what, capacity, how, r):
     need(capacity != "minor" or 0 < terms["parents"] <= len(set(how["parents"])), "not as many parents")
     need(capacity != "deferred" or offer["mandatory"] and terms["deferral_ms"] is not None
          and how["deadline"] <= min(r + terms["deferral_ms"], U64), "not to be deferred so")
-    ends = [] if offer["days"] is None else [min(r + offer["days"] * 86_400_000, U64)]
+    if rules_3:
+        need(terms["effective"] <= consent["time"] + AHEAD, "not yet when it was signed")
+        need(capacity != "site_device" or terms["site_device"], "devices of the site are not admitted")
+        r = consent["time"]  # for the days
+    ends = [] if offer["days"] is None else [min(r + offer["days"] * DAY, U64)]
     return ends + [how[end] for end in ("majority", "deadline") if how and end in how]
 
 
