@@ -114,7 +114,7 @@ async fn first_entry(world: &World) -> u64 {
 
 async fn entries(world: &World) -> Vec<u64> {
     let participant = world.participants[0].name.to_string();
-    let request = ListEntriesRequest { study: world.study.id.to_string(), participant };
+    let request = ListEntriesRequest { study: world.study.id.to_string(), participant, ..Default::default() };
     let reader = world.study.reads(&world.study.auditor);
     world.client.capture.clone().list_entries(reader.request(request)).await.unwrap().into_inner().entries
 }

@@ -142,7 +142,7 @@ impl Reads {
         let (study, instance) = (self.study(), self.form().instance);
         let (item, repeat) = ("SYSBP".to_owned(), String::new());
         let one = GetDatapointRequest { study, instance: instance.clone(), item: item.clone(), repeat: repeat.clone() };
-        let history = GetItemHistoryRequest { study: self.study(), instance, item, repeat };
+        let history = GetItemHistoryRequest { study: self.study(), instance, item, repeat, ..Default::default() };
         let list =
             ListFormsRequest { study: self.study(), participant: self.of().name.to_string(), ..Default::default() };
         vec![
@@ -279,7 +279,8 @@ async fn one_item_of_a_grant_is_within_its_categories() {
         from: now - 1_000,
         until: now + 3_600_000,
         uses: Some(2),
-    };
+        seen: None,
+        };
     reads.world.client.record(&give, &[&of.key]).await.unwrap();
     let asks = |categories| {
         let (purpose, grant) = (purpose.clone(), Some(grant.clone()));

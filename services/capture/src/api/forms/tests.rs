@@ -47,6 +47,8 @@ impl World {
             state_map: false,
             bus: bus::Bus::in_process(),
             service: Service::Capture,
+            quota: journal::Quota::NONE,
+            in_reserve: &[],
         });
         let vault = Vault::open(open(&vault::PART).await, MasterKey::new([3; 32]));
         let store = Store::new(journal.reader().clone(), vault);
@@ -78,6 +80,7 @@ impl World {
             collected: None,
             corrects,
             reason: corrects.map(|_| "misread".to_owned()),
+            late: None,
         };
         let envelope = dsse::sign(&header, &[&SecretKey::from_seed(&[1; 32])]);
         let hash = sha256(&[&envelope]);
