@@ -12,7 +12,7 @@ use crate::{
     fact::{Fact, Subject},
     id::{Name, Service, is_pseudonym, is_representative},
     key::PublicKey,
-    report::{DelegationStep, LinkName},
+    report::{DelegationStep, Failure, LinkName},
 };
 use std::collections::HashSet;
 
@@ -222,6 +222,7 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, link: LinkName) -> Result<(), Fault> {
         self.steps += 1;
-        ensure(self.steps <= MAX_STEPS, link, format!("more than {MAX_STEPS} registrations and delegations"))
+        let failure = || Failure { link, reason: format!("more than {MAX_STEPS} registrations and delegations") };
+        if self.steps <= MAX_STEPS { Ok(()) } else { Err(Fault::TooLong(failure())) }
     }
 }
