@@ -5,7 +5,7 @@ use crate::{
     collect::{collect, damaged, written},
     store::Store,
     tiles::{Known, Source, Tiles, TilesError},
-    turns::{Turn, Turns},
+    turns::{Present, Turns},
 };
 use access::ACCESS_HEADER;
 use proto::capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient};
@@ -15,7 +15,6 @@ use seal::{
     bundle::{BlockPart, Bundle, EntryPart, Withheld},
     entry::Entry,
     id::{Service, StreamId, Uuid},
-    key::PublicKey,
     sha256,
     text::{Base64, Hex},
 };
@@ -57,7 +56,7 @@ impl Prover {
     pub(crate) async fn bundle(&self, wanted: Wanted, caller: &MetadataMap) -> Result<Vec<u8>, Status> {
         let present = self.turns.enter()?; // before the read is recorded: a refusal uses nothing up
         let bundle = self.disclosed(&wanted, caller).await?;
-        self.completed(bundle, self.journals.root_key(wanted.study).await?, present.turn().await?).await
+        self.completed(bundle, present).await
     }
 
     /// The bundle file of a command, for who holds its envelope.
@@ -88,7 +87,7 @@ impl Prover {
             record: Some(service),
             withheld: None,
         };
-        self.completed(bundle, self.journals.root_key(study).await?, present.turn().await?).await
+        self.completed(bundle, present).await
     }
 
     /// The beginning of a bundle: the datapoint, the submission and its entry.
@@ -134,16 +133,24 @@ impl Prover {
         })
     }
 
-    /// Completes a bundle: first up to the study's root key, then up to the checkpoint.
-    async fn completed(&self, bundle: Bundle, root_key: PublicKey, turn: Turn) -> Result<Vec<u8>, Status> {
-        let bundle = collect(&self.journals, bundle, root_key, turn).await?;
+    /// Completes a bundle: first up to the study's root key, then up to the checkpoint. An entry that is not on the chain yet
+    /// costs no walk.
+    async fn completed(&self, bundle: Bundle, present: Present) -> Result<Vec<u8>, Status> {
+        let service = bundle.record.unwrap_or(Service::Capture);
+        let (size, _) = self.checkpoint().await?;
+        self.held(service.stream(bundle.study), bundle.submission, size).await?;
+        let root_key = self.journals.root_key(bundle.study).await?;
+        let bundle = collect(&self.journals, bundle, root_key, present.turn().await?).await?;
         written(&self.anchored(bundle).await?)
+    }
+
+    async fn checkpoint(&self) -> Result<(u64, String), Status> {
+        self.store.checkpoint(u64::MAX).await.map_err(|error| database(&error))?.ok_or_else(not_yet)
     }
 
     /// Adds blocks, their places on the chain and the checkpoint. Each block is read once.
     async fn anchored(&self, mut bundle: Bundle) -> Result<Bundle, Status> {
-        let (size, checkpoint) =
-            self.store.checkpoint(u64::MAX).await.map_err(|error| database(&error))?.ok_or_else(not_yet)?;
+        let (size, checkpoint) = self.checkpoint().await?;
         let mut held: BTreeMap<(Service, u64), Held> = BTreeMap::new();
         for part in &mut bundle.entries {
             let (service, number) = (part.service, part.number);
