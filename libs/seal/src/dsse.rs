@@ -113,6 +113,8 @@ impl Envelope {
 
     /// Verifies the signature by `key`.
     pub fn verify(&self, key: &PublicKey) -> Result<(), EnvelopeError> {
+        #[cfg(test)]
+        crate::verify::counted::count(crate::verify::counted::Check::Signature);
         let id = key.id();
         let message = pre_authentication_encoding(&self.payload_type, &self.payload);
         let found = self.signatures.iter().find(|(known, _)| *known == id);

@@ -6,6 +6,9 @@
 //! What this crate is *not*: it reads no file, no clock and no network, draws no randomness and holds no database. Who
 //! needs those brings their results as arguments. The transparency-log formats underneath live in [`tlog`].
 
+#[cfg(test)]
+extern crate self as seal; // as tests outside of this crate name it, whose world a test in it uses
+
 pub mod allocation;
 pub mod authority;
 pub mod block;

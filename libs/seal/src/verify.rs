@@ -1,19 +1,25 @@
 //! Verifying a bundle: no network, no clock, no server is believed.
 //!
-//! [`verify`] checks every link. [`walk`] is its first half, up to the study's root key, and says what a bundle still
-//! lacks: the service that assembles bundles adds just that, so it can never hand out what the verifier would not accept.
+//! [`verify`] checks every link. [`walk`] is its first half, up to the study's root key. [`complete`] is the same walk for
+//! the service that assembles bundles: it adds what the walk lacks and nothing else, so it can never hand out what the
+//! verifier would not accept.
 
 mod anchors;
 mod authority;
+mod check;
 mod consent;
+#[cfg(test)]
+pub(crate) mod counted;
 mod evidence;
+mod parts;
 mod terms;
 mod walk;
 mod withheld;
 
 pub use authority::MAX_STEPS_BEFORE;
-pub use evidence::{Demand, Fault};
-pub use walk::{Walked, walk};
+pub use evidence::Fault;
+pub use parts::{Demand, Part, Supplier};
+pub use walk::{Walked, complete, walk};
 
 use crate::{
     bundle::Bundle,
@@ -42,7 +48,7 @@ fn run(bytes: &[u8], policy: &Policy, report: &mut Report) -> Result<(), Failure
     };
     let walked = walk(&bundle, root_key, &mut report.links).map_err(Fault::into_failure)?;
     let checkpoint = anchors::check(&bundle, policy, &mut report.links)?;
-    walked.nothing_left(&bundle)?;
+    walked.nothing_left()?;
     walked.report(checkpoint, report);
     Ok(())
 }

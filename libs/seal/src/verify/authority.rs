@@ -13,7 +13,7 @@ use crate::{
     id::{Name, Service, is_pseudonym, is_representative},
     key::PublicKey,
     moment,
-    report::{DelegationStep, LinkName},
+    report::{DelegationStep, Failure, LinkName},
 };
 use std::collections::HashMap;
 
@@ -372,6 +372,7 @@ impl<'a> Walk<'a> {
     fn step(&mut self, link: LinkName) -> Result<(), Fault> {
         self.steps += 1;
         let most = if self.third { MAX_STEPS } else { MAX_STEPS_BEFORE };
-        ensure(self.steps <= most, link, format!("more than {most} registrations and delegations"))
+        let failure = || Failure { link, reason: format!("more than {most} registrations and delegations") };
+        if self.steps <= most { Ok(()) } else { Err(Fault::TooLong(failure())) }
     }
 }

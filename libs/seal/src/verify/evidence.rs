@@ -1,47 +1,36 @@
-//! A bundle's entries and facts, each handed out only after its own check, and struck off as it is used.
+//! A bundle's entries and facts, each handed out only after its own check, and struck off as it is used. Each is parsed and
+//! checked once, however many steps of a walk rest on it.
 
+#[cfg(test)]
+use super::counted::{Check, count};
+use super::{
+    check,
+    parts::{Demand, Part, Supplier},
+};
 use crate::{
-    bundle::{Bundle, FactPart, is_as_written},
+    bundle::{Bundle, EntryPart, FactPart, is_as_written},
     command::Payload,
     dsse::{self, Envelope},
-    entry::{self, Entry, Head},
+    entry::{Entry, Head},
     fact::{self, Fact, Subject},
     id::{Name, Service, Uuid},
-    map::{Path, Proven, Terminal},
     report::{Failure, LinkName},
 };
-use serde_json::Value;
-use std::collections::{HashMap, HashSet};
-use tlog::{Hash, sha256};
-
-/// What a bundle lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Demand {
-    /// An entry, with its envelope if so marked.
-    Entry {
-        /// Whose journal.
-        service: Service,
-        /// The entry's number.
-        number: u64,
-        /// Whether the envelope is needed.
-        envelope: bool,
-    },
-    /// One of these facts, in the state after an entry.
-    Fact {
-        /// Whose journal.
-        service: Service,
-        /// The entry's number.
-        number: u64,
-        /// The facts, any of which may serve.
-        subjects: Vec<Subject>,
-    },
-}
+use std::{
+    any::Any,
+    borrow::Cow,
+    collections::{HashMap, hash_map},
+    rc::Rc,
+};
+use tlog::Hash;
 
 /// Why a walk stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// A link does not hold.
     Broken(Failure),
+    /// It needs more steps than a bundle may rest on. Nothing else is wrong with what was walked.
+    TooLong(Failure),
     /// The bundle lacks a part.
     Missing(LinkName, Demand),
 }
@@ -50,7 +39,7 @@ impl Fault {
     /// As a verifier sees it: what is missing does not hold.
     pub fn into_failure(self) -> Failure {
         match self {
-            Fault::Broken(failure) => failure,
+            Fault::Broken(failure) | Fault::TooLong(failure) => failure,
             Fault::Missing(link, Demand::Entry { service, number, .. }) => {
                 Failure { link, reason: format!("the bundle lacks {service} entry {number} or its envelope") }
             }
@@ -74,74 +63,161 @@ pub(super) fn ensure(holds: bool, link: LinkName, reason: impl Into<String>) -> 
 /// A command with the entry that recorded it.
 pub(super) struct Recorded<P> {
     pub(super) entry: Entry,
-    pub(super) envelope: Envelope,
+    pub(super) envelope: Rc<Envelope>,
     pub(super) command: P,
 }
 
 type EntryKey = (Service, u64);
 type FactKey = (Service, u64, Hash);
 
+/// An entry that was checked, and its envelope once that was.
+struct Read {
+    entry: Entry,
+    hash: Hash,
+    signed: Option<Signed>,
+}
+
+/// An envelope that is the one its entry records, and its command once that was checked.
+struct Signed {
+    envelope: Rc<Envelope>,
+    command: Option<Box<dyn Any>>,
+}
+
 pub(super) struct Evidence<'a> {
-    bundle: &'a Bundle,
-    entries: HashMap<EntryKey, usize>,
-    facts: HashMap<FactKey, usize>,
-    used_entries: HashSet<usize>,
-    used_envelopes: HashSet<usize>,
-    used_facts: HashSet<usize>,
+    study: Uuid,
+    entries: Cow<'a, [EntryPart]>,
+    facts: Cow<'a, [FactPart]>,
+    entry_places: HashMap<EntryKey, usize>,
+    fact_places: HashMap<FactKey, usize>,
+    /// By place. What is not here was not used; nor was an envelope that is not in it.
+    read: HashMap<usize, Read>,
+    /// By place: that it is in the state, and the fact if it can be read. What is not here was not used.
+    checked: HashMap<usize, Option<Fact>>,
+    supplier: Option<&'a mut Supplier<'a>>,
 }
 
 impl<'a> Evidence<'a> {
+    /// What a bundle holds, and nothing more.
     pub(super) fn new(bundle: &'a Bundle) -> Self {
-        let entries = bundle.entries.iter().enumerate().map(|(i, e)| ((e.service, e.number), i)).collect();
-        let facts = bundle.facts.iter().enumerate().map(|(i, f)| ((f.service, f.number, f.key.0), i)).collect();
-        Self {
-            bundle,
-            entries,
-            facts,
-            used_entries: HashSet::new(),
-            used_envelopes: HashSet::new(),
-            used_facts: HashSet::new(),
+        Self::of(bundle.study, Cow::Borrowed(&bundle.entries), Cow::Borrowed(&bundle.facts), None)
+    }
+
+    /// What a bundle holds, and whatever else `supplier` has.
+    pub(super) fn supplied(bundle: &mut Bundle, supplier: &'a mut Supplier<'a>) -> Self {
+        let (entries, facts) = (std::mem::take(&mut bundle.entries), std::mem::take(&mut bundle.facts));
+        Self::of(bundle.study, Cow::Owned(entries), Cow::Owned(facts), Some(supplier))
+    }
+
+    fn of(
+        study: Uuid,
+        entries: Cow<'a, [EntryPart]>,
+        facts: Cow<'a, [FactPart]>,
+        supplier: Option<&'a mut Supplier<'a>>,
+    ) -> Self {
+        let entry_places = entries.iter().enumerate().map(|(i, e)| ((e.service, e.number), i)).collect();
+        let fact_places = facts.iter().enumerate().map(|(i, f)| ((f.service, f.number, f.key.0), i)).collect();
+        let (read, checked) = (HashMap::new(), HashMap::new());
+        Self { study, entries, facts, entry_places, fact_places, read, checked, supplier }
+    }
+
+    /// All parts, those supplied included.
+    pub(super) fn into_parts(self) -> (Vec<EntryPart>, Vec<FactPart>) {
+        (self.entries.into_owned(), self.facts.into_owned())
+    }
+
+    /// Asks for a part that is lacking, and takes it in.
+    fn supply(&mut self, link: LinkName, demand: Demand) -> Result<(), Fault> {
+        let part = self.supplier.as_mut().and_then(|supplier| supplier(&demand));
+        match part.filter(|part| demand.is_met_by(part, self.study)) {
+            Some(Part::Entry(part)) => match self.entry_places.get(&(part.service, part.number)) {
+                Some(place) => self.entries.to_mut()[*place].envelope = part.envelope,
+                None => {
+                    self.entry_places.insert((part.service, part.number), self.entries.len());
+                    self.entries.to_mut().push(part);
+                }
+            },
+            Some(Part::Fact(part)) => {
+                self.fact_places.insert((part.service, part.number, part.key.0), self.facts.len());
+                self.facts.to_mut().push(part);
+            }
+            None => return Err(Fault::Missing(link, demand)),
         }
+        Ok(())
     }
 
     /// An entry and its hash, checked to be of the study's journal and to have the number asked for.
     pub(super) fn entry(&mut self, link: LinkName, service: Service, number: u64) -> Result<(Entry, Hash), Fault> {
-        let Some(place) = self.entries.get(&(service, number)).copied() else {
-            return Err(Fault::Missing(link, Demand::Entry { service, number, envelope: false }));
+        self.read(link, service, number, false).map(|(_, read)| (read.entry.clone(), read.hash))
+    }
+
+    /// The place of an entry, and the entry, which was checked once. If it is lacking it is asked for, with its envelope
+    /// if that will be needed too.
+    fn read(
+        &mut self,
+        link: LinkName,
+        service: Service,
+        number: u64,
+        envelope: bool,
+    ) -> Result<(usize, &mut Read), Fault> {
+        if !self.entry_places.contains_key(&(service, number)) {
+            self.supply(link, Demand::Entry { service, number, envelope })?;
+        }
+        let place = self.entry_places[&(service, number)];
+        let read = match self.read.entry(place) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(new) => {
+                let (entry, hash) = check::entry(&self.entries[place], self.study, link)?;
+                new.insert(Read { entry, hash, signed: None })
+            }
         };
-        let part = &self.bundle.entries[place];
-        let entry = match Entry::parse(&part.entry.0) {
-            Ok(entry) => entry,
-            Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
+        Ok((place, read))
+    }
+
+    /// An entry and the envelope it records, parsed once.
+    fn signed(&mut self, link: LinkName, service: Service, number: u64) -> Result<(Entry, &mut Signed), Fault> {
+        let (place, _) = self.read(link, service, number, true)?;
+        let demand = Demand::Entry { service, number, envelope: true };
+        if self.entries[place].envelope.is_none() {
+            self.supply(link, demand.clone())?;
+        }
+        let (Some(bytes), Some(read)) = (&self.entries[place].envelope, self.read.get_mut(&place)) else {
+            return Err(Fault::Missing(link, demand));
         };
-        let stream = service.stream(self.bundle.study);
-        ensure(
-            entry.stream == stream && entry.number == number,
-            link,
-            format!("{service} entry {number} is of another journal or number"),
-        )?;
-        self.used_entries.insert(place);
-        Ok((entry, entry::hash(&part.entry.0)))
+        let Read { entry, signed, .. } = read;
+        let signed = match signed {
+            Some(signed) => signed,
+            None => {
+                let envelope = Rc::new(check::envelope(&bytes.0, entry, service, link)?);
+                signed.insert(Signed { envelope, command: None })
+            }
+        };
+        Ok((entry.clone(), signed))
     }
 
     /// An entry with the command it recorded.
-    pub(super) fn command<P: Payload>(
+    pub(super) fn command<P: Payload + Clone + 'static>(
         &mut self,
         link: LinkName,
         service: Service,
         number: u64,
     ) -> Result<Recorded<P>, Fault> {
-        let (entry, _) = self.entry(link, service, number)?;
-        let (envelope, bytes) = self.envelope(link, service, number)?;
-        ensure(sha256(&[bytes]) == entry.envelope, link, format!("{service} entry {number} records another envelope"))?;
+        let study = self.study;
+        let (entry, signed) = self.signed(link, service, number)?;
+        let envelope = signed.envelope.clone();
+        if let Some(command) = signed.command.as_ref().and_then(|known| known.downcast_ref::<P>()) {
+            return Ok(Recorded { entry, envelope, command: command.clone() });
+        }
+        #[cfg(test)]
+        count(Check::Command);
         let command: P = match envelope.payload() {
             Ok(command) => command,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
         let written = is_as_written(envelope.payload_bytes(), &command);
         ensure(written, link, format!("the payload of {service} entry {number} is not written with objects"))?;
-        let agrees = entry.kind == P::KIND && command.study() == self.bundle.study;
+        let agrees = entry.kind == P::KIND && command.study() == study;
         ensure(agrees, link, format!("{service} entry {number} is not a {} of this study", P::KIND))?;
+        signed.command = Some(Box::new(command.clone()));
         Ok(Recorded { entry, envelope, command })
     }
 
@@ -151,45 +227,27 @@ impl<'a> Evidence<'a> {
         link: LinkName,
         service: Service,
         number: u64,
-    ) -> Result<(Entry, Envelope, Name), Fault> {
+    ) -> Result<(Entry, Rc<Envelope>, Name), Fault> {
         #[derive(serde::Deserialize)]
         struct Signed {
             study: Uuid,
             by: Name,
         }
-        let (entry, _) = self.entry(link, service, number)?;
-        let (envelope, bytes) = self.envelope(link, service, number)?;
-        ensure(sha256(&[bytes]) == entry.envelope, link, format!("{service} entry {number} records another envelope"))?;
+        let study = self.study;
+        let (entry, known) = self.signed(link, service, number)?;
+        let envelope = known.envelope.clone();
         let signed: Signed = match envelope.common() {
             Ok(signed) => signed,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
         let kind = envelope.payload_type() == dsse::payload_type(&entry.kind);
-        ensure(
-            kind && signed.study == self.bundle.study,
-            link,
-            format!("{service} entry {number} is of another study"),
-        )?;
+        ensure(kind && signed.study == study, link, format!("{service} entry {number} is of another study"))?;
         Ok((entry, envelope, signed.by))
     }
 
-    /// The kind of command an entry states.
+    /// The kind of command an entry states: who asks for it needs the command next.
     pub(super) fn kind(&mut self, link: LinkName, service: Service, number: u64) -> Result<String, Fault> {
-        self.entry(link, service, number).map(|(entry, _)| entry.kind)
-    }
-
-    fn envelope(&mut self, link: LinkName, service: Service, number: u64) -> Result<(Envelope, &'a [u8]), Fault> {
-        let place = self.entries.get(&(service, number)).copied();
-        let bytes = place.and_then(|place| self.bundle.entries[place].envelope.as_ref());
-        let (Some(place), Some(bytes)) = (place, bytes) else {
-            return Err(Fault::Missing(link, Demand::Entry { service, number, envelope: true }));
-        };
-        self.used_envelopes.insert(place);
-        match Envelope::parse(&bytes.0) {
-            Ok(envelope) if is_object(&bytes.0) => Ok((envelope, &bytes.0)),
-            Ok(_) => broken(link, format!("the envelope of {service} entry {number} is not written with objects")),
-            Err(error) => broken(link, format!("{service} entry {number}: {error}")),
-        }
+        self.read(link, service, number, true).map(|(_, read)| read.entry.kind.clone())
     }
 
     /// Checks that a head names the very entry the bundle holds.
@@ -227,57 +285,41 @@ impl<'a> Evidence<'a> {
         wanted: impl Fn(&Subject, &Fact) -> Option<T>,
         otherwise: &str,
     ) -> Result<T, Fault> {
-        let (entry, _) = self.entry(link, service, number)?;
-        let Some(root) = entry.state_root else {
+        let Some(root) = self.read(link, service, number, false)?.1.entry.state_root else {
             return broken(link, format!("{service} entry {number} has no state root"));
         };
-        let mut lacking = Vec::new();
-        for subject in subjects {
-            let key = subject.map_key(self.bundle.study);
-            let Some(place) = self.facts.get(&(service, number, key)).copied() else {
-                lacking.push(subject.clone());
-                continue;
-            };
-            let part = &self.bundle.facts[place];
-            ensure(is_in(part, &root), link, format!("a fact is not in the {service} state {number}"))?;
-            self.used_facts.insert(place);
-            let fact = Fact::parse(&part.fact.0).filter(|fact| is_as_written(&part.fact.0, fact));
-            if let Some(value) = fact.and_then(|fact| wanted(subject, &fact)) {
-                return Ok(value);
+        let keys: Vec<Hash> = subjects.iter().map(|subject| subject.map_key(self.study)).collect();
+        loop {
+            let mut lacking = Vec::new();
+            for (subject, key) in subjects.iter().zip(&keys) {
+                let Some(place) = self.fact_places.get(&(service, number, *key)).copied() else {
+                    lacking.push(subject.clone());
+                    continue;
+                };
+                let fact = match self.checked.entry(place) {
+                    hash_map::Entry::Occupied(known) => known.into_mut(),
+                    hash_map::Entry::Vacant(new) => new.insert(check::fact(&self.facts[place], &root, link)?),
+                };
+                if let Some(value) = fact.as_ref().and_then(|fact| wanted(subject, fact)) {
+                    return Ok(value);
+                }
             }
+            if lacking.is_empty() {
+                return broken(link, otherwise);
+            }
+            self.supply(link, Demand::Fact { service, number, subjects: lacking })?;
         }
-        if lacking.is_empty() {
-            return broken(link, otherwise);
-        }
-        Err(Fault::Missing(link, Demand::Fact { service, number, subjects: lacking }))
     }
 
     /// Checks that every part was used: a bundle states nothing that was not checked.
-    pub(super) fn nothing_left(&self, bundle: &Bundle) -> Result<(), Failure> {
-        let extra = bundle.entries.iter().enumerate().any(|(place, part)| {
-            !self.used_entries.contains(&place) || (part.envelope.is_some() && !self.used_envelopes.contains(&place))
-        });
-        if extra || self.used_facts.len() != bundle.facts.len() {
-            return Err(Failure {
-                link: LinkName::Leftovers,
-                reason: "the bundle holds an entry, envelope or fact that nothing rests on".to_owned(),
-            });
+    pub(super) fn nothing_left(&self) -> Result<(), Failure> {
+        let is_used = |(place, part): (usize, &EntryPart)| {
+            self.read.get(&place).is_some_and(|read| part.envelope.is_none() || read.signed.is_some())
+        };
+        if self.checked.len() == self.facts.len() && self.entries.iter().enumerate().all(is_used) {
+            return Ok(());
         }
-        Ok(())
+        let reason = "the bundle holds an entry, envelope or fact that nothing rests on".to_owned();
+        Err(Failure { link: LinkName::Leftovers, reason })
     }
-}
-
-/// Whether an envelope and its signatures are JSON objects, not arrays of the fields' values.
-fn is_object(envelope: &[u8]) -> bool {
-    let Ok(Value::Object(envelope)) = serde_json::from_slice(envelope) else { return false };
-    envelope.get("signatures").and_then(Value::as_array).is_some_and(|all| all.iter().all(Value::is_object))
-}
-
-/// Whether a fact's bytes are in the state with this root.
-fn is_in(part: &FactPart, root: &Hash) -> bool {
-    let Ok(salt) = <[u8; 16]>::try_from(part.salt.0.as_slice()) else { return false };
-    let value = fact::value_hash(&salt, &part.fact.0);
-    let siblings = part.siblings.iter().map(|hash| hash.0).collect();
-    let path = Path { siblings, terminal: Terminal::Leaf { key: part.key.0, value } };
-    path.proves(&part.key.0, root) == Some(Proven::Present(value))
 }

@@ -3,7 +3,8 @@
 
 use super::{
     authority::Walk,
-    evidence::{Demand, Evidence, Fault, Recorded, broken, ensure},
+    evidence::{Evidence, Fault, Recorded, broken, ensure},
+    parts::Supplier,
     withheld,
 };
 use crate::{
@@ -50,8 +51,8 @@ struct Proven {
 
 impl Walked<'_> {
     /// Checks that the bundle holds nothing the walk did not need.
-    pub(super) fn nothing_left(&self, bundle: &Bundle) -> Result<(), Failure> {
-        self.evidence.nothing_left(bundle)
+    pub(super) fn nothing_left(&self) -> Result<(), Failure> {
+        self.evidence.nothing_left()
     }
 
     /// Adds what is proven to a report.
@@ -102,7 +103,26 @@ impl Proven {
 
 /// Walks from the datapoint to the root key. `links` receives what was established, also when the walk stops early.
 pub fn walk<'a>(bundle: &'a Bundle, root_key: &PublicKey, links: &mut Vec<Link>) -> Result<Walked<'a>, Fault> {
-    let mut walk = Walk::new(Evidence::new(bundle), *root_key, bundle.study.rules(root_key));
+    reached(Evidence::new(bundle), bundle, root_key, links)
+}
+
+/// Walks like [`walk`], asks `supplier` for each part that is lacking when it is needed, and gives the bundle with these
+/// parts added; blocks and checkpoint are left as they are. The walk never starts again: what it costs grows with the
+/// number of parts, each of which is checked once.
+pub fn complete<'a>(mut bundle: Bundle, root_key: &PublicKey, supplier: &'a mut Supplier<'a>) -> Result<Bundle, Fault> {
+    let evidence = Evidence::supplied(&mut bundle, supplier);
+    let walked = reached(evidence, &bundle, root_key, &mut Vec::new())?;
+    (bundle.entries, bundle.facts) = walked.evidence.into_parts();
+    Ok(bundle)
+}
+
+fn reached<'a>(
+    evidence: Evidence<'a>,
+    bundle: &Bundle,
+    root_key: &PublicKey,
+    links: &mut Vec<Link>,
+) -> Result<Walked<'a>, Fault> {
+    let mut walk = Walk::new(evidence, *root_key, bundle.study.rules(root_key));
     let found = match (bundle.record, &bundle.withheld) {
         (Some(service), None) => Found::Recorded(Box::new(recorded(&mut walk, bundle, service, links)?)),
         (Some(_), Some(_)) => return broken(LinkName::Submission, "a command as such has no value to withhold"),
@@ -236,13 +256,4 @@ fn inside(bundle: &Bundle, leaf: &Hash, submission: &Submission) -> Result<(), F
 fn taken_out(redacted: Option<&RedactionClaim>) -> Datapoint {
     let (item, repeat) = redacted.map(|claim| (claim.item.to_string(), claim.repeat.clone())).unwrap_or_default();
     Datapoint { nonce: [0; 16], item, repeat, value: String::new(), unit: String::new() }
-}
-
-impl Demand {
-    /// The service the part comes from.
-    pub fn service(&self) -> Service {
-        match self {
-            Demand::Entry { service, .. } | Demand::Fact { service, .. } => *service,
-        }
-    }
 }

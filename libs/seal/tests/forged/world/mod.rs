@@ -184,7 +184,7 @@ impl World {
         self.anchor(bundle);
     }
 
-    fn supply(&self, bundle: &mut Bundle, demand: Demand) -> bool {
+    pub fn supply(&self, bundle: &mut Bundle, demand: Demand) -> bool {
         match demand {
             Demand::Entry { service, number, envelope } => {
                 let (journal, place) = (&self.journals[&service], number as usize);
