@@ -171,7 +171,7 @@ impl Demo {
                 form_repeat: 0,
             }),
             item: "SYSBP".to_owned(),
-            repeat: String::new(),
+            ..Default::default()
         };
         let history = self.client.capture.clone().get_item_history(self.coordinator(study).request(request)).await;
         let changes = history.map_err(client::ClientError::from)?.into_inner().changes;
