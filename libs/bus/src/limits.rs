@@ -15,6 +15,8 @@ use tokio::time::timeout;
 const SCRIPT: &str = include_str!("limits/gcra.lua");
 /// A call waits no longer than this for Redis.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// What a caller owes beyond what they are allowed at once is remembered so long here.
+const OWED: Duration = Duration::from_secs(60);
 /// The most callers remembered here.
 const CALLERS: u64 = 100_000;
 
@@ -41,7 +43,7 @@ pub struct RateLimits {
 impl RateLimits {
     /// Limits shared by all processes that use the same `purpose` on the same bus.
     pub fn new(bus: Bus, purpose: &'static str, rate: Rate) -> Self {
-        let here = Cache::builder().max_capacity(CALLERS).time_to_idle(rate.full() + Duration::from_secs(1)).build();
+        let here = Cache::builder().max_capacity(CALLERS).time_to_idle(rate.full() + OWED).build();
         Self { bus, purpose, rate, here }
     }
 
@@ -51,17 +53,37 @@ impl RateLimits {
         match &*self.bus.0 {
             Kind::Absent(_) => self.take_alone(caller),
             Kind::Local(_) => self.take_here(caller, self.rate.interval()),
-            Kind::Remote(remote) => match self.take_shared(remote.line(), caller).await {
+            Kind::Remote(remote) => match self.take_shared(remote.line(), caller, self.rate.interval(), false).await {
                 Some(taken) => taken,
                 None => self.take_alone(caller),
             },
         }
     }
 
-    async fn take_shared(&self, line: &Arc<Line>, caller: Hash) -> Option<Result<(), Duration>> {
+    /// Takes so many of what `caller` may have, also if there are not as many left: they wait the longer for the next.
+    /// Never fails, as [`RateLimits::take`] does not.
+    pub async fn owe(&self, caller: Hash, calls: u32) {
+        let cost = self.rate.interval().saturating_mul(calls);
+        let shared = match &*self.bus.0 {
+            Kind::Remote(remote) => self.take_shared(remote.line(), caller, cost, true).await,
+            Kind::Absent(_) | Kind::Local(_) => None,
+        };
+        if shared.is_none() {
+            self.owe_here(caller, cost);
+        }
+    }
+
+    /// Takes what costs so much, if there is room or if it is taken `anyway`.
+    async fn take_shared(
+        &self,
+        line: &Arc<Line>,
+        caller: Hash,
+        cost: Duration,
+        anyway: bool,
+    ) -> Option<Result<(), Duration>> {
         let mut script = redis::cmd("EVAL");
         script.arg(SCRIPT).arg(1).arg(format!("trialseal:rate:{}:{}", self.purpose, caller.to_hex()));
-        script.arg(self.rate.interval().as_micros() as u64).arg(self.rate.full().as_micros() as u64);
+        script.arg(cost.as_micros() as u64).arg(self.rate.full().as_micros() as u64).arg(u8::from(anyway));
         match timeout(PATIENCE, line.shared.ask::<u64>(line, &script)).await {
             Ok(Ok(0)) => Some(Ok(())),
             Ok(Ok(micros)) => Some(Err(Duration::from_micros(micros))),
@@ -77,6 +99,14 @@ impl RateLimits {
     fn take_alone(&self, caller: Hash) -> Result<(), Duration> {
         self.bus.counters().limited_here.add(1);
         self.take_here(caller, self.rate.interval().saturating_mul(self.rate.processes.get()))
+    }
+
+    fn owe_here(&self, caller: Hash, cost: Duration) {
+        let now = Instant::now();
+        let next = self.here.get_with(caller, || Arc::new(Mutex::new(now)));
+        if let Ok(mut next) = next.lock() {
+            *next = (*next).max(now) + cost;
+        }
     }
 
     fn take_here(&self, caller: Hash, interval: Duration) -> Result<(), Duration> {
@@ -124,6 +154,21 @@ mod tests {
         let wait = limits.take(Hash([1; 32])).await.unwrap_err();
         assert!(wait <= Duration::from_secs(1) && !wait.is_zero(), "{wait:?}");
         assert_eq!(limits.take(Hash([2; 32])).await, Ok(()), "another caller");
+    }
+
+    #[tokio::test]
+    async fn what_a_caller_owes_is_waited_for_before_the_next() {
+        let rate = Rate { per_second: number(1), burst: number(3), processes: number(1) };
+        let limits = RateLimits::new(Bus::in_process(), "test", rate);
+        let caller = Hash([1; 32]);
+        assert_eq!(limits.take(caller).await, Ok(()));
+        limits.owe(caller, 5).await;
+        let wait = limits.take(caller).await.unwrap_err();
+        assert!(
+            wait > Duration::from_secs(3) && wait <= Duration::from_secs(4),
+            "{wait:?}: three are owed, and one more"
+        );
+        assert_eq!(limits.take(Hash([2; 32])).await, Ok(()), "another caller owes nothing");
     }
 
     #[test]

@@ -69,6 +69,18 @@ async fn two_processes_share_a_limit_on_redis() {
 }
 
 #[tokio::test]
+async fn what_a_caller_owes_one_process_they_wait_for_at_another() {
+    let redis = Redis::start().unwrap();
+    let slow = rate(1, 10, 2);
+    let ((one_bus, one), (two_bus, two)) = (limits(&redis.url(), "one", slow), limits(&redis.url(), "two", slow));
+    warm(&one_bus, &one).await;
+    warm(&two_bus, &two).await;
+    one.owe(CALLER, 30).await;
+    let wait = two.take(CALLER).await.unwrap_err();
+    assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(21), "{wait:?}");
+}
+
+#[tokio::test]
 async fn two_processes_share_a_limit_on_a_cluster() {
     let cluster = RedisCluster::start().unwrap();
     two_processes_share_a_limit(&cluster.url()).await;

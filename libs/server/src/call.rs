@@ -22,11 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub trait Allowance: Send + Sync + 'static {
     /// Takes one call of what the caller `key` (a digest, opaque) is allowed, or says how long to wait for the next.
     fn take(&self, key: [u8; 32]) -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + '_>>;
+
+    /// Takes so many more calls, also if the caller may not make as many: they wait the longer for the next.
+    fn owe(&self, key: [u8; 32], calls: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
 impl Allowance for RateLimits {
     fn take(&self, key: [u8; 32]) -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + '_>> {
         Box::pin(self.take(Hash(key)))
+    }
+
+    fn owe(&self, key: [u8; 32], calls: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.owe(Hash(key), calls))
     }
 }
 
@@ -45,6 +52,8 @@ pub(crate) enum Who<'a> {
 pub(crate) struct Call {
     pub(crate) address: Option<IpAddr>,
     pub(crate) allowance: Option<Arc<dyn Allowance>>,
+    /// From whose allowance the call was taken, once it was; services of the deployment have none.
+    pub(crate) payer: Arc<OnceLock<[u8; 32]>>,
     /// What the caller is, once that is known.
     pub(crate) kind: Arc<OnceLock<Kind>>,
     /// Whether it waits its turn rather than being refused: a message of a stream holds up its own stream alone.
@@ -84,6 +93,7 @@ impl Call {
             Who::Nobody => (b"\x03", from, &b""[..]),
         };
         let key = sha256(&[b"trialseal/caller@v1\0", kind, from.as_bytes(), b"\0", who]);
+        let _as_whom_it_came_in = self.payer.set(key.0);
         let mut patience = if self.patient { PATIENCE } else { Duration::ZERO };
         let wait = loop {
             let Err(wait) = allowance.take(key.0).await else { return Ok(()) };
@@ -96,6 +106,15 @@ impl Call {
         telemetry::meters().limited.add(1);
         let what = "this caller makes too many calls: wait as long as RetryInfo says";
         Err(Problem::new(Code::ResourceExhausted, "RATE_LIMITED", what).retry_after(wait))
+    }
+}
+
+/// Takes so many more calls of what the caller is allowed: for work that costs as much as they would. It is not refused,
+/// since it is done already; the caller waits the longer for their next call.
+pub async fn charge_more(calls: u32) {
+    let call = Call::current();
+    if let (Some(allowance), Some(payer)) = (&call.allowance, call.payer.get()) {
+        allowance.owe(*payer, calls).await;
     }
 }
 

@@ -29,7 +29,7 @@ mod stopping;
 mod weighed;
 
 pub use admit::{admit_auditor, admit_service};
-pub use call::{Allowance, carry};
+pub use call::{Allowance, carry, charge_more};
 pub use command::{MAX_COMMAND_BYTES, Received, now_ms, receive, study};
 pub use health::{Checked, LIVE};
 pub use limits::Limits;

@@ -2,7 +2,7 @@
 
 use crate::{
     wire,
-    world::{ANSWER, HANG, World, call, eventually, metric, token},
+    world::{ANSWER, COSTLY, HANG, World, call, eventually, metric, token},
 };
 use access::Member;
 use proto::anchoring::{GetBundleRequest, GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient};
@@ -162,6 +162,7 @@ async fn beyond_loopback_a_port_without_certificates_is_not_served() {
 #[derive(Default)]
 struct Ledger {
     keys: Mutex<Vec<[u8; 32]>>,
+    owed: Mutex<Vec<([u8; 32], u32)>>,
     wait: Option<Duration>,
 }
 
@@ -169,6 +170,11 @@ impl Allowance for Ledger {
     fn take(&self, key: [u8; 32]) -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + '_>> {
         self.keys.lock().unwrap().push(key);
         Box::pin(ready(self.wait.map_or(Ok(()), Err)))
+    }
+
+    fn owe(&self, key: [u8; 32], calls: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.owed.lock().unwrap().push((key, calls));
+        Box::pin(ready(()))
     }
 }
 
@@ -203,6 +209,24 @@ async fn a_caller_is_counted_by_their_key_and_apart_from_others() {
     let request = token().attach(Request::new(GetBundleRequest::default()));
     let _permitted_or_not = client.get_bundle(request).await;
     assert_eq!(ledger.keys.lock().unwrap().len(), 4, "services of the deployment are not counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_costly_work_is_charged_more_as_whom_they_were_let_in() {
+    let ledger = Arc::new(Ledger::default());
+    let world = World::start(|parts| parts.allowance(Some(ledger.clone()))).await;
+    let mut client = AnchoringServiceClient::new(world.channel().await);
+    client.get_bundle(bundle_for([1; 32])).await.unwrap();
+    call(&world.channel().await, COSTLY).await.unwrap(); // by nobody: counted where they call from
+    let signed = bundle_for([1; 32]).map(|_| GetCheckpointRequest { at_most: COSTLY });
+    client.get_checkpoint(signed).await.unwrap();
+    let (keys, owed) = (ledger.keys.lock().unwrap().clone(), ledger.owed.lock().unwrap().clone());
+    assert_eq!(keys.len(), 3);
+    assert!(keys[0] == keys[2] && keys[0] != keys[1]);
+    assert_eq!(owed, [(keys[1], 7), (keys[2], 7)]);
+    let request = token().attach(Request::new(GetCheckpointRequest { at_most: COSTLY }));
+    let _permitted_or_not = client.get_checkpoint(request).await;
+    assert_eq!(ledger.owed.lock().unwrap().len(), 2, "services of the deployment owe nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,8 @@ pub const ANSWER: u64 = 0;
 pub const PANIC: u64 = 1;
 /// Answers once it is released.
 pub const HANG: u64 = 2;
+/// Costs as much as seven calls more.
+pub const COSTLY: u64 = 3;
 /// What the panic says.
 pub const SECRET: &str = "pressure-of-subject-4711";
 
@@ -70,6 +72,7 @@ impl AnchoringService for Stub {
         match request.into_inner().at_most {
             PANIC => panic!("{SECRET}"),
             HANG => self.0.released.notified().await,
+            COSTLY => server::charge_more(7).await,
             _ => {}
         }
         Ok(Response::new(GetCheckpointResponse { checkpoint: "here".to_owned() }))
