@@ -24,6 +24,7 @@ use proto::{
 use seal::{
     Hash,
     allocation::Secret,
+    bundle::MAX_BUNDLE_BYTES,
     command::{AccessData, CommitAllocation, Provision, PublishDocument, RequestConsent},
     dsse,
     id::{Name, Service, Uuid},
@@ -34,6 +35,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tls::TlsError;
 use tonic::{Request, Status, metadata::MetadataValue};
 use tonic_types::StatusExt;
+
+/// The largest answer of the anchoring service: a bundle, and what is around it.
+const MAX_ANSWER_BYTES: usize = MAX_BUNDLE_BYTES + (64 << 10);
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +110,7 @@ impl Client {
             enrollment: EnrollmentServiceClient::new(enrollment.clone()),
             consent: ConsentServiceClient::new(consent.clone()),
             capture: CaptureServiceClient::new(capture.clone()),
-            anchoring: AnchoringServiceClient::new(anchoring.clone()),
+            anchoring: AnchoringServiceClient::new(anchoring.clone()).max_decoding_message_size(MAX_ANSWER_BYTES),
             http: Http::new(identity)?,
             channels: [enrollment, consent, capture, anchoring],
         })

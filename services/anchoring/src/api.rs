@@ -79,7 +79,7 @@ impl AnchoringService for Api {
         let GetBundleRequest { study: of_study, entry, item, repeat } = request;
         let wanted = Wanted { study: study(&of_study)?, entry, item, repeat };
         let bundle = self.prover.bundle(wanted, &metadata).await?;
-        Ok(Response::new(GetBundleResponse { bundle: bundle.to_bytes() }))
+        Ok(Response::new(GetBundleResponse { bundle }))
     }
 
     async fn get_record_bundle(
@@ -91,7 +91,7 @@ impl AnchoringService for Api {
         let service =
             named.ok_or_else(|| Problem::field("MALFORMED", "service", "not one of the recording services"))?;
         let bundle = self.prover.record(study(&of_study)?, service, entry, envelope).await?;
-        Ok(Response::new(GetRecordBundleResponse { bundle: bundle.to_bytes() }))
+        Ok(Response::new(GetRecordBundleResponse { bundle }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod chain;
+mod collect;
 mod config;
 mod cosign;
 pub mod domain;
@@ -9,12 +10,14 @@ mod files;
 mod follow;
 mod lease;
 mod mirror;
+mod parts;
 mod prove;
 mod sequencer;
 mod state;
 mod store;
 mod tiles;
 mod trace;
+mod turns;
 
 pub use config::{Config, Journals};
 pub use state::{CHAIN, JOURNALS};

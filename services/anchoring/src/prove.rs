@@ -1,37 +1,28 @@
-//! Assembling proof bundles: the verifier's own walk says what is lacking, and just that is fetched.
+//! Assembling proof bundles: from a datapoint or a command to the root key, and from there to the checkpoint.
 
 use crate::{
     Journals,
+    collect::{collect, damaged, written},
     store::Store,
     tiles::{Known, Source, Tiles, TilesError},
+    turns::{Present, Turns},
 };
 use access::ACCESS_HEADER;
-use proto::{
-    capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient},
-    journal::{
-        EntryView, FactProof, ProveFactsRequest, ReadEntriesRequest, journal_service_client::JournalServiceClient,
-    },
-};
+use proto::capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient};
 use seal::{
     Hash,
     block::Block,
-    bundle::{BlockPart, Bundle, EntryPart, FactPart, Withheld},
+    bundle::{BlockPart, Bundle, EntryPart, Withheld},
     entry::Entry,
-    fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
-    key::PublicKey,
     sha256,
     text::{Base64, Hex},
-    verify::{Demand, Fault, walk},
 };
 use server::Problem;
 use std::collections::BTreeMap;
 use telemetry::Causes;
 use tlog::{merkle::Tree, tile};
 use tonic::{Code, Request, Status, metadata::MetadataMap};
-
-/// The most parts fetched for one bundle.
-const MAX_PARTS: usize = 512;
 
 /// Which datapoint a bundle is for.
 pub(crate) struct Wanted {
@@ -46,28 +37,38 @@ pub(crate) struct Prover {
     store: Store,
     tiles: Tiles,
     journals: Journals,
+    turns: Turns,
+}
+
+/// A block that holds entries of a bundle.
+struct Held {
+    block: Block,
+    tree: Tree,
+    part: BlockPart,
 }
 
 impl Prover {
     pub(crate) fn new(store: Store, tiles: Tiles, journals: Journals) -> Self {
-        Self { store, tiles, journals }
+        Self { store, tiles, journals, turns: Turns::for_cores() }
     }
 
-    /// The bundle of a datapoint, for a caller whose token the capture service accepts.
-    pub(crate) async fn bundle(&self, wanted: Wanted, caller: &MetadataMap) -> Result<Bundle, Status> {
+    /// The bundle file of a datapoint, for a caller whose token the capture service accepts.
+    pub(crate) async fn bundle(&self, wanted: Wanted, caller: &MetadataMap) -> Result<Vec<u8>, Status> {
+        let present = self.turns.enter()?; // before the read is recorded: a refusal uses nothing up
         let bundle = self.disclosed(&wanted, caller).await?;
-        self.completed(bundle).await
+        self.completed(bundle, present).await
     }
 
-    /// The bundle of a command, for who holds its envelope.
+    /// The bundle file of a command, for who holds its envelope.
     pub(crate) async fn record(
         &self,
         study: Uuid,
         service: Service,
         number: u64,
         envelope: Vec<u8>,
-    ) -> Result<Bundle, Status> {
-        let mut part = self.entry(study, service, number, false).await.map_err(|_| not_found())?;
+    ) -> Result<Vec<u8>, Status> {
+        let present = self.turns.enter()?;
+        let mut part = self.journals.entry(study, service, number, false).await.map_err(|_| not_found())?;
         let recorded = Entry::parse(&part.entry.0).map_err(|_| damaged())?.envelope;
         if sha256(&[&envelope]) != recorded {
             return Err(not_found());
@@ -86,26 +87,7 @@ impl Prover {
             record: Some(service),
             withheld: None,
         };
-        self.completed(bundle).await
-    }
-
-    /// Adds whatever the verifier's walk finds lacking, then the chain.
-    async fn completed(&self, mut bundle: Bundle) -> Result<Bundle, Status> {
-        let root_key = self.root_key(bundle.study).await?;
-        for _ in 0..MAX_PARTS {
-            let fault = match walk(&bundle, &root_key, &mut Vec::new()) {
-                Ok(_) => return self.anchored(bundle).await,
-                Err(fault) => fault,
-            };
-            match fault {
-                Fault::Missing(_, demand) => self.supply(&mut bundle, demand).await?,
-                Fault::Broken(failure) => {
-                    tracing::error!(link = %failure.link, "a bundle cannot be proven from what is stored");
-                    return Err(damaged());
-                }
-            }
-        }
-        Err(damaged())
+        self.completed(bundle, present).await
     }
 
     /// The beginning of a bundle: the datapoint, the submission and its entry.
@@ -151,86 +133,56 @@ impl Prover {
         })
     }
 
-    async fn root_key(&self, study: Uuid) -> Result<PublicKey, Status> {
-        let proofs = self.prove(study, Service::Enrollment, 0, &[Subject::Study]).await?;
-        let fact = proofs.first().and_then(|proof| Fact::parse(&proof.fact.as_ref()?.fact));
-        match fact {
-            Some(Fact::Study { root_key, .. }) => Ok(root_key),
-            _ => Err(damaged()),
-        }
+    /// Completes a bundle: first up to the study's root key, then up to the checkpoint. An entry that is not on the chain yet
+    /// costs no walk.
+    async fn completed(&self, bundle: Bundle, present: Present) -> Result<Vec<u8>, Status> {
+        let service = bundle.record.unwrap_or(Service::Capture);
+        let (size, _) = self.checkpoint().await?;
+        self.held(service.stream(bundle.study), bundle.submission, size).await?;
+        let root_key = self.journals.root_key(bundle.study).await?;
+        let bundle = collect(&self.journals, bundle, root_key, present.turn().await?).await?;
+        written(&self.anchored(bundle).await?)
     }
 
-    async fn supply(&self, bundle: &mut Bundle, demand: Demand) -> Result<(), Status> {
-        match demand {
-            Demand::Entry { service, number, envelope } => {
-                let part = self.entry(bundle.study, service, number, envelope).await?;
-                bundle.entries.retain(|known| (known.service, known.number) != (service, number));
-                bundle.entries.push(part);
-            }
-            Demand::Fact { service, number, subjects } => {
-                let proofs = self.prove(bundle.study, service, number, &subjects).await?;
-                let present = proofs.into_iter().find_map(|proof| fact_part(service, number, proof));
-                bundle.facts.push(present.ok_or_else(damaged)?);
-            }
-        }
-        Ok(())
+    async fn checkpoint(&self) -> Result<(u64, String), Status> {
+        self.store.checkpoint(u64::MAX).await.map_err(|error| database(&error))?.ok_or_else(not_yet)
     }
 
-    async fn entry(&self, study: Uuid, service: Service, number: u64, envelope: bool) -> Result<EntryPart, Status> {
-        let view = if envelope { EntryView::Full } else { EntryView::Bare };
-        let request = ReadEntriesRequest {
-            stream: service.stream(study).0.0.to_vec(),
-            from: number,
-            limit: 1,
-            view: view.into(),
-            study: String::new(),
-        };
-        let mut client = JournalServiceClient::new(self.journals.channel(service));
-        let mut found = client.read_entries(self.journals.services.attach(Request::new(request))).await?.into_inner();
-        let message = found.message().await?.ok_or_else(damaged)?;
-        while found.message().await?.is_some() {} // a stream dropped before its end counts as an attack on the connection
-        let envelope = envelope.then_some(Base64(message.envelope));
-        Ok(EntryPart { service, number, entry: Base64(message.entry), envelope, path: Vec::new() })
-    }
-
-    async fn prove(
-        &self,
-        study: Uuid,
-        service: Service,
-        number: u64,
-        subjects: &[Subject],
-    ) -> Result<Vec<FactProof>, Status> {
-        let request = ProveFactsRequest {
-            stream: service.stream(study).0.0.to_vec(),
-            number,
-            keys: subjects.iter().map(|subject| subject.map_key(study).0.to_vec()).collect(),
-            study: String::new(),
-        };
-        let mut client = JournalServiceClient::new(self.journals.channel(service));
-        let answer = client.prove_facts(self.journals.services.attach(Request::new(request))).await?;
-        Ok(answer.into_inner().proofs)
-    }
-
-    /// Adds blocks, their places on the chain and the checkpoint.
+    /// Adds blocks, their places on the chain and the checkpoint. Each block is read once.
     async fn anchored(&self, mut bundle: Bundle) -> Result<Bundle, Status> {
-        let (size, checkpoint) =
-            self.store.checkpoint(u64::MAX).await.map_err(|error| database(&error))?.ok_or_else(not_yet)?;
-        let mut blocks: BTreeMap<u64, BlockPart> = BTreeMap::new();
+        let (size, checkpoint) = self.checkpoint().await?;
+        let mut held: BTreeMap<(Service, u64), Held> = BTreeMap::new();
         for part in &mut bundle.entries {
-            let stream: StreamId = part.service.stream(bundle.study);
-            let block = self.store.holding(stream, part.number).await.map_err(|error| database(&error))?;
-            let block = block.filter(|block| block.place < size).ok_or_else(not_yet)?;
-            let parsed = Block::parse(&block.bytes).map_err(|_| damaged())?;
-            let index = parsed.index_of(part.number).and_then(|index| usize::try_from(index).ok());
-            part.path = hex(&Tree::new(&block.hashes).path(index.ok_or_else(damaged)?));
-            if let std::collections::btree_map::Entry::Vacant(vacant) = blocks.entry(block.place) {
-                let path = self.chain_path(block.place, size).await?;
-                vacant.insert(BlockPart { block: Base64(block.bytes), index: block.place, path });
-            }
+            let (service, number) = (part.service, part.number);
+            let near = held.range((service, 0)..=(service, number)).next_back();
+            let known = near.and_then(|(first, held)| held.block.index_of(number).map(|_| *first));
+            let first = match known {
+                Some(first) => first,
+                None => {
+                    let found = self.held(service.stream(bundle.study), number, size).await?;
+                    let first = (service, found.block.first);
+                    held.insert(first, found);
+                    first
+                }
+            };
+            let held = &held[&first];
+            let index = held.block.index_of(number).and_then(|index| usize::try_from(index).ok());
+            part.path = hex(&held.tree.path(index.ok_or_else(damaged)?));
         }
-        bundle.blocks = blocks.into_values().collect();
+        bundle.blocks = held.into_values().map(|held| held.part).collect();
+        bundle.blocks.sort_by_key(|part| part.index);
         bundle.checkpoint = checkpoint;
         Ok(bundle)
+    }
+
+    /// The block that holds an entry, on a chain of `size` blocks.
+    async fn held(&self, stream: StreamId, number: u64, size: u64) -> Result<Held, Status> {
+        let found = self.store.holding(stream, number).await.map_err(|error| database(&error))?;
+        let found = found.filter(|found| found.place < size).ok_or_else(not_yet)?;
+        let block = Block::parse(&found.bytes).map_err(|_| damaged())?;
+        let path = self.chain_path(found.place, size).await?;
+        let part = BlockPart { block: Base64(found.bytes), index: found.place, path };
+        Ok(Held { block, tree: Tree::new(&found.hashes), part })
     }
 
     async fn chain_path(&self, place: u64, size: u64) -> Result<Vec<Hex>, Status> {
@@ -240,28 +192,12 @@ impl Prover {
     }
 }
 
-fn fact_part(service: Service, number: u64, proof: FactProof) -> Option<FactPart> {
-    let fact = proof.fact.filter(|fact| !fact.fact.is_empty())?;
-    Some(FactPart {
-        service,
-        number,
-        key: Hash::from_slice(&fact.key)?.into(),
-        fact: Base64(fact.fact),
-        salt: Base64(proof.salt),
-        siblings: hashes(&proof.siblings),
-    })
-}
-
-fn hashes(bytes: &[Vec<u8>]) -> Vec<Hex> {
+pub(crate) fn hashes(bytes: &[Vec<u8>]) -> Vec<Hex> {
     bytes.iter().filter_map(|bytes| Hash::from_slice(bytes)).map(Hex).collect()
 }
 
 fn hex(hashes: &[Hash]) -> Vec<Hex> {
     hashes.iter().copied().map(Hex).collect()
-}
-
-fn damaged() -> Status {
-    Problem::new(Code::DataLoss, "STREAM_BROKEN", "what is stored does not prove this datapoint: run an audit").into()
 }
 
 fn not_found() -> Status {
