@@ -8,9 +8,12 @@ mod forgeries;
 mod study;
 mod support;
 
+use client::{entry_number, new_key, new_uuid, now_ms};
 use seal::{
     bundle::Bundle,
+    command::RotateKey,
     datapoint::Datapoint,
+    dsse::sign,
     fact::Subject,
     id::{Service, Uuid},
     policy::Policy,
@@ -24,6 +27,7 @@ use study::{Bundles, bundles};
 use support::{World, repository};
 use testbed::judges::python;
 use tlog::Hash;
+use trialseal::prove::record;
 
 /// What a report claims, and how many witnesses it names.
 fn claimed(report: &Report) -> (Value, usize) {
@@ -84,6 +88,41 @@ fn flipped_with_a_right_digest(name: &str, bytes: &[u8], policy: &Policy) -> Vec
 }
 
 const MAGIC: &str = "trialseal/bundle@v1 sha256 ";
+
+/// The coordinator replaces their key so often. Gives the last command and the number of its entry.
+async fn rotate(world: &mut World, times: usize) -> (Vec<u8>, u64) {
+    let mut last = (Vec::new(), 0);
+    for _ in 0..times {
+        let (actor, key) = (&world.study.coordinator, new_key().unwrap());
+        let (study, request, by, time) = (world.study.id, new_uuid().unwrap(), actor.name.clone(), now_ms());
+        let rotate = RotateKey { study, request, by, time, key: key.public() };
+        let receipt = world.client.record(&rotate, &[&actor.key, &key]).await.unwrap();
+        last = (sign(&rotate, &[&actor.key, &key]), entry_number(&receipt).unwrap());
+        world.study.coordinator.key = key;
+    }
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_and_a_command_under_a_hundred_key_rotations_are_proven_with_no_part_too_many() {
+    const TIMES: usize = 100;
+    let mut world = World::new().await;
+    let (envelope, number) = rotate(&mut world, TIMES).await;
+    let entry = world.capture("BASELINE", "120").await;
+    let of_value = world.bundle(entry, "SYSBP").await;
+    let of_command = record(&world.client, world.study.id, (Service::Enrollment, number), &envelope).await.unwrap();
+    let policy = world.policy();
+    world.deployment.stop().await;
+    for bytes in [of_value, of_command] {
+        let report = verify(&bytes, &policy); // refuses a part that nothing rests on
+        assert!(report.verified, "{:?}", report.failure);
+        let bundle = Bundle::parse(&bytes).unwrap();
+        let commands = bundle.entries.iter().filter(|part| part.envelope.is_some()).count();
+        let bounds = TIMES..TIMES + 20;
+        assert!(bounds.contains(&commands) && bounds.contains(&bundle.facts.len()), "{commands}");
+        assert!(bundle.entries.len() < TIMES + 40, "{}", bundle.entries.len());
+    }
+}
 
 /// A forgery: its name, the link that must fail, and how it is made.
 type Forgery = (&'static str, LinkName, fn(&mut Bundle));

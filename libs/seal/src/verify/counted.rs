@@ -197,3 +197,36 @@ fn without_a_supplier_what_is_missing_is_a_fault_and_stays_missing() {
     let envelope = Demand::Entry { service: Service::Enrollment, number, envelope: true };
     assert!(matches!(missing, Some(Fault::Missing(_, demand)) if demand == envelope));
 }
+
+/// Microseconds of this thread's processor time.
+fn processor_us() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    stat.split(' ').next().unwrap().parse::<u64>().unwrap() / 1_000
+}
+
+#[test]
+#[ignore = "measures, for docs/PERFORMANCE.md"]
+fn one_walk_against_a_walk_for_each_part() {
+    let chain = rotations(120);
+    let (world, number, root_key) = (&chain.0, chain.1, chain.0.root.public());
+    let mut parts = Vec::new();
+    let mut keep = |demand: &Demand| fetch(world, demand).inspect(|part| parts.push(part.clone()));
+    complete(about(world, number), &root_key, &mut keep).unwrap();
+
+    let (begun, mut all) = (processor_us(), parts.iter().cloned());
+    complete(about(world, number), &root_key, &mut |_: &Demand| all.next()).unwrap();
+    let once = processor_us() - begun;
+
+    let (begun, mut all, mut bundle) = (processor_us(), parts.iter().cloned(), about(world, number));
+    while walk(&bundle, &root_key, &mut Vec::new()).is_err() {
+        match all.next().unwrap() {
+            Part::Fact(part) => bundle.facts.push(part),
+            Part::Entry(part) => {
+                bundle.entries.retain(|known| (known.service, known.number) != (part.service, part.number));
+                bundle.entries.push(part);
+            }
+        }
+    }
+    let again = processor_us() - begun;
+    println!("{} parts: {once} us in one walk, {again} us with a walk for each, ratio {}", parts.len(), again / once);
+}
