@@ -5,7 +5,7 @@
 
 use crate::turns::Turn;
 use seal::{
-    bundle::{Bundle, MAX_BUNDLE_BYTES, MAX_PARTS},
+    bundle::{Bundle, EntryPart, MAX_BUNDLE_BYTES, MAX_PARTS},
     id::Uuid,
     key::PublicKey,
     report::Failure,
@@ -76,31 +76,21 @@ pub(crate) async fn collect(
 #[derive(Default)]
 struct Taken {
     parts: usize,
-    entries: usize,
-    facts: usize,
     bytes: usize,
 }
 
 impl Taken {
-    /// Adds a part; false if a bundle has no room for it. An entry that is fetched again, with its envelope, counts twice.
+    /// Adds a part; false once there is more than any bundle holds. [`written`] is exact about what a bundle holds: an entry
+    /// that is fetched again, with its envelope, counts twice here.
     fn add(&mut self, part: &Part) -> bool {
         let base64 = |bytes: usize| bytes.div_ceil(3) * 4;
         self.parts += 1;
-        match part {
-            Part::Entry(part) => {
-                self.entries += usize::from(part.envelope.is_none());
-                self.bytes +=
-                    base64(part.entry.0.len()) + part.envelope.as_ref().map_or(0, |bytes| base64(bytes.0.len()));
-            }
-            Part::Fact(part) => {
-                self.facts += 1;
-                self.bytes += base64(part.fact.0.len()) + part.siblings.len() * HASH_BYTES;
-            }
-        }
-        self.entries <= MAX_PARTS
-            && self.facts <= MAX_PARTS
-            && self.parts <= 3 * MAX_PARTS
-            && self.bytes <= MAX_BUNDLE_BYTES
+        self.bytes += match part {
+            Part::Entry(EntryPart { entry, envelope: None, .. }) => base64(entry.0.len()),
+            Part::Entry(EntryPart { envelope: Some(envelope), .. }) => base64(envelope.0.len()),
+            Part::Fact(part) => base64(part.fact.0.len()) + part.siblings.len() * HASH_BYTES,
+        };
+        self.parts <= 2 * MAX_PARTS && self.bytes <= MAX_BUNDLE_BYTES
     }
 }
 
