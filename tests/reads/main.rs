@@ -280,7 +280,7 @@ async fn one_item_of_a_grant_is_within_its_categories() {
         until: now + 3_600_000,
         uses: Some(2),
         seen: None,
-        };
+    };
     reads.world.client.record(&give, &[&of.key]).await.unwrap();
     let asks = |categories| {
         let (purpose, grant) = (purpose.clone(), Some(grant.clone()));

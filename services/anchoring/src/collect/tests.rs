@@ -76,7 +76,7 @@ fn rotations(count: usize, spaces: usize) -> (Counted, Bundle) {
         );
         let kind = <RotateKey as seal::command::Payload>::KIND;
         let envelope = sign_bytes(&seal::dsse::payload_type(kind), json.into_bytes(), &[&key(&old), &key(&new)]);
-        let fact = Fact::Key { actor: name(INVESTIGATOR), key: public(&new), registered, ended: None };
+        let fact = Fact::Key { actor: name(INVESTIGATOR), key: public(&new), registered, ended: None, steps: None };
         let facts = vec![(Subject::Key(public(&new).id()), fact.to_bytes())];
         last = world.record_bytes(Service::Enrollment, kind, envelope, facts);
         old = new;

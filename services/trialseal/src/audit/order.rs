@@ -53,7 +53,11 @@ impl Study<'_> {
 fn follows(state: &State, subject: &Subject, fact: &Fact, number: u64) -> Vec<u64> {
     let right = matches!(
         subject,
-        Subject::Consent(_) | Subject::Delegation(..) | Subject::Grant(..) | Subject::SiteApproval(_) | Subject::StudyState
+        Subject::Consent(_)
+            | Subject::Delegation(..)
+            | Subject::Grant(..)
+            | Subject::SiteApproval(_)
+            | Subject::StudyState
     );
     let mut entries: Vec<u64> = state.newest(subject).filter(|_| right).into_iter().collect();
     if let Fact::Consent { provisions, .. } = fact {

@@ -1,6 +1,8 @@
 //! One study: its three journals, entry by entry.
 
-use super::{Report, Source, Wanted, capture::Captured, chain::Blocks, people::People, provable::Rights, replay, replay::State};
+use super::{
+    Report, Source, Wanted, capture::Captured, chain::Blocks, people::People, provable::Rights, replay, replay::State,
+};
 use anyhow::Result;
 use indicatif::ProgressBar;
 use proto::journal::ReadEntriesResponse;
