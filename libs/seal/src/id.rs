@@ -1,6 +1,6 @@
 //! Identifiers: of studies, requests and streams, and the names people give things.
 
-use crate::{command::RULES, key::PublicKey};
+use crate::key::PublicKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 use tlog::{Hash, sha256};
@@ -43,11 +43,11 @@ impl Uuid {
         Self::from_content(&hash)
     }
 
-    /// The rules this study is to be judged by, given its root key; nothing if it is under earlier rules than 3, which its
-    /// identifier does not tell.
+    /// The rules this study is to be judged by, given its root key, up to 255 and so possibly later ones than [`RULES`](crate::command::RULES);
+    /// nothing if it is under earlier rules than 3, which its identifier does not tell.
     pub fn rules(self, root_key: &PublicKey) -> Option<u32> {
         let [a, b, c, d, ..] = self.0;
-        (3..=RULES).find(|rules| Self::of_study(root_key, [a, b, c, d], *rules) == self)
+        (3..=u32::from(u8::MAX)).find(|rules| Self::of_study(root_key, [a, b, c, d], *rules) == self)
     }
 
     /// An identifier derived from content (version 8): the first 122 bits of a hash. For deduplication of a client's

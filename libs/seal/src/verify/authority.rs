@@ -59,9 +59,11 @@ pub(super) struct Entitled<'n> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(evidence: Evidence<'a>, root_key: PublicKey, rules: Option<u32>) -> Self {
+    pub(super) fn new(mut evidence: Evidence<'a>, root_key: PublicKey, rules: Option<u32>) -> Self {
+        let third = rules >= Some(3);
+        evidence.in_order = third;
         let (keys, lines) = (HashMap::new(), HashMap::new());
-        Self { evidence, root_key, rules, third: rules >= Some(3), delegations: Vec::new(), keys, lines, steps: 0 }
+        Self { evidence, root_key, rules, third, delegations: Vec::new(), keys, lines, steps: 0 }
     }
 
     /// Checks that a command was recorded soon enough after it was signed; late only by who may.
@@ -192,8 +194,11 @@ impl<'a> Walk<'a> {
         match done.command.confirmed.as_ref().filter(|_| self.third) {
             None => self.signed_by(link, actor, &done.envelope, state).map(|signer| signer.kind),
             Some(Confirmation { by, kind }) => {
-                ensure(by != actor, link, format!("{actor} confirmed their own key"))?;
-                self.signed_by(link, by, &done.envelope, state)?;
+                let others = [ActorKind::Participant, ActorKind::Representative].contains(kind);
+                let staff = !others && !is_pseudonym(actor) && !is_representative(actor);
+                ensure(by != actor && staff, link, format!("no registrar can confirm this key of {actor}"))?;
+                let registrar = self.signed_by(link, by, &done.envelope, state)?.kind;
+                ensure(registrar == ActorKind::Person, link, format!("{by} is no person"))?;
                 self.authority(link, by, Task::RegisterActors, &everywhere, state, done.entry.time)?;
                 Ok(*kind)
             }

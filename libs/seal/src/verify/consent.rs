@@ -12,6 +12,7 @@ use crate::{
         Relation, Task, Terms,
     },
     consent,
+    dsse::Envelope,
     fact::{Fact, Given, Subject},
     id::{Name, Service},
     report::{ConsentClaim, LinkName},
@@ -72,10 +73,17 @@ impl InForce {
 
     /// From rules 3 on: checks that until a minor comes of age the parents alone give.
     fn of_age(&self, majority: Option<u64>, time: u64) -> Result<(), Fault> {
-        let Some(of_age) = majority else { return Ok(()) };
-        let minor = matches!(self.done.command.manner.as_ref().map(|m| &m.capacity), Some(Capacity::Minor { .. }));
+        let stated = match self.done.command.manner.as_ref().map(|manner| &manner.capacity) {
+            Some(Capacity::Minor { majority, .. }) => Some(*majority),
+            _ => None,
+        };
         let (signed, recorded) = (self.done.command.time, self.done.entry.time);
-        let good = if minor { time < of_age } else { signed >= of_age && recorded >= of_age };
+        let good = match (stated, majority) {
+            (Some(stated), Some(of_age)) => time < of_age && of_age <= stated,
+            (Some(_), None) => false,
+            (None, Some(of_age)) => signed >= of_age && recorded >= of_age,
+            (None, None) => true,
+        };
         ensure(
             good,
             LINK,
@@ -112,8 +120,7 @@ impl Walk<'_> {
             && given.provisions.contains(provision)
             && (&given.document, &given.version, &given.language) == (&fact.document, &fact.version, &fact.language);
         ensure(same, LINK, format!("consent entry {} does not give this consent", fact.given))?;
-        let basis = done.entry.basis_in(Service::Enrollment.stream(given.study));
-        let enrollment = self.evidence.head(LINK, Service::Enrollment, basis)?;
+        let enrollment = self.evidence.head(LINK, Service::Enrollment, &done.entry)?;
         self.signed_for(&done, enrollment)?;
         let obtained = self.entitled(LINK, &done, Task::ObtainConsent, site, enrollment)?.kind;
         let given = InForce { provision: provision.clone(), state: fact, done };
@@ -130,13 +137,15 @@ impl Walk<'_> {
         let Recorded { envelope, command, .. } = done;
         let participant = &command.participant;
         let Some(manner) = &command.manner else {
-            return self.signed_by(LINK, participant, envelope, enrollment).map(drop);
+            return self.signed_as_one(participant, ActorKind::Participant, envelope, enrollment);
         };
         match &manner.capacity {
-            Capacity::Participant => self.signed_by(LINK, participant, envelope, enrollment).map(drop)?,
+            Capacity::Participant => {
+                self.signed_as_one(participant, ActorKind::Participant, envelope, enrollment)?;
+            }
             Capacity::SiteDevice { device, .. } => {
                 self.is_device(device, &command.site, enrollment)?;
-                self.signed_by(LINK, device, envelope, enrollment).map(drop)?;
+                self.signed_as_one(device, ActorKind::Device, envelope, enrollment)?;
             }
             Capacity::Representative { actor } => {
                 self.signed_as(done, actor, Relation::LegalRepresentative, enrollment)?;
@@ -147,7 +156,7 @@ impl Walk<'_> {
                     self.signed_as(done, parent, Relation::Parent, enrollment)?;
                 }
                 if *assent == Assent::Signed {
-                    self.signed_by(LINK, participant, envelope, enrollment)?;
+                    self.signed_as_one(participant, ActorKind::Participant, envelope, enrollment)?;
                 }
             }
             Capacity::Deferred { .. } => {}
@@ -156,6 +165,18 @@ impl Walk<'_> {
             Some(witness) => self.signed_as(done, witness, Relation::ImpartialWitness, enrollment),
             None => Ok(()),
         }
+    }
+
+    /// Checks that `actor` signed, from rules 3 on with a key that was registered for one of `kind`.
+    fn signed_as_one(
+        &mut self,
+        actor: &Name,
+        kind: ActorKind,
+        envelope: &Envelope,
+        enrollment: u64,
+    ) -> Result<(), Fault> {
+        let signer = self.signed_by(LINK, actor, envelope, enrollment)?;
+        ensure(!self.third || signer.kind == kind, LINK, format!("{actor} signed with a key of another kind of actor"))
     }
 
     /// Checks that `actor` was registered as a device, from rules 3 on of that site.
@@ -200,7 +221,7 @@ impl Walk<'_> {
         let acts = made.command.until.is_some_and(|until| done.entry.time < until);
         ensure(!self.third || acts, LINK, format!("{actor} did not act for {participant} any more"))?;
         self.representative(LINK, &made)?;
-        self.signed_by(LINK, actor, &done.envelope, enrollment).map(drop)
+        self.signed_as_one(actor, ActorKind::Representative, &done.envelope, enrollment)
     }
 
     /// Checks the document consent was given under, and that the consent held at `time`.
@@ -230,8 +251,7 @@ impl Walk<'_> {
         given.admitted(made.terms.as_ref(), time, self.third)?;
         let read = done.entry.time <= given.done.command.time.saturating_add(MAX_CLOCK_AHEAD_MS);
         ensure(!self.third || read, link, "consent was signed before the document was published")?;
-        let basis = done.entry.basis_in(Service::Enrollment.stream(made.study));
-        let enrollment = self.evidence.head(link, Service::Enrollment, basis)?;
+        let enrollment = self.evidence.head(link, Service::Enrollment, &done.entry)?;
         let everywhere = Name::all_sites();
         self.entitled(link, &done, Task::PublishDocuments, &everywhere, enrollment)?;
         Ok(ConsentClaim {

@@ -8,10 +8,11 @@ use super::{
     parts::{Demand, Part, Supplier},
 };
 use crate::{
+    MAX_CLOCK_AHEAD_MS,
     bundle::{Bundle, EntryPart, FactPart, is_as_written},
     command::Payload,
     dsse::{self, Envelope},
-    entry::{Entry, Head},
+    entry::Entry,
     fact::{self, Fact, Subject},
     id::{Name, Service, Uuid},
     report::{Failure, LinkName},
@@ -94,6 +95,8 @@ pub(super) struct Evidence<'a> {
     /// By place: that it is in the state, and the fact if it can be read. What is not here was not used.
     checked: HashMap<usize, Option<Fact>>,
     supplier: Option<&'a mut Supplier<'a>>,
+    /// Whether entries are to be recorded after what they rest on: from rules 3 on.
+    pub(super) in_order: bool,
 }
 
 impl<'a> Evidence<'a> {
@@ -117,7 +120,7 @@ impl<'a> Evidence<'a> {
         let entry_places = entries.iter().enumerate().map(|(i, e)| ((e.service, e.number), i)).collect();
         let fact_places = facts.iter().enumerate().map(|(i, f)| ((f.service, f.number, f.key.0), i)).collect();
         let (read, checked) = (HashMap::new(), HashMap::new());
-        Self { study, entries, facts, entry_places, fact_places, read, checked, supplier }
+        Self { study, entries, facts, entry_places, fact_places, read, checked, supplier, in_order: false }
     }
 
     /// All parts, those supplied included.
@@ -251,14 +254,17 @@ impl<'a> Evidence<'a> {
     }
 
     /// Checks that a head names the very entry the bundle holds.
-    pub(super) fn head(&mut self, link: LinkName, service: Service, head: Option<&Head>) -> Result<u64, Fault> {
-        let Some(head) = head else { return broken(link, format!("the entry names no {service} head")) };
-        let (_, hash) = self.entry(link, service, head.number)?;
+    pub(super) fn head(&mut self, link: LinkName, service: Service, entry: &Entry) -> Result<u64, Fault> {
+        let Some(head) = entry.basis_in(service.stream(self.study)) else {
+            return broken(link, format!("the entry names no {service} head"));
+        };
+        let (named, hash) = self.entry(link, service, head.number)?;
         ensure(
             hash == head.hash,
             link,
             format!("the {service} head {} is another entry than the one named", head.number),
         )?;
+        self.follows(link, (&named, MAX_CLOCK_AHEAD_MS), entry)?;
         Ok(head.number)
     }
 
@@ -271,7 +277,15 @@ impl<'a> Evidence<'a> {
             link,
             format!("{service} entry {} does not follow entry {number}", entry.number),
         )?;
+        self.follows(link, (&before, 0), entry)?;
         Ok(number)
+    }
+
+    /// From rules 3 on: checks that `entry` was recorded after the one it rests on, whose clock may have been `ahead` by so
+    /// many milliseconds. Without this the age of a signature would say nothing.
+    fn follows(&self, link: LinkName, (earlier, ahead): (&Entry, u64), entry: &Entry) -> Result<(), Fault> {
+        let good = !self.in_order || earlier.time <= entry.time.saturating_add(ahead);
+        ensure(good, link, format!("entry {} was recorded before what it rests on", entry.number))
     }
 
     /// The first of `subjects` whose fact, in the state after entry `number`, is as `wanted`. A fact that cannot be read

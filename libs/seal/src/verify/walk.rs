@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     bundle::{Bundle, Withheld},
-    command::{Submission, Task},
+    command::{RULES, Submission, Task},
     datapoint::Datapoint,
     entry::Entry,
     id::Service,
@@ -122,7 +122,9 @@ fn reached<'a>(
     root_key: &PublicKey,
     links: &mut Vec<Link>,
 ) -> Result<Walked<'a>, Fault> {
-    let mut walk = Walk::new(evidence, *root_key, bundle.study.rules(root_key));
+    let rules = bundle.study.rules(root_key);
+    ensure(rules <= Some(RULES), LinkName::Policy, "the study is under later rules than this verifier knows")?;
+    let mut walk = Walk::new(evidence, *root_key, rules);
     let found = match (bundle.record, &bundle.withheld) {
         (Some(service), None) => Found::Recorded(Box::new(recorded(&mut walk, bundle, service, links)?)),
         (Some(_), Some(_)) => return broken(LinkName::Submission, "a command as such has no value to withhold"),
@@ -147,11 +149,8 @@ fn proven(walk: &mut Walk<'_>, bundle: &Bundle, links: &mut Vec<Link>) -> Result
         format!("item {what} is datapoint {} of the submission's {}", bundle.index, command.count),
     );
 
-    let study = command.study;
-    let enrollment = entry.basis_in(Service::Enrollment.stream(study));
-    let enrollment = walk.evidence.head(LinkName::Submission, Service::Enrollment, enrollment)?;
-    let consent = entry.basis_in(Service::Consent.stream(study));
-    let consent = walk.evidence.head(LinkName::Submission, Service::Consent, consent)?;
+    let enrollment = walk.evidence.head(LinkName::Submission, Service::Enrollment, &entry)?;
+    let consent = walk.evidence.head(LinkName::Submission, Service::Consent, &entry)?;
     let at = format!("capture entry {}, decided at enrollment {enrollment} and consent {consent}", entry.number);
     holds(LinkName::Submission, at);
 
@@ -206,10 +205,7 @@ fn recorded(
     links.push(Link { link, established: format!("{service} entry {} records this {}", entry.number, entry.kind) });
     let state = match service {
         Service::Enrollment => walk.evidence.before(link, service, &entry)?,
-        Service::Consent | Service::Capture => {
-            let basis = entry.basis_in(Service::Enrollment.stream(bundle.study));
-            walk.evidence.head(link, Service::Enrollment, basis)?
-        }
+        Service::Consent | Service::Capture => walk.evidence.head(link, Service::Enrollment, &entry)?,
     };
     let key = walk.signed_by(LinkName::Signer, &by, &envelope, state)?.key;
     links

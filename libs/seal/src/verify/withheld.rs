@@ -89,6 +89,5 @@ pub(super) fn erased(
 
 /// The enrollment state a command of the capture journal was decided on.
 fn decided_at<P: Payload>(walk: &mut Walk<'_>, link: LinkName, done: &Recorded<P>) -> Result<u64, Fault> {
-    let basis = done.entry.basis_in(Service::Enrollment.stream(done.command.study()));
-    walk.evidence.head(link, Service::Enrollment, basis)
+    walk.evidence.head(link, Service::Enrollment, &done.entry)
 }

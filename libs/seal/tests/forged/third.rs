@@ -195,7 +195,7 @@ fn vectors() -> Vec<Vector> {
         (
             "redaction-with-ones-own-device",
             Some(LinkName::Redaction),
-            redacted(|world| drop(world.delegate_by(INVESTIGATOR, &["root"], (DEVICE, Task::Redact), None)), DEVICE),
+            redacted(|world| _ = world.delegate_by(INVESTIGATOR, &["root"], (DEVICE, Task::Redact), None), DEVICE),
         ),
         (
             "redaction-with-ones-own-delegate",

@@ -5,7 +5,7 @@ use super::{
     third_rules,
 };
 use seal::{
-    authority::{Held, authorise, delegations, holds, kinds, signing_key, subjects},
+    authority::{Held, authorise, delegations, holds, is_person, kinds, signing_key, subjects},
     command::{ActorKind, Confirmation, RegisterActor, RevokeKey, RotateKey, Task},
     dsse::Envelope,
     fact::{Fact, Facts, Subject},
@@ -71,7 +71,7 @@ impl Rule for RotateKey {
         needs.extend([Subject::Study, Subject::Key(self.key.id())]);
         if let Some(Confirmation { by, .. }) = &self.confirmed {
             needs.extend(delegations(by, Task::RegisterActors, &Name::all_sites()));
-            needs.extend(kinds([&self.by]));
+            needs.extend(kinds([&self.by, by]));
         }
         needs
     }
@@ -103,7 +103,11 @@ fn confirmed(
     if *by == rotate.by {
         return Err(Refusal::Malformed { field: "confirmed.by", what: "somebody else confirms" });
     }
+    if [ActorKind::Participant, ActorKind::Representative].contains(kind) {
+        return Err(Refusal::Malformed { field: "confirmed.kind", what: "for keys of actors who are registered as such" });
+    }
     let (key, held) = authorise(facts, envelope, by, Task::RegisterActors, &Name::all_sites(), next.time)?;
+    is_person(facts, by)?;
     match facts.find(&Subject::Actor(rotate.by.clone())) {
         Some(Fact::Actor { kind: registered, .. }) if registered == kind => {}
         _ => return Err(Refusal::Malformed { field: "confirmed.kind", what: "not what the actor is registered as" }),
