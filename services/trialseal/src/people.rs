@@ -187,7 +187,7 @@ pub fn verify_slot(file: &[u8], root: &Hash) -> Result<Slot> {
     Ok(disclosure.verify_for(&scheme, root)?)
 }
 
-/// Each delegation with its end: an end belongs to the last delegation before it of that task to that actor there.
+/// Each delegation with its end: the one an end names, or the last before it of that task to that actor there.
 fn lines(events: &[pb::DelegationEvent]) -> Vec<Line<'_>> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     let same =
@@ -195,7 +195,9 @@ fn lines(events: &[pb::DelegationEvent]) -> Vec<Line<'_>> {
     for event in events {
         if !event.ended {
             lines.push(Line { granted: event, ended: None });
-        } else if let Some(line) = lines.iter_mut().rev().find(|line| same(line.granted, event)) {
+        } else if let Some(line) = lines.iter_mut().rev().find(|line| {
+            same(line.granted, event) && event.delegation.is_none_or(|granted| act(line.granted).entry == granted)
+        }) {
             line.ended = Some(event);
         }
     }
@@ -231,7 +233,16 @@ mod tests {
             from_ms: 0,
             until_ms: 86_400_000,
             training: None,
+            delegation: None,
         }
+    }
+
+    #[test]
+    fn an_end_belongs_to_the_delegation_it_names() {
+        let this_year = pb::DelegationEvent { delegation: Some(3), ..event(5, true, "on leave") };
+        let events = [event(3, false, ""), event(4, false, ""), this_year];
+        let ended: Vec<bool> = lines(&events).iter().map(|line| line.ended.is_some()).collect();
+        assert_eq!(ended, [true, false]);
     }
 
     #[test]

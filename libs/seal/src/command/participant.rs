@@ -140,7 +140,7 @@ payload! {
         relation: Relation,
         /// Their public key.
         key: PublicKey,
-        /// The second person of the site who signs. Required under rules 3. Task: `enrol` or `obtain_consent`, at the site,
+        /// The second person of the site who signs. Required under rules 3. Task: `obtain_consent`, at the site,
         /// not held from the registrar, nor the registrar's from them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         second: Option<Name>,

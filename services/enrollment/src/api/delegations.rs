@@ -56,15 +56,17 @@ fn event(recorded: &Recorded) -> Option<pb::DelegationEvent> {
             from_ms: from,
             until_ms: until,
             training: training.map(training_message),
+            delegation: None,
         });
     }
-    let EndDelegation { actor, task, site, .. } = recorded.command()?;
+    let EndDelegation { actor, task, site, delegation, .. } = recorded.command()?;
     Some(pb::DelegationEvent {
         actor: actor.to_string(),
         task: task.to_string(),
         site: site.to_string(),
         act: Some(act(recorded)),
         ended: true,
+        delegation,
         ..pb::DelegationEvent::default()
     })
 }

@@ -38,7 +38,7 @@ impl Rule for RecordStage {
         authorise(facts, envelope, &self.by, Task::Enrol, &self.site, next.time)?;
         let found = Participation::find(facts, &self.participant, &self.site)?;
         let returns = found.stage == Stage::LostToFollowUp && self.stage != Stage::Died;
-        if !may_follow(found.stage, self.stage) || (returns && !was_enrolled(facts, self)) {
+        if !may_follow(found.stage, self.stage) || (returns && !was_enrolled(facts, &self.participant)) {
             return found.cannot(self.stage);
         }
         let mut changes = found.enter(facts, self.stage, next);
@@ -53,8 +53,8 @@ impl Rule for RecordStage {
 }
 
 /// Whether a participant who was lost had been enrolled: who was lost in screening does not get in on the way back.
-fn was_enrolled(facts: &Facts, command: &RecordStage) -> bool {
-    match facts.find(&Subject::LostFrom(command.participant.clone())) {
+fn was_enrolled(facts: &Facts, participant: &Name) -> bool {
+    match facts.find(&Subject::LostFrom(participant.clone())) {
         Some(Fact::LostFrom { stage }) => !matches!(stage, Stage::Screened | Stage::Eligible),
         _ => false,
     }
@@ -63,7 +63,8 @@ fn was_enrolled(facts: &Facts, command: &RecordStage) -> bool {
 impl Rule for WithdrawParticipant {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let more = participation(&self.participant).into_iter().chain(limits(&self.site));
-        needing(self, envelope, (Task::Enrol, &self.site), more)
+        let lost = Subject::LostFrom(self.participant.clone());
+        needing(self, envelope, (Task::Enrol, &self.site), more.chain([lost]))
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -107,7 +108,12 @@ fn withdraw(command: &WithdrawParticipant, facts: &Facts, next: Next) -> Result<
         }
         from => {
             let mut changes = found.enter(facts, to, next);
-            if to == Stage::Withdrawn && !matches!(from, Stage::Screened | Stage::Eligible) {
+            let held_a_place = match from {
+                Stage::Enrolled | Stage::Randomised | Stage::Active => true,
+                Stage::LostToFollowUp => was_enrolled(facts, &command.participant),
+                _ => false, // not counted yet, or done: whoever completed has used their place
+            };
+            if to == Stage::Withdrawn && held_a_place {
                 changes.extend(freed(facts, &command.site));
             }
             Ok(changes)

@@ -66,7 +66,7 @@ impl Study<'_> {
         let by = confirmed.map_or(by, |confirmed| confirmed.by);
         let key = signed_with(&self.enrollment, envelope, &by);
         let mut way = key.and_then(|key| self.rights.keys.get(&key)).into_iter().cloned().collect::<Vec<_>>();
-        if let Some((task, site)) = changes.iter().find_map(|(subject, fact)| rests_on(subject, fact)) {
+        for (task, site) in changes.iter().filter_map(|(subject, fact)| rests_on(subject, fact)) {
             let granted = counts(&self.enrollment, &by, task, &site, entry.time);
             way.extend(granted.and_then(|granted| self.rights.delegations.get(&granted)).cloned());
         }
@@ -101,10 +101,10 @@ impl Study<'_> {
     }
 }
 
-/// What whoever set this had to hold, if it gave a right.
+/// What whoever set this may have had to hold, if it gave a right.
 fn rests_on(subject: &Subject, fact: &Fact) -> Option<(Task, Name)> {
     match (subject, fact) {
-        (Subject::Actor(_), Fact::Actor { .. }) => Some((Task::RegisterActors, Name::all_sites())),
+        (Subject::Key(_), Fact::Key { ended: None, .. }) => Some((Task::RegisterActors, Name::all_sites())),
         (Subject::Participant(_), Fact::Participant { site, .. }) => Some((Task::Enrol, site.clone())),
         (Subject::Delegation(_, task, site), _) => Some((*task, site.clone())),
         _ => None,
