@@ -231,6 +231,10 @@ fn nothing_is_permitted_while_the_status_is_not_active_or_before_it_was_made() {
     resource["dateTime"] = json!("2020-07-02");
     let found = standing(&resource, COLLECTION);
     assert_eq!((found.state, found.from_ms), (State::NotYet, Some(ms("2020-07-02T00:00:00Z"))));
+    let mut resource = nested(period("", "2020-05"), json!({}));
+    resource["dateTime"] = json!("2020-06-15");
+    let found = standing(&resource, COLLECTION);
+    assert_eq!((found.state, found.until_ms), (State::Ended, Some(ms("2020-06-01T00:00:00Z"))), "made after its end");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{
     check::{self, ImportError},
     json::Strict,
     path::Path,
-    period::Times,
+    period::{Times, made},
     request::{Decision, Period, Request, RequestStatus, Requested, Scope},
     rule::{self, About, Outer},
     shape::CONSENT,
@@ -61,6 +61,7 @@ fn request(consent: &Map<String, Value>, reading: Reading, content: Hash) -> Req
         provisions: reading.provisions,
         unmapped: reading.unmapped,
         content,
+        made: made(consent, "dateTime"),
     }
 }
 
@@ -154,8 +155,7 @@ impl Reading {
             let path = root.field(name);
             match (name.as_str(), value) {
                 ("provision", Value::Object(provision)) => {
-                    let around =
-                        Around { outer: &Outer::Nothing, scope: None, times: Times::ALWAYS.since(consent, "dateTime") };
+                    let around = Around { outer: &Outer::Nothing, scope: None, times: Times::ALWAYS };
                     self.provision(provision, &around, &path);
                 }
                 ("patient", Value::Object(patient)) => self.patient(patient, &path),

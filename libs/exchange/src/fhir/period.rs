@@ -63,13 +63,12 @@ impl Times {
         let narrow = if untold(&start, "_start") || untold(&end, "_end") { Span::NEVER } else { narrow };
         Times { narrow: self.narrow.within(narrow), wide: self.wide.within(wide) }
     }
+}
 
-    /// These times, for what was made at `object[name]`: before that it permits nothing.
-    pub(super) fn since(mut self, object: &Map<String, Value>, name: &str) -> Times {
-        let made = text(object, name).and_then(Written::parse);
-        self.narrow.from = self.narrow.from.max(made.map_or(i64::MIN, |made| made.latest_start()));
-        self
-    }
+/// The time of what was made at `object[name]`: before that it permits nothing.
+pub(super) fn made(object: &Map<String, Value>, name: &str) -> Span {
+    let made = text(object, name).and_then(Written::parse);
+    Span { from: made.map_or(i64::MIN, |made| made.latest_start()), until: i64::MAX }
 }
 
 /// per-1: whether a period ends before it starts.

@@ -1,6 +1,9 @@
 //! What an import gives.
 
-use super::{period::Times, rule::About};
+use super::{
+    period::{Span, Times},
+    rule::About,
+};
 use tlog::Hash;
 
 /// What somebody's FHIR Consent asks for. It is *not* a consent of ours: nobody has checked who made it, whether it was
@@ -24,6 +27,8 @@ pub struct Request {
     pub unmapped: Vec<String>,
     /// SHA-256 of the bytes that were read.
     pub content: Hash,
+    /// From when on it can permit anything: it was made then.
+    pub(super) made: Span,
 }
 
 /// The status of a Consent (FHIR R4 value set consent-state-codes).

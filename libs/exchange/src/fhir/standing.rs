@@ -64,7 +64,7 @@ impl Request {
     fn standing(&self, name: &str, rules: &[usize], now_ms: i64) -> Standing {
         let path = |index: &usize| self.provisions.get(*index).map(|rule| rule.path.clone());
         let (state, span) = match self.status {
-            RequestStatus::Active => at(&self.permitted(name, rules), now_ms),
+            RequestStatus::Active => at(&self.made_by(self.permitted(name, rules), now_ms), now_ms),
             _ => (State::NotActive, Span::ALWAYS),
         };
         Standing {
@@ -74,6 +74,14 @@ impl Request {
             until_ms: Some(span.until).filter(|until| *until != i64::MAX),
             rules: rules.iter().filter_map(path).collect(),
         }
+    }
+
+    /// The same times, but for those before the resource is made, if that is later than now.
+    fn made_by(&self, mut spans: Vec<Span>, now_ms: i64) -> Vec<Span> {
+        if now_ms < self.made.from {
+            spans = spans.into_iter().map(|span| span.within(self.made)).filter(|span| !span.is_empty()).collect();
+        }
+        spans
     }
 
     /// When a provision is permitted by the rules about it: spans in order that do not touch each other.
