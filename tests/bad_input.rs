@@ -180,7 +180,7 @@ async fn whoever_lost_the_right_is_refused() {
     };
     client.record(&delegate(now - 2_000, now - 1_000), &[&study.root.key]).await.unwrap();
     eventually_refused(&world, |repeat| by_nurse(&nurse.key, repeat), "DELEGATION_OUTSIDE_PERIOD").await;
-    client.record(&delegate(now, now + 3_600_000), &[&study.root.key]).await.unwrap();
+    let granted = client.record(&delegate(now, now + 3_600_000), &[&study.root.key]).await.unwrap();
     eventually_accepted(&world, |repeat| by_nurse(&nurse.key, repeat)).await;
     let end = EndDelegation {
         study: study.id,
@@ -191,7 +191,7 @@ async fn whoever_lost_the_right_is_refused() {
         task: Task::Capture,
         site: world.site.clone(),
         reason: name("left the site").unwrap(),
-        delegation: None,
+        delegation: client::entry_number(&granted),
     };
     client.record(&end, &[&study.root.key]).await.unwrap();
     eventually_refused(&world, |repeat| by_nurse(&nurse.key, repeat), "DELEGATION_ENDED").await;

@@ -138,6 +138,7 @@ async fn a_thousand_captures_racing_a_withdrawal_rest_on_a_consent_in_force() {
 /// Registers somebody who signs for a participant.
 async fn representative(world: &World, participant: &Participant, relation: Relation) -> (Name, SecretKey) {
     let (actor, key) = (new_representative().unwrap(), new_key().unwrap());
+    let second = &world.study.coordinator;
     let command = signed!(
         world,
         world.study.investigator.name,
@@ -147,12 +148,12 @@ async fn representative(world: &World, participant: &Participant, relation: Rela
             actor: actor.clone(),
             relation,
             key: key.public(),
-            second: None,
-            grounds: None,
-            until: None,
+            second: Some(second.name.clone()),
+            grounds: name("court order 12/2026 (synthetic)").ok(),
+            until: Some(now_ms() + 86_400_000),
         }
     );
-    world.client.record(&command, &[&world.study.investigator.key, &key]).await.unwrap();
+    world.client.record(&command, &[&world.study.investigator.key, &second.key, &key]).await.unwrap();
     (actor, key)
 }
 
@@ -168,6 +169,7 @@ async fn consent_is_given_in_every_capacity_and_each_is_provable() {
         parents: 2,
         representative: true,
         remote: true,
+        site_device: true,
         deferral_ms: Some(60_000),
         quiz: Some(Quiz {
             questions: vec![Question {
@@ -181,6 +183,8 @@ async fn consent_is_given_in_every_capacity_and_each_is_provable() {
         ..terms(vec![offer("data_collection", true).unwrap()]).unwrap()
     };
     world.study.publish(&world.client, "3.0", everything).await.unwrap();
+    let World { client, study, site, .. } = &world;
+    study.delegate(client, &study.root, &study.coordinator, Task::ObtainConsent, site).await.unwrap();
     let right = vec![Answer { question: name("MAY-I-STOP").unwrap(), choice: 1 }];
     let with = |capacity, answers: &[Answer]| Some(Manner { answers: answers.to_vec(), ..manner(capacity).unwrap() });
     let investigator = &world.study.investigator.key;
@@ -207,7 +211,7 @@ async fn consent_is_given_in_every_capacity_and_each_is_provable() {
     let register = signed!(
         world,
         Name::root(),
-        RegisterActor { actor: tablet.name.clone(), kind: ActorKind::Device, key: tablet.key.public(), site: None }
+        RegisterActor { actor: tablet.name.clone(), kind: ActorKind::Device, key: tablet.key.public(), site: Some(site.clone()) }
     );
     world.client.record(&register, &[&world.study.root.key, &tablet.key]).await.unwrap();
     let signer = newcomer(&world).await;

@@ -223,7 +223,7 @@ impl Play<'_> {
             by.name,
             ScreenParticipant { participant: who.clone(), site: site.clone(), key: public, token: None, late: None }
         );
-        client.record(&screen, &[&by.key]).await.unwrap();
+        client.record(&screen, &[&by.key, &participant.key]).await.unwrap();
         let consent = study.consent_to(&participant, "2.0", vec![Provision::data_collection()]).unwrap();
         client.record(&consent, &[&participant.key, &study.investigator.key]).await.unwrap();
         let outcomes = vec![CriterionOutcome { criterion: n("INCL01"), outcome: Outcome::Met }];

@@ -82,10 +82,10 @@ pub(crate) async fn one_person_at_two_sites(trial: &Trial) {
     let rows = people::participants(&trial.client, &trial.reader(coordinator), "702").await.unwrap();
     let told = rows.last().unwrap();
     assert_eq!(told.participant, there.name.as_str());
-    assert_eq!(
-        told.r#match,
-        Some(pb::TokenMatch { sites: vec!["701".to_owned()], cleared: false, earlier: Vec::new() })
-    );
+    assert_eq!(told.r#match, Some(pb::TokenMatch { sites: Vec::new(), cleared: false, earlier: Vec::new() }));
+    let resolving = people::participants(&trial.client, &trial.reader(&study.root), "702").await.unwrap();
+    let (sites, earlier) = (vec!["701".to_owned()], vec![here.name.to_string()]);
+    assert_eq!(resolving.last().unwrap().r#match, Some(pb::TokenMatch { sites, cleared: false, earlier }));
     assert!(!format!("{rows:?}").contains(here.name.as_str()), "the other site's pseudonym is told");
 
     let command = trial.screening(coordinator, &there, [Outcome::Met, Outcome::NotMet], None);

@@ -132,7 +132,6 @@ impl Trial {
         recorded(self.client.record(command, &[&by.key]).await)
     }
 
-    /// Registers a participant for screening, who consents.
     /// Registers somebody for screening who consents.
     pub(crate) async fn screen(&self, site: &Name, token: Option<Hex>) -> Participant {
         let participant = self.register(site, token).await;
@@ -150,7 +149,7 @@ impl Trial {
             by,
             ScreenParticipant { participant: participant.name.clone(), site, key, token, late: None }
         );
-        self.record(&screen, by).await.unwrap();
+        self.client.record(&screen, &[&by.key, &participant.key]).await.unwrap();
         participant
     }
 

@@ -13,7 +13,7 @@ use seal::{
     sha256,
 };
 use std::collections::BTreeMap;
-use trialseal::setup::{Actor, Participant, name, offer, terms, text_item, value};
+use trialseal::setup::{Actor, Participant, Study, name, offer, terms, text_item, value};
 
 const YEAR_MS: u64 = 365 * 86_400_000;
 
@@ -65,6 +65,7 @@ impl Scene<'_> {
             (&study.investigator, Task::Redact),
             (&study.coordinator, Task::Redact),
             (&study.investigator, Task::Erase),
+            (&study.coordinator, Task::ObtainConsent),
         ] {
             study.delegate(client, &study.root, actor, task, &everywhere).await.unwrap();
         }
@@ -76,7 +77,13 @@ impl Scene<'_> {
         let forms = vec![form("VS", &["SYSBP", "DIABP", "COMMENT"], None), form("GENE", &["APOE"], Some("genetics"))];
         study.define(client, "2", forms).await.unwrap();
         let offers = vec![offer("data_collection", true).unwrap(), offer("genetics", false).unwrap()];
-        let open = Terms { parents: 2, representative: true, deferral_ms: Some(YEAR_MS), ..terms(offers).unwrap() };
+        let open = Terms {
+            parents: 2,
+            representative: true,
+            site_device: true,
+            deferral_ms: Some(YEAR_MS),
+            ..terms(offers).unwrap()
+        };
         study.publish(client, "1.1", open).await.unwrap();
     }
 
@@ -85,7 +92,7 @@ impl Scene<'_> {
     }
 
     async fn represent(&self, participant: &Participant, relation: Relation) -> Representative {
-        let investigator = &self.world.study.investigator;
+        let Study { investigator, coordinator, .. } = &self.world.study;
         let representative = Representative { name: new_representative().unwrap(), key: new_key().unwrap() };
         let register = command!(
             self,
@@ -96,12 +103,13 @@ impl Scene<'_> {
                 actor: representative.name.clone(),
                 relation,
                 key: representative.key.public(),
-                second: None,
-                grounds: None,
-                until: None,
+                second: Some(coordinator.name.clone()),
+                grounds: Some(name("court order 12/2026 (synthetic)").unwrap()),
+                until: Some(now_ms() + YEAR_MS),
             }
         );
-        self.world.client.record(&register, &[&investigator.key, &representative.key]).await.unwrap();
+        let keys = [&investigator.key, &coordinator.key, &representative.key];
+        self.world.client.record(&register, &keys).await.unwrap();
         representative
     }
 
@@ -162,8 +170,8 @@ impl Scene<'_> {
     async fn device(&self) -> u64 {
         let root = &self.world.study.root;
         let device = Actor { name: name("tablet-701").unwrap(), key: new_key().unwrap() };
-        let (actor, key) = (device.name.clone(), device.key.public());
-        let register = command!(self, root.name, RegisterActor { actor, kind: ActorKind::Device, key, site: None });
+        let (actor, key, site) = (device.name.clone(), device.key.public(), Some(self.world.site.clone()));
+        let register = command!(self, root.name, RegisterActor { actor, kind: ActorKind::Device, key, site });
         self.world.client.record(&register, &[&root.key, &device.key]).await.unwrap();
         let participant = self.enrol().await;
         let capacity =
