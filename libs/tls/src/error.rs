@@ -38,7 +38,9 @@ pub enum TlsError {
     #[error("a server needs a certificate of its own")]
     NoCertificate,
     /// No certificate can name this actor with these studies.
-    #[error("an actor's certificate needs a name of A-Z a-z 0-9 . _ - and 1 to 32 different studies, UUIDs in lower case")]
+    #[error(
+        "an actor's certificate needs a name of A-Z a-z 0-9 . _ - and 1 to 32 different studies, UUIDs in lower case"
+    )]
     Actor,
     /// The development authority cannot make a certificate.
     #[error("the certificate cannot be made")]

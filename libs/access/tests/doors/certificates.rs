@@ -99,7 +99,18 @@ async fn certificates_of_another_authority_or_of_the_past_get_no_answer() {
 async fn certificates_that_name_nobody_here_are_refused_and_not_taken_for_none() {
     let dir = made();
     let at = open(&Gatekeeper::new().unwrap(), Member::Capture, identity(dir.path(), "capture")).await;
-    for path in ["portal", "actor/", "actor/has space", "actor/dr-lee/study/", "actor/dr-lee/study/*", "capture/extra", "Capture", "deployment", "anonymous", ""] {
+    for path in [
+        "portal",
+        "actor/",
+        "actor/has space",
+        "actor/dr-lee/study/",
+        "actor/dr-lee/study/*",
+        "capture/extra",
+        "Capture",
+        "deployment",
+        "anonymous",
+        "",
+    ] {
         let caller = client(dir.path(), path, Duration::from_secs(7_200));
         assert_eq!(ask(at, caller, SUBMIT, &[]).await, Err(unauthenticated()), "{path}");
     }
