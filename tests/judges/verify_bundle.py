@@ -305,9 +305,9 @@ def spell_key(key):
     return "ed25519:" + base64.b64encode(key).decode()
 
 
-def under_rules_3(study, root_key):
-    """§4: whether the identifier (16 bytes) is made of the root key and the number 3."""
-    h = bytearray(sha256(b"trialseal/study-id@v1 sha256\n", (3).to_bytes(4, "big"), study[:4], root_key)[:12])
+def under_rules(study, root_key, rules):
+    """§4: whether the identifier (16 bytes) is made of the root key and this number."""
+    h = bytearray(sha256(b"trialseal/study-id@v1 sha256\n", rules.to_bytes(4, "big"), study[:4], root_key)[:12])
     h[2], h[4] = h[2] & 0x0f | 0x80, h[4] & 0x3f | 0x80  # bytes 6 and 8 of the UUID
     return study[4:] == h
 
@@ -638,12 +638,16 @@ class Verification:
     def HEAD(self, entry, which):
         head = entry.basis.get(self.stream(which))
         need(head, "a head is missing")
-        need(self.ENTRY(which, head[0]).hash == head[1], "head is another entry")
+        named = self.ENTRY(which, head[0])
+        need(named.hash == head[1], "head is another entry")
+        need(not self.rules_3 or named.time <= entry.time + AHEAD, "recorded before the head")
         return head[0]
 
     def BEFORE(self, entry):
         need(entry.number != 0, "there is no entry before the first")
-        need(self.ENTRY(E, entry.number - 1).hash == entry.previous, "the entry before is another")
+        before = self.ENTRY(E, entry.number - 1)
+        need(before.hash == entry.previous, "the entry before is another")
+        need(not self.rules_3 or before.time <= entry.time, "recorded before the entry before")
         return entry.number - 1
 
     def FACT(self, which, n, subjects, wanted):
@@ -731,7 +735,9 @@ class Verification:
             if p["confirmed"]:
                 registrar = p["confirmed"]["by"]
                 need(registrar != p["by"], "confirmed by nobody else")
-                self.SIGNED_BY(registrar, command.envelope, m)
+                need(p["confirmed"]["kind"] not in ("participant", "representative")
+                     and not re.fullmatch("[PR]-[A-Z2-7]{16}", p["by"]), "not to be confirmed")
+                need(self.SIGNED_BY(registrar, command.envelope, m)[1] == "person", "confirmed by no person")
                 self.AUTHORITY(registrar, "register_actors", "*", m, command.entry.time)
                 return p["confirmed"]["kind"]
         return self.SIGNED_BY(p["by"], command.envelope, m)[1]
@@ -822,7 +828,7 @@ class Verification:
         if self.rules_3:
             need(q["until"] is not None and q["until"] > consent.entry.time, "acts no longer")
         self.REPRESENTATIVE(command)
-        self.SIGNED_BY(actor, consent.envelope, h)
+        self.SIGNED_AS("representative", actor, consent.envelope, h)
 
     def STEP(self):
         self.steps += 1
@@ -840,7 +846,9 @@ class Verification:
         self.link = "policy"
         need(b["study"] in policy.studies, "study is not in the policy")
         self.root_key = policy.studies[b["study"]]
-        self.rules_3 = under_rules_3(self.study_bytes, self.root_key)
+        self.rules_3 = under_rules(self.study_bytes, self.root_key, 3)
+        later = any(under_rules(self.study_bytes, self.root_key, rules) for rules in range(4, 256))
+        need(not later, "study under later rules")
 
         if b["record"] is not None:
             self.link = "submission"
@@ -978,8 +986,10 @@ class Verification:
             need(g["given_by"] == {"representative": lambda: [how["actor"]], "minor": lambda: how["parents"]}.get(
                 capacity, list)(), "given by others")
             majority = fact["majority"]
-            need(majority is None or (capture.time < majority if capacity == "minor" else
-                                      majority <= min(q["time"], consent.entry.time)), "not of age, or of age by now")
+            if capacity == "minor":
+                need(majority is not None and capture.time < majority <= how["majority"], "of age by now, or put off")
+            else:
+                need(majority is None or majority <= min(q["time"], consent.entry.time), "not of age")
 
         self.link = "document"
         fact, _ = self.FACT(C, c, [("document", *wording)], lambda f, _: True)
@@ -1013,11 +1023,15 @@ class Verification:
                         "obtained_by": q["by"], "recorded": consent.entry.time, "synthetic": q["synthetic"]},
         }
 
+    def SIGNED_AS(self, kind, actor, envelope, h):
+        _, is_ = self.SIGNED_BY(actor, envelope, h)
+        need(not self.rules_3 or is_ == kind, "signed by another kind of actor")
+
     def signed_for(self, consent, capacity, how, h):
         """Step 10.3."""
         participant = consent.payload["participant"]
         if capacity == "participant":
-            self.SIGNED_BY(participant, consent.envelope, h)
+            self.SIGNED_AS("participant", participant, consent.envelope, h)
         elif capacity == "site_device":
             fact, _ = self.FACT(E, h, [("actor", how["device"])], lambda f, _: f["kind"] == "device")
             need(fact["registered"] <= h, "registered later than the state")
@@ -1026,7 +1040,7 @@ class Verification:
             need(not self.rules_3 or command.payload["site"] == consent.payload["site"], "device of another site")
             self.STEP()
             self.ENTITLED(command, "register_actors", "*")
-            self.SIGNED_BY(how["device"], consent.envelope, h)
+            self.SIGNED_AS("device", how["device"], consent.envelope, h)
         elif capacity == "representative":
             self.STANDS_FOR(how["actor"], "legal_representative", consent, h)
         elif capacity == "minor":
@@ -1034,7 +1048,7 @@ class Verification:
             for parent in how["parents"]:
                 self.STANDS_FOR(parent, "parent", consent, h)
             if how["assent"][0] == "signed":
-                self.SIGNED_BY(participant, consent.envelope, h)
+                self.SIGNED_AS("participant", participant, consent.envelope, h)
         manner = consent.payload["manner"]
         if manner and manner["witness"] is not None:
             self.STANDS_FOR(manner["witness"], "impartial_witness", consent, h)

@@ -322,15 +322,28 @@ impl<'a> Walk<'a> {
     ) -> Result<Vec<Name>, Fault> {
         let number = period.granted;
         let done = self.evidence.command::<Delegate>(link, Service::Enrollment, number)?;
-        let Delegate { by, actor: to, task: what, site, from, until, seen, .. } = &done.command;
+        let Delegate { actor: to, task: what, site, from, until, seen, .. } = &done.command;
         let same = to == actor && *what == task && site == scope && (*from, *until) == (period.from, period.until);
         ensure(same, link, format!("enrollment entry {number} does not delegate this to {actor}"))?;
-        if let Some(line) = self.lines.get(&(number, actor.clone())) {
-            return Ok(line.clone());
+        let known = self.lines.get(&(number, actor.clone())).cloned();
+        let line = match known {
+            Some(line) => line,
+            None => self.line(link, &done)?,
+        };
+        if self.third {
+            ensure(*seen == period.after, link, format!("{task} was delegated to {actor} on another state"))?;
+            ensure(line == period.line, link, format!("{task} is not held by {actor} from whom the state says"))?;
         }
+        Ok(line)
+    }
+
+    /// Checks that whoever delegated held the task for the whole length of what they gave; gives from whom it is held.
+    fn line(&mut self, link: LinkName, done: &Recorded<Delegate>) -> Result<Vec<Name>, Fault> {
+        let Delegate { by, actor, task, site: scope, from, until, .. } = &done.command;
+        let (task, number) = (*task, done.entry.number);
         self.step(link)?;
         let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
-        let now = self.entitled(link, &done, task, scope, state)?.held;
+        let now = self.entitled(link, done, task, scope, state)?.held;
         let covers = |held: &Held| held.from <= *from && *until <= held.until;
         let otherwise = format!("{by} delegated {task} for longer than they held it");
         let throughout = if covers(&now) || !self.third {
@@ -342,10 +355,6 @@ impl<'a> Walk<'a> {
         };
         let mut line = throughout.line;
         line.push(by.clone());
-        if self.third {
-            ensure(*seen == period.after, link, format!("{task} was delegated to {actor} on another state"))?;
-            ensure(line == period.line, link, format!("{task} is not held by {actor} from whom the state says"))?;
-        }
         self.lines.insert((number, actor.clone()), line.clone());
         self.delegations.push(DelegationStep {
             actor: actor.clone(),

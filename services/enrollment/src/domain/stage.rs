@@ -10,6 +10,7 @@ use seal::{
     command::{RecordStage, Stage, Task, WithdrawParticipant, WithdrawalReason},
     dsse::Envelope,
     fact::{Fact, Facts, Subject},
+    id::Name,
 };
 
 /// Whether `record-stage` may take a participant from one stage to the other. Eligibility, randomisation and withdrawal
