@@ -107,6 +107,22 @@ impl Group {
         self.requests.get(&(row, *request)).copied()
     }
 
+    /// Why a proposal under the request id of another envelope is refused. That the id was used is said only of what would
+    /// have been recorded otherwise: nobody else learns which requests there are.
+    pub(crate) fn reused<E>(&self, proposal: Proposal<E>, now: u64) -> AppendError<E> {
+        let Some(tip) = self.tips.get(&proposal.stream) else { return AppendError::Broken };
+        match (proposal.rule)(&self.found(tip.row, &proposal.reads), tip.next(now)) {
+            Ok(_) => AppendError::RequestReused,
+            Err(refusal) => AppendError::Refused(refusal),
+        }
+    }
+
+    /// The facts a rule asked for, as they stand in this group.
+    fn found(&self, row: i64, reads: &[Hash]) -> Found {
+        let found = reads.iter().filter_map(|key| Some((*key, self.latest.get(&(row, *key))?.clone())));
+        Found(found.collect())
+    }
+
     /// Decides a proposal; an accepted one gets its place in the group.
     pub(crate) async fn decide<E>(
         &mut self,
@@ -117,8 +133,8 @@ impl Group {
     ) -> Result<Result<usize, AppendError<E>>, ReadError> {
         let tip = self.tips.get(&proposal.stream).cloned().ok_or(ReadError::NotFound)?;
         let next = tip.next(now);
-        let found = proposal.reads.iter().filter_map(|key| Some((*key, self.latest.get(&(tip.row, *key))?.clone())));
-        let Decision { facts, restored } = match (proposal.rule)(&Found(found.collect()), next) {
+        let found = self.found(tip.row, &proposal.reads);
+        let Decision { facts, restored } = match (proposal.rule)(&found, next) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(AppendError::Refused(refusal))),
         };

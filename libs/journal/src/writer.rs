@@ -305,11 +305,11 @@ impl Writer {
         if let Some((envelope, number)) = before.get(&(row, proposal.request.0)) {
             let same = *envelope == proposal.envelope;
             let repeated = Outcome::Repeated(proposal.stream, *number);
-            return Ok(if same { repeated } else { Outcome::Refused(AppendError::RequestReused) });
+            return Ok(if same { repeated } else { Outcome::Refused(group.reused(proposal, now())) });
         }
         if let Some((envelope, place)) = group.decided(row, &proposal.request.0) {
             let same = envelope == proposal.envelope;
-            return Ok(if same { Outcome::Accepted(place) } else { Outcome::Refused(AppendError::RequestReused) });
+            return Ok(if same { Outcome::Accepted(place) } else { Outcome::Refused(group.reused(proposal, now())) });
         }
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| ReadError::Broken)?;

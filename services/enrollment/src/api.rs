@@ -177,7 +177,9 @@ impl Inner {
             return Ok(());
         }
         if !represents {
-            self.must_hold(caller, study, &[Task::Read, Task::Audit], site).await?;
+            let tasks = [Task::Read, Task::Audit];
+            let held = access::holds_any(caller, study, &tasks, site, &self.facts, now).await;
+            held.map_err(access::Denied::of_participant)?;
         }
         self.accesses.record(from, (study, caller, participant), now).await?;
         Ok(())
