@@ -141,7 +141,7 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
     let good = form(&world, header(&world));
     world.client.submit(good.clone()).await.unwrap();
     world.client.submit(good.clone()).await.unwrap();
-    let mut other = header(&world);
+    let mut other = world.study.header(&world.participants[0], "ANOTHER-VISIT", "VS", 0).unwrap();
     other.request = seal::dsse::Envelope::parse(&good.envelope).unwrap().payload::<Submission>().unwrap().request;
     refused(&world, form(&world, other), AlreadyExists, "REQUEST_REUSED", None).await;
     assert_eq!(head(&world, Service::Capture).await, before + 1);

@@ -1,6 +1,6 @@
 //! Where what exists and what does not are told apart on purpose. `docs/THREATS.md` has the same list.
 
-use crate::trial::Asker;
+use crate::people::Asker;
 
 /// A difference that is meant.
 pub(crate) struct Exception {

@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod commands;
 mod exceptions;
 mod leaves;
+mod people;
 mod probe;
 mod requests;
 #[path = "../support/mod.rs"]

@@ -4,9 +4,10 @@ use crate::{
     answers::{Answer, Echo},
     exceptions::covering,
     leaves::{Leaf, leaves, unlike},
-    requests::{Question, journal, kind, questions},
-    trial::{Asker, Trial},
-    wire::{Caller, Method, Types, hex},
+    people::Asker,
+    requests::{Question, questions},
+    trial::Trial,
+    wire::{Caller, Method, Types, hex, journal, kind},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use client::{new_key, new_uuid, now_ms};
@@ -16,7 +17,7 @@ use seal::{
     command::AccessData,
     dsse::{payload_type, sign_bytes},
     id::{Name, Uuid},
-    key::KeyId,
+    key::{KeyId, SecretKey},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -96,8 +97,12 @@ impl<'a> Probe<'a> {
                 self.compare(&question, &put, |leaf| OF_OTHERS.contains(&leaf.name.as_str())).await;
             }
         }
-        let Some((known, site)) = asker.knows.as_ref().filter(|_| !self.signed) else { return };
-        for question in self.questions(known, site, &asker.name) {
+        let redacts = self.method.name == "RedactValue" && asker.partner.is_some();
+        let Some((known, site)) = asker.knows.as_ref().filter(|_| redacts || !self.signed) else { return };
+        for mut question in self.questions(known, site, &asker.name) {
+            if let Some((payload, (partner, _))) = question.payload.as_mut().zip(asker.partner.as_ref()) {
+                payload["second"] = json!(partner);
+            }
             let put = Put { asker, by: json!(asker.name), access: None, site: site.clone() };
             let of_others = |leaf: &Leaf| ["entry", "grant"].contains(&leaf.name.as_str());
             self.compare(&question, &put, of_others).await;
@@ -171,6 +176,7 @@ impl<'a> Probe<'a> {
                     of_study: false,
                     holds_at: None,
                     knows: None,
+                    partner: None,
                 };
                 let mut answers = Vec::new();
                 for id in [key.public().id(), new_key().unwrap().public().id()] {
@@ -265,7 +271,9 @@ impl<'a> Probe<'a> {
             payload["root_key"] = json!(put.asker.key.public());
             payload["by"] = json!("root");
         }
-        sign_bytes(&payload_type(&kind), serde_json::to_vec(&payload).unwrap(), &[&put.asker.key])
+        let partner = put.asker.partner.as_ref().filter(|(name, _)| payload["second"] == json!(name));
+        let keys: Vec<&SecretKey> = [&put.asker.key].into_iter().chain(partner.map(|(_, key)| key)).collect();
+        sign_bytes(&payload_type(&kind), serde_json::to_vec(&payload).unwrap(), &keys)
     }
 
     /// Adds the asker's token and, where they sign what they read, that.

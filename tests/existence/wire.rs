@@ -10,6 +10,10 @@ use prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorSet,
     field_descriptor_proto::{Label, Type},
 };
+use seal::{
+    command::{Payload, Submission},
+    id::Service,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tonic::{
@@ -201,4 +205,24 @@ impl Decoder for Raw {
         from.copy_to_slice(&mut bytes);
         Ok(Some(bytes))
     }
+}
+
+/// The recording service of that name; capture for others.
+pub(crate) fn journal(service: &str) -> Service {
+    Service::ALL.into_iter().find(|known| known.name() == service).unwrap_or(Service::Capture)
+}
+
+/// The kind of command whose request is that of `method`.
+pub(crate) fn kind(method: &str) -> String {
+    if method.starts_with("SubmitForm") {
+        return <Submission as Payload>::KIND.to_owned();
+    }
+    let mut dashed = String::new();
+    for letter in method.chars() {
+        if letter.is_ascii_uppercase() && !dashed.is_empty() {
+            dashed.push('-');
+        }
+        dashed.push(letter.to_ascii_lowercase());
+    }
+    dashed
 }

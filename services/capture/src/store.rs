@@ -157,6 +157,9 @@ impl Store {
         number: u64,
     ) -> Result<(Recorded, Content, Stored), Problem> {
         let stored = self.reader.entry(stream, number).await?;
+        if Entry::parse(&stored.entry).map_err(|_| damaged())?.kind != Submission::KIND {
+            return Err(ReadError::NotFound.into()); // of another kind, and not damaged
+        }
         if self.erased_in(stream, &stored).await?.is_some() {
             return Err(Refusal::Erased.into()); // recorded, even if the key is not destroyed yet
         }

@@ -46,7 +46,7 @@ enum Before {
 }
 
 impl Before {
-    /// Refuses a request that was used with another envelope: asked only once its signers are known to be entitled.
+    /// Refuses a request that was used with another envelope: last, of what would be recorded otherwise.
     fn must_be_new(&self) -> Result<(), Problem> {
         match self {
             Self::Another => Err(journal::AppendError::<Refusal>::RequestReused.into()),
@@ -68,8 +68,8 @@ impl Inner {
             return Ok(receipt);
         }
         admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms)?;
-        before.must_be_new()?;
         let (stored, seen) = self.without_value(&received.command).await?;
+        before.must_be_new()?;
         let key = self.store.redacted_key(study, received.command.entry);
         let (number, index) = (received.command.entry, received.command.index);
         let erased = self.store.erased_key(&self.store.participant_key(study, &received.command.participant));
@@ -126,12 +126,12 @@ impl Inner {
             return Ok(receipt);
         }
         admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms)?;
-        before.must_be_new()?;
         let consent = self.gate.without_consent(study, &participant).await?;
         let basis = Basis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
         if self.store.entries_of(study, &participant).await? != received.command.entries {
             return Err(Refusal::ErasureIncomplete.into());
         }
+        before.must_be_new()?;
         let latest = received.command.entries.last().copied();
         let erased = self.store.erased_key(&reference);
         let vault = self.store.vault();
