@@ -6,7 +6,7 @@ use crate::{
     Config,
     domain::{Recorded, Refusal},
 };
-use journal::{Journal, Reader, Stored};
+use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
     command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission},
