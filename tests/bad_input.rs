@@ -338,7 +338,7 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
             "MALFORMED",
             Some("envelope.payload"),
         ),
-        (forged, PermissionDenied, "SIGNATURE_INVALID", None),
+        (forged, PermissionDenied, "KEY_UNKNOWN", None),
     ];
     for (envelope, code, reason, field) in cases {
         let shown = String::from_utf8_lossy(&envelope[..envelope.len().min(60)]).into_owned();

@@ -211,7 +211,12 @@ async fn consent_is_given_in_every_capacity_and_each_is_provable() {
     let register = signed!(
         world,
         Name::root(),
-        RegisterActor { actor: tablet.name.clone(), kind: ActorKind::Device, key: tablet.key.public(), site: Some(site.clone()) }
+        RegisterActor {
+            actor: tablet.name.clone(),
+            kind: ActorKind::Device,
+            key: tablet.key.public(),
+            site: Some(site.clone())
+        }
     );
     world.client.record(&register, &[&world.study.root.key, &tablet.key]).await.unwrap();
     let signer = newcomer(&world).await;

@@ -456,7 +456,7 @@ async fn a_document_that_is_not_recorded_leaves_no_file() {
         let envelope = sign(&document(request, &other), &[&new_key().unwrap()]);
         let refused =
             world.client.consent.clone().publish_document(PublishDocumentRequest { envelope, file: other }).await;
-        assert_eq!(said(&refused.unwrap_err()).1, "REQUEST_REUSED");
+        assert_eq!(said(&refused.unwrap_err()).1, "KEY_UNKNOWN", "which requests there are is not for everybody");
     }
     assert_eq!(files(&folder), before);
     assert_eq!(world.client.publish(&first, file, &[root]).await.unwrap(), receipt);

@@ -48,9 +48,21 @@ pub enum Denied {
     /// The actor holds no delegation that covers it.
     #[error("the caller holds no delegation that covers this")]
     Authority(#[from] authority::Unauthorised),
+    /// The actor may not know of the participant. Said alike of one there is not, and whatever they once held at the site.
+    #[error("the caller holds no delegation that covers this participant, or there is no such participant")]
+    OfParticipant,
     /// The facts cannot be had now.
     #[error("the facts needed to decide cannot be read")]
     Facts(#[from] FactError),
+}
+
+impl Denied {
+    /// As it is said where the caller named a participant and not the site: it names no site, and does not tell whether there
+    /// is such a participant.
+    #[must_use]
+    pub fn of_participant(self) -> Self {
+        if matches!(self, Self::Authority(_)) { Self::OfParticipant } else { self }
+    }
 }
 
 /// The actor that `from` is in `study`: one with a valid key there, however they showed who they are.

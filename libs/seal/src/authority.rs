@@ -70,12 +70,14 @@ pub fn delegations(actor: &Name, task: Task, site: &Name) -> Vec<Subject> {
     sites.into_iter().map(|site| Subject::Delegation(actor.clone(), task, site)).collect()
 }
 
-/// The valid key of `actor` that signed `envelope`.
+/// The valid key of `actor` that signed `envelope`. That a key has ended is said only to who signed with it.
 pub fn signing_key(facts: &Facts, envelope: &Envelope, actor: &Name) -> Result<PublicKey, Unauthorised> {
     let mut refusal = Unauthorised::UnknownKey(actor.clone());
     for id in envelope.key_ids() {
         match facts.find(&Subject::Key(id)) {
-            Some(Fact::Key { actor: owner, ended: Some(_), .. }) if owner == actor => {
+            Some(Fact::Key { actor: owner, key, ended: Some(_), .. })
+                if owner == actor && envelope.verify(key).is_ok() =>
+            {
                 refusal = Unauthorised::KeyEnded(actor.clone());
             }
             Some(Fact::Key { actor: owner, key, ended: None, .. }) if owner == actor => {

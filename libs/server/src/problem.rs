@@ -81,9 +81,12 @@ impl From<Problem> for Status {
 impl From<Unauthorised> for Problem {
     fn from(error: Unauthorised) -> Self {
         let reason = match &error {
-            Unauthorised::UnknownKey(_) => "KEY_UNKNOWN",
+            // Alike: who does not hold a key does not learn whether it is registered.
+            Unauthorised::UnknownKey(actor) | Unauthorised::BadSignature(actor) => {
+                let said = format!("no signature that verifies by a key registered for {actor}");
+                return Problem::new(Code::PermissionDenied, "KEY_UNKNOWN", said);
+            }
             Unauthorised::KeyEnded(_) => "KEY_ENDED",
-            Unauthorised::BadSignature(_) => "SIGNATURE_INVALID",
             Unauthorised::NoDelegation { .. } => "DELEGATION_MISSING",
             Unauthorised::DelegationEnded { .. } => "DELEGATION_ENDED",
             Unauthorised::OutsidePeriod { .. } => "DELEGATION_OUTSIDE_PERIOD",
@@ -132,6 +135,7 @@ impl From<Denied> for Problem {
         match denied {
             Denied::Credentials(error) => Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", error.to_string()),
             Denied::Authority(error) => error.into(),
+            Denied::OfParticipant => Problem::new(Code::PermissionDenied, "DELEGATION_MISSING", denied.to_string()),
             Denied::Facts(error) => error.into(),
         }
     }

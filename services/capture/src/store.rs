@@ -12,7 +12,7 @@ use crate::{
     Config,
     domain::{Recorded, Refusal},
 };
-use journal::{Journal, Reader, Stored};
+use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
     command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission},
@@ -177,6 +177,9 @@ impl Store {
     /// The same, by who has a place.
     async fn read_submission(&self, stream: StreamId, number: u64) -> Result<(Recorded, Content, Stored), Problem> {
         let stored = self.reader.entry(stream, number).await?;
+        if Entry::parse(&stored.entry).map_err(|_| damaged())?.kind != Submission::KIND {
+            return Err(ReadError::NotFound.into()); // of another kind, and not damaged
+        }
         if self.erased_in(stream, &stored).await?.is_some() {
             return Err(Refusal::Erased.into()); // recorded, even if the key is not destroyed yet
         }

@@ -254,10 +254,10 @@ fn signed_by_or_for(
     (by, participant): (&Name, &Name),
     next: Next,
 ) -> Result<(), Refusal> {
+    signing_key(facts, envelope, by)?; // first: whom somebody represents is said to themselves
     if by != participant && !decides_for(facts, participant, by, next.time) {
         return Err(Refusal::RepresentativeUnknown("representative"));
     }
-    signing_key(facts, envelope, by)?;
     Ok(())
 }
 

@@ -50,7 +50,8 @@ impl Inner {
         // From rules 3 on whoever acts for a participant signs what they read, as anybody else does.
         let represents = facts.rules() < Some(3) && facts.decides_for(participant, &caller);
         if facts.rules() == Some(1) {
-            access::holds_any(&caller, study, &SEES, site, &self.enrollment, now).await?;
+            let held = access::holds_any(&caller, study, &SEES, site, &self.enrollment, now).await;
+            held.map_err(access::Denied::of_participant)?;
             return Ok(Sight(None));
         }
         if inside || represents {

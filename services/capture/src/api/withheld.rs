@@ -40,6 +40,23 @@ impl Basis {
     }
 }
 
+/// What was recorded before under a request.
+enum Before {
+    Nothing,
+    This(Receipt),
+    Another,
+}
+
+impl Before {
+    /// Refuses a request that was used with another envelope: last, of what would be recorded otherwise.
+    fn must_be_new(&self) -> Result<(), Problem> {
+        match self {
+            Self::Another => Err(journal::AppendError::<Refusal>::RequestReused.into()),
+            Self::Nothing | Self::This(_) => Ok(()),
+        }
+    }
+}
+
 impl Inner {
     pub(super) async fn redact_value(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
         let received = receive::<RedactValue>(envelope).await?;
@@ -48,11 +65,13 @@ impl Inner {
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let heads = vec![head.ok_or(Refusal::StudyUnknown)?];
         let basis = Basis { enrollment, heads, asked_ms };
-        if let Some(receipt) = self.recorded_before(study, &received).await? {
+        let before = self.recorded_before(study, &received).await?;
+        if let Before::This(receipt) = before {
             return Ok(receipt);
         }
         admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms)?;
         let (stored, seen) = self.without_value(&received.command).await?;
+        before.must_be_new()?;
         let key = self.store.redacted_key(study, received.command.entry);
         let (number, index) = (received.command.entry, received.command.index);
         let erased = self.store.erased_key(&self.store.participant_key(study, &received.command.participant));
@@ -75,7 +94,11 @@ impl Inner {
         let stream = Service::Capture.stream(redact.study);
         let key = self.store.redacted_key(redact.study, redact.entry);
         let marks = self.store.reader().history(stream, &key, None, MAX_MARKS).await?;
-        let (recorded, mut content, _) = self.store.submission(stream, redact.entry).await?;
+        let (recorded, mut content, _) =
+            self.store.submission(stream, redact.entry).await.map_err(|problem| match problem.code {
+                Code::NotFound => Refusal::ValueNotThere.into(), // as of an entry of somebody else
+                _ => problem,
+            })?;
         if recorded.header.instance.participant != redact.participant {
             return Err(Refusal::ValueNotThere.into());
         }
@@ -99,7 +122,8 @@ impl Inner {
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
         let (reference, request) = (self.store.participant_key(study, &participant), received.command.request.0);
-        if let Some(receipt) = self.recorded_before(study, &received).await? {
+        let before = self.recorded_before(study, &received).await?;
+        if let Before::This(receipt) = before {
             self.destroy(&reference).await?;
             return Ok(receipt);
         }
@@ -109,6 +133,7 @@ impl Inner {
         if !self.store.are_entries_of(study, &participant, &received.command.entries).await? {
             return Err(Refusal::ErasureIncomplete.into());
         }
+        before.must_be_new()?;
         let latest = received.command.entries.last().copied();
         let erased = self.store.erased_key(&reference);
         let vault = self.store.vault();
@@ -169,21 +194,18 @@ impl Inner {
         Ok(receipt_message(self.journal.append(proposal).await?))
     }
 
-    /// The receipt of a command that was recorded before: what it took out is not there to be checked again.
-    async fn recorded_before<P: Payload>(
-        &self,
-        study: Uuid,
-        received: &Received<P>,
-    ) -> Result<Option<Receipt>, Problem> {
+    /// What was recorded before under the request of a command: of the command itself its receipt, for what it took out is
+    /// not there to be checked again.
+    async fn recorded_before<P: Payload>(&self, study: Uuid, received: &Received<P>) -> Result<Before, Problem> {
         let stream = Service::Capture.stream(study);
         let found = self.store.reader().recorded(stream, &[received.command.request().0]).await?;
-        let Some((_, number)) = found.into_iter().next() else { return Ok(None) };
+        let Some((_, number)) = found.into_iter().next() else { return Ok(Before::Nothing) };
         let receipt = self.store.reader().receipt(stream, number).await?;
         let entry = Entry::parse(&receipt.entry).map_err(|_| damaged())?;
         if entry.envelope == received.hash {
-            return Ok(Some(receipt_message(receipt)));
+            return Ok(Before::This(receipt_message(receipt)));
         }
-        Err(journal::AppendError::<Refusal>::RequestReused.into())
+        Ok(Before::Another)
     }
 
     pub(super) async fn list_entries(
@@ -199,7 +221,8 @@ impl Inner {
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);
         let tasks = [Task::Erase, Task::Audit];
-        access::holds_any(&caller, study, &tasks, site, &self.enrollment, now_ms()).await?;
+        let held = access::holds_any(&caller, study, &tasks, site, &self.enrollment, now_ms()).await;
+        held.map_err(access::Denied::of_participant)?;
         let after = match request.page_token.as_str() {
             "" => None,
             token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),

@@ -54,10 +54,9 @@ impl Inner {
     /// before passes: the journal answers it.
     async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<(), Problem> {
         let (command, stream) = (&received.command, received.stream(Service::Consent));
-        match self.journal.reader().envelope_of(stream, command.request()).await? {
-            Some(before) if before == received.hash => return Ok(()),
-            Some(_) => return Err(AppendError::<Refusal>::RequestReused.into()),
-            None => {}
+        let before = self.journal.reader().envelope_of(stream, command.request()).await?;
+        if before == Some(received.hash) {
+            return Ok(());
         }
         let study = command.study();
         let (_, mut facts) = self.enrollment.facts(study, &command.needs_enrollment(&received.envelope)).await?;
@@ -65,7 +64,10 @@ impl Inner {
         facts.extend(own);
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
         domain::decide(command, &received.envelope, &facts, next)?;
-        Ok(())
+        match before {
+            None => Ok(()),
+            Some(_) => Err(AppendError::<Refusal>::RequestReused.into()), // only now: said to who may record this
+        }
     }
 
     /// Makes the document's file durable.

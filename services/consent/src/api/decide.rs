@@ -144,7 +144,12 @@ impl Inner {
         let permitted = refusal.is_none();
         Ok(pb::DecideResponse {
             permitted,
-            reason: refusal.map_or(ErrorReason::Unspecified, reason).into(),
+            reason: match refusal {
+                // The site is the participant's: what the reader held there would tell where that is.
+                Some(Refusal::Unauthorised(_)) if !sees => ErrorReason::DelegationMissing,
+                refusal => refusal.map_or(ErrorReason::Unspecified, reason),
+            }
+            .into(),
             head: head.map(head_message),
             // Who asks whether they may read learns no more of the participant than that, unless they may.
             fact: facts.find(&subject).filter(|_| sees || permitted).map(Fact::to_bytes).unwrap_or_default(),
@@ -179,7 +184,8 @@ impl Inner {
             }
         }
         let site = self.site_of(study, participant).await?;
-        Ok(access::holds_any(caller, study, &SEES, &site, &self.enrollment, now_ms()).await?)
+        let held = access::holds_any(caller, study, &SEES, &site, &self.enrollment, now_ms()).await;
+        Ok(held.map_err(access::Denied::of_participant)?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::copy;
 use access::Caller;
-use journal::{Stored, api::head_message};
+use journal::{ReadError, Stored, api::head_message};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
     command::GiveConsent,
@@ -126,10 +126,7 @@ impl Inner {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
         self.may_see(from, study, &participant).await?;
-        let consent = self.consent(study, request.entry).await?;
-        if consent.participant != participant.as_str() {
-            return Err(not_found());
-        }
+        let consent = self.consent_of(study, request.entry, Some(&participant)).await?;
         Ok(pb::GetConsentCopyResponse { copy: copy::formatted(&consent, request.format(), now_ms()) })
     }
 
@@ -154,10 +151,21 @@ impl Inner {
 
     /// The consent recorded in an entry, as it stands now.
     pub(super) async fn consent(&self, study: Uuid, number: u64) -> Result<exchange::Consent, Problem> {
+        self.consent_of(study, number, None).await
+    }
+
+    /// The consent recorded in an entry, if it is the participant's: of another's no more is said than of one there is not.
+    async fn consent_of(&self, study: Uuid, number: u64, of: Option<&Name>) -> Result<exchange::Consent, Problem> {
         let stream = Service::Consent.stream(study);
-        let stored = self.journal.reader().entry(stream, number).await?;
+        let stored = self.journal.reader().entry(stream, number).await.map_err(|error| match error {
+            ReadError::NotFound => not_found(),
+            other => other.into(),
+        })?;
         let (entry, envelope) = opened(&stored).ok_or_else(not_found)?;
         let given: GiveConsent = envelope.payload().map_err(|_| not_found())?;
+        if of.is_some_and(|participant| *participant != given.participant) {
+            return Err(not_found());
+        }
         let document = Subject::Document(given.document.clone(), given.version.clone(), given.language.clone());
         let (_, document) = self.own_facts_of(study, &document).await?;
         let (_, facts) = self.consent_facts(study, &given.participant).await?;

@@ -58,15 +58,17 @@ impl Inner {
     /// was recorded before: the journal then answers with the first receipt, and decides nothing anew.
     pub(super) async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<Foreseen, Problem> {
         let (command, stream) = (&received.command, received.stream(Service::Enrollment));
-        match self.store.reader().envelope_of(stream, command.request()).await? {
-            Some(before) if before == received.hash => return Ok(Foreseen::RecordedBefore),
-            Some(_) => return Err(AppendError::<Refusal>::RequestReused.into()),
-            None => {}
+        let before = self.store.reader().envelope_of(stream, command.request()).await?;
+        if before == Some(received.hash) {
+            return Ok(Foreseen::RecordedBefore);
         }
         let (head, facts) = self.facts.facts(command.study(), &command.needs(&received.envelope)).await?;
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
         domain::decide(command, &received.envelope, &facts, next)?;
-        Ok(Foreseen::New(facts))
+        match before {
+            None => Ok(Foreseen::New(facts)),
+            Some(_) => Err(AppendError::<Refusal>::RequestReused.into()), // only now: said to who may record this
+        }
     }
 
     pub(super) async fn create_study(&self, request: pb::CreateStudyRequest) -> Result<Receipt, Problem> {

@@ -80,8 +80,8 @@ impl Rule for RotateKey {
         study_exists(facts)?;
         let old = signing_key(facts, envelope, &self.by)?;
         let new = Subject::Key(self.key.id());
+        envelope.verify(&self.key)?; // first: whether a key is registered is said to who holds it
         must_be_new(facts, &new, "key")?;
-        envelope.verify(&self.key)?;
         let steps = match &self.confirmed {
             None => provable(facts, envelope, [(&old, &Held::default())])?,
             Some(confirmation) => confirmed(self, confirmation, (envelope, facts), next)?,
@@ -104,7 +104,10 @@ fn confirmed(
         return Err(Refusal::Malformed { field: "confirmed.by", what: "somebody else confirms" });
     }
     if [ActorKind::Participant, ActorKind::Representative].contains(kind) {
-        return Err(Refusal::Malformed { field: "confirmed.kind", what: "for keys of actors who are registered as such" });
+        return Err(Refusal::Malformed {
+            field: "confirmed.kind",
+            what: "for keys of actors who are registered as such",
+        });
     }
     let (key, held) = authorise(facts, envelope, by, Task::RegisterActors, &Name::all_sites(), next.time)?;
     is_person(facts, by)?;
@@ -125,11 +128,8 @@ impl Rule for RevokeKey {
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
         signing_key(facts, envelope, &self.by)?;
-        let owner = match facts.find(&Subject::Key(self.key)) {
-            Some(Fact::Key { actor, .. }) => actor,
-            _ => return Err(Refusal::NotFound("key")),
-        };
-        if *owner != self.by {
+        let own = matches!(facts.find(&Subject::Key(self.key)), Some(Fact::Key { actor, .. }) if *actor == self.by);
+        if !own {
             holds(facts, &self.by, Task::RegisterActors, &Name::all_sites(), next.time)?;
         }
         Ok(vec![end_key(facts, self.key, next)?])

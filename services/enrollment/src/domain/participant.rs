@@ -56,11 +56,11 @@ impl Registration<'_> {
     ) -> Result<Changes, Refusal> {
         let actor = Subject::Actor(self.participant.clone());
         let key = Subject::Key(self.key.id());
+        if third_rules(facts) {
+            envelope.verify(self.key)?; // first: whether a key is registered is said to who holds it
+        }
         must_be_new(facts, &actor, "participant")?;
         must_be_new(facts, &key, "key")?;
-        if third_rules(facts) {
-            envelope.verify(self.key)?;
-        }
         let steps = provable(facts, envelope, [(signed, held)])?;
         let registered = next.number;
         Ok(vec![

@@ -37,9 +37,9 @@ impl Rule for RegisterRepresentative {
         }
         let second = second(self, (envelope, facts), &held, next)?;
         let (actor, key) = (Subject::Actor(self.actor.clone()), Subject::Key(self.key.id()));
+        envelope.verify(&self.key)?; // first: whether a key is registered is said to who holds it
         must_be_new(facts, &actor, "actor")?;
         must_be_new(facts, &key, "key")?;
-        envelope.verify(&self.key)?;
         let rights = [(&signed, &held)].into_iter().chain(second.iter().map(|(key, held)| (key, held)));
         let steps = provable(facts, envelope, rights)?;
         let registered = next.number;

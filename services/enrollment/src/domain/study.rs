@@ -19,9 +19,6 @@ impl Rule for CreateStudy {
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-        if facts.find(&Subject::Study).is_some() || next.number != 0 {
-            return Err(Refusal::StudyExists);
-        }
         if self.by.as_str() != Name::ROOT {
             return Err(Refusal::Malformed { field: "by", what: "a study is created by `root`" });
         }
@@ -30,11 +27,15 @@ impl Rule for CreateStudy {
         }
         envelope.verify(&self.root_key)?;
         let third = self.rules >= Some(3);
+        if third && self.study.rules(&self.root_key) != self.rules {
+            return Err(Refusal::StudyIdUnbound);
+        }
+        // Only now: that there is such a study is said to who holds its root key.
+        if facts.find(&Subject::Study).is_some() || next.number != 0 {
+            return Err(Refusal::StudyExists);
+        }
         if third {
             moment::on_time(self, next.time)?;
-            if self.study.rules(&self.root_key) != self.rules {
-                return Err(Refusal::StudyIdUnbound);
-            }
         } else if self.tokens {
             return Err(Refusal::RulesOutdated);
         }
