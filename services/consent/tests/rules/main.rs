@@ -60,6 +60,7 @@ mod first;
 mod give;
 mod grant;
 mod model;
+mod model3;
 mod quiz;
 mod read;
 mod third;

@@ -41,6 +41,7 @@ macro_rules! command {
 }
 
 mod delegation;
+mod model3;
 mod people;
 mod present;
 mod randomisation;
