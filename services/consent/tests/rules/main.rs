@@ -63,6 +63,7 @@ mod model;
 mod model3;
 mod quiz;
 mod read;
+mod standing;
 mod third;
 mod withdraw;
 

@@ -1,13 +1,15 @@
 //! Consent and representation under rules 3, against a model that remembers what happened and looks it up: what is
 //! accepted, what is in force at every time, who speaks for the participant, and who reads on a grant.
 
+mod forms;
 mod history;
 mod steps;
 
 use crate::*;
 use consent::domain::may_read;
+use forms::{Form, LONGEST_DEFERRAL, forms};
 use grant::{granting, revoking};
-use history::{Event, Form, History, LONGEST_DEFERRAL, Signed, forms, signs_for};
+use history::{Event, History, Signed, signs_for};
 use proptest::prelude::*;
 use seal::{
     command::{AccessData, Assent, DocumentVersion, GrantAccess, Reconsent, ReconsentMode, RevokeAccess},

@@ -40,6 +40,7 @@ macro_rules! command {
     };
 }
 
+mod bounds;
 mod delegation;
 mod model3;
 mod people;

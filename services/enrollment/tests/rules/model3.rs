@@ -257,10 +257,11 @@ proptest! {
 
     #[test]
     fn rules_3_of_delegation_agree_with_a_log_read_from_the_beginning(
-        steps in prop::collection::vec(step(), 0..60),
+        rotations in prop_oneof![4 => Just(0), 1 => 20..30_usize], steps in prop::collection::vec(step(), 0..60),
     ) {
         let mut both = Both::new();
-        for step in steps {
+        let rotate = Step::Rotate { of: 1, confirmed: None };
+        for step in std::iter::repeat_n(rotate, rotations).chain(steps) {
             both.take(step)?;
             both.compare()?;
         }

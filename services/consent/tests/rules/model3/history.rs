@@ -1,41 +1,10 @@
 //! A model that remembers what happened and looks it up.
 
-use super::steps::{Deed, FORMS, MINUTE, PROVISIONS, SPEAKERS, Who, picked};
+use super::{
+    forms::{Form, LONGEST_DEFERRAL, forms},
+    steps::{Deed, MINUTE, PROVISIONS, SPEAKERS, Who, picked},
+};
 use crate::*;
-
-/// How long consent may be deferred.
-pub(super) const LONGEST_DEFERRAL: u64 = 3 * DAY;
-
-/// A form: what it asks for (whether it must be agreed to, for how many days it holds), and what became of it.
-#[derive(Debug, Clone)]
-pub(super) struct Form {
-    pub(super) names: (&'static str, &'static str),
-    pub(super) asks: Vec<(&'static str, bool, Option<u64>)>,
-    /// Whether it may be signed on a device of the site.
-    pub(super) device: bool,
-    /// Which one it replaces; whether that one then counts no more.
-    pub(super) replaces: Option<(usize, bool)>,
-    /// How long after it is published it is in use.
-    pub(super) after: u64,
-}
-
-pub(super) fn forms() -> [Form; FORMS] {
-    let all = vec![
-        ("data_collection", true, None),
-        ("genetics", false, Some(10)),
-        ("biosamples:blood", false, None),
-        ("recontact", false, None),
-    ];
-    let part = vec![("biosamples:blood", false, Some(4)), ("recontact", false, None)];
-    let fewer = vec![("data_collection", true, Some(20)), ("genetics", false, Some(10)), ("recontact", false, None)];
-    let form = |names, asks, device, replaces, after| Form { names, asks, device, replaces, after };
-    [
-        form(("ICF", "1"), all.clone(), true, None, 0),
-        form(("SUB", "1"), part, true, None, 0),
-        form(("ICF", "2"), fewer, true, Some((0, true)), DAY),
-        form(("ICF", "3"), all, false, Some((2, false)), 0),
-    ]
-}
 
 /// What was said of a provision.
 #[derive(Debug, Clone)]
@@ -204,7 +173,7 @@ impl History {
         let Form { names, asks, device, after, .. } = forms()[form].clone();
         let in_use = now >= from + after && signed + 5 * MINUTE >= from + after;
         let replaced = self.replaced(form).is_some_and(|(until, _)| until <= now);
-        let complete = asks.iter().all(|(text, must, _)| !must || agreed.contains(text));
+        let complete = !agreed.is_empty() && asks.iter().all(|(text, must, _)| !must || agreed.contains(text));
         let offered = agreed.iter().all(|text| asks.iter().any(|(asked, ..)| asked == text));
         let of_age = self.majority().is_none_or(|majority| majority <= now && majority <= signed);
         let admitted = match who {
@@ -213,7 +182,7 @@ impl History {
             Who::Guardian => of_age && now < SPEAKERS[2].1,
             Who::Parents { majority, .. } => {
                 let registered =
-                    parents(who).iter().all(|parent| SPEAKERS.iter().any(|(who, to)| who == parent && now < *to));
+                    signs_for(who).iter().all(|parent| SPEAKERS.iter().any(|(who, to)| who == parent && now < *to));
                 let not_later = self.majority().is_none_or(|before| now < before && majority <= before);
                 registered && not_later && now < majority
             }
@@ -257,7 +226,7 @@ impl History {
                     _ => None,
                 };
                 let period = days.map(|days| signed + days * DAY);
-                event.words.push((text, Word::Yes { by: parents(who), form, signed, period, deadline }));
+                event.words.push((text, Word::Yes { by: signs_for(who), form, signed, period, deadline }));
             } else if (asked.is_some() && under) || (first && yes) {
                 event.words.push((text, Word::No));
             }
@@ -355,8 +324,8 @@ impl History {
     }
 }
 
-/// The parents who sign; the guardian where they do.
-fn parents(who: Who) -> Vec<&'static str> {
+/// The parents or the guardian, who sign for the participant.
+pub(super) fn signs_for(who: Who) -> Vec<&'static str> {
     match who {
         Who::Parents { both: true, .. } => vec![MOTHER, FATHER],
         Who::Parents { father: true, .. } => vec![FATHER],
@@ -364,8 +333,4 @@ fn parents(who: Who) -> Vec<&'static str> {
         Who::Guardian => vec![LEGAL],
         _ => Vec::new(),
     }
-}
-
-pub(super) fn signs_for(who: Who) -> Vec<&'static str> {
-    parents(who)
 }

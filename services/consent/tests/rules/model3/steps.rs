@@ -41,7 +41,11 @@ impl Deed {
             Deed::Give { who, form, agreed, late } => {
                 let form = form % published.max(1);
                 let (asked, must) = ASKED[form];
-                let agreed = if agreed == 7 { agreed } else { (agreed | must) & asked };
+                let agreed = match who {
+                    _ if agreed == 7 => agreed,
+                    Who::Nobody { .. } => must,
+                    _ => (agreed | must) & asked,
+                };
                 Deed::Give { who, form, agreed, late }
             }
             grant @ Deed::Grant { .. } => grant,
