@@ -178,7 +178,7 @@ async fn whoever_lost_the_right_is_refused() {
         until,
         seen: None,
     };
-    client.record(&delegate(now - 2_000, now - 1_000), &[&study.root.key]).await.unwrap();
+    client.record(&delegate(now + 3_600_000, now + 7_200_000), &[&study.root.key]).await.unwrap();
     eventually_refused(&world, |repeat| by_nurse(&nurse.key, repeat), "DELEGATION_OUTSIDE_PERIOD").await;
     let granted = client.record(&delegate(now, now + 3_600_000), &[&study.root.key]).await.unwrap();
     eventually_accepted(&world, |repeat| by_nurse(&nurse.key, repeat)).await;

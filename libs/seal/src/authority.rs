@@ -129,7 +129,9 @@ pub fn holds(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) ->
         if let Some(period) = periods.iter().find(|period| period.covers(time)) {
             return Ok(period.into());
         }
-        if periods.iter().any(|period| period.ended.is_none()) {
+        let would_cover = |period: &Period| (period.from..period.until).contains(&time);
+        let outside = periods.iter().any(|period| period.ended.is_none()) && !periods.iter().any(would_cover);
+        if outside {
             refusal = Unauthorised::OutsidePeriod { actor: actor.clone(), task };
         } else if !periods.is_empty() {
             refusal = Unauthorised::DelegationEnded { actor: actor.clone(), task };
