@@ -61,7 +61,7 @@ impl Answer {
     }
 }
 
-fn replace(message: &mut Vec<u8>, said: &[u8], instead: &[u8]) {
+fn replace(message: &mut [u8], said: &[u8], instead: &[u8]) {
     if said.is_empty() || said.len() != instead.len() {
         return; // a length before it would give it away
     }
