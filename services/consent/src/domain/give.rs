@@ -81,9 +81,9 @@ impl Rule for GiveConsent {
             undecided(&standing.provisions)?;
         }
         if rules >= 3 {
-            not_of_others(&standing, self, manner, next)?
+            not_of_others(&standing, self, manner, next)?;
         } else {
-            not_against(&standing.provisions, manner, next)?
+            not_against(&standing.provisions, manner, next)?;
         }
         decline(&mut standing.provisions, self, manner, terms, next);
         let from = if rules >= 3 { self.time } else { next.time };
