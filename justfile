@@ -36,7 +36,9 @@ lint:
 bench *arguments:
     cargo run --release -- bench {{arguments}}
 
-# Random and mangled input for every parser, so many cases each.
+# Random and mangled input for every parser, and random histories for the rules of consent and delegation, so many cases each.
 fuzz cases="100000":
     PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus -- \
         parsers_are_total any_bytes no_bytes changed_exports a_replaced_value whatever_stands_there
+    PROPTEST_CASES={{cases}} cargo test --release --workspace --test rules -- \
+        rules_3_of_consent_agree rules_3_of_delegation_agree

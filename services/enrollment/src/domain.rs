@@ -102,13 +102,11 @@ fn on_newest<P: Payload>(command: &P, facts: &Facts, subject: &Subject) -> Resul
     if third_rules(facts) { Ok(moment::seen(command, facts.newest(subject))?) } else { Ok(()) }
 }
 
-/// Checks that who records a command late may.
-fn late<P: Payload>(command: &P, facts: &Facts, site: &Name, next: Next) -> Result<(), Refusal> {
+/// Checks that who records a command late may; gives by which right, for a proof leads through it as well.
+fn late<P: Payload>(command: &P, facts: &Facts, site: &Name, next: Next) -> Result<Option<Held>, Refusal> {
     from_rules_3(facts, command.late().is_some())?;
-    match command.late() {
-        Some(_) => Ok(holds(facts, command.by(), Task::RecordLate, site, next.time).map(drop)?),
-        None => Ok(()),
-    }
+    let held = command.late().map(|_| holds(facts, command.by(), Task::RecordLate, site, next.time));
+    Ok(held.transpose()?)
 }
 
 /// From rules 3 on: how many steps a proof of what these give takes at most, itself included. Refused beyond what a

@@ -17,6 +17,9 @@ use seal::{
 };
 use std::collections::{BTreeMap, HashSet};
 
+/// How far off a coming of age may be stated, in milliseconds: a childhood. Until then nobody else gives consent.
+const MAX_MINORITY_MS: u64 = 22 * 366 * DAY_MS;
+
 impl Rule for GiveConsent {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
@@ -128,15 +131,23 @@ fn not_of_others(standing: &Standing, consent: &GiveConsent, manner: &Manner, ne
     }
 }
 
-/// Takes note of when a minor comes of age. What somebody else than the parents gave before does not stand any more.
+/// Takes note of when a minor comes of age. What somebody else than the parents gave before does not stand any more, nor
+/// the grants that rested on it; what the parents gave before ends no later than is stated now, under whichever document.
 fn come_of_age(standing: &mut Standing, manner: &Manner, next: Next) {
     let Capacity::Minor { majority, .. } = manner.capacity else { return };
-    if standing.majority.is_none() {
-        for state in standing.provisions.values_mut().filter(|state| state.withdrawn.is_none()) {
+    let first = standing.majority.is_none();
+    if first && !standing.provisions.is_empty() {
+        standing.emptied = Some(next.number);
+    }
+    let of_age = standing.majority.map_or(majority, |before| before.min(majority));
+    for state in standing.provisions.values_mut().filter(|state| state.withdrawn.is_none()) {
+        if first {
             state.withdrawn = Some(next.number);
+        } else if state.until.is_none_or(|until| of_age < until.time) {
+            state.until = Some(Until { time: of_age, why: End::Majority });
         }
     }
-    standing.majority = Some(standing.majority.map_or(majority, |before| before.min(majority)));
+    standing.majority = Some(of_age);
 }
 
 /// The facts about those who sign besides the participant and the investigator.
@@ -307,7 +318,7 @@ fn signed(
             signs_as(actor, Relation::LegalRepresentative, "legally authorised representative")?;
         }
         Capacity::Minor { parents, assent, majority } => {
-            minor(parents, *majority, terms, next)?;
+            minor(parents, *majority, (terms, facts), next)?;
             for parent in parents {
                 signs_as(parent, Relation::Parent, "parent")?;
             }
@@ -317,7 +328,8 @@ fn signed(
         }
         Capacity::Deferred { deadline, .. } => {
             let Some(longest) = terms.deferral_ms else { return Err(Refusal::NotAdmitted("deferred consent")) };
-            if *deadline <= next.time || *deadline > next.time.saturating_add(longest) {
+            let from = if facts.rules() >= Some(3) { consent.time } else { next.time };
+            if *deadline <= next.time || *deadline > from.saturating_add(longest) {
                 return malformed(
                     "manner.capacity.deferred.deadline",
                     "later than now, and no later than the document admits",
@@ -331,7 +343,7 @@ fn signed(
     }
 }
 
-fn minor(parents: &[Name], majority: u64, terms: &Terms, next: Next) -> Result<(), Refusal> {
+fn minor(parents: &[Name], majority: u64, (terms, facts): (&Terms, &Facts), next: Next) -> Result<(), Refusal> {
     if terms.parents == 0 {
         return Err(Refusal::NotAdmitted("minors"));
     }
@@ -341,6 +353,9 @@ fn minor(parents: &[Name], majority: u64, terms: &Terms, next: Next) -> Result<(
     }
     if majority <= next.time {
         return malformed("manner.capacity.minor.majority", "has passed: the participant consents themselves");
+    }
+    if facts.rules() >= Some(3) && majority > next.time.saturating_add(MAX_MINORITY_MS) {
+        return malformed("manner.capacity.minor.majority", "at most 22 years from now");
     }
     Ok(())
 }

@@ -48,14 +48,15 @@ impl Rule for WithdrawConsent {
             return Err(Refusal::RulesOutdated);
         }
         let mut standing = Standing::find(facts, &self.participant);
-        for provision in withdrawn(self, &standing.provisions)? {
+        let own = self.by == self.participant;
+        for provision in withdrawn(self, &standing.provisions, own && rules >= 3)? {
             if let Some(state) = standing.provisions.get_mut(&provision) {
                 in_order(self, state)?;
-                state.withdrawn = Some(next.number);
-                state.refused = rules > 1 && self.by == self.participant;
+                state.withdrawn = state.withdrawn.or(Some(next.number));
+                state.refused = rules > 1 && own;
             }
         }
-        if rules >= 3 && standing.provisions.values().all(|state| state.withdrawn.is_some()) {
+        if rules >= 3 && !standing.provisions.values().any(|state| state.stands(next.time)) {
             standing.emptied = Some(next.number);
         }
         changes.push(standing.fact(&self.participant));
@@ -70,15 +71,21 @@ fn in_order(command: &WithdrawConsent, state: &Given) -> Result<(), Refusal> {
     if before && command.late.is_none() { Err(Refusal::OutOfOrder("the consent it withdraws")) } else { Ok(()) }
 }
 
-/// The provisions that are withdrawn; at least one.
-fn withdrawn(command: &WithdrawConsent, given: &BTreeMap<Provision, Given>) -> Result<Vec<Provision>, Refusal> {
+/// The provisions that are withdrawn; at least one. Where `refusing`, a participant may refuse with their own key what
+/// somebody else withdrew before: nobody then gives it for them.
+fn withdrawn(
+    command: &WithdrawConsent,
+    given: &BTreeMap<Provision, Given>,
+    refusing: bool,
+) -> Result<Vec<Provision>, Refusal> {
+    let may = |state: &Given| state.withdrawn.is_none() || (refusing && !state.refused);
     let scope = command.scope.unwrap_or(WithdrawalScope::Listed);
     if scope == WithdrawalScope::Listed {
         each_once("provisions", &command.provisions)?;
         for provision in &command.provisions {
             match given.get(provision) {
                 None => return Err(NotInForce::Missing.into()),
-                Some(Given { withdrawn: Some(_), .. }) => return Err(NotInForce::Withdrawn.into()),
+                Some(state) if !may(state) => return Err(NotInForce::Withdrawn.into()),
                 Some(_) => {}
             }
         }
@@ -92,7 +99,7 @@ fn withdrawn(command: &WithdrawConsent, given: &BTreeMap<Provision, Given>) -> R
         WithdrawalScope::Optional => !state.mandatory,
         WithdrawalScope::Everything | WithdrawalScope::Listed => true,
     };
-    let standing = given.iter().filter(|(_, state)| state.withdrawn.is_none());
+    let standing = given.iter().filter(|(_, state)| may(state));
     let found: Vec<Provision> = standing.filter(within).map(|(provision, _)| provision.clone()).collect();
     if found.is_empty() { Err(NotInForce::Missing.into()) } else { Ok(found) }
 }

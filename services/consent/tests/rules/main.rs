@@ -60,8 +60,10 @@ mod first;
 mod give;
 mod grant;
 mod model;
+mod model3;
 mod quiz;
 mod read;
+mod standing;
 mod third;
 mod withdraw;
 

@@ -35,6 +35,9 @@ impl Rule for Delegate {
         if self.from >= self.until {
             return Err(Refusal::Malformed { field: "until", what: "a delegation ends after it begins" });
         }
+        if third_rules(facts) && self.until <= next.time {
+            return Err(Refusal::Malformed { field: "until", what: "later than now" });
+        }
         let throughout = self.held_throughout(facts, &held).ok_or(Refusal::DelegationExceedsOwn)?;
         match facts.find(&Subject::Actor(self.actor.clone())) {
             Some(Fact::Actor { kind: ActorKind::Participant | ActorKind::Representative, .. }) | None => {
@@ -63,6 +66,9 @@ impl Rule for Delegate {
         Ok(vec![change, grown(facts, List::Delegations)])
     }
 }
+
+/// How many bytes a fact of delegations grows when one of them is ended: a number in place of `null`.
+const BYTES_TO_END: usize = 16;
 
 /// What a delegator must hold.
 trait Throughout {
@@ -106,7 +112,11 @@ fn add(
         after: facts.newest(&subject).map(Into::into),
     });
     let fact = Fact::Delegations { periods, newest: envelope.hash().into() };
-    if fact.to_bytes().len() > MAX_BYTES_OF_RIGHT { Err(Refusal::TooManyDelegations) } else { Ok(fact) }
+    if fact.to_bytes().len().saturating_add(BYTES_TO_END) > MAX_BYTES_OF_RIGHT {
+        Err(Refusal::TooManyDelegations)
+    } else {
+        Ok(fact)
+    }
 }
 
 fn periods(facts: &Facts, subject: &Subject) -> Vec<Period> {
@@ -146,7 +156,7 @@ impl Rule for EndDelegation {
     }
 }
 
-/// The periods of which one, granted in entry `which`, has ended; the others stay.
+/// The periods of which one, granted in entry `which`, has ended; the others stay, but for those that had ended before.
 fn end(mut periods: Vec<Period>, which: Option<u64>, (envelope, next): (&Envelope, Next)) -> Result<Fact, Refusal> {
     let which = which.ok_or(Refusal::Malformed { field: "delegation", what: "the entry that granted it" })?;
     match periods.iter_mut().find(|period| period.granted == which) {
@@ -154,5 +164,6 @@ fn end(mut periods: Vec<Period>, which: Option<u64>, (envelope, next): (&Envelop
         Some(period) => period.ended = Some(next.number),
         None => return Err(Refusal::NotFound("delegation")),
     }
+    periods.retain(|period| period.ended.is_none() || period.granted == which);
     Ok(Fact::Delegations { periods, newest: envelope.hash().into() })
 }

@@ -50,7 +50,7 @@ impl Registration<'_> {
     fn register(
         &self,
         (envelope, facts): (&Envelope, &Facts),
-        (signed, held): (&PublicKey, &Held),
+        (signed, held, late): (&PublicKey, &Held, Option<&Held>),
         stage: Option<Stage>,
         next: Next,
     ) -> Result<Changes, Refusal> {
@@ -61,7 +61,8 @@ impl Registration<'_> {
         if third_rules(facts) {
             envelope.verify(self.key)?;
         }
-        let steps = provable(facts, envelope, [(signed, held)])?;
+        let rights = [held].into_iter().chain(late).map(|held| (signed, held));
+        let steps = provable(facts, envelope, rights)?;
         let registered = next.number;
         Ok(vec![
             (actor, Fact::Actor { kind: ActorKind::Participant, registered, site: None }),
@@ -90,14 +91,14 @@ impl Rule for EnrolParticipant {
         let registration = Registration { participant, site, key };
         study_exists(facts)?;
         let (signed, held) = authorise(facts, envelope, &self.by, Task::Enrol, site, next.time)?;
-        late(self, facts, site, next)?;
+        let late = late(self, facts, site, next)?;
         registration.check_pseudonym()?;
         let with = (envelope, facts);
         if first_rules(facts) {
             if !facts.site_is_open(site) {
                 return Err(Refusal::SiteNotOpen);
             }
-            return registration.register(with, (&signed, &held), None, next);
+            return registration.register(with, (&signed, &held, late.as_ref()), None, next);
         }
         must_enrol(facts, site)?;
         if screens(facts) {
@@ -106,7 +107,7 @@ impl Rule for EnrolParticipant {
         if demands_tokens(facts) {
             return Err(Refusal::TokenRequired);
         }
-        let mut changes = registration.register(with, (&signed, &held), Some(Stage::Enrolled), next)?;
+        let mut changes = registration.register(with, (&signed, &held, late.as_ref()), Some(Stage::Enrolled), next)?;
         changes.extend(admit(facts, participant, site)?);
         changes.extend(registration.lists(facts));
         Ok(changes)
@@ -126,13 +127,14 @@ impl Rule for ScreenParticipant {
         let registration = Registration { participant, site, key };
         present_rules(facts)?;
         let (signed, held) = authorise(facts, envelope, &self.by, Task::Enrol, site, next.time)?;
-        late(self, facts, site, next)?;
+        let late = late(self, facts, site, next)?;
         registration.check_pseudonym()?;
         must_enrol(facts, site)?;
         if token.is_none() && demands_tokens(facts) {
             return Err(Refusal::TokenRequired);
         }
-        let mut changes = registration.register((envelope, facts), (&signed, &held), Some(Stage::Screened), next)?;
+        let mut changes =
+            registration.register((envelope, facts), (&signed, &held, late.as_ref()), Some(Stage::Screened), next)?;
         changes.extend(registration.lists(facts));
         if let Some(token) = token {
             changes.extend(hold(facts, *token, Holder { participant: participant.clone(), site: site.clone() })?);

@@ -40,7 +40,9 @@ macro_rules! command {
     };
 }
 
+mod bounds;
 mod delegation;
+mod model3;
 mod people;
 mod present;
 mod randomisation;
