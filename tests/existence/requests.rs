@@ -62,11 +62,12 @@ impl Names<'_> {
             Question::read(message)
         };
         Some(match method.name.as_str() {
-            "GetStudy" => Question::read(json!({ "study": study })),
+            "GetStudy" => Question::read(json!({ "study": study, "page_token": "" })),
             "ListDelegations" | "ListParticipants" => paged(json!({ "study": study, "site": site })),
-            "GetParticipant" | "GetAllocation" | "GetConsent" | "ListEntries" => {
+            "GetParticipant" | "GetAllocation" | "GetConsent" => {
                 Question::read(json!({ "study": study, "participant": participant }))
             }
+            "ListEntries" => Question::read(json!({ "study": study, "participant": participant, "page_token": "" })),
             "ListConsents" | "ListAccesses" | "ListForms" => {
                 paged(json!({ "study": study, "participant": participant }))
             }
@@ -91,8 +92,11 @@ impl Names<'_> {
         let study = trial.world.study.id;
         Some(match method.name.as_str() {
             "LookupReceipts" => Question::read(json!({ "study": study, "requests": [trial.recorded["capture"]] })),
-            "GetDatapoint" | "GetItemHistory" => Question::read(json!({
+            "GetDatapoint" => Question::read(json!({
                 "study": study, "instance": self.instance(), "item": "SYSBP", "repeat": "",
+            })),
+            "GetItemHistory" => Question::read(json!({
+                "study": study, "instance": self.instance(), "item": "SYSBP", "repeat": "", "page_size": 0, "page_token": "",
             })),
             "GetForm" => Question::read(json!({ "study": study, "instance": self.instance() })),
             "DiscloseDatapoint" | "GetBundle" => {

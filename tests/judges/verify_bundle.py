@@ -357,7 +357,8 @@ FACTS = {  # §8
     "document": record(content=hash_, approval=approval, published=u64, terms=optional(TERMS),
                        superseded=optional(record(by=u64, effective=u64, reconsent=optional(reconsent))),
                        published_ms=optional(u64)),
-    "consent": record(provisions=provisions, majority=optional(u64), emptied=optional(u64)),
+    "consent": record(provisions=provisions, majority=optional(u64), emptied=optional(u64),
+                      declined=default([], list_of(provision))),
 }
 BUNDLE = record(  # §13
     study=uuid, submission=u64, datapoint=base64_, index=u64, path=hashes,
@@ -1094,7 +1095,7 @@ def admitted(terms, consent, what, capacity, how, r, rules_3):
     need(capacity != "representative" or terms["representative"], "representatives are not admitted")
     need(capacity != "minor" or 0 < terms["parents"] <= len(set(how["parents"])), "not as many parents")
     need(capacity != "deferred" or offer["mandatory"] and terms["deferral_ms"] is not None
-         and how["deadline"] <= min(r + terms["deferral_ms"], U64), "not to be deferred so")
+         and how["deadline"] <= min((consent["time"] if rules_3 else r) + terms["deferral_ms"], U64), "not to be deferred so")
     if rules_3:
         need(terms["effective"] <= consent["time"] + AHEAD, "not yet when it was signed")
         need(capacity != "site_device" or terms["site_device"], "devices of the site are not admitted")

@@ -21,7 +21,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 use tlog::{Hash, sha256};
 
@@ -155,6 +155,9 @@ pub enum Fact {
         /// The last entry after which nothing stood. From rules 3 on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         emptied: Option<u64>,
+        /// What the participant declined on a form signed with their own key, and nobody gives for them. Empty before rules 3.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        declined: BTreeSet<Provision>,
     },
     /// Where the study stands.
     StudyState {

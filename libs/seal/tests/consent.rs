@@ -126,8 +126,12 @@ fn days_are_those_of_a_calendar_counted_day_by_day() {
 #[test]
 fn a_consent_is_missing_without_the_document_it_was_given_under() {
     let (participant, provision) = ("P-1".parse::<Name>().unwrap(), Provision::data_collection());
-    let consent =
-        Fact::Consent { provisions: [(provision.clone(), given(None, None))].into(), majority: None, emptied: None };
+    let consent = Fact::Consent {
+        provisions: [(provision.clone(), given(None, None))].into(),
+        majority: None,
+        emptied: None,
+        declined: [].into(),
+    };
     let mut facts: Facts = [(Subject::Consent(participant.clone()), consent)].into_iter().collect();
     assert_eq!(in_force(&facts, &participant, &provision, 1), Err(NotInForce::Missing));
     let document = Subject::Document("ICF".parse().unwrap(), "1.0".parse().unwrap(), "en".parse().unwrap());

@@ -198,7 +198,7 @@ fn earlier() -> Vec<BoxedStrategy<Fact>> {
             })
             .boxed(),
         prop::collection::btree_map(provision(), given(), 0..4)
-            .prop_map(|provisions| Fact::Consent { provisions, majority: None, emptied: None })
+            .prop_map(|provisions| Fact::Consent { provisions, majority: None, emptied: None, declined: [].into() })
             .boxed(),
     ]
 }
@@ -369,6 +369,7 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
         provisions: BTreeMap::from([(Provision::data_collection(), given(withdrawn))]),
         majority: None,
         emptied: None,
+        declined: [].into(),
     };
     let consent_text = |withdrawn: &str| {
         format!(

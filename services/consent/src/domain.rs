@@ -19,7 +19,7 @@ use seal::{
     id::Name,
     moment::{self, Untimely},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The facts a command changes.
 pub type Changes = Vec<(Subject, Fact)>;
@@ -186,21 +186,25 @@ struct Standing {
     provisions: BTreeMap<Provision, Given>,
     majority: Option<u64>,
     emptied: Option<u64>,
+    declined: BTreeSet<Provision>,
 }
 
 impl Standing {
     fn find(facts: &Facts, participant: &Name) -> Self {
         match facts.find(&Subject::Consent(participant.clone())) {
-            Some(Fact::Consent { provisions, majority, emptied }) => {
-                Self { provisions: provisions.clone(), majority: *majority, emptied: *emptied }
-            }
+            Some(Fact::Consent { provisions, majority, emptied, declined }) => Self {
+                provisions: provisions.clone(),
+                majority: *majority,
+                emptied: *emptied,
+                declined: declined.clone(),
+            },
             _ => Self::default(),
         }
     }
 
     fn fact(self, participant: &Name) -> (Subject, Fact) {
-        let Self { provisions, majority, emptied } = self;
-        (Subject::Consent(participant.clone()), Fact::Consent { provisions, majority, emptied })
+        let Self { provisions, majority, emptied, declined } = self;
+        (Subject::Consent(participant.clone()), Fact::Consent { provisions, majority, emptied, declined })
     }
 }
 

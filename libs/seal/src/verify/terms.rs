@@ -24,12 +24,13 @@ pub(super) fn admitted(
     };
     let offer = terms.provisions.iter().find(|offer| offer.provision == *provision)?;
     let here = terms.sites.is_empty() || terms.sites.contains(&given.site);
-    let good = here && terms.effective <= recorded && capacity(terms, offer, &manner.capacity, (recorded, third));
+    let from = if third { given.time } else { recorded };
+    let good = here && terms.effective <= recorded && capacity(terms, offer, &manner.capacity, (from, third));
     let in_use = !third || terms.effective <= given.time.saturating_add(MAX_CLOCK_AHEAD_MS);
-    (good && in_use).then(|| end(offer, manner, if third { given.time } else { recorded }))
+    (good && in_use).then(|| end(offer, manner, from))
 }
 
-fn capacity(terms: &Terms, offer: &Offer, capacity: &Capacity, (recorded, third): (u64, bool)) -> bool {
+fn capacity(terms: &Terms, offer: &Offer, capacity: &Capacity, (from, third): (u64, bool)) -> bool {
     match capacity {
         Capacity::Participant => true,
         Capacity::SiteDevice { .. } => terms.site_device || !third,
@@ -39,7 +40,7 @@ fn capacity(terms: &Terms, offer: &Offer, capacity: &Capacity, (recorded, third)
             terms.parents > 0 && different.len() >= usize::from(terms.parents)
         }
         Capacity::Deferred { deadline, .. } => {
-            let longest = terms.deferral_ms.map(|longest| recorded.saturating_add(longest));
+            let longest = terms.deferral_ms.map(|longest| from.saturating_add(longest));
             offer.mandatory && longest.is_some_and(|longest| *deadline <= longest)
         }
     }

@@ -15,7 +15,7 @@ use seal::{
     id::Name,
     text::Hex,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// How far off a coming of age may be stated, in milliseconds: a childhood. Until then nobody else gives consent.
 const MAX_MINORITY_MS: u64 = 22 * 366 * DAY_MS;
@@ -89,6 +89,7 @@ impl Rule for GiveConsent {
         let from = if rules >= 3 { self.time } else { next.time };
         let agreed = agreed(self, terms, manner)?;
         if rules >= 3 {
+            remember(&mut standing.declined, self, manner, terms);
             come_of_age(&mut standing, manner, next);
         }
         for offer in agreed {
@@ -117,7 +118,8 @@ fn in_order(consent: &GiveConsent, terms: &Terms, published_ms: Option<u64>) -> 
 /// minor comes of age the parents alone give.
 fn not_of_others(standing: &Standing, consent: &GiveConsent, manner: &Manner, next: Next) -> Result<(), Refusal> {
     let own = matches!(manner.capacity, Capacity::Participant | Capacity::Minor { assent: Assent::Signed, .. });
-    if !own && standing.provisions.values().any(|state| state.refused) {
+    let declined = consent.provisions.iter().any(|provision| standing.declined.contains(provision));
+    if !own && (declined || standing.provisions.values().any(|state| state.refused)) {
         return Err(NotInForce::Withdrawn.into());
     }
     match (&manner.capacity, standing.majority) {
@@ -128,6 +130,15 @@ fn not_of_others(standing: &Standing, consent: &GiveConsent, manner: &Manner, ne
         (Capacity::Minor { .. }, _) | (_, None) => Ok(()),
         (_, Some(of_age)) if next.time < of_age || consent.time < of_age => Err(Refusal::NotOfAge),
         (_, Some(_)) => Ok(()),
+    }
+}
+
+/// Takes note of what the participant declines with their own key, whether or not it was ever given, and of what is given.
+fn remember(declined: &mut BTreeSet<Provision>, consent: &GiveConsent, manner: &Manner, terms: &Terms) {
+    declined.retain(|provision| !consent.provisions.contains(provision));
+    if manner.capacity == Capacity::Participant {
+        let asked = terms.provisions.iter().map(|offer| &offer.provision);
+        declined.extend(asked.filter(|provision| !consent.provisions.contains(provision)).cloned());
     }
 }
 

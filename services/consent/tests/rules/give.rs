@@ -151,7 +151,7 @@ fn the_fact_says_what_was_agreed_to_until_when_and_what_was_mandatory() {
     let list = Subject::List(List::Consents(name(PARTICIPANT)));
     let consent = (
         Subject::Consent(name(PARTICIPANT)),
-        Fact::Consent { provisions: expected.into(), majority: None, emptied: None },
+        Fact::Consent { provisions: expected.into(), majority: None, emptied: None, declined: [].into() },
     );
     assert_eq!(changes, [(list, Fact::Count { count: 1, newest: None }), consent]);
     // Agreeing to more later leaves the rest as it was agreed to, except what is agreed to again.

@@ -286,7 +286,7 @@ impl Study {
 
     fn provisions(&self) -> BTreeMap<Provision, Given> {
         match self.facts.find(&Subject::Consent(name(PARTICIPANT))) {
-            Some(Fact::Consent { provisions, majority: None, emptied: None }) => provisions.clone(),
+            Some(Fact::Consent { provisions, majority: None, emptied: None, .. }) => provisions.clone(),
             _ => BTreeMap::new(),
         }
     }

@@ -81,9 +81,8 @@ impl Both {
     }
 
     fn sign(&mut self, deed: Deed, time: u64) -> Paper {
-        self.requests += 1;
         let deed = deed.among(self.history.published.len());
-        let (request, seen) = (Uuid([self.requests; 16]), self.study.newest().map(Hex));
+        let (request, seen) = (self.request(), self.study.newest().map(Hex));
         let signed = Signed { deed, time, seen: self.history.events.len() };
         match deed {
             Deed::Give { who, form, agreed, late } => {
@@ -127,8 +126,14 @@ impl Both {
         Ok(())
     }
 
+    /// An identifier of its own for each request: the same envelope is never recorded twice.
+    fn request(&mut self) -> Uuid {
+        self.requests += 1;
+        Uuid([self.requests; 16])
+    }
+
     fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
-        let now = self.study.next.time;
+        let (now, request) = (self.study.next.time, self.request());
         match step {
             Step::Sign { deed, clock, record, keep } => {
                 let paper = self.sign(deed, now.saturating_add_signed(clock));
@@ -146,14 +151,15 @@ impl Both {
                 let time = now.saturating_add_signed(clock);
                 let listed = if scope.is_none() { steps::picked(which) } else { Vec::new() };
                 let late_words = late.then(|| name("found in the post"));
-                let command = WithdrawConsent { time, late: late_words, ..withdrawing(by, &listed, scope) };
+                let command = WithdrawConsent { time, request, late: late_words, ..withdrawing(by, &listed, scope) };
                 let result = self.study.run(&command, &[by]);
                 let expected = self.history.withdraw(by, (which, scope), (time, late), now);
                 self.agree(result, expected)
             }
             Step::Revoke { by, grant } => {
                 let Some((grant, place)) = self.grant(grant) else { return Ok(()) };
-                let result = self.study.run(&RevokeAccess { by: name(by), time: now, grant, ..revoking() }, &[by]);
+                let result =
+                    self.study.run(&RevokeAccess { by: name(by), request, time: now, grant, ..revoking() }, &[by]);
                 let expected = self.history.revoke(by, place, now);
                 self.agree(result, expected)
             }

@@ -90,7 +90,6 @@ fn a_participant_refuses_also_what_others_withdrew_before() {
 }
 
 #[test]
-#[ignore = "a form that declines what was never given leaves no trace in the facts yet"]
 fn nobody_gives_what_the_participant_declined_with_their_own_key() {
     let mut study = present();
     study.fresh(&giving(&["data_collection"], Capacity::Participant), &["ann", PARTICIPANT]).unwrap();

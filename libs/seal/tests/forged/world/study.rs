@@ -400,7 +400,7 @@ impl World {
         let provisions = stated.iter().map(|provision| (provision.clone(), state.clone())).collect();
         let keys: Vec<SecretKey> = [consent.by].iter().chain(&consent.signers).map(|signer| key(signer)).collect();
         let subject = Subject::Consent(name(PARTICIPANT));
-        let fact = Fact::Consent { provisions, majority: consent.majority, emptied: None };
+        let fact = Fact::Consent { provisions, majority: consent.majority, emptied: None, declined: [].into() };
         let number = self.record(&give, &keys.iter().collect::<Vec<_>>(), vec![(subject, fact)]);
         self.newest = self.third.then(|| self.envelope(Service::Consent, number));
         number
@@ -503,7 +503,7 @@ impl World {
                 late: None,
             }
         );
-        let fact = Fact::Consent { provisions: stated, majority: None, emptied: None };
+        let fact = Fact::Consent { provisions: stated, majority: None, emptied: None, declined: [].into() };
         let number = self.record(&withdraw, &[&key(PARTICIPANT)], vec![(Subject::Consent(name(PARTICIPANT)), fact)]);
         self.newest = self.third.then(|| self.envelope(Service::Consent, number));
         number

@@ -142,6 +142,19 @@ impl History {
         false
     }
 
+    /// Whether the participant declined a provision with their own key, given or not, and nobody gave it since.
+    fn declined(&self, text: &str) -> bool {
+        for event in self.events.iter().rev() {
+            if event.words.iter().any(|(about, word)| *about == text && matches!(word, Word::Yes { .. })) {
+                return false;
+            }
+            if event.own.iter().any(|(about, yes)| *about == text && !yes) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether the participant agreed to a provision with their own key in what was recorded last.
     pub(super) fn agreed_just_now(&self, text: &str) -> bool {
         self.events.last().is_some_and(|event| event.own.iter().any(|(about, yes)| *about == text && *yes))
@@ -193,7 +206,8 @@ impl History {
             }
         };
         let own = matches!(who, Who::Participant | Who::Parents { assent: true, .. });
-        let against = !own && PROVISIONS.iter().any(|text| self.refused(text));
+        let against =
+            !own && (PROVISIONS.iter().any(|text| self.refused(text)) || agreed.iter().any(|text| self.declined(text)));
         if !in_use || replaced || !complete || !offered || !admitted || against {
             return None;
         }
