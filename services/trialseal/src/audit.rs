@@ -9,6 +9,8 @@ mod order;
 mod people;
 mod provable;
 pub mod receipts;
+#[cfg(test)]
+mod remarks_tests;
 mod replay;
 mod source;
 mod study;

@@ -62,6 +62,7 @@ impl Study<'_> {
                 (Some(outcome), _) => {
                     let placed = outcome.and_then(|(submission, envelope)| {
                         self.order(Service::Capture, &record.entry, (&envelope, &[]), report)?;
+                        self.after_consent(&record.entry, &submission, report);
                         self.in_order(record, submission, &envelope)
                     });
                     if let Err(what) = placed {

@@ -3,6 +3,7 @@
 use super::{Report, replay::State, study::Study};
 use seal::{
     MAX_CLOCK_AHEAD_MS,
+    command::Submission,
     dsse::Envelope,
     entry::Entry,
     fact::{Fact, Subject},
@@ -45,6 +46,24 @@ impl Study<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Study<'_> {
+    /// Remarks on a submission that was signed before the consent it rests on was recorded: no rule compares the two.
+    pub(super) fn after_consent(&self, entry: &Entry, submission: &Submission, report: &mut Report) {
+        let subject = Subject::Consent(submission.instance.participant.clone());
+        let head = entry.basis_in(Service::Consent.stream(self.id));
+        let given = match head.and_then(|head| self.consent.at(&subject, head.number)) {
+            Some(Fact::Consent { provisions, .. }) => provisions.get(&submission.rests_on()),
+            _ => None,
+        };
+        let recorded = given.and_then(|given| Some((given.given, self.consent.time(given.given)?)));
+        if let Some((number, time)) = recorded.filter(|(_, time)| submission.time.saturating_add(MAX_CLOCK_AHEAD_MS) < *time) {
+            let hours = (time - submission.time) / 3_600_000;
+            let what = format!("was signed {hours} hours before the consent it rests on, entry {number}, was recorded");
+            report.remark(self.id, Service::Capture, entry.number, what);
+        }
     }
 }
 

@@ -85,15 +85,18 @@ impl Study<'_> {
                 _ => {}
             }
         }
+        if !gives {
+            return Ok(());
+        }
         let third = self.id.rules(self.root_key).is_some();
         let most = if third { MAX_STEPS_OF_RIGHT } else { MAX_STEPS_BEFORE } as usize;
         let (steps, bytes) = (way.0.len(), way.0.values().sum::<usize>());
-        let how = if !gives || steps * 2 < most && bytes * 2 < MAX_BYTES {
+        let how = if steps * 2 < most && bytes * 2 < MAX_BYTES {
             return Ok(());
         } else if steps > most || bytes > MAX_BYTES {
             "which no verifier follows: what rests on it cannot be proven"
         } else {
-            "more than half of what a verifier follows: let a registrar register or confirm the next key"
+            "at least half of what a verifier follows: let a registrar register or confirm the next key"
         };
         let what = format!("gives a right whose proof takes {steps} steps and {bytes} bytes, {how}");
         report.remark(self.id, Service::Enrollment, entry.number, what);

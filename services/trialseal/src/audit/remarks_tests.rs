@@ -1,0 +1,124 @@
+//! What an audit remarks on although no rule refuses it.
+
+#![allow(clippy::unwrap_used)]
+
+use super::{Report, study::Study};
+use seal::{
+    command::{ActorKind, RotateKey, WithdrawConsent},
+    dsse::{self, Envelope},
+    entry::Entry,
+    fact::{Fact, Subject},
+    id::{Name, Service, Uuid},
+    key::{PublicKey, SecretKey},
+};
+
+const HOUR_MS: u64 = 3_600_000;
+const STUDY: Uuid = Uuid([9; 16]);
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn secret(number: u8) -> SecretKey {
+    SecretKey::from_seed(&[number; 32])
+}
+
+fn entry(service: Service, number: u64, time: u64) -> Entry {
+    Entry {
+        stream: service.stream(STUDY),
+        number,
+        previous: seal::Hash::ZERO,
+        time,
+        nonce: [0; 16],
+        kind: String::new(),
+        envelope: seal::Hash::ZERO,
+        state_root: None,
+        basis: Vec::new(),
+    }
+}
+
+fn consent() -> (Subject, Fact) {
+    let fact = Fact::Consent { provisions: [].into(), majority: None, emptied: None, declined: [].into() };
+    (Subject::Consent(name("P-ABCDEFGHIJKLMNOP")), fact)
+}
+
+/// What is remarked on a withdrawal signed at `signed` and recorded at `recorded`, after a consent recorded at hour 30.
+fn remarked(signed: u64, recorded: u64, late: Option<&str>) -> Vec<String> {
+    let key = secret(1).public();
+    let mut study = Study::new(STUDY, &key);
+    let consented = entry(Service::Consent, 0, 30 * HOUR_MS);
+    study.consent.apply(STUDY, &consented, seal::Hash::ZERO, vec![consent()]);
+    let withdraw = WithdrawConsent {
+        study: STUDY,
+        request: Uuid([1; 16]),
+        by: name("P-ABCDEFGHIJKLMNOP"),
+        time: signed,
+        participant: name("P-ABCDEFGHIJKLMNOP"),
+        site: name("701"),
+        provisions: Vec::new(),
+        scope: None,
+        collected: None,
+        late: late.map(name),
+    };
+    let envelope = Envelope::parse(&dsse::sign(&withdraw, &[&secret(1)])).unwrap();
+    let mut report = Report::default();
+    let now = entry(Service::Consent, 1, recorded);
+    study.order(Service::Consent, &now, (&envelope, &[consent()]), &mut report).unwrap();
+    assert_eq!((report.found, report.remarked), (0, report.remarks.len() as u64));
+    report.remarks.into_iter().map(|remark| remark.what).collect()
+}
+
+#[test]
+fn old_late_and_disordered_signatures_are_remarked_on() {
+    assert_eq!(remarked(31 * HOUR_MS, 31 * HOUR_MS, None), [""; 0]);
+    assert_eq!(remarked(31 * HOUR_MS, 55 * HOUR_MS, None), [""; 0]);
+    let [old] = remarked(31 * HOUR_MS, 56 * HOUR_MS, None).try_into().unwrap();
+    assert!(old.contains("25 hours after"), "{old}");
+    let [late] = remarked(31 * HOUR_MS, 32 * HOUR_MS, Some("no connection")).try_into().unwrap();
+    assert!(late.contains("late") && !late.contains("connection"), "{late}");
+    let [before] = remarked(29 * HOUR_MS, 31 * HOUR_MS, None).try_into().unwrap();
+    assert!(before.contains("before entry 0"), "{before}");
+}
+
+/// The numbers of the entries at which a chain of `times` rotations is remarked on, and what the last remark says.
+fn rotations(times: u8) -> (Vec<u64>, String) {
+    let root = secret(0).public();
+    let mut study = Study::new(STUDY, &root);
+    let mut report = Report::default();
+    let fact = |key: PublicKey, ended| {
+        let fact = Fact::Key { actor: name("ann"), key, registered: 0, ended, steps: None };
+        (Subject::Key(key.id()), fact)
+    };
+    let actor = Fact::Actor { kind: ActorKind::Person, registered: 0, site: None };
+    for number in 0..times {
+        let (before, key) = (secret(number), secret(number + 1));
+        let rotate = RotateKey {
+            study: STUDY,
+            request: Uuid([number; 16]),
+            by: name("ann"),
+            time: 0,
+            key: key.public(),
+            confirmed: None,
+        };
+        let envelope = Envelope::parse(&dsse::sign(&rotate, &[&before, &key])).unwrap();
+        let now = entry(Service::Enrollment, u64::from(number), 0);
+        let changes = vec![
+            fact(before.public(), Some(u64::from(number))),
+            fact(key.public(), None),
+            (Subject::Actor(name("ann")), actor.clone()),
+        ];
+        study.provable(&now, (&envelope, &changes), &mut report).unwrap();
+        study.enrollment.apply(STUDY, &now, seal::Hash::ZERO, changes);
+    }
+    let at = report.remarks.iter().filter_map(|remark| remark.entry).collect();
+    (at, report.remarks.pop().map(|remark| remark.what).unwrap_or_default())
+}
+
+#[test]
+fn a_right_is_remarked_on_long_before_it_cannot_be_proven() {
+    assert_eq!(rotations(63).0, [0; 0]);
+    let (at, said) = rotations(64);
+    assert!(at == [63] && said.contains("at least half"), "{at:?} {said}");
+    let (at, said) = rotations(129);
+    assert!(at.len() == 66 && said.contains("cannot be proven"), "{at:?} {said}");
+}
