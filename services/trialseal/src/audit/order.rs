@@ -59,7 +59,9 @@ impl Study<'_> {
             _ => None,
         };
         let recorded = given.and_then(|given| Some((given.given, self.consent.time(given.given)?)));
-        if let Some((number, time)) = recorded.filter(|(_, time)| submission.time.saturating_add(MAX_CLOCK_AHEAD_MS) < *time) {
+        if let Some((number, time)) =
+            recorded.filter(|(_, time)| submission.time.saturating_add(MAX_CLOCK_AHEAD_MS) < *time)
+        {
             let hours = (time - submission.time) / 3_600_000;
             let what = format!("was signed {hours} hours before the consent it rests on, entry {number}, was recorded");
             report.remark(self.id, Service::Capture, entry.number, what);

@@ -320,7 +320,7 @@ impl History {
     }
 
     pub(super) fn read(&mut self, place: usize, signed: u64, now: u64) -> bool {
-        let may = signed <= now + 5 * MINUTE && now <= signed + 5 * MINUTE && self.readable(place, now);
+        let may = signed <= now + MINUTE / 2 && now <= signed + 5 * MINUTE && self.readable(place, now);
         self.reads.extend(may.then_some(place));
         may
     }
