@@ -26,18 +26,22 @@ fn ms(time: &str) -> i64 {
 }
 
 fn active(provision: Value) -> Value {
-    json!({
+    let mut consent = json!({
         "resourceType": "Consent",
         "status": "active",
         "scope": { "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research" }] },
         "category": [{ "text": "any" }],
         "policyRule": { "text": "any" },
-        "provision": provision,
-    })
+    });
+    consent["provision"] = provision;
+    consent
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    match value {
+        Value::Object(fields) => fields,
+        other => panic!("no object: {other}"),
+    }
 }
 
 /// A rule in the codes of one of our provisions.

@@ -103,11 +103,11 @@ impl<'a> Written<'a> {
             4 => date(format!("{text}-01-01")).and_then(|day| whole(day, day.last_of_year())),
             7 => date(format!("{text}-01")).and_then(|day| whole(day, day.last_of_month())),
             10 => date(text.to_owned()).and_then(|day| whole(day, day)),
-            _ => instant(text).map(Self::exact),
+            _ => instant(text).as_ref().map(Self::exact),
         }
     }
 
-    fn exact(instant: Instant<'a>) -> Self {
+    fn exact(instant: &Instant<'a>) -> Self {
         let digits = instant.fraction;
         let (thousandths, beyond) = digits.split_at(digits.len().min(3));
         let parsed: i64 = format!("{thousandths:0<3}").parse().unwrap_or_default();

@@ -116,11 +116,11 @@ impl Both {
         if let (Ok(_), Paper::Grant(command, ..)) = (&result, paper) {
             self.history.names.push(command.grant.clone());
         }
-        self.agree(result, expected)
+        self.agree(&result, expected)
     }
 
     /// Checks that both accept, or neither.
-    fn agree(&mut self, result: Result<Changes, Refusal>, expected: Option<Event>) -> Result<(), TestCaseError> {
+    fn agree(&mut self, result: &Result<Changes, Refusal>, expected: Option<Event>) -> Result<(), TestCaseError> {
         prop_assert_eq!(result.is_ok(), expected.is_some(), "{:?}, {:?}", result, expected);
         self.history.events.extend(expected);
         Ok(())
@@ -154,14 +154,14 @@ impl Both {
                 let command = WithdrawConsent { time, request, late: late_words, ..withdrawing(by, &listed, scope) };
                 let result = self.study.run(&command, &[by]);
                 let expected = self.history.withdraw(by, (which, scope), (time, late), now);
-                self.agree(result, expected)
+                self.agree(&result, expected)
             }
             Step::Revoke { by, grant } => {
                 let Some((grant, place)) = self.grant(grant) else { return Ok(()) };
                 let result =
                     self.study.run(&RevokeAccess { by: name(by), request, time: now, grant, ..revoking() }, &[by]);
                 let expected = self.history.revoke(by, place, now);
-                self.agree(result, expected)
+                self.agree(&result, expected)
             }
             Step::Read { grant, clock } => {
                 let Some((grant, place)) = self.grant(grant) else { return Ok(()) };

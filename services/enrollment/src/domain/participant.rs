@@ -137,7 +137,7 @@ impl Rule for ScreenParticipant {
             registration.register((envelope, facts), (&signed, &held, late.as_ref()), Some(Stage::Screened), next)?;
         changes.extend(registration.lists(facts));
         if let Some(token) = token {
-            changes.extend(hold(facts, *token, Holder { participant: participant.clone(), site: site.clone() })?);
+            changes.extend(hold(facts, *token, &Holder { participant: participant.clone(), site: site.clone() })?);
         }
         Ok(changes)
     }
@@ -150,7 +150,7 @@ fn demands_tokens(facts: &Facts) -> bool {
 
 /// Adds a holder to a token. Each holder's match names the sites of the others, and nothing else of them. From rules 3 on
 /// the newcomer alone is held, and a site has only so many who ever are: a token is no oracle to be asked at will.
-fn hold(facts: &Facts, token: Hex, holder: Holder) -> Result<Changes, Refusal> {
+fn hold(facts: &Facts, token: Hex, holder: &Holder) -> Result<Changes, Refusal> {
     let (subject, waiting) = (Subject::Token(token), Subject::Held(holder.site.clone()));
     let mut holders = match facts.find(&subject) {
         Some(Fact::Token { holders }) => holders.clone(),
@@ -169,7 +169,7 @@ fn hold(facts: &Facts, token: Hex, holder: Holder) -> Result<Changes, Refusal> {
         (true, false) => holders.iter().map(|one| matched(one, &holders, Vec::new())).collect(),
         (true, true) => {
             let earlier = holders.iter().map(|one| one.participant.clone()).filter(|one| *one != holder.participant);
-            vec![matched(&holder, &holders, earlier.collect()), facts.one_more(waiting)]
+            vec![matched(holder, &holders, earlier.collect()), facts.one_more(waiting)]
         }
     };
     Ok(matches.into_iter().chain([(subject, Fact::Token { holders })]).collect())

@@ -127,7 +127,7 @@ impl History {
             Some(Word::Yes { by, .. }) => by.contains(&actor) && self.stands(text, time),
             _ => false,
         };
-        registered && PROVISIONS.iter().any(|text| gave(&text))
+        registered && PROVISIONS.iter().any(|text| gave(text))
     }
 
     /// Whether the participant took a provision back with their own key, and it was not agreed to since.
@@ -281,13 +281,13 @@ impl History {
         if !may
             || !timely(signed, now, 30 * DAY)
             || taken.is_empty()
-            || (!late && taken.iter().any(|text| backwards(&text)))
+            || (!late && taken.iter().any(|text| backwards(text)))
         {
             return None;
         }
         let rest = |text: &&str| !taken.contains(text) && self.stands(text, now);
         Some(Event {
-            emptied: !PROVISIONS.iter().any(|text| rest(&text)),
+            emptied: !PROVISIONS.iter().any(|text| rest(text)),
             own: if by == PARTICIPANT { taken.iter().map(|text| (*text, false)).collect() } else { Vec::new() },
             words: taken.iter().map(|text| (*text, Word::No)).collect(),
             ..Event::default()
