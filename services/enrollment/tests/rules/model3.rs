@@ -126,10 +126,10 @@ impl Both {
             prop_assert!(periods.len() > 5, "so few periods do not fit: {}", periods.len());
             return Ok(());
         }
-        self.agree(result, expected.then_some(What::Delegated(signed)))
+        self.agree(&result, expected.then_some(What::Delegated(signed)))
     }
 
-    fn agree(&mut self, result: Result<Changes, Refusal>, expected: Option<What>) -> Result<(), TestCaseError> {
+    fn agree(&mut self, result: &Result<Changes, Refusal>, expected: Option<What>) -> Result<(), TestCaseError> {
         prop_assert_eq!(result.is_ok(), expected.is_some(), "{:?}, {:?}", result, expected);
         let (number, time) = (self.study.next.number - u64::from(result.is_ok()), self.study.next.time);
         self.log.0.extend(expected.map(|what| Entry { number, time, what }));
@@ -166,7 +166,7 @@ impl Both {
                 let command = command!(PEOPLE[by], RevokeKey { key: revoked, reason: name("lost") });
                 let result = self.study.run(&RevokeKey { time: now, ..command }, &[&self.keys(by)]);
                 let may = of != 0 && self.log.key(of).is_some() && (of == by || self.may(by, 0, 0));
-                self.agree(result, may.then_some(What::Revoked { of }))
+                self.agree(&result, may.then_some(What::Revoked { of }))
             }
             Step::Wait(hours) => {
                 self.study.next.time += hours * HOUR;
@@ -190,7 +190,7 @@ impl Both {
         let there = self.log.periods(place, u64::MAX).iter().any(|(number, ..)| *number == which);
         let over = until <= now; // may be left out of the fact already: nothing rests on it
         let ends = may && there && (!over || result.is_ok());
-        self.agree(result, ends.then_some(What::Ended { place, which }))
+        self.agree(&result, ends.then_some(What::Ended { place, which }))
     }
 
     fn rotate(&mut self, of: usize, confirmed: Option<usize>) -> Result<(), TestCaseError> {
@@ -207,7 +207,7 @@ impl Both {
         let with = Log(self.log.0.iter().copied().chain([Entry { number, time, what }]).collect());
         let may =
             of != 0 && self.log.key(of).is_some() && vouches && with.key_steps(of, u64::MAX) <= MAX_STEPS_OF_RIGHT;
-        self.agree(result, may.then_some(what))
+        self.agree(&result, may.then_some(what))
     }
 
     /// Compares at every time at which something could change.

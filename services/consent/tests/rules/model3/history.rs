@@ -127,7 +127,7 @@ impl History {
             Some(Word::Yes { by, .. }) => by.contains(&actor) && self.stands(text, time),
             _ => false,
         };
-        registered && PROVISIONS.iter().any(|text| gave(text))
+        registered && PROVISIONS.iter().any(gave)
     }
 
     /// Whether the participant took a provision back with their own key, and it was not agreed to since.
@@ -278,16 +278,12 @@ impl History {
             return None;
         }
         let backwards = |text: &&str| self.signed(text).is_some_and(|given| signed < given);
-        if !may
-            || !timely(signed, now, 30 * DAY)
-            || taken.is_empty()
-            || (!late && taken.iter().any(|text| backwards(text)))
-        {
+        if !may || !timely(signed, now, 30 * DAY) || taken.is_empty() || (!late && taken.iter().any(backwards)) {
             return None;
         }
         let rest = |text: &&str| !taken.contains(text) && self.stands(text, now);
         Some(Event {
-            emptied: !PROVISIONS.iter().any(|text| rest(text)),
+            emptied: !PROVISIONS.iter().any(rest),
             own: if by == PARTICIPANT { taken.iter().map(|text| (*text, false)).collect() } else { Vec::new() },
             words: taken.iter().map(|text| (*text, Word::No)).collect(),
             ..Event::default()
