@@ -21,6 +21,7 @@ pub(crate) const OURS: [&str; 26] = [
     "identity",
     "journal",
     "objects",
+    "owner",
     "proto",
     "seal",
     "server",

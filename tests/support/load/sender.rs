@@ -2,8 +2,9 @@
 
 use super::{Load, Trial};
 use crate::support::{seeded::Seeded, told::Asked};
-use client::{Client, ClientError, Command, entry_number, parse_receipt, sign_form};
+use client::{Client, ClientError, Command, entry_number, new_uuid, parse_receipt, sign_form};
 use seal::{
+    Hash,
     command::{GiveConsent, Payload, Provision, Submission, WithdrawalScope},
     dsse,
     id::{Name, Service, Uuid},
@@ -11,7 +12,7 @@ use seal::{
     sha256,
 };
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -101,8 +102,12 @@ impl Sender {
         let pause = Duration::from_millis(self.choices.below(WITHOUT_CONSENT_MS));
         sleep(pause.min(until.saturating_duration_since(Instant::now()))).await; // how long a person takes
         self.capture_of((trial, who)).await;
-        let anew: GiveConsent = study.consent_to(participant, "1.0", vec![Provision::data_collection()]).unwrap();
-        self.record(&anew, &participant.name, &[&participant.key, &study.investigator.key]).await;
+        let mut anew: GiveConsent = study.consent_to(participant, "1.0", vec![Provision::data_collection()]).unwrap();
+        let keys = [&participant.key, &study.investigator.key];
+        // Signed on what is newest, which others may change meanwhile.
+        while let Some(newest) = self.record(&anew, &participant.name, &keys).await {
+            (anew.request, anew.seen) = (new_uuid().unwrap(), Some(newest.into()));
+        }
     }
 
     /// Asks for a capture of somebody who withdrew: late enough, it must be refused.
@@ -112,15 +117,20 @@ impl Sender {
         self.submit(of, repeat, None).await;
     }
 
-    async fn record<C: Command>(&self, command: &C, participant: &Name, keys: &[&SecretKey]) {
+    /// Records a command; gives what its signer should have seen, if it is refused for that.
+    async fn record<C: Command>(&self, command: &C, participant: &Name, keys: &[&SecretKey]) -> Option<Hash> {
+        let newest = Mutex::new(None);
         let envelope = dsse::sign(command, keys);
         let asked = (command.study(), command.request(), participant.clone());
         let asked = of(asked, Service::Consent, C::KIND, &envelope);
         let send = || async {
-            let receipt = command.send(&self.client, envelope.clone()).await?;
+            let sent = command.send(&self.client, envelope.clone()).await.map_err(ClientError::from);
+            *newest.lock().unwrap() = sent.as_ref().err().and_then(ClientError::newest);
+            let receipt = sent?;
             receipt.and_then(parse_receipt).ok_or(ClientError::Nonsense("no receipt"))
         };
         self.load.drive(&asked, send).await;
+        newest.into_inner().unwrap()
     }
 }
 
