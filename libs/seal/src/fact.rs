@@ -1,9 +1,11 @@
 //! Facts: what the state maps of the enrollment and consent journals hold, and how they are hashed into them.
 
+mod facts;
 mod given;
 mod period;
 mod subject;
 
+pub use facts::Facts;
 pub use given::{End, Given, Superseded, Until};
 pub use period::Period;
 pub use subject::{List, Subject};
@@ -11,7 +13,6 @@ pub use subject::{List, Subject};
 use crate::{
     allocation::Scheme,
     command::{ActorKind, Approval, ItemDef, Provision, Relation, Stage, State, Terms},
-    dsse::Envelope,
     eligibility::Criterion,
     entry::Entry,
     id::Name,
@@ -21,7 +22,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
 };
 use tlog::{Hash, sha256};
 
@@ -265,6 +266,14 @@ pub enum Fact {
         earlier: Name,
         /// The entry that linked them.
         linked: u64,
+        /// Those that the earlier one was linked to, the newest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        before: Vec<Name>,
+    },
+    /// That a participant who was registered takes part again.
+    Continued {
+        /// The later registration.
+        by: Name,
     },
     /// An allocation list, or method, committed to.
     Allocation {
@@ -374,97 +383,6 @@ pub fn salt(entry_nonce: &[u8; 16], map_key: &Hash) -> [u8; 16] {
 /// The value hash of a fact in the state map.
 pub fn value_hash(salt: &[u8; 16], fact_bytes: &[u8]) -> Hash {
     sha256(&[b"trialseal/fact@v1 sha256\n", salt, fact_bytes])
-}
-
-/// Facts that were looked up for a decision. What was not looked up, or is not there, is absent: rules fail closed.
-#[derive(Debug, Clone, Default)]
-pub struct Facts(HashMap<Subject, Fact>);
-
-impl Facts {
-    /// The fact about `subject`.
-    pub fn find(&self, subject: &Subject) -> Option<&Fact> {
-        self.0.get(subject)
-    }
-
-    /// Adds or replaces a fact.
-    pub fn set(&mut self, subject: Subject, fact: Fact) {
-        self.0.insert(subject, fact);
-    }
-
-    /// Adds the facts of `other`.
-    pub fn extend(&mut self, other: Facts) {
-        self.0.extend(other.0);
-    }
-
-    /// The site of a participant who is enrolled and has not left.
-    pub fn site_of_active(&self, participant: &Name) -> Option<&Name> {
-        match self.find(&Subject::Participant(participant.clone())) {
-            Some(Fact::Participant { site, withdrawn: None, .. }) => Some(site),
-            _ => None,
-        }
-    }
-
-    /// The site of a participant, whether or not they have left.
-    pub fn site_of(&self, participant: &Name) -> Option<&Name> {
-        match self.find(&Subject::Participant(participant.clone())) {
-            Some(Fact::Participant { site, .. }) => Some(site),
-            _ => None,
-        }
-    }
-
-    /// Whether data are captured at a site.
-    pub fn site_is_open(&self, site: &Name) -> bool {
-        matches!(self.find(&Subject::Site(site.clone())), Some(Fact::Site { open: true, .. }))
-    }
-}
-
-impl Facts {
-    /// The rules the study runs under; nothing if there is no study.
-    pub fn rules(&self) -> Option<u32> {
-        match self.find(&Subject::Study) {
-            Some(Fact::Study { rules, .. }) => Some(rules.unwrap_or(1)),
-            _ => None,
-        }
-    }
-
-    /// Whether `actor` decides for a participant: as their representative or parent, and not merely as a witness.
-    pub fn decides_for(&self, participant: &Name, actor: &Name) -> bool {
-        let found = self.find(&Subject::Representative(participant.clone(), actor.clone()));
-        let decides = [Relation::LegalRepresentative, Relation::Parent];
-        matches!(found, Some(Fact::Representative { relation, .. }) if decides.contains(relation))
-    }
-
-    /// The number under `subject`; 0 if there is none.
-    pub fn count(&self, subject: &Subject) -> u64 {
-        match self.find(subject) {
-            Some(Fact::Count { count, .. }) => *count,
-            _ => 0,
-        }
-    }
-
-    /// One more under `subject`.
-    pub fn one_more(&self, subject: Subject) -> (Subject, Fact) {
-        let count = self.count(&subject).saturating_add(1);
-        (subject, Fact::Count { count, newest: None })
-    }
-
-    /// One more under `subject`, and from rules 3 on by which command: what later ones are signed on.
-    pub fn one_more_by(&self, subject: Subject, envelope: &Envelope) -> (Subject, Fact) {
-        let count = self.count(&subject).saturating_add(1);
-        let newest = (self.rules() >= Some(3)).then(|| envelope.hash().into());
-        (subject, Fact::Count { count, newest })
-    }
-
-    /// SHA-256 of the envelope of the newest command about `subject`, if there is one.
-    pub fn newest(&self, subject: &Subject) -> Option<Hash> {
-        self.find(subject)?.newest()
-    }
-}
-
-impl FromIterator<(Subject, Fact)> for Facts {
-    fn from_iter<I: IntoIterator<Item = (Subject, Fact)>>(facts: I) -> Self {
-        Self(facts.into_iter().collect())
-    }
 }
 
 /// Whether `head` really is the entry before `entry`: the state a command of `entry`'s stream was decided on.

@@ -249,6 +249,10 @@ fn later() -> Vec<BoxedStrategy<Fact>> {
             .boxed(),
         prop::collection::vec(holder, 0..3).prop_map(|holders| Fact::Token { holders }).boxed(),
         (names(), perhaps()).prop_map(|(sites, cleared)| Fact::Match { sites, cleared, earlier: Vec::new() }).boxed(),
+        (a_name(), number(), names())
+            .prop_map(|(earlier, linked, before)| Fact::Same { earlier, linked, before })
+            .boxed(),
+        a_name().prop_map(|by| Fact::Continued { by }).boxed(),
         (select(relations), number())
             .prop_map(|(relation, registered)| Fact::Representative { relation, registered, until: None })
             .boxed(),
@@ -467,7 +471,7 @@ fn subject() -> impl Strategy<Value = Subject> {
     let task = select(Task::ALL.to_vec());
     let token = (0_u8..3).prop_map(|byte| Hex(seal::Hash([byte; 32])));
     let stratum = select(vec!["", "a", "b", "ab"]).prop_map(str::to_owned);
-    let of_one: [fn(Name) -> Subject; 20] = [
+    let of_one: [fn(Name) -> Subject; 23] = [
         Subject::Protocol,
         Subject::Site,
         Subject::Actor,
@@ -480,6 +484,9 @@ fn subject() -> impl Strategy<Value = Subject> {
         Subject::Criteria,
         Subject::Screening,
         Subject::Match,
+        Subject::Same,
+        Subject::Continued,
+        Subject::Held,
         Subject::Allocation,
         Subject::Randomised,
         Subject::LostFrom,

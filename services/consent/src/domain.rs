@@ -72,6 +72,11 @@ pub enum Refusal {
     /// The participant is not of age.
     #[error("the participant is not of age: only the parents give consent, with the participant's assent")]
     NotOfAge,
+    /// Nobody has said whether the participant was registered before.
+    #[error(
+        "the participant may have been registered before: whoever manages the study says first whether it is the same person"
+    )]
+    Held,
     /// Nothing the participant consented to stands.
     #[error("nothing is in force that the participant consented to")]
     NothingInForce,
@@ -159,8 +164,8 @@ pub trait Rule: Payload {
     /// The facts of the enrollment journal its decision needs.
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject>;
 
-    /// The facts of the consent journal its decision needs.
-    fn needs(&self) -> Vec<Subject>;
+    /// The facts of the consent journal its decision needs, given those of the enrollment journal.
+    fn needs(&self, enrollment: &Facts) -> Vec<Subject>;
 
     /// What its kind demands and changes; [`decide`] asks for it.
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal>;
@@ -202,10 +207,32 @@ impl Standing {
         }
     }
 
+    /// How the consent stands that a participant gives. Whoever takes part again has refused what they refused with their own key
+    /// under the registration before, and comes of age when it was said then.
+    fn before_giving(facts: &Facts, participant: &Name) -> Self {
+        let mut registrations = [participant].into_iter().chain(earlier(facts, participant));
+        let with_consent = registrations.find(|one| facts.find(&Subject::Consent((*one).clone())).is_some());
+        let mut standing = Self::find(facts, with_consent.unwrap_or(participant));
+        if with_consent.is_some_and(|one| one != participant) {
+            standing.provisions.retain(|_, state| state.refused);
+            standing.emptied = None;
+        }
+        standing
+    }
+
     fn fact(self, participant: &Name) -> (Subject, Fact) {
         let Self { provisions, majority, emptied, declined } = self;
         (Subject::Consent(participant.clone()), Fact::Consent { provisions, majority, emptied, declined })
     }
+}
+
+/// The registrations under which a participant took part before, the newest first.
+fn earlier<'a>(enrollment: &'a Facts, participant: &Name) -> impl Iterator<Item = &'a Name> {
+    let (earlier, before) = match enrollment.find(&Subject::Same(participant.clone())) {
+        Some(Fact::Same { earlier, before, .. }) => (Some(earlier), before.as_slice()),
+        _ => (None, [].as_slice()),
+    };
+    earlier.into_iter().chain(before)
 }
 
 /// The list of what a participant's consent went through. What gives a right is signed on its newest item.

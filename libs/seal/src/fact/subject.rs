@@ -51,6 +51,8 @@ pub enum Subject {
     Match(Name),
     /// That a participant is the same person as one registered before.
     Same(Name),
+    /// That a participant takes part again under a later registration.
+    Continued(Name),
     /// How many participants of a site were held because their token was seen before.
     Held(Name),
     /// A representative of a participant.
@@ -147,6 +149,7 @@ impl Subject {
             }
             Subject::Match(participant) => vec!["match", participant.as_str()],
             Subject::Same(participant) => vec!["same", participant.as_str()],
+            Subject::Continued(participant) => vec!["continued", participant.as_str()],
             Subject::Held(site) => vec!["held", site.as_str()],
             Subject::Representative(participant, actor) => {
                 vec!["representative", participant.as_str(), actor.as_str()]

@@ -60,7 +60,7 @@ impl Inner {
         }
         let study = command.study();
         let (_, mut facts) = self.enrollment.facts(study, &command.needs_enrollment(&received.envelope)).await?;
-        let (head, own) = self.own_facts(study, &command.needs()).await?;
+        let (head, own) = self.own_facts(study, &command.needs(&facts)).await?;
         facts.extend(own);
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
         domain::decide(command, &received.envelope, &facts, next)?;
@@ -164,7 +164,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
     let study = received.command.study();
     let stream = received.stream(Service::Consent);
     let Received { bytes, hash, envelope, command } = received;
-    let needs = command.needs();
+    let needs = command.needs(&enrollment);
     let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
     let (request, keys) = (command.request(), reads.clone());
     let rule = move |found: &journal::Found, next: journal::Next| {

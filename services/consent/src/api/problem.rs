@@ -43,6 +43,7 @@ impl From<Refusal> for Problem {
             Refusal::Untimely(error) => error.into(),
             Refusal::OutOfOrder(what) => failed("OUT_OF_ORDER", said).with("what", what),
             Refusal::NotOfAge => failed("NOT_OF_AGE", said),
+            Refusal::Held => failed("DUPLICATE_PARTICIPATION", said),
             Refusal::NothingInForce => failed("NOTHING_IN_FORCE", said),
             Refusal::DocumentExists => Problem::new(Code::AlreadyExists, "DOCUMENT_EXISTS", said),
             Refusal::DocumentUnknown => Problem::new(Code::NotFound, "DOCUMENT_UNKNOWN", said),

@@ -21,7 +21,7 @@ impl Rule for GrantAccess {
         needs
     }
 
-    fn needs(&self) -> Vec<Subject> {
+    fn needs(&self, _: &Facts) -> Vec<Subject> {
         grant_and_list(&self.participant, &self.grant)
     }
 
@@ -70,7 +70,7 @@ impl Rule for RevokeAccess {
         as_participant(&self.participant, &self.by, envelope)
     }
 
-    fn needs(&self) -> Vec<Subject> {
+    fn needs(&self, _: &Facts) -> Vec<Subject> {
         grant_and_list(&self.participant, &self.grant)
     }
 
@@ -98,7 +98,7 @@ impl Rule for AccessData {
         needs
     }
 
-    fn needs(&self) -> Vec<Subject> {
+    fn needs(&self, _: &Facts) -> Vec<Subject> {
         let mut needs =
             vec![Subject::Consent(self.participant.clone()), Subject::List(List::Accesses(self.participant.clone()))];
         needs.extend(self.grant.iter().map(|grant| Subject::Grant(self.participant.clone(), grant.clone())));

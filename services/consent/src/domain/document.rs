@@ -26,7 +26,7 @@ impl Rule for PublishDocument {
         needs
     }
 
-    fn needs(&self) -> Vec<Subject> {
+    fn needs(&self, _: &Facts) -> Vec<Subject> {
         let mut needs = vec![subject(&self.document, &self.version, &self.language), Subject::List(List::Documents)];
         needs.extend(replaced(self).iter().map(|old| subject(&self.document, &old.version, &old.language)));
         needs

@@ -1,7 +1,8 @@
 //! Giving consent, in every way it can be given.
 
 use super::{
-    Changes, DAY_MS, Next, Refusal, Rule, Standing, consents, each_once, late, malformed, on_newest, represents, rules,
+    Changes, DAY_MS, Next, Refusal, Rule, Standing, consents, each_once, earlier, late, malformed, on_newest,
+    represents, rules,
 };
 use seal::{
     MAX_CLOCK_AHEAD_MS,
@@ -25,19 +26,18 @@ impl Rule for GiveConsent {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
         needs.extend(delegations(&self.by, Task::RecordLate, &self.site));
         needs.extend(kinds([&self.by]));
-        let who = [Subject::Participant(self.participant.clone()), Subject::Site(self.site.clone())];
-        needs.push(Subject::Study);
+        let who = [Subject::Participant, Subject::Match, Subject::Same].map(|about| about(self.participant.clone()));
+        needs.extend([Subject::Study, Subject::Site(self.site.clone())]);
         needs.extend(who);
         needs.extend(self.manner.iter().flat_map(|manner| others(&self.participant, manner)));
         needs
     }
 
-    fn needs(&self) -> Vec<Subject> {
-        vec![
-            Subject::Document(self.document.clone(), self.version.clone(), self.language.clone()),
-            Subject::Consent(self.participant.clone()),
-            consents(&self.participant),
-        ]
+    fn needs(&self, enrollment: &Facts) -> Vec<Subject> {
+        let document = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
+        let registrations = [&self.participant].into_iter().chain(earlier(enrollment, &self.participant));
+        let consent = registrations.cloned().map(Subject::Consent);
+        [document, consents(&self.participant)].into_iter().chain(consent).collect()
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -54,12 +54,15 @@ impl Rule for GiveConsent {
             return Err(Refusal::SiteNotOpen);
         }
         on_newest(self, facts, &self.participant)?;
+        if rules >= 3 && is_held(facts, &self.participant) {
+            return Err(Refusal::Held);
+        }
         let document = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
         let Some(Fact::Document { terms, superseded, published_ms, .. }) = facts.find(&document) else {
             return Err(Refusal::DocumentUnknown);
         };
         each_once("provisions", &self.provisions)?;
-        let mut standing = Standing::find(facts, &self.participant);
+        let mut standing = Standing::before_giving(facts, &self.participant);
         if rules == 1 {
             if self.manner.is_some() {
                 return Err(Refusal::RulesOutdated);
@@ -103,6 +106,11 @@ impl Rule for GiveConsent {
         let list = facts.one_more_by(consents(&self.participant), envelope);
         Ok(vec![list, standing.fact(&self.participant)])
     }
+}
+
+/// Whether it is still to be said if the participant was registered before: by then it is known what they refused.
+fn is_held(facts: &Facts, participant: &Name) -> bool {
+    matches!(facts.find(&Subject::Match(participant.clone())), Some(Fact::Match { cleared: None, .. }))
 }
 
 /// Checks that the document was there to be read, and in use, when consent was signed. Clocks may differ a little.
@@ -414,7 +422,7 @@ impl Rule for RequestConsent {
         needs
     }
 
-    fn needs(&self) -> Vec<Subject> {
+    fn needs(&self, _: &Facts) -> Vec<Subject> {
         vec![consents(&self.participant)]
     }
 

@@ -21,7 +21,7 @@ impl Rule for WithdrawConsent {
         needs
     }
 
-    fn needs(&self) -> Vec<Subject> {
+    fn needs(&self, _: &Facts) -> Vec<Subject> {
         vec![Subject::Consent(self.participant.clone()), consents(&self.participant)]
     }
 

@@ -54,6 +54,7 @@ macro_rules! command {
     };
 }
 
+mod again;
 mod capacity;
 mod document;
 mod first;
@@ -251,13 +252,13 @@ impl Study {
             needs.into_iter().filter_map(|subject| Some((subject.clone(), facts.find(&subject)?.clone()))).collect()
         };
         let mut needed = among(&self.enrollment, command.needs_enrollment(&envelope));
-        needed.extend(among(&self.facts, command.needs()));
+        needed.extend(among(&self.facts, command.needs(&needed)));
         let decided = decide(&command, &envelope, &needed, self.next);
         let mut all = self.enrollment.clone();
         all.extend(self.facts.clone());
         assert_eq!(decided, decide(&command, &envelope, &all, self.next), "{command:?} needs more facts");
         let changes = decided?;
-        let asked = command.needs();
+        let asked = command.needs(&self.enrollment);
         for (subject, fact) in &changes {
             assert!(asked.contains(subject), "{subject:?} is changed unseen");
             assert_eq!(Fact::parse(&fact.to_bytes()).as_ref(), Some(fact));

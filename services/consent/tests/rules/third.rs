@@ -53,19 +53,19 @@ impl Study {
     }
 }
 
-fn on_tablet() -> Capacity {
+pub(crate) fn on_tablet() -> Capacity {
     Capacity::SiteDevice { device: name("tablet"), evidence: sha256(&[b"drawn"]).into() }
 }
 
-fn guardian() -> Capacity {
+pub(crate) fn guardian() -> Capacity {
     Capacity::Representative { actor: name(LEGAL) }
 }
 
-fn minor(majority: u64) -> Capacity {
+pub(crate) fn minor(majority: u64) -> Capacity {
     Capacity::Minor { parents: vec![name(MOTHER)], assent: Assent::Signed, majority }
 }
 
-const OF_MINOR: [&str; 3] = ["ann", MOTHER, PARTICIPANT];
+pub(crate) const OF_MINOR: [&str; 3] = ["ann", MOTHER, PARTICIPANT];
 
 fn state_changed<T: std::fmt::Debug>(result: Result<T, Refusal>) {
     match result {

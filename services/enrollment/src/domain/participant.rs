@@ -215,7 +215,9 @@ fn resolve(facts: &Facts, participant: &Name, next: Next) -> Result<Changes, Ref
 
 impl Rule for LinkParticipants {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::Participant(self.earlier.clone()), Subject::Same(self.participant.clone())];
+        let of_earlier =
+            [Subject::Participant, Subject::Same, Subject::Continued].map(|about| about(self.earlier.clone()));
+        let more = of_earlier.into_iter().chain([Subject::Same(self.participant.clone())]);
         let more = resolution(&self.participant).into_iter().chain(more);
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
@@ -238,8 +240,17 @@ impl Rule for LinkParticipants {
             return Err(Refusal::NotTheSame);
         }
         let mut changes = resolve(facts, &self.participant, next)?;
-        let fact = Fact::Same { earlier: self.earlier.clone(), linked: next.number };
-        changes.push((Subject::Same(self.participant.clone()), fact));
+        let continued = Subject::Continued(self.earlier.clone());
+        if facts.find(&continued).is_some() {
+            return Err(Refusal::NotTheSame);
+        }
+        let before = match facts.find(&Subject::Same(self.earlier.clone())) {
+            Some(Fact::Same { earlier, before, .. }) => [earlier].into_iter().chain(before).cloned().collect(),
+            _ => Vec::new(),
+        };
+        let same = Fact::Same { earlier: self.earlier.clone(), linked: next.number, before };
+        changes.push((Subject::Same(self.participant.clone()), same));
+        changes.push((continued, Fact::Continued { by: self.participant.clone() }));
         Ok(changes)
     }
 }

@@ -41,7 +41,7 @@ pub enum Refusal {
     #[error("too many participants of this site were registered with tokens that were seen before")]
     TooManyHeld,
     /// Two registrations cannot be one person who takes part again.
-    #[error("the earlier registration has not ended, or has another token")]
+    #[error("the earlier registration has not ended, has another token, or goes on under a later one already")]
     NotTheSame,
     /// A level that is known was stated otherwise.
     #[error("the level of {0} is not what is known of the participant")]

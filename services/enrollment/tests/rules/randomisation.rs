@@ -194,3 +194,25 @@ fn the_secret_is_revealed_once_nobody_is_enrolled_and_only_the_right_one() {
     let unknown = RevealAllocation { allocation: name("other"), ..by_ann };
     refuses(study.run(&RevealAllocation { by: name("root"), ..unknown }, &[&key(1)]), Refusal::NotFound("allocation"));
 }
+
+#[test]
+fn from_rules_3_on_a_participants_site_is_known_and_not_stated() {
+    let sites = |factor: &str| {
+        let levels = ["701", "702"].map(name).to_vec();
+        Scheme { factors: vec![Factor { factor: name(factor), levels }], ..blocks(8) }
+    };
+    let mut minimising = minimisation();
+    minimising.factors = sites("Site").factors;
+    for scheme in [sites("site"), sites("SITE"), minimising] {
+        let mut study = Study::third();
+        study.add_arm("A").unwrap();
+        study.add_arm("B").unwrap();
+        study.commit(&scheme).unwrap();
+        study.enrol("root", PSEUDONYM, "701").unwrap();
+        let factor = scheme.factors[0].factor.clone();
+        refuses(study.randomise(PSEUDONYM, &["702"]), Refusal::LevelMismatch(factor));
+        study.randomise(PSEUDONYM, &["701"]).unwrap();
+    }
+    let mut study = Study::committed(&sites("site"), 1);
+    study.randomise(&pseudonym(0), &["702"]).unwrap(); // before rules 3 it was taken as typed
+}

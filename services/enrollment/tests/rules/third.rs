@@ -273,9 +273,19 @@ fn the_newcomer_is_held_and_told_apart_or_recognised() {
     refuses(study.link(OTHER_PSEUDONYM, PSEUDONYM), Refusal::AlreadyEnded("match"));
     assert_eq!(
         study.facts.find(&Subject::Same(name(OTHER_PSEUDONYM))),
-        Some(&Fact::Same { earlier: name(PSEUDONYM), linked: study.next.number - 1 })
+        Some(&Fact::Same { earlier: name(PSEUDONYM), linked: study.next.number - 1, before: Vec::new() })
     );
     assert_eq!(present::count(&study, List::Participant(name(OTHER_PSEUDONYM))), 2);
+
+    // A third time: only the newest registration goes on, and only once it has ended.
+    study.screen_with(THIRD, "701", "somebody").unwrap();
+    refuses(study.link(THIRD, PSEUDONYM), Refusal::NotTheSame);
+    refuses(study.link(THIRD, OTHER_PSEUDONYM), Refusal::NotTheSame);
+    study.withdraw("root", OTHER_PSEUDONYM, "702").unwrap();
+    refuses(study.link(THIRD, PSEUDONYM), Refusal::NotTheSame);
+    study.link(THIRD, OTHER_PSEUDONYM).unwrap();
+    let same = study.facts.find(&Subject::Same(name(THIRD)));
+    assert!(matches!(same, Some(Fact::Same { before, .. }) if *before == [name(PSEUDONYM)]), "{same:?}");
 }
 
 #[test]

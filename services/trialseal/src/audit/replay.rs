@@ -143,7 +143,7 @@ pub(super) fn consent(
     ) -> Result<Vec<(Subject, Fact)>, String> {
         let command: P = envelope.payload().map_err(|error| error.to_string())?;
         let mut facts = enrollment.facts(&command.needs_enrollment(envelope), basis);
-        facts.extend(state.now(&command.needs()));
+        facts.extend(state.now(&command.needs(&facts)));
         let next = Next { number: entry.number, time: entry.time };
         consent::domain::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
     }
