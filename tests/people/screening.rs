@@ -5,7 +5,7 @@ use client::{new_uuid, now_ms, sign_screening};
 use identity::{Attributes, MatchingKey, token};
 use proto::enrollment as pb;
 use seal::{
-    command::{ClearMatch, Stage},
+    command::{ClearMatch, LinkParticipants, Provision, Stage, WithdrawParticipant, WithdrawalReason},
     datapoint::Datapoint,
     eligibility::Outcome,
     text::Hex,
@@ -78,7 +78,7 @@ pub(crate) async fn one_person_at_two_sites(trial: &Trial) {
     };
     let token = |given: &str| Some(Hex(token(&key, &person(given)).unwrap()));
     let here = trial.screen(&trial.sites[0], token("Renée")).await;
-    let there = trial.screen(&trial.sites[1], token("RENEE")).await;
+    let there = trial.register(&trial.sites[1], token("RENEE")).await;
     let rows = people::participants(&trial.client, &trial.reader(coordinator), "702").await.unwrap();
     let told = rows.last().unwrap();
     assert_eq!(told.participant, there.name.as_str());
@@ -88,10 +88,30 @@ pub(crate) async fn one_person_at_two_sites(trial: &Trial) {
     assert_eq!(resolving.last().unwrap().r#match, Some(pb::TokenMatch { sites, cleared: false, earlier }));
     assert!(!format!("{rows:?}").contains(here.name.as_str()), "the other site's pseudonym is told");
 
-    let command = trial.screening(coordinator, &there, [Outcome::Met, Outcome::NotMet], None);
-    trial.decide(command, answers("46", "false"), coordinator).await.unwrap();
-    refused(trial.enter(&there, Stage::Enrolled).await, "DUPLICATE_PARTICIPATION");
+    let consent = async |who: &Participant| {
+        let consent = study.consent_to(who, "1.0", vec![Provision::data_collection()]).unwrap();
+        recorded(trial.client.record(&consent, &[&who.key, &study.investigator.key]).await)
+    };
+    refused(consent(&there).await, "DUPLICATE_PARTICIPATION");
     let (root, reason, participant) = (&study.root, name("a namesake"), there.name.clone());
     trial.record(&command!(study, root, ClearMatch { participant, reason }), root).await.unwrap();
+    consent(&there).await.unwrap();
+    let command = trial.screening(coordinator, &there, [Outcome::Met, Outcome::NotMet], None);
+    trial.decide(command, answers("46", "false"), coordinator).await.unwrap();
     trial.enter(&there, Stage::Enrolled).await.unwrap();
+
+    // The first of the two leaves, and takes part again.
+    let (participant, site, reason) = (here.name.clone(), here.site.clone(), WithdrawalReason::ParticipantDecision);
+    let leave = command!(study, coordinator, WithdrawParticipant { participant, site, reason });
+    trial.record(&leave, coordinator).await.unwrap();
+    let again = trial.register(&trial.sites[1], token("Renée")).await;
+    refused(consent(&again).await, "DUPLICATE_PARTICIPATION");
+    let (participant, reason) = (again.name.clone(), name("moved house"));
+    let link = |earlier: &Participant| {
+        let (participant, earlier, reason) = (participant.clone(), earlier.name.clone(), reason.clone());
+        command!(study, root, LinkParticipants { participant, earlier, reason })
+    };
+    refused(trial.record(&link(&there), root).await, "NOT_THE_SAME");
+    trial.record(&link(&here), root).await.unwrap();
+    consent(&again).await.unwrap();
 }
