@@ -3,7 +3,7 @@
 use crate::*;
 use seal::{
     allocation::{Arm, Factor, Measure, Method, Scheme, Secret, commitment},
-    command::{CommitAllocation, Randomise, RevealAllocation, Stage, State, Unblind},
+    command::{CommitAllocation, EnrolParticipant, Randomise, RevealAllocation, Stage, State, Unblind},
     fact::{List, Subject},
 };
 
@@ -208,7 +208,9 @@ fn from_rules_3_on_a_participants_site_is_known_and_not_stated() {
         study.add_arm("A").unwrap();
         study.add_arm("B").unwrap();
         study.commit(&scheme).unwrap();
-        study.enrol("root", PSEUDONYM, "701").unwrap();
+        let (participant, site, key) = (name(PSEUDONYM), name("701"), key_of(PSEUDONYM).public());
+        let enrol = command!("root", EnrolParticipant { participant, site, key, late: None });
+        study.run(&enrol, &[&key_of("root"), &key_of(PSEUDONYM)]).unwrap();
         let factor = scheme.factors[0].factor.clone();
         refuses(study.randomise(PSEUDONYM, &["702"]), Refusal::LevelMismatch(factor));
         study.randomise(PSEUDONYM, &["701"]).unwrap();
