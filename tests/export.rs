@@ -36,7 +36,7 @@ async fn audited(folder: &Path, policy: &Policy, receipts: &[Receipt]) -> Report
 fn judged(folder: &Path, policy: &Path) -> Value {
     let mut judge = Command::new(environment().join("bin/python"));
     let script = repository().join("docs/export/verify_export.py");
-    judge.env("PYTHONPATH", repository().join("tests/judges")).env("PYTHONDONTWRITEBYTECODE", "1");
+    judge.env("PYTHONDONTWRITEBYTECODE", "1");
     let output = judge.arg(script).arg(folder).arg("--policy").arg(policy).arg("--json").output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
@@ -81,6 +81,7 @@ async fn an_export_verifies_without_any_server_by_us_and_by_another() {
     assert_eq!(judgement["verified"], true, "{judgement}");
     let counted = |what: &str| judgement["counts"][what].as_u64().unwrap();
     assert_eq!((counted("blocks"), counted("entries"), counted("datapoints")), (report.blocks, report.entries, 4));
+    assert_eq!((counted("commands"), counted("answers")), (report.commands, 0));
 
     // The study's policy line is the regulator's own: with another root key nothing holds.
     let other = fs::read_to_string(&policy_file).unwrap();
@@ -183,6 +184,66 @@ async fn whatever_is_changed_in_an_export_is_found_by_both() {
     found_out(&whole, relied, "a file less", false, |at| fs::remove_file(at.join("PROOF.md")).unwrap()).await;
     found_out(&whole, relied, "a file more", false, |at| fs::write(at.join("extra"), "").unwrap()).await;
     found_out(&whole, relied, "another time", false, |at| replace(&at.join("verify_bundle.py"), "def ", "def  ")).await;
+}
+
+/// How many faults our audit finds in a copy of an export after a change, the first of them, and what it did not judge.
+async fn faults(whole: &Path, policy: &Policy, change: impl Fn(&Path)) -> (u64, String, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let export = folder.path().join("export");
+    copy(whole, &export);
+    change(&export);
+    renew_manifest(&export);
+    let report = audited(&export, policy, &[]).await;
+    let first = report.findings.first().map(|finding| format!("{:?} {:?}", finding.service, finding.entry));
+    (report.found, first.unwrap_or_default(), report.unjudged)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_fault_is_not_told_as_many() {
+    let world = World::new().await;
+    for event in ["BASELINE", "WEEK 2", "WEEK 4"] {
+        world.capture(event, "120").await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("export");
+    exported(&world, &whole).await;
+    let policy = world.policy();
+    let entries = audited(&whole, &policy, &[]).await.entries;
+    assert!(entries > 20, "{entries}");
+    let lines = |at: &Path, journal: &str, change: &dyn Fn(&mut Vec<String>)| {
+        let file = at.join(format!("journals/{journal}.jsonl"));
+        let mut lines: Vec<String> = fs::read_to_string(&file).unwrap().lines().map(ToOwned::to_owned).collect();
+        change(&mut lines);
+        fs::write(file, lines.join("\n") + "\n").unwrap();
+    };
+    for (journal, service) in [("enrollment", "Enrollment"), ("consent", "Consent"), ("capture", "Capture")] {
+        let gone = faults(&whole, &policy, |at| lines(at, journal, &|lines| drop(lines.remove(1)))).await;
+        let twice = faults(&whole, &policy, |at| lines(at, journal, &|lines| lines.insert(1, lines[1].clone()))).await;
+        let cut = faults(&whole, &policy, |at| {
+            lines(at, journal, &|lines| {
+                let mut line: Value = serde_json::from_str(&lines[1]).unwrap();
+                let entry = line["entry"].as_str().unwrap();
+                line["entry"] = entry[..entry.len() / 8 * 4].to_owned().into();
+                lines[1] = line.to_string();
+            });
+        })
+        .await;
+        let unsigned = faults(&whole, &policy, |at| {
+            lines(at, journal, &|lines| {
+                let mut line: Value = serde_json::from_str(&lines[1]).unwrap();
+                line["envelope"] = "e30=".into();
+                lines[1] = line.to_string();
+            });
+        })
+        .await;
+        for (what, (found, first, unjudged)) in [("gone", gone), ("twice", twice), ("cut", cut), ("unsigned", unsigned)]
+        {
+            assert_eq!(first, format!("Some({service}) Some(1)"), "{journal} {what}");
+            assert!((1..=2).contains(&found), "{journal} {what}: {found} faults, {unjudged} not judged");
+            let rests = what != "twice" && journal == "enrollment";
+            assert_eq!(unjudged > 5, rests, "{journal} {what}: {unjudged} not judged");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

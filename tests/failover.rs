@@ -118,7 +118,8 @@ impl Pair {
 
 fn key(folder: &Path, file: &str, name: &str, algorithm: Algorithm) -> SignerKey {
     let key = SignerKey::from_seed(name, algorithm, client::random().unwrap()).unwrap();
-    fs::write(folder.join(format!("{file}.key")), format!("{}\n", key.to_secret_text().as_str())).unwrap();
+    owner::write(&folder.join(format!("{file}.key")), format!("{}\n", key.to_secret_text().as_str()).as_bytes())
+        .unwrap();
     key
 }
 

@@ -10,7 +10,7 @@ use seal::command::FormDef;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::Write,
     net::TcpListener,
     os::unix::fs::PermissionsExt,
@@ -127,6 +127,39 @@ async fn data_directories_and_ports_that_cannot_be_used_are_refused_with_advice(
     refuses(&["up", "--port", "0", "--data", "/dev/null/data"], "cannot make the data directory");
 }
 
+#[test]
+fn databases_without_their_keys_and_keys_that_others_may_read_start_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let up = |what: &str| refuses(&["up", "--port", "0", "--data", folder], what);
+    assert!(Up::start(data.path()).terminate().success());
+    let (keys, kept) = (data.path().join("keys"), data.path().join("kept"));
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let all = names();
+    assert!(all.len() >= 9, "{all:?}");
+    fs::rename(&keys, &kept).unwrap();
+    for name in &all {
+        up(name.to_str().unwrap());
+        assert!(names().is_empty(), "a key was made in place of a lost one");
+    }
+    fs::remove_dir(&keys).unwrap();
+    fs::rename(&kept, &keys).unwrap();
+    for name in &all {
+        let (key, elsewhere) = (keys.join(name), data.path().join("elsewhere"));
+        fs::rename(&key, &elsewhere).unwrap();
+        up(&format!("keys/ lacks {}. ", name.to_str().unwrap()));
+        fs::rename(&elsewhere, &key).unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+        up("chmod 600");
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    }
+    assert!(Up::start(data.path()).terminate().success(), "with all of them it goes on");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_and_stores_nothing_and_the_service_lives_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -208,7 +241,7 @@ impl Files {
     }
 
     fn write(&self, name: &str, content: &[u8]) {
-        fs::write(self.folder.path().join(name), content).unwrap();
+        owner::write(&self.folder.path().join(name), content).unwrap();
     }
 
     fn import(&self, table: &str) -> Output {
@@ -395,7 +428,7 @@ async fn only_its_owner_reads_what_the_program_makes_whatever_the_umask() {
     up.kill();
 
     // As made by a program of before: narrowed. Something else: refused, and left as it is.
-    let mode = |path: &str, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mode = |path: &str, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     mode(&data, 0o755);
     for name in ["keys", "capture.sqlite", "capture.sqlite-wal"] {
         mode(&format!("{data}/{name}"), 0o755);
@@ -433,7 +466,7 @@ async fn each_question_of_the_readme_has_its_command() {
     let (id, policy) = (study.id.to_string(), files.path("policy.txt"));
     let who = |name: &str, key: &seal::key::SecretKey| -> Vec<String> {
         let file = files.path(&format!("{name}.key"));
-        fs::write(&file, key.to_secret_text().as_bytes()).unwrap();
+        owner::write(Path::new(&file), key.to_secret_text().as_bytes()).unwrap();
         let said = ["--study", &id, "--actor", name, "--key", &file, "--endpoints", endpoints.to_str().unwrap()];
         said.map(str::to_owned).to_vec()
     };

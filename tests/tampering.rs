@@ -41,8 +41,10 @@ async fn anchored() -> (World, u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_edit_is_found_and_placed() {
-    let flip = "substr(stored, 1, 99) || CAST(x'00' AS BLOB) || substr(stored, 101)";
-    let shifted = "CAST(substr(bytes, 1, length(bytes) - 1) || x'ff' AS BLOB)";
+    // Whatever the byte is, it becomes another.
+    let other = |byte: &str| format!("CASE {byte} WHEN x'00' THEN x'01' ELSE x'00' END");
+    let flip = format!("substr(stored, 1, 99) || {} || substr(stored, 101)", other("substr(stored, 100, 1)"));
+    let shifted = format!("CAST(substr(bytes, 1, length(bytes) - 1) || {} AS BLOB)", other("substr(bytes, -1)"));
     let edits = [
         (
             "capture.sqlite",

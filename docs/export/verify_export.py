@@ -50,7 +50,7 @@ class Export:
         self.manifest = json.loads(self.read("manifest.json"))
         need(self.manifest["format"] == "trialseal/export@v1", "an export of another format")
         self.study = bytes.fromhex(self.manifest["study"].replace("-", ""))
-        self.keys, self.counts = {}, {"blocks": 0, "entries": 0, "signatures": 0, "datapoints": 0, "documents": 0}
+        self.keys, self.counts = {}, {"blocks": 0, "entries": 0, "commands": 0, "datapoints": 0, "answers": 0, "documents": 0}
 
     def read(self, name):
         with open(os.path.join(self.folder, name), "rb") as file:
@@ -140,7 +140,7 @@ class Export:
         for signature in known:
             need(ed25519_verifies(self.keys[signature["keyid"]], signature["sig"], envelope["pae"]),
                  f"a signature of {what} does not verify")
-            self.counts["signatures"] += 1
+        self.counts["commands"] += 1
         payload = json.loads(envelope["payload"])
         if "root" not in payload or "count" not in payload:
             return
@@ -148,7 +148,7 @@ class Export:
         for place, point in enumerate(points):
             if place not in out:
                 read_datapoint(point)
-                self.counts["datapoints"] += 1
+                self.counts["datapoints" if service == "capture" else "answers"] += 1
         leaves = [point if place in out else leaf(point) for place, point in enumerate(points)]
         need(len(leaves) == payload["count"] and root(leaves).hex() == payload["root"], f"{what} has other values than signed")
 

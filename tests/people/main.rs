@@ -42,6 +42,10 @@ async fn a_trial_from_its_start_to_the_reveal() {
     let report = trial.audit().await;
     assert!(report.clean, "{:#?}", report.findings);
     assert_eq!(report.screenings, screened - 1);
+    let (report, judged) = trial.exported().await;
+    assert!(report.clean && judged["verified"] == true, "{:#?} {judged}", report.findings);
+    let counts = ["entries", "commands", "datapoints"].map(|what| judged["counts"][what].as_u64().unwrap());
+    assert_eq!(counts, [report.entries, report.commands, report.datapoints]);
     let Trial { deployment, folder, .. } = trial;
     deployment.stop().await;
     drop(folder);

@@ -1,6 +1,6 @@
 //! A trial in the making: a deployment, a study with two sites, and who works on it.
 
-use client::{Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, sign_screening};
+use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, sign_screening};
 use proto::enrollment as pb;
 use seal::{
     allocation::{Arm, Factor, Method, Scheme, Secret},
@@ -14,14 +14,19 @@ use seal::{
     policy::Policy,
     text::Hex,
 };
+use serde_json::Value;
 use std::{
+    fs,
     io::Write,
+    process::Command,
     sync::{Arc, Mutex},
 };
 use tempfile::TempDir;
+use testbed::{judges::environment, repository};
 use trialseal::{
     audit::{Audit, Report},
     deployment::Deployment,
+    export::{self, Export},
     people::{self},
     setup::{Actor, Participant, Study, value},
 };
@@ -223,6 +228,22 @@ impl Trial {
         let studies = vec![self.study.reader()];
         let tiles = &self.deployment.endpoints.anchoring;
         Audit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
+    }
+
+    /// What our audit and the independent verifier say of one export.
+    pub(crate) async fn exported(&self) -> (Report, Value) {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, policy_file) = (folder.path().join("export"), folder.path().join("policy.txt"));
+        let text = format!("{}{}", self.deployment.policy, self.study.policy_line());
+        fs::write(&policy_file, &text).unwrap();
+        let reader = Reader { access: Some(Access::everybody(name("export"))), ..self.study.reader() };
+        let policy = Policy::parse(&text).unwrap();
+        export::write(&self.client, &self.deployment.endpoints.anchoring, reader, (&policy, &text), &at).await.unwrap();
+        let mut judge = Command::new(environment().join("bin/python"));
+        judge.arg(repository().join("docs/export/verify_export.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+        let output = judge.arg(&at).arg("--policy").arg(&policy_file).arg("--json").output().unwrap();
+        let report = Export::open(&at).unwrap().audit(&policy, &[], false).await.unwrap();
+        (report, serde_json::from_slice(&output.stdout).unwrap())
     }
 }
 

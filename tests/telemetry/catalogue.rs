@@ -3,8 +3,8 @@
 use crate::{collector::Collector, deployment::Told};
 use seal::command::FormDef;
 use serde_json::Value;
-use std::{collections::BTreeSet, fs};
-use testbed::repository;
+use std::{collections::BTreeSet, fs, io::Write, process::Stdio};
+use testbed::{judges::python, repository};
 use trialseal::setup::{Study, text_item, value};
 
 fn document(name: &str) -> String {
@@ -14,7 +14,7 @@ fn document(name: &str) -> String {
 /// The names of metrics in a text, without what a histogram's series add.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    let ours = words.filter(|word| word.starts_with("trialseal_") || word.starts_with("rpc_server_duration"));
+    let ours = words.filter(|word| word.starts_with("trialseal_"));
     ours.map(|word| ["_bucket", "_count", "_sum"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word))
         .map(ToOwned::to_owned)
         .collect()
@@ -78,7 +78,10 @@ async fn what_dashboard_and_alerts_name_is_measured_and_what_is_measured_is_show
         async || told.metrics().await.lines().any(|line| line.starts_with("trialseal_witness_age")).then_some(());
     crate::deployment::eventually("a checkpoint", chained).await;
     let exposed = exposed(&told.metrics().await);
+    let openmetrics =
+        told.metrics_as("application/openmetrics-text;version=1.0.0;q=0.7,text/plain;version=0.0.4;q=0.3").await;
     told.stop().await;
+    judged(&openmetrics);
 
     let dashboard = expressions(&serde_json::from_str(&document("dashboard.json")).unwrap());
     let alerts = values("expr").join("\n");
@@ -87,6 +90,26 @@ async fn what_dashboard_and_alerts_name_is_measured_and_what_is_measured_is_show
     assert!(nowhere.is_empty(), "named and not measured: {nowhere:?} of {exposed:?}");
     let unseen: Vec<String> = exposed.difference(&metrics_in(&dashboard)).cloned().collect();
     assert!(unseen.is_empty(), "measured and in no panel: {unseen:?}");
+}
+
+/// Has somebody else's strict parser read OpenMetrics, and checks names and texts by Prometheus's conventions.
+fn judged(answer: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.to_lowercase().contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
+    let mut judge = python("openmetrics.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    judge.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+    let output = judge.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let families = String::from_utf8(output.stdout).unwrap();
+    for family in families.lines().filter(|family| !family.starts_with("target")) {
+        let (name, (kind, help)) =
+            family.split_once(' ').and_then(|(name, rest)| Some((name, rest.split_once(' ')?))).unwrap();
+        assert!(name.starts_with("trialseal_"), "{family}");
+        assert!(!name.contains("milliseconds") && !name.contains("percent"), "{family}: base units");
+        assert!(help.split(' ').count() >= 4, "{family}: says too little");
+        assert_eq!(kind == "histogram" && name.contains("duration"), name.ends_with("duration_seconds"), "{family}");
+    }
+    assert!(families.lines().count() > 20, "{families}");
 }
 
 #[test]

@@ -50,11 +50,17 @@ impl Told {
 
     /// The metrics as Prometheus reads them.
     pub async fn metrics(&self) -> String {
+        self.metrics_as("text/plain").await
+    }
+
+    /// The answer, with its head, to somebody who accepts a type.
+    pub async fn metrics_as(&self, accept: &str) -> String {
         let mut stream = TcpStream::connect(&self.metrics).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").await.unwrap();
+        let request = format!("GET /metrics HTTP/1.0\r\nhost: t\r\naccept: {accept}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
         answer
     }
 

@@ -18,12 +18,15 @@ use std::{
 };
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
-    Status, TimeoutExpired,
+    Code, Status, TimeoutExpired,
     body::Body,
-    codegen::http::{Request, Response},
+    codegen::http::{HeaderName, Request, Response, StatusCode},
     transport,
 };
 use tower::{Service, ServiceExt};
+
+/// Metadata of a refusal made here: the address, and what was found there.
+pub const FOUND: &str = "trialseal-found";
 
 type Answer = Result<Response<Body>, Status>;
 type Sent = Result<Response<Body>, transport::Error>;
@@ -38,6 +41,8 @@ pub(crate) struct Attempts {
     tried: Vec<Arc<Peer>>,
     most: u32,
     retries: u32,
+    /// What was found where the call was sent last, for people.
+    found: Option<String>,
 }
 
 /// How an attempt ended without the answer.
@@ -55,7 +60,7 @@ impl Attempts {
     pub(crate) fn new(shared: Arc<Shared>, head: Request<()>, body: Replay, deadline: Option<Instant>) -> Self {
         let until = deadline.unwrap_or_else(|| Instant::now() + shared.settings.patience);
         let most = if body.is_whole() { shared.settings.attempts } else { 1 };
-        Self { shared, head, body, deadline, until, tried: Vec::new(), most, retries: 0 }
+        Self { shared, head, body, deadline, until, tried: Vec::new(), most, retries: 0, found: None }
     }
 
     /// The answer, and how often the call was sent again for it.
@@ -94,9 +99,17 @@ impl Attempts {
         };
         let running = picked.ok_or(Miss::Unsent)?;
         self.tried.push(running.peer.clone());
-        let Ok(Some(mut connection)) = timeout_at(self.until, running.connection()).await else {
-            balance.doubt();
-            return Err(Miss::Unsent);
+        let connected = match timeout_at(self.until, running.connection()).await {
+            Ok(connected) => connected.map_err(|why| root_cause(&*why)),
+            Err(_) => Err("no connection in time".to_owned()),
+        };
+        let mut connection = match connected {
+            Ok(connection) => connection,
+            Err(why) => {
+                self.found = Some(running.found(why));
+                balance.doubt();
+                return Err(Miss::Unsent);
+            }
         };
         let request = self.request().ok_or(Miss::Unsent)?;
         let sent = async move { connection.ready().await?.call(request).await };
@@ -124,7 +137,8 @@ impl Attempts {
             Err(error) => {
                 running.broke(&error);
                 self.shared.balance.doubt();
-                return Err(Miss::Sent(Err(away()), Duration::ZERO));
+                self.found = Some(running.found(root_cause(&error)));
+                return Err(Miss::Sent(Err(self.away()), Duration::ZERO));
             }
         };
         match ended(&answer).as_ref().map(verdict) {
@@ -136,9 +150,25 @@ impl Attempts {
             }
             _ => {
                 running.answered();
-                Ok(answer)
+                self.from_the_service(&running, answer)
             }
         }
+    }
+
+    /// The answer, if it is one of the service that was called. Another service at the address knows no such method; what is no
+    /// gRPC server answers by HTTP alone.
+    fn from_the_service(&self, running: &Running, mut answer: Response<Body>) -> Result<Response<Body>, Miss> {
+        let service = self.head.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        let status = Status::from_header_map(answer.headers());
+        if status.is_none() && answer.status() != StatusCode::OK {
+            let found = running.found(format_args!("answers HTTP {}, and is no {service}", answer.status().as_u16()));
+            return Err(Miss::Sent(Err(with_found(Status::unknown("something else answers"), &found)), Duration::MAX));
+        }
+        if status.is_some_and(|status| status.code() == Code::Unimplemented && status.details().is_empty()) {
+            let found = running.found(format_args!("does not serve {service}"));
+            answer.headers_mut().extend(found.parse().map(|found| (HeaderName::from_static(FOUND), found)));
+        }
+        Ok(answer)
     }
 
     /// What was sent, unless the deadline passes, or it takes longer than an attempt should while there is somewhere else
@@ -174,11 +204,22 @@ impl Attempts {
         true
     }
 
+    fn away(&self) -> Status {
+        self.with_what_was_found(Status::unavailable("the service cannot be reached"))
+    }
+
+    fn with_what_was_found(&self, status: Status) -> Status {
+        match &self.found {
+            Some(found) => with_found(status, found),
+            None => status,
+        }
+    }
+
     /// What the caller is told.
     fn told(&self, miss: Miss) -> Answer {
         match miss {
-            Miss::Unsent if Instant::now() < self.until => Err(away()),
-            Miss::Unsent | Miss::Late => Err(late()),
+            Miss::Unsent if Instant::now() < self.until => Err(self.away()),
+            Miss::Unsent | Miss::Late => Err(self.with_what_was_found(late())),
             Miss::Sent(told, _) => told,
         }
     }
@@ -189,8 +230,16 @@ fn is_late(error: &transport::Error) -> bool {
     std::iter::successors(error.source(), |&cause| cause.source()).any(<dyn Error>::is::<TimeoutExpired>)
 }
 
-fn away() -> Status {
-    Status::unavailable("the service cannot be reached")
+/// The last of its causes: what the operating system, or the other side, said.
+fn root_cause(error: &dyn Error) -> String {
+    std::iter::successors(Some(error), |&cause| cause.source()).last().unwrap_or(error).to_string()
+}
+
+fn with_found(mut status: Status, found: &str) -> Status {
+    if let Ok(found) = found.parse() {
+        status.metadata_mut().insert(FOUND, found);
+    }
+    status
 }
 
 fn late() -> Status {

@@ -19,6 +19,7 @@ mod settings;
 mod target;
 mod trace;
 
+pub use attempt::FOUND;
 pub use call::{Channel, Counts, Once};
 pub use deadline::{remaining, timeout, with_deadline};
 pub use settings::Settings;

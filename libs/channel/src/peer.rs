@@ -6,7 +6,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use std::{
-    fmt::Debug,
+    fmt::{Debug, Display},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -24,8 +24,8 @@ type Connection = Shared<BoxFuture<'static, Result<Channel, Arc<Unconnected>>>>;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-enum Unconnected {
-    #[error("not in time")]
+pub(crate) enum Unconnected {
+    #[error("no connection in time")]
     Late,
     #[error("it failed")]
     Failed(#[source] transport::Error),
@@ -94,7 +94,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// The connection, made if there is none. Whoever waits for it learns of its failure at the same time.
-    pub(crate) async fn connection(&self) -> Option<Channel> {
+    pub(crate) async fn connection(&self) -> Result<Channel, Arc<Unconnected>> {
         let connect = || connect(&self.peer.endpoint, self.peer.patience);
         let connection = self.peer.state().connection.get_or_insert_with(connect).clone();
         let connected = connection.clone().await;
@@ -103,7 +103,12 @@ impl Running {
             let mut state = self.peer.state();
             state.connection.take_if(|current| current.ptr_eq(&connection));
         }
-        connected.ok()
+        connected
+    }
+
+    /// What was found at the address, for people.
+    pub(crate) fn found(&self, what: impl Display) -> String {
+        format!("{}: {what}", self.peer.endpoint.uri())
     }
 
     /// The address answered.

@@ -6,7 +6,7 @@ mod support;
 
 use channel::{Channel, Settings};
 use std::{
-    io::Read,
+    io::{Read, Write},
     net::TcpListener,
     sync::{
         Arc,
@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{Process, Server, channel, check, free, quick, serve_if_told};
+use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Status};
 
 /// The server of [`Process`]; alone it proves nothing.
@@ -246,4 +247,34 @@ async fn alone_and_silent_it_is_waited_for_until_the_patience_ends() {
     let began = Instant::now();
     assert_eq!(check(&channel).await.unwrap_err().code(), Code::DeadlineExceeded);
     assert!((patience..patience * 10).contains(&began.elapsed()), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_address_and_what_is_there() {
+    let found = async |url: String| {
+        let refused = check(&channel(&url, quick())).await.unwrap_err();
+        let found = refused.metadata().get(channel::FOUND).map(|found| found.to_str().unwrap().to_owned());
+        (refused.code(), found.unwrap_or_default())
+    };
+    let nobody = format!("http://{}", free());
+    let (code, what) = found(nobody.clone()).await;
+    assert_eq!(code, Code::Unavailable);
+    assert!(what.starts_with(&format!("{nobody}/: ")) && what.contains("refused"), "{what}");
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let other = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tonic::transport::Server::builder().add_routes(tonic::service::Routes::default());
+    tokio::spawn(serving.serve_with_incoming(TcpListenerStream::new(listener)));
+    let (code, what) = found(other.clone()).await;
+    assert_eq!((code, what), (Code::Unimplemented, format!("{other}/: does not serve grpc.health.v1.Health")));
+
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", web.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in web.incoming() {
+            stream.unwrap().write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    let (code, what) = found(at.clone()).await;
+    assert!(code == Code::Unavailable && what.starts_with(&at), "{code:?} {what}");
 }

@@ -82,9 +82,11 @@ impl ClientError {
 }
 
 fn describe(status: &Status) -> String {
-    match status.get_details_error_info() {
-        Some(info) => format!("{}: {}", info.reason, status.message()),
-        None => format!("{:?}: {}", status.code(), status.message()),
+    let found = status.metadata().get(channel::FOUND).and_then(|found| found.to_str().ok());
+    match (status.get_details_error_info(), found) {
+        (Some(info), _) => format!("{}: {}", info.reason, status.message()),
+        (None, Some(found)) => format!("{:?}: {found}: see --endpoints", status.code()),
+        (None, None) => format!("{:?}: {}", status.code(), status.message()),
     }
 }
 

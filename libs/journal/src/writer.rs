@@ -89,8 +89,9 @@ impl<E: Send + 'static> Journal<E> {
         let turn = usize::from(proposal.stream.0.0[0]) % self.queues.len().max(1);
         let queue = self.queues.get(turn).ok_or(AppendError::Storage)?;
         let trace = telemetry::traceparent(&Span::current());
-        queue.send(((proposal, answer), trace)).await.map_err(|_| AppendError::Storage)?;
-        meters().queue.change(1);
+        let place = queue.reserve().await.map_err(|_| AppendError::Storage)?;
+        meters().queue.change(1); // before the writer can take it off: the gauge never falls below 0
+        place.send(((proposal, answer), trace));
         answered.await.map_err(|_| AppendError::Storage)?
     }
 

@@ -8,8 +8,8 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    io::{self, ErrorKind, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -75,10 +75,41 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)
 }
 
+/// Reads a secret. A file of our own is refused if anybody else may open it; one of somebody else's, such as a secret that is
+/// mounted for our group, if everybody may.
+pub fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let ours = fs::metadata("/proc/self").map_or(true, |own| own.uid() == metadata.uid());
+    let others = if ours { OTHERS } else { OTHERS & 0o007 };
+    if metadata.is_file() && metadata.permissions().mode() & others != 0 {
+        let what = "others may read this secret: chmod 600 it, and replace it if they may have";
+        return Err(io::Error::new(ErrorKind::PermissionDenied, what));
+    }
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("master.key");
+        write(&secret, b"secret").unwrap();
+        assert_eq!(read_secret(&secret).unwrap(), b"secret");
+        for mode in [0o640, 0o604, 0o620, 0o666] {
+            fs::set_permissions(&secret, Permissions::from_mode(mode)).unwrap();
+            let refused = read_secret(&secret).unwrap_err();
+            assert!(refused.to_string().contains("chmod 600"), "{mode:o}: {refused}");
+        }
+        fs::set_permissions(&secret, Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(read_secret(&secret).unwrap(), b"secret");
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777

@@ -47,7 +47,8 @@ impl Health {
             let found = timeout(PATIENCE, check()).await.unwrap_or(Checked::NotReady);
             ready &= found != Checked::NotReady;
             self.tell(name, found == Checked::Ready).await;
-            meters().ready.set(name, found as u64);
+            meters().ready.set(name, u64::from(found != Checked::NotReady));
+            meters().degraded.set(name, u64::from(found == Checked::Degraded));
         }
         self.tell_all(ready).await;
     }

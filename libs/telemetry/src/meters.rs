@@ -66,14 +66,14 @@ impl State {
     }
 }
 
-/// The largest of numbers.
-pub struct Most(Gauge<u64>, AtomicU64);
+/// The largest of shares.
+pub struct Most(Gauge<f64>, AtomicU64);
 
 impl Most {
-    /// One of them is `number`.
-    pub fn raise(&self, number: u64) {
-        if self.1.fetch_max(number, Ordering::Relaxed) < number {
-            self.0.record(number, &[]);
+    /// One of them is `percent`.
+    pub fn raise(&self, percent: u64) {
+        if self.1.fetch_max(percent, Ordering::Relaxed) < percent {
+            self.0.record(percent as f64 / 100.0, &[]);
         }
     }
 }
@@ -108,7 +108,7 @@ impl Span {
     }
 }
 
-/// How long calls take, by method and status (OpenTelemetry's `rpc.server.duration`).
+/// How long calls take, in seconds, by method and status; attributes as in OpenTelemetry's `rpc.server.duration`.
 pub struct Rpc(Histogram<f64>);
 
 impl Rpc {
@@ -120,7 +120,7 @@ impl Rpc {
             KeyValue::new("rpc.method", method),
             KeyValue::new("rpc.grpc.status_code", i64::from(code)),
         ];
-        self.0.record(start.elapsed().as_secs_f64() * 1_000.0, &attributes);
+        self.0.record(start.elapsed().as_secs_f64(), &attributes);
     }
 }
 
@@ -138,8 +138,10 @@ pub struct Meters {
     pub limited: Count,
     /// Panics, wherever they were.
     pub panics: Count,
-    /// Whether a check passes: 1, passes with reservations: 2, fails: 0; by check.
+    /// Whether a check passes, 1 or 0, by check.
     pub ready: StateBy,
+    /// Whether it passes with reservations, 1 or 0, by check.
+    pub degraded: StateBy,
     /// Submissions recorded.
     pub submissions: Count,
     /// Decisions on consent and authority, by whether one was kept (`hit`) or asked for (`miss`).
@@ -150,7 +152,7 @@ pub struct Meters {
     pub commit_size: Size,
     /// From taking a group's proposals to its entries being durable.
     pub commit: Span,
-    /// The most of its quota that a study used since this process began, percent.
+    /// The most of its quota that a study used since this process began.
     pub quota: Most,
     /// Entries known and in no block yet.
     pub lag: State,
@@ -170,44 +172,141 @@ pub struct Meters {
     pub objects: CountBy,
 }
 
-const MILLISECONDS: [f64; 14] =
-    [1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 30_000.0];
+const CALL_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 const ENTRIES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 impl Meters {
     fn new(meter: &Meter) -> Self {
-        let calls = meter.f64_histogram("rpc.server.duration").with_unit("ms").with_boundaries(MILLISECONDS.to_vec());
+        let calls =
+            meter.f64_histogram("trialseal.rpc.server.duration").with_unit("s").with_boundaries(CALL_SECONDS.to_vec());
         let size = meter.u64_histogram("trialseal.journal.commit.size").with_unit("{entry}");
         let commit = meter.f64_histogram("trialseal.journal.commit.duration").with_unit("s");
         Self {
-            calls: Rpc(calls.with_description("Calls answered").build()),
-            running: level(meter, "trialseal.server.calls", "{call}", "Calls being handled"),
-            refusals: by(count(meter, "trialseal.refusals", "{refusal}", "Refusals by reason"), "error.type"),
-            shed: Count(count(meter, "trialseal.server.shed", "{call}", "Calls refused because the process is busy")),
-            limited: Count(count(meter, "trialseal.server.limited", "{call}", "Calls refused to one caller")),
-            panics: Count(count(meter, "trialseal.server.panics", "{panic}", "Panics")),
+            calls: Rpc(calls.with_description("Time to answer a gRPC call, by method and gRPC status code").build()),
+            running: level(meter, "trialseal.server.calls", "{call}", "gRPC calls being handled now"),
+            refusals: by(
+                count(
+                    meter,
+                    "trialseal.refusals",
+                    "{refusal}",
+                    "Calls and streamed messages refused, by the reason callers are given",
+                ),
+                "error.type",
+            ),
+            shed: Count(count(
+                meter,
+                "trialseal.server.shed",
+                "{call}",
+                "Calls refused at once because as many are being handled as the process takes",
+            )),
+            limited: Count(count(
+                meter,
+                "trialseal.server.limited",
+                "{call}",
+                "Calls refused because one caller made more than its rate allows",
+            )),
+            panics: Count(count(
+                meter,
+                "trialseal.server.panics",
+                "{panic}",
+                "Errors of the program itself that ended a call or task",
+            )),
             ready: StateBy(
-                gauge(meter, "trialseal.server.ready", "{state}", "Checks: 0 fails, 1, 2 degraded"),
+                gauge(
+                    meter,
+                    "trialseal.server.ready",
+                    "{state}",
+                    "1 if the check passes and the port serves, 0 if it fails",
+                ),
                 "check",
             ),
-            submissions: Count(count(meter, "trialseal.submissions", "{submission}", "Submissions recorded")),
-            decisions: by(count(meter, "trialseal.decisions", "{decision}", "Decisions, kept or asked for"), "cache"),
-            queue: level(meter, "trialseal.journal.queue", "{proposal}", "Proposals waiting for a writer"),
-            commit_size: Size(size.with_description("Entries of a group").with_boundaries(ENTRIES.to_vec()).build()),
-            commit: Span(commit.with_description("To durable").with_boundaries(SECONDS.to_vec()).build()),
-            quota: Most(
-                zero(gauge(meter, "trialseal.journal.quota", "{percent}", "Quota used by the fullest study, percent")),
-                AtomicU64::new(0),
+            degraded: StateBy(
+                gauge(
+                    meter,
+                    "trialseal.server.degraded",
+                    "{state}",
+                    "1 if the port serves although something is amiss, by check",
+                ),
+                "check",
             ),
-            lag: State(zero(gauge(meter, "trialseal.anchoring.lag", "{entry}", "Entries known and in no block"))),
-            chain: State(zero(gauge(meter, "trialseal.anchoring.size", "{block}", "Blocks under the checkpoint"))),
-            checkpoint: waiting(meter, "trialseal.anchoring.checkpoint.wait", "", "Blocks waiting for a checkpoint"),
-            witness: waiting(meter, "trialseal.witness.age", "witness", "A witness behind what it was asked"),
-            cosignatures: by(count(meter, "trialseal.witness.requests", "{request}", "Cosignatures asked"), "outcome"),
-            lease: State(zero(gauge(meter, "trialseal.anchoring.lease", "{lease}", "1: this process sequences"))),
-            retries: Count(count(meter, "trialseal.client.retries", "{call}", "Calls tried again")),
-            objects: by(count(meter, "trialseal.objects.errors", "{error}", "Object store failures"), "operation"),
+            submissions: Count(count(
+                meter,
+                "trialseal.submissions",
+                "{submission}",
+                "Submissions recorded durably by this process",
+            )),
+            decisions: by(
+                count(
+                    meter,
+                    "trialseal.decisions",
+                    "{decision}",
+                    "Decisions on consent and authority: hit, an answer of the last second was used; miss, it was asked for",
+                ),
+                "cache",
+            ),
+            queue: level(meter, "trialseal.journal.queue", "{proposal}", "Commands waiting to be written to a journal"),
+            commit_size: Size(
+                size.with_description("Journal entries made durable by one commit")
+                    .with_boundaries(ENTRIES.to_vec())
+                    .build(),
+            ),
+            commit: Span(
+                commit
+                    .with_description("Time from taking up waiting commands to their entries being durable")
+                    .with_boundaries(SECONDS.to_vec())
+                    .build(),
+            ),
+            quota: most(meter, "trialseal.journal.quota", "The share of its quota that the fullest study uses, 0 to 1"),
+            lag: State(zero(gauge(
+                meter,
+                "trialseal.anchoring.lag",
+                "{entry}",
+                "Journal entries that are in no block of the chain yet",
+            ))),
+            chain: State(zero(gauge(
+                meter,
+                "trialseal.anchoring.size",
+                "{block}",
+                "Blocks under the newest published checkpoint",
+            ))),
+            checkpoint: waiting(
+                meter,
+                "trialseal.anchoring.checkpoint.wait",
+                "",
+                "How long the newest blocks have been waiting for a published checkpoint; 0 if none waits",
+            ),
+            witness: waiting(
+                meter,
+                "trialseal.witness.age",
+                "witness",
+                "How long a witness has been behind the checkpoint it was asked to cosign; 0 if it is not",
+            ),
+            cosignatures: by(
+                count(meter, "trialseal.witness.requests", "{request}", "Requests to witnesses, by what came of them"),
+                "outcome",
+            ),
+            lease: State(zero(gauge(
+                meter,
+                "trialseal.anchoring.lease",
+                "{lease}",
+                "1 if this process holds the lease to sequence the chain, 0 if not",
+            ))),
+            retries: Count(count(
+                meter,
+                "trialseal.client.retries",
+                "{call}",
+                "Calls to other services that were made again after a failure",
+            )),
+            objects: by(
+                count(
+                    meter,
+                    "trialseal.objects.errors",
+                    "{error}",
+                    "Failed operations of the object store, by operation",
+                ),
+                "operation",
+            ),
         }
     }
 }
@@ -231,6 +330,12 @@ fn level(meter: &Meter, name: &'static str, unit: &'static str, what: &'static s
 
 fn gauge(meter: &Meter, name: &'static str, unit: &'static str, what: &'static str) -> Gauge<u64> {
     meter.u64_gauge(name).with_unit(unit).with_description(what).build()
+}
+
+fn most(meter: &Meter, name: &'static str, what: &'static str) -> Most {
+    let gauge = meter.f64_gauge(name).with_unit("1").with_description(what).build();
+    gauge.record(0.0, &[]);
+    Most(gauge, AtomicU64::new(0))
 }
 
 fn zero(gauge: Gauge<u64>) -> Gauge<u64> {

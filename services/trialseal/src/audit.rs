@@ -54,11 +54,13 @@ pub struct Report {
     pub entries: u64,
     /// Of those, entries not on the chain yet.
     pub waiting: u64,
-    /// Signatures of commands verified.
-    pub signatures: u64,
+    /// Entries that rest on what could not be read or replayed, and were not judged: see the findings before them.
+    pub unjudged: u64,
+    /// Commands whose signatures were verified; what was erased has none left.
+    pub commands: u64,
     /// State roots recomputed.
     pub state_roots: u64,
-    /// Datapoints hashed.
+    /// Values of forms hashed; neither those taken out nor answers of screenings.
     pub datapoints: u64,
     /// Values that were taken out, by two persons entitled to.
     pub redacted: u64,
@@ -169,7 +171,7 @@ fn bar(what: &'static str) -> ProgressBar {
 pub fn readable(report: &Report) -> String {
     let mut text = format!(
         "  {} checkpoints, {} blocks, {} entries ({} not on the chain yet), {} datapoints\n  {} values taken out, {} \
-         submissions erased, {} screenings evaluated, {} allocations recomputed\n  {} signatures verified, {} \
+         submissions erased, {} screenings evaluated, {} allocations recomputed\n  {} commands verified, {} \
          state roots recomputed, oldest decision {} ms, slowest into a block {} ms\n",
         report.checkpoints,
         report.blocks,
@@ -180,11 +182,14 @@ pub fn readable(report: &Report) -> String {
         report.erased,
         report.screenings,
         report.allocations,
-        report.signatures,
+        report.commands,
         report.state_roots,
         report.oldest_decision_ms,
         report.slowest_anchoring_ms
     );
+    if report.unjudged > 0 {
+        text += &format!("  {} entries rest on what is found here, and were not judged\n", report.unjudged);
+    }
     for (mark, listed, all) in [('✗', &report.findings, report.found), ('!', &report.remarks, report.remarked)] {
         for Finding { study, service, entry, what } in listed {
             text += &format!("  {mark} ");

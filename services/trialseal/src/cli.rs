@@ -132,6 +132,9 @@ enum Command {
         /// The auditor's key file.
         #[arg(long)]
         key: Option<PathBuf>,
+        /// What the data are read for, as participants will see it; `audit` unless given.
+        #[arg(long, requires = "study")]
+        purpose: Option<Name>,
         /// Where the services are, as `trialseal up` wrote it.
         #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
         endpoints: PathBuf,
@@ -339,9 +342,10 @@ impl Cli {
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Audit { policy, study, actor, key, endpoints, export, receipts, json } => {
+            Command::Audit { policy, study, actor, key, purpose, endpoints, export, receipts, json } => {
                 let auditor = study.zip(actor).zip(key);
-                preserve::audit(preserve::Wanted { policy, auditor, endpoints, export, receipts, json }).await
+                let wanted = preserve::Wanted { policy, auditor, purpose, endpoints, export, receipts, json };
+                preserve::audit(wanted).await
             }
             Command::Backup { output, data, json } => {
                 print(json, &backup::write(&data, &output).await?, backup::readable)?;

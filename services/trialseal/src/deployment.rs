@@ -27,6 +27,7 @@ use std::{
 use tlog::key::SignerKey;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use vault::{MasterKey, Vault};
+use zeroize::Zeroizing;
 
 /// The first of the ports that `up` takes unless told otherwise.
 pub const DEFAULT_PORTS: u16 = 7401;
@@ -64,6 +65,7 @@ impl Deployment {
             witnesses: witnesses.iter().map(url).collect::<Result<_>>()?,
             tls: None,
         };
+        data.has_its_keys(&Keys::files())?;
         let keys = Keys::load(data.keys())?;
         let policy = keys.policy(&endpoints);
         let (stop, stopped) = watch::channel(false);
@@ -80,9 +82,8 @@ impl Deployment {
             let chains = vec![keys.chain.verifier()];
             start(listener, wiring::witness(witness::Config { database, key, chains }));
         }
-        let services = ServiceToken::new(&*data.keys().secret_or_new("service.token")?);
-        let master = MasterKey::new(*data.keys().secret_or_new("master.key")?);
-        let vault = Vault::open(data.database("vault", &vault::PART).await?, master);
+        let services = ServiceToken::new(&keys.services);
+        let vault = Vault::open(data.database("vault", &vault::PART).await?, MasterKey::new(*keys.master));
         let Endpoints { enrollment: at_enrollment, consent: at_consent, capture: at_capture, .. } = endpoints.clone();
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
@@ -138,20 +139,36 @@ async fn listeners(ports: u16) -> Result<[TcpListener; 7]> {
     listeners.try_into().map_err(|_| anyhow::anyhow!("not all ports could be taken"))
 }
 
+/// The services that sign receipts.
+const RECEIPTED: [Service; 3] = [Service::Enrollment, Service::Consent, Service::Capture];
+
 struct Keys {
     chain: SignerKey,
     witnesses: Vec<SignerKey>,
     receipts: [Arc<SignerKey>; 3],
+    services: Zeroizing<[u8; 32]>,
+    master: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
+    /// The files they are kept in.
+    fn files() -> Vec<String> {
+        let witnesses = WITNESSES.iter().map(|(name, _)| format!("witness-{name}.key"));
+        let receipts = RECEIPTED.iter().map(|service| format!("receipts-{service}.key"));
+        let others = ["chain.key", "service.token", "master.key"].map(ToOwned::to_owned);
+        others.into_iter().chain(receipts).chain(witnesses).collect()
+    }
+
+    /// Reads them all, and makes those that are missing.
     fn load(keys: &KeyDir) -> Result<Self> {
         let witness = |of: &(&str, _)| keys.witness(&format!("witness-{}", of.0), NAME, *of);
-        let receipts = |service| keys.receipts(NAME, service).map(Arc::new);
+        let [enrollment, consent, capture] = RECEIPTED.map(|service| keys.receipts(NAME, service).map(Arc::new));
         Ok(Self {
             chain: keys.chain(NAME)?,
             witnesses: WITNESSES.iter().map(witness).collect::<Result<_>>()?,
-            receipts: [receipts(Service::Enrollment)?, receipts(Service::Consent)?, receipts(Service::Capture)?],
+            receipts: [enrollment?, consent?, capture?],
+            services: keys.secret_or_new("service.token")?,
+            master: keys.secret_or_new("master.key")?,
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::keys::write_secret;
 use anyhow::{Context, Result};
 use seal::key::SecretKey;
-use std::{fs, path::Path};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Makes a new key file and gives the public key.
@@ -15,6 +15,7 @@ pub fn generate(file: &Path) -> Result<SecretKey> {
 
 /// Reads a key file.
 pub fn read(file: &Path) -> Result<SecretKey> {
-    let text = Zeroizing::new(fs::read_to_string(file).with_context(|| format!("{}", file.display()))?);
-    SecretKey::from_secret_text(&text).with_context(|| format!("{}", file.display()))
+    let shown = || format!("{}", file.display());
+    let text = Zeroizing::new(String::from_utf8(owner::read_secret(file).with_context(shown)?).with_context(shown)?);
+    SecretKey::from_secret_text(&text).with_context(shown)
 }

@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use client::Endpoints;
 use seal::id::Service;
 use std::{
-    fs,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -46,7 +45,7 @@ impl KeyDir {
     /// A secret of 32 bytes.
     pub fn secret(&self, name: &str) -> Result<Zeroizing<[u8; 32]>> {
         let path = self.0.join(name);
-        let bytes = Zeroizing::new(fs::read(&path).with_context(|| format!("{}", path.display()))?);
+        let bytes = Zeroizing::new(owner::read_secret(&path).with_context(|| format!("{}", path.display()))?);
         let bytes = bytes.as_slice().try_into().with_context(|| format!("{}: not 32 bytes", path.display()))?;
         Ok(Zeroizing::new(bytes))
     }
@@ -70,7 +69,9 @@ impl KeyDir {
     /// A key that signs notes, from the file `name`.key.
     pub fn signer(&self, name: &str) -> Result<SignerKey> {
         let path = self.0.join(format!("{name}.key"));
-        let text = Zeroizing::new(fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?);
+        let shown = || format!("{}", path.display());
+        let text =
+            Zeroizing::new(String::from_utf8(owner::read_secret(&path).with_context(shown)?).with_context(shown)?);
         text.trim_end().parse().with_context(|| format!("{}: not a signer key", path.display()))
     }
 

@@ -30,18 +30,44 @@ pub async fn expose(address: SocketAddr, parts: Option<&Parts>) -> Result<()> {
 type Measured = (&'static str, &'static str, &'static str, Kind, fn(&Figures) -> u64);
 
 const BUS: [Measured; 12] = [
-    ("trialseal.bus.published", "{message}", "Heads told", Kind::Count, |bus| bus.published),
-    ("trialseal.bus.coalesced", "{message}", "Heads replaced before they were told", Kind::Count, |bus| bus.coalesced),
-    ("trialseal.bus.dropped", "{message}", "Heads dropped, a sweep in their place", Kind::Count, |bus| bus.dropped),
-    ("trialseal.bus.queued", "{message}", "Heads that wait to be told", Kind::State, |bus| bus.queued),
-    ("trialseal.bus.heard", "{message}", "Heads heard by followers", Kind::Count, |bus| bus.heard),
-    ("trialseal.bus.missed", "{event}", "Times something may have been missed", Kind::Count, |bus| bus.missed),
-    ("trialseal.bus.delivered", "{message}", "Heads given to workers", Kind::Count, |bus| bus.delivered),
-    ("trialseal.bus.claimed", "{message}", "Heads taken over from workers", Kind::Count, |bus| bus.claimed),
-    ("trialseal.bus.poison", "{message}", "Messages set aside", Kind::Count, |bus| bus.poison),
-    ("trialseal.bus.failures", "{error}", "Failures of Redis", Kind::Count, |bus| bus.failures),
-    ("trialseal.bus.connections", "{connection}", "Connections to Redis", Kind::State, |bus| bus.connections),
-    ("trialseal.bus.limited.here", "{call}", "Rate limits decided without Redis", Kind::Count, |bus| bus.limited_here),
+    ("trialseal.bus.published", "{message}", "News of journals told to the bus", Kind::Count, |bus| bus.published),
+    ("trialseal.bus.coalesced", "{message}", "News replaced by newer news before it was told", Kind::Count, |bus| {
+        bus.coalesced
+    }),
+    (
+        "trialseal.bus.dropped",
+        "{message}",
+        "News dropped for want of room; journals are looked through instead",
+        Kind::Count,
+        |bus| bus.dropped,
+    ),
+    ("trialseal.bus.queued", "{message}", "News waiting to be told to the bus", Kind::State, |bus| bus.queued),
+    ("trialseal.bus.heard", "{message}", "News heard from the bus", Kind::Count, |bus| bus.heard),
+    (
+        "trialseal.bus.missed",
+        "{event}",
+        "Times news may have been missed, and was looked for in the journals",
+        Kind::Count,
+        |bus| bus.missed,
+    ),
+    ("trialseal.bus.delivered", "{message}", "News given to workers", Kind::Count, |bus| bus.delivered),
+    (
+        "trialseal.bus.claimed",
+        "{message}",
+        "News taken over from workers that did not finish with it",
+        Kind::Count,
+        |bus| bus.claimed,
+    ),
+    ("trialseal.bus.poison", "{message}", "Messages nobody can read, set aside", Kind::Count, |bus| bus.poison),
+    ("trialseal.bus.failures", "{error}", "Failed operations of Redis", Kind::Count, |bus| bus.failures),
+    ("trialseal.bus.connections", "{connection}", "Open connections to Redis", Kind::State, |bus| bus.connections),
+    (
+        "trialseal.bus.limited.here",
+        "{call}",
+        "Rate limits decided by this process alone because Redis did not answer",
+        Kind::Count,
+        |bus| bus.limited_here,
+    ),
 ];
 
 /// Measures the bus.

@@ -12,9 +12,9 @@ async fn a_port_is_ready_while_no_check_fails_and_live_all_the_while() {
     let found = Arc::new(Mutex::new([Checked::Ready, Checked::Ready]));
     let limits = Limits { check: Duration::from_millis(10), ..Limits::default() };
     let world = World::start(|parts| {
-        let (database, witnesses) = (found.clone(), found.clone());
-        let parts = parts.limits(limits).check("database", move || std::future::ready(database.lock().unwrap()[0]));
-        parts.check("witnesses", move || std::future::ready(witnesses.lock().unwrap()[1]))
+        let (storage, quorum) = (found.clone(), found.clone());
+        let parts = parts.limits(limits).check("storage", move || std::future::ready(storage.lock().unwrap()[0]));
+        parts.check("quorum", move || std::future::ready(quorum.lock().unwrap()[1]))
     })
     .await;
     let mut health = world.health().await;
@@ -30,10 +30,23 @@ async fn a_port_is_ready_while_no_check_fails_and_live_all_the_while() {
     ] {
         *found.lock().unwrap() = checked;
         eventually(&format!("{checked:?}"), async || {
-            let told = [told("").await, told(SERVICE).await, told("database").await, told("witnesses").await];
+            let told = [told("").await, told(SERVICE).await, told("storage").await, told("quorum").await];
             (told == expected).then_some(())
         })
         .await;
         assert!(told(LIVE).await);
+        eventually(&format!("{checked:?} is measured"), async || {
+            let text = telemetry::prometheus_text();
+            let shows = |gauge: &str, check: &str, one: bool| {
+                let series = format!("trialseal_server_{gauge}{{check=\"{check}\"");
+                text.lines().any(|line| line.starts_with(&series) && line.ends_with(if one { " 1" } else { " 0" }))
+            };
+            let shown = ["storage", "quorum"].iter().zip(checked).all(|(check, found)| {
+                shows("ready", check, found != Checked::NotReady)
+                    && shows("degraded", check, found == Checked::Degraded)
+            });
+            shown.then_some(())
+        })
+        .await;
     }
 }

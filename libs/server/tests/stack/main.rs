@@ -78,7 +78,10 @@ async fn calls_are_measured_by_method_and_code_and_what_a_caller_makes_up_is_not
     wire::get(world.address, &format!("/{SECRET}")).await;
     let text = telemetry::prometheus_text();
     let line = |words: [&str; 3]| text.lines().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(line(["rpc_server_duration_milliseconds_count", "GetCheckpoint", "rpc_grpc_status_code=\"0\""]), "{text}");
-    assert!(line(["rpc_server_duration_milliseconds_count", "_OTHER", "_OTHER"]), "{text}");
+    assert!(
+        line(["trialseal_rpc_server_duration_seconds_count", "GetCheckpoint", "rpc_grpc_status_code=\"0\""]),
+        "{text}"
+    );
+    assert!(line(["trialseal_rpc_server_duration_seconds_count", "_OTHER", "_OTHER"]), "{text}");
     assert!(!text.contains(SECRET));
 }

@@ -65,5 +65,20 @@ pub(super) fn refusal_message(problem: Problem) -> pb::Refusal {
         reason: reason.unwrap_or(ErrorReason::Unspecified).into(),
         message: problem.message,
         fields: fields.collect(),
+        metadata: problem.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        retry_after_ms: problem.retry.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_a_stream_says_as_much_as_one_of_a_call() {
+        let exists = refusal_message(Refusal::FormExists(7).into());
+        assert_eq!(exists.metadata.get("entry").map(String::as_str), Some("7"));
+        assert_eq!(exists.retry_after_ms, 0);
+        assert_eq!(refusal_message(Refusal::DecisionTooOld.into()).retry_after_ms, 1_000);
     }
 }

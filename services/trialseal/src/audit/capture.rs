@@ -32,6 +32,8 @@ pub(super) struct Captured {
     /// Entries that were erased, and by which entry.
     erased: HashMap<u64, u64>,
     pub(super) gone: HashSet<Name>,
+    /// Whether an entry could not be read.
+    pub(super) lost: bool,
     /// Values that are not there, and values that were taken out, by entry and place.
     missing: HashSet<(u64, u32)>,
     redacted: HashMap<(u64, u32), u64>,
@@ -40,12 +42,14 @@ pub(super) struct Captured {
 impl Study<'_> {
     /// Checks entries of the capture journal: what needs no order in parallel, then the order.
     pub(super) fn captured(&mut self, records: &[Record], report: &mut Report) {
-        for record in records.iter().filter(|record| record.entry.kind == DefineForms::KIND) {
+        let judged: Vec<&Record> = records.iter().filter(|record| self.rests_on_what_is_known(&record.entry)).collect();
+        report.unjudged += (records.len() - judged.len()) as u64;
+        for record in judged.iter().filter(|record| record.entry.kind == DefineForms::KIND) {
             self.judge(record, report, Self::forms);
         }
         let this = &*self;
-        let checked: Vec<_> = records
-            .par_iter()
+        let checked: Vec<_> = judged
+            .into_par_iter()
             .filter(|record| record.entry.kind != DefineForms::KIND)
             .map(|record| {
                 let mut part = Report::default();
@@ -55,7 +59,7 @@ impl Study<'_> {
             })
             .collect();
         for (record, outcome, part) in checked {
-            report.signatures += 1;
+            report.commands += u64::from(outcome.is_some() || record.entry.kind != Submission::KIND);
             report.datapoints += part.datapoints;
             report.oldest_decision_ms = report.oldest_decision_ms.max(part.oldest_decision_ms);
             match (outcome, record.entry.kind.as_str()) {
@@ -118,7 +122,7 @@ impl Study<'_> {
         authorise(&facts, &envelope, &forms.by, Task::DefineForms, &everywhere, entry.time)
             .map_err(|error| error.to_string())?;
         domain::on_time(&forms, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
-        report.signatures += 1;
+        report.commands += 1;
         domain::check_forms(&forms).map_err(|refusal| refusal.to_string())?;
         match self.captured.forms.insert(forms.version.clone(), (entry.number, forms)) {
             None => Ok(()),
@@ -222,6 +226,9 @@ impl Study<'_> {
 
     /// Checks that what cannot be read was taken out or erased, and that what was taken out cannot be read.
     pub(super) fn withheld(&mut self, report: &mut Report) {
+        if !self.is_whole() {
+            return; // the command that took something out may be among what was not judged
+        }
         let captured = std::mem::take(&mut self.captured);
         for number in captured.unreadable.iter().filter(|number| !captured.erased.contains_key(number)) {
             self.find(report, Service::Capture, *number, "what is stored of it cannot be opened, and nobody erased it");

@@ -66,6 +66,10 @@ impl Study<'_> {
     /// Checks, once the consent journal was replayed, that those screened and randomised consented.
     pub(super) fn consented(&mut self, report: &mut Report) {
         for (number, participant, head, time) in std::mem::take(&mut self.people.consented) {
+            if head.is_some_and(|head| !self.consent.is_known(head.number)) {
+                report.unjudged += 1;
+                continue;
+            }
             if let Err(what) = self.consented_at(&participant, head, time) {
                 self.find(report, Service::Enrollment, number, what);
             }
@@ -204,6 +208,9 @@ impl Study<'_> {
 
     /// Checks that exactly the screenings of erased participants cannot be read.
     pub(super) fn screenings(&mut self, report: &mut Report) {
+        if !self.is_whole() {
+            return; // the command that erased somebody may be among what was not judged
+        }
         for (number, participant, readable) in std::mem::take(&mut self.people.screenings) {
             let what = match (self.captured.gone.contains(&participant), readable) {
                 (true, true) => "was erased and can still be read",

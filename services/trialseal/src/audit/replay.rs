@@ -19,6 +19,8 @@ pub(super) struct State {
     /// When each entry was recorded, by number.
     times: Vec<u64>,
     hashes: Vec<seal::Hash>,
+    /// The first entry after which the state is not known: it could not be read, or replayed.
+    unknown_from: Option<u64>,
 }
 
 impl State {
@@ -58,6 +60,27 @@ impl State {
     pub(super) fn age(&self, number: u64, time: u64) -> u64 {
         let next = usize::try_from(number).ok().and_then(|number| self.times.get(number + 1));
         next.map_or(0, |superseded| time.saturating_sub(*superseded))
+    }
+
+    /// Whether the state after entry `number` is known.
+    pub(super) fn is_known(&self, number: u64) -> bool {
+        self.unknown_from.is_none_or(|from| number < from)
+    }
+
+    /// Takes in that the state is not known from entry `number` on.
+    pub(super) fn lose(&mut self, number: u64) {
+        self.unknown_from.get_or_insert(number);
+    }
+
+    /// Takes an entry in whose changes are not known; those missing before it have no time and no hash.
+    pub(super) fn pass_over(&mut self, entry: &Entry, hash: seal::Hash) {
+        let place = usize::try_from(entry.number)
+            .unwrap_or(usize::MAX)
+            .min(self.times.len().saturating_add(super::study::MOST_MISSING));
+        self.times.resize(place.max(self.times.len()), entry.time);
+        self.hashes.resize(self.times.len(), seal::Hash::ZERO);
+        self.times.push(entry.time);
+        self.hashes.push(hash);
     }
 
     /// Takes an entry in, and says whether its state root is what the changes make it.

@@ -24,6 +24,8 @@ use tlog::merkle;
 
 /// Entries checked at once.
 const CHUNK: usize = 4_096;
+/// The most entries that may be missing in one place and still have their blocks found.
+pub(super) const MOST_MISSING: usize = 1 << 20;
 /// After this time an entry must be on the chain, whatever its receipt says.
 const ANCHORED_WITHIN_MS: u64 = 60_000;
 
@@ -99,10 +101,11 @@ struct Position<'a> {
     stream: StreamId,
     service: Service,
     next: u64,
-    previous: Hash,
+    /// Nothing if the entry before could not be read.
+    previous: Option<Hash>,
     time: u64,
     blocks: std::slice::Iter<'a, Block>,
-    block: Option<(&'a Block, Vec<Hash>)>,
+    block: Option<(&'a Block, Vec<Option<Hash>>)>,
 }
 
 impl<'a> Study<'a> {
@@ -136,8 +139,15 @@ impl Study<'_> {
         }
         bar.inc_length(length);
         bar.set_message(service.name());
-        let mut position =
-            Position { stream, service, next: 0, previous: Hash::ZERO, time: 0, blocks: blocks.iter(), block: None };
+        let mut position = Position {
+            stream,
+            service,
+            next: 0,
+            previous: Some(Hash::ZERO),
+            time: 0,
+            blocks: blocks.iter(),
+            block: None,
+        };
         let mut chunk = Vec::with_capacity(CHUNK);
         let wanted = Wanted { study: self.id, service, from: 0, limit: length, full: true };
         let each = |message| {
@@ -168,15 +178,15 @@ impl Study<'_> {
         let mut records = Vec::with_capacity(parsed.len());
         for outcome in parsed {
             report.entries += 1;
-            let number = position.next;
-            position.next += 1;
             match outcome {
                 Ok(record) => {
-                    self.place(&record, number, position, report);
-                    records.push(record);
+                    if self.place(&record, position, report) {
+                        records.push(record);
+                    }
                 }
                 Err(error) => {
-                    position.previous = Hash::ZERO;
+                    let number = position.next;
+                    self.lose(position, number + 1, report);
                     self.find(report, position.service, number, format!("cannot be read: {error}"));
                 }
             }
@@ -195,38 +205,71 @@ impl Study<'_> {
         report.find(Some(self.id), Some(service), Some(number), what);
     }
 
-    /// Checks an entry's place: number, hash link, time, and its block.
-    fn place<'a>(&self, record: &Record, number: u64, position: &mut Position<'a>, report: &mut Report) {
+    /// Checks an entry's place: number, hash link, time, and its block; says whether it is there for the first time.
+    fn place(&mut self, record: &Record, position: &mut Position<'_>, report: &mut Report) -> bool {
         let Record { entry, hash, .. } = record;
-        let service = position.service;
-        if entry.stream != position.stream || entry.number != number {
-            self.find(report, service, number, "is of another journal or number");
+        let (service, number) = (position.service, position.next);
+        if entry.stream != position.stream {
+            self.lose(position, number + 1, report);
+            self.find(report, service, number, "is of another journal");
+            return false;
         }
-        if entry.previous != position.previous {
-            self.find(report, service, number, "does not follow the entry before");
+        if entry.number < number {
+            self.find(report, service, entry.number, "is there again");
+            return false;
+        }
+        if entry.number > number {
+            let what = format!("is missing, and all before entry {}", entry.number);
+            self.find(report, service, number, what);
+            self.lose(position, entry.number, report);
+        }
+        if position.previous.is_some_and(|previous| entry.previous != previous) {
+            self.find(report, service, entry.number, "does not follow the entry before");
         }
         if entry.time < position.time {
-            self.find(report, service, number, "was recorded before the entry before it");
+            self.find(report, service, entry.number, "was recorded before the entry before it");
         }
-        (position.previous, position.time) = (*hash, entry.time);
+        (position.next, position.previous, position.time) = (entry.number.saturating_add(1), Some(*hash), entry.time);
+        self.in_block((entry.number, Some((entry.time, *hash))), position, report);
+        true
+    }
 
+    /// Takes in that no entry before `until` could be read: what rests on them is not judged.
+    fn lose(&mut self, position: &mut Position<'_>, until: u64, report: &mut Report) {
+        match position.service {
+            Service::Capture => self.captured.lost = true,
+            service => self.state_mut(service).lose(position.next),
+        }
+        for number in (position.next..until).take(MOST_MISSING) {
+            self.in_block((number, None), position, report);
+        }
+        (position.next, position.previous) = (until, None);
+    }
+
+    /// Checks that an entry is where its block has it, once the block's entries are all there. One that could not be read has neither
+    /// time nor hash; blocks that hold such a one are not judged.
+    fn in_block(&self, (number, read): (u64, Option<(u64, Hash)>), position: &mut Position<'_>, report: &mut Report) {
+        let service = position.service;
         if position.block.is_none() {
             position.block = position.blocks.next().map(|block| (block, Vec::new()));
         }
         let Some((block, hashes)) = &mut position.block else {
-            report.waiting += 1;
-            if client::now_ms() > entry.time.saturating_add(ANCHORED_WITHIN_MS) {
+            report.waiting += u64::from(read.is_some());
+            if read.is_some_and(|(time, _)| client::now_ms() > time.saturating_add(ANCHORED_WITHIN_MS)) {
                 self.find(report, service, number, "is not on the chain although its time is long past");
             }
             return;
         };
-        report.slowest_anchoring_ms = report.slowest_anchoring_ms.max(block.time.saturating_sub(entry.time));
-        if entry.time > block.time.saturating_add(MAX_DECISION_AGE_MS) {
-            self.find(report, service, number, "states a time after the block that holds it was made");
+        if let Some((time, _)) = read {
+            report.slowest_anchoring_ms = report.slowest_anchoring_ms.max(block.time.saturating_sub(time));
+            if time > block.time.saturating_add(MAX_DECISION_AGE_MS) {
+                self.find(report, service, number, "states a time after the block that holds it was made");
+            }
         }
-        hashes.push(*hash);
+        hashes.push(read.map(|(_, hash)| hash));
         if hashes.len() as u64 == u64::from(block.count) {
-            if merkle::root(hashes) != block.root {
+            let read: Option<Vec<Hash>> = hashes.iter().copied().collect();
+            if read.is_some_and(|hashes| merkle::root(&hashes) != block.root) {
                 let what =
                     format!("or one just before it is not the entry that block {} on the chain holds", block.number);
                 self.find(report, service, number, what);
@@ -238,19 +281,48 @@ impl Study<'_> {
     /// Checks an entry of a journal with a state, and takes its changes in.
     fn stateful(&mut self, record: &Record, service: Service, report: &mut Report) {
         let Record { entry, hash, message } = record;
-        let changes = match self.changes(entry, message, service, report) {
-            Ok(changes) => changes,
-            Err(what) => {
-                self.find(report, service, entry.number, what);
-                Vec::new()
-            }
-        };
-        report.signatures += 1;
+        if !self.state(service).is_known(entry.number) || !self.rests_on_what_is_known(entry) {
+            report.unjudged += 1;
+            let state = self.state_mut(service);
+            state.lose(entry.number);
+            return state.pass_over(entry, *hash);
+        }
+        let found = report.found;
+        let changes = self.changes(entry, message, service, report).unwrap_or_else(|what| {
+            self.find(report, service, entry.number, what);
+            Vec::new()
+        });
+        report.commands += u64::from(!message.unreadable);
         report.state_roots += 1;
-        let state = if service == Service::Enrollment { &mut self.enrollment } else { &mut self.consent };
-        if !state.apply(self.id, entry, *hash, changes) {
+        let (id, state) = (self.id, self.state_mut(service));
+        if state.apply(id, entry, *hash, changes) {
+            return;
+        }
+        state.lose(entry.number);
+        if report.found == found {
             self.find(report, service, entry.number, "has another state root than its history makes");
         }
+    }
+
+    fn state(&self, service: Service) -> &State {
+        if service == Service::Enrollment { &self.enrollment } else { &self.consent }
+    }
+
+    fn state_mut(&mut self, service: Service) -> &mut State {
+        if service == Service::Enrollment { &mut self.enrollment } else { &mut self.consent }
+    }
+
+    /// Whether every entry was read and judged.
+    pub(super) fn is_whole(&self) -> bool {
+        self.enrollment.is_known(u64::MAX) && self.consent.is_known(u64::MAX) && !self.captured.lost
+    }
+
+    /// Whether the states an entry was decided on are known. What rests on others cannot be judged.
+    pub(super) fn rests_on_what_is_known(&self, entry: &Entry) -> bool {
+        [Service::Enrollment, Service::Consent].into_iter().all(|service| {
+            let head = entry.basis_in(service.stream(self.id));
+            head.is_none_or(|head| self.state(service).is_known(head.number))
+        })
     }
 
     fn changes(

@@ -24,6 +24,7 @@ use std::{
 pub(super) struct Wanted {
     pub(super) policy: PathBuf,
     pub(super) auditor: Option<((Uuid, Name), PathBuf)>,
+    pub(super) purpose: Option<Name>,
     pub(super) endpoints: PathBuf,
     pub(super) export: Option<PathBuf>,
     pub(super) receipts: Option<PathBuf>,
@@ -48,7 +49,8 @@ async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], prog
     let client = Client::new(&endpoints)?;
     let mut studies = Vec::new();
     if let Some(((study, actor), file)) = &wanted.auditor {
-        let access = Some(Access::everybody("audit".parse()?));
+        let purpose = wanted.purpose.clone().map_or_else(|| "audit".parse(), Ok)?;
+        let access = Some(Access::everybody(purpose));
         studies.push(Reader { study: *study, actor: actor.clone(), key: key::read(file)?, access });
     }
     Audit { client: &client, tiles: &endpoints.anchoring, policy, studies, progress }.run_with(receipts).await

@@ -48,6 +48,26 @@ impl DataDir {
         }
     }
 
+    /// Checks that no key of `files` is missing where there are databases already: whatever was made under the lost ones would be
+    /// lost in silence.
+    pub fn has_its_keys(&self, files: &[String]) -> Result<()> {
+        let missing: Vec<&str> = files.iter().map(String::as_str).filter(|file| !self.keys.holds(file)).collect();
+        if missing.is_empty() || !self.has_databases()? {
+            return Ok(());
+        }
+        bail!(
+            "{}: there are databases, and keys/ lacks {}. Nothing was made in their place: put the files back from where you keep \
+             keys (docs/BACKUP.md, \"What there is\", says what each is for), then start again",
+            self.root.display(),
+            missing.join(", ")
+        )
+    }
+
+    fn has_databases(&self) -> Result<bool> {
+        let entries = fs::read_dir(&self.root).with_context(|| format!("{}", self.root.display()))?;
+        Ok(entries.flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "sqlite")))
+    }
+
     /// A file of the directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.root.join(name)

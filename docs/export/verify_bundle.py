@@ -1,0 +1,1 @@
+../../tests/judges/verify_bundle.py
