@@ -5,7 +5,7 @@
 mod support;
 
 use access::ServiceToken;
-use anchoring::Journals;
+use anchoring::{Journals, Pace};
 use bus::Bus;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
@@ -93,7 +93,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
         chain: Objects::folder(&folder.path().join("chain")).unwrap(),
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
         policy: Policy::parse(&text).unwrap(),
-        interval: Duration::from_millis(20),
+        pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
         instance: "test".to_owned(),
         journals: Journals {
             enrollment: channel(&endpoints.enrollment),

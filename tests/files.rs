@@ -5,7 +5,7 @@
 mod support;
 
 use access::ServiceToken;
-use anchoring::Journals;
+use anchoring::{Journals, Pace};
 use channel::{Channel, Settings, http::Http};
 use client::{Client, Endpoints};
 use database::Database;
@@ -70,7 +70,7 @@ impl Chain {
             chain: objects,
             chain_key,
             policy: policy.clone(),
-            interval: Duration::from_millis(20),
+            pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
             instance: "test".to_owned(),
             journals: Journals {
                 enrollment: channel(&endpoints.enrollment),

@@ -44,7 +44,7 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
                 let _until_overtaken = follow(&config, &term.known); // news are for whoever makes blocks
                 meters().lease.set(1);
                 tokio::select! {
-                    () = term.run(config.interval) => {}
+                    () = term.run(config.pace.interval) => {}
                     () = overtaken(&store, token) => {}
                 }
                 meters().lease.set(0);

@@ -10,6 +10,7 @@ use crate::{
     wiring::{self, Peers, Wiring},
 };
 use access::{Gatekeeper, ServiceToken};
+use anchoring::Pace;
 use anyhow::{Context, Result};
 use bus::Bus;
 use client::Endpoints;
@@ -48,11 +49,15 @@ impl Deployment {
     /// Starts everything on the data in `folder`. Ports are `ports`, `ports` + 1 …; 0 takes any that are free. Whoever
     /// reaches it, which is who works on this machine, may create studies.
     pub async fn start(folder: &Path, ports: u16) -> Result<Self> {
-        Self::start_for(folder, ports, (Creators::anybody(), Quota::default())).await
+        Self::start_for(folder, ports, (Creators::anybody(), Quota::default(), Pace::default())).await
     }
 
-    /// As [`Deployment::start`], with studies created by `creators` only, each within a quota.
-    pub async fn start_for(folder: &Path, ports: u16, (creators, quota): (Creators, Quota)) -> Result<Self> {
+    /// As [`Deployment::start`], with studies created by `creators` only, each within a quota, and checkpoints at a pace.
+    pub async fn start_for(
+        folder: &Path,
+        ports: u16,
+        (creators, quota, pace): (Creators, Quota, Pace),
+    ) -> Result<Self> {
         let data = DataDir::open(folder)?;
         let [enrollment, consent, capture, anchoring, witnesses @ ..] = listeners(ports).await?;
         let url = |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
@@ -99,7 +104,8 @@ impl Deployment {
         let database = data.database("capture", &capture::PART).await?;
         start(capture, wiring.capture(database, for_capture, vault)?);
         let database = data.database("anchoring", &anchoring::PART).await?;
-        start(anchoring, wiring.anchoring(database, Objects::folder(&data.file("chain"))?, keys.chain, &policy)?);
+        let files = Objects::folder(&data.file("chain"))?;
+        start(anchoring, wiring.anchoring(database, files, keys.chain, &policy, pace)?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;
         Ok(Self { endpoints, policy, data, stop, tasks })

@@ -1,9 +1,11 @@
 //! One service as a process of its own: the same code as in `trialseal up`, with its surroundings told by flags.
 
 mod args;
+mod pace;
 mod quotas;
 
 pub use args::{PlainBackends, Process};
+pub use pace::{Pace, duration};
 pub use quotas::Quotas;
 
 use crate::{
@@ -77,7 +79,8 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
         }
         Process::Anchoring(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            wiring()?.anchoring(open(&anchoring::PART).await?, objects, keys.signer("chain")?, &read(&it.policy)?)
+            let (database, key) = (open(&anchoring::PART).await?, keys.signer("chain")?);
+            wiring()?.anchoring(database, objects, key, &read(&it.policy)?, it.pace.pace())
         }
         Process::Witness(it) => {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;

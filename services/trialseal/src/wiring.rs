@@ -10,7 +10,7 @@ use journal::Quota;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Checked, Parts};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tlog::key::SignerKey;
 use tls::Identity;
 use vault::Vault;
@@ -18,8 +18,6 @@ use vault::Vault;
 /// What one service asks another at once. Two replicas that ask as much are still within what is let in, so that those who
 /// were let in here are not refused there.
 const AT_ONCE: usize = 128;
-/// The shortest time between two rounds of anchoring.
-const INTERVAL: Duration = Duration::from_millis(200);
 /// What receipts promise: on the chain within this time.
 const ANCHORED_WITHIN_MS: u64 = 10_000;
 
@@ -131,14 +129,21 @@ impl Wiring {
     }
 
     /// The anchoring service.
-    pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub fn anchoring(
+        &self,
+        database: Database,
+        chain: Objects,
+        chain_key: SignerKey,
+        policy: &str,
+        pace: anchoring::Pace,
+    ) -> Result<Parts> {
         let databases = [("anchoring.database", database.clone())];
         let config = anchoring::Config {
             database,
             chain,
             chain_key,
             policy: Policy::parse(policy).context("the policy")?.tlog,
-            interval: INTERVAL,
+            pace,
             instance: self.instance.clone(),
             journals: anchoring::Journals {
                 enrollment: self.channel(Service::Enrollment)?,

@@ -42,6 +42,18 @@ impl Policy {
         Ok(VerifiedCheckpoint { checkpoint, log, cosigned_by })
     }
 
+    /// Since when the quorum stands by a checkpoint, in POSIX seconds: the latest time such that the cosignatures of this
+    /// time or later reach the quorum. `None` if all of them do not, or if the policy asks for none.
+    pub fn cosigned_since(&self, verified: &VerifiedCheckpoint) -> Option<u64> {
+        let mut latest_first: Vec<_> = verified.cosigned_by.iter().map(|(_, key, time)| (*time, key)).collect();
+        latest_first.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+        let mut cosigners = Vec::new();
+        latest_first.into_iter().filter(|_| !self.satisfied_by(&[])).find_map(|(time, key)| {
+            cosigners.push(key.clone());
+            self.satisfied_by(&cosigners).then_some(time)
+        })
+    }
+
     fn refusal(&self, origin: &str, error: NoteError) -> PolicyError {
         match error {
             NoteError::WrongSignature { name } if name != origin => PolicyError::Signature { name },

@@ -2,7 +2,7 @@
 
 use crate::{
     deployment::{DEFAULT_PORTS, Deployment},
-    process::Quotas,
+    process::{Pace, Quotas},
     telling,
 };
 use anyhow::{Context, Result};
@@ -29,12 +29,14 @@ pub(super) struct Up {
     studies: Option<PathBuf>,
     #[command(flatten)]
     quotas: Quotas,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 impl Up {
     /// Runs until it is told to stop.
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let Self { data, port, metrics, studies, quotas } = self;
+        let Self { data, port, metrics, studies, quotas, pace } = self;
         // Who runs everything on a laptop does not want a line for every call.
         let service =
             telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
@@ -48,7 +50,7 @@ impl Up {
             }
             None => (Creators::anybody(), "everybody on this machine".to_owned()),
         };
-        let mut deployment = Deployment::start_for(&data, port, (creators, quotas.quota())).await?;
+        let mut deployment = Deployment::start_for(&data, port, (creators, quotas.quota(), pace.pace())).await?;
         let endpoints = &deployment.endpoints;
         println!("trialseal is up, data in {}", data.display());
         for (name, url) in [
