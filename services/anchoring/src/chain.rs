@@ -10,6 +10,7 @@ use crate::{
 use seal::entry;
 use server::now_ms;
 use std::{sync::Arc, time::Duration};
+use telemetry::meters;
 use tlog::{
     Hash,
     checkpoint::Checkpoint,
@@ -107,7 +108,7 @@ impl Chain {
         let introduction = signed(&key, published.size, published.root)?.to_string();
         let introduction = Introduction { note: introduction, size: published.size, held };
         let policy = config.policy.clone();
-        let cosigned = note.and_then(|note| policy.cosigned_since(&policy.verify_checkpoint(note.as_bytes()).ok()?));
+        let cosigned = note.and_then(|note| policy.cosigned_since(&policy.verify_checkpoint(note.as_bytes()).ok()?.cosigned_by));
         let truth = Truth { store: store.clone(), tiles: tiles.clone(), keys: chain_keys(&key, &policy) };
         let witnesses = Witnesses::new(&policy, config.http.clone(), truth, config.pace.gap());
         let (cosigned, refresh) = (cosigned.map(|seconds| seconds.saturating_mul(1_000)), config.pace.refresh);
@@ -166,6 +167,8 @@ impl Chain {
         let note = self.with_quorum(&tree).await?;
         self.store.publish(self.token, size, &note).await?;
         (self.published, self.cosigned, self.behind) = (tree, Some(now_ms()), false);
+        meters().freshness.end("");
+        meters().freshness.begin("");
         Ok(())
     }
 
@@ -173,7 +176,7 @@ impl Chain {
     fn is_stale(&self) -> bool {
         let needs_witnesses = !self.policy.satisfied_by(&[]);
         let age = self.cosigned.map(|cosigned| Duration::from_millis(now_ms().saturating_sub(cosigned)));
-        needs_witnesses && self.published.size > 0 && age.is_none_or(|age| age >= self.refresh)
+        needs_witnesses && (self.published.size > 0 || age.is_some()) && age.is_none_or(|age| age >= self.refresh)
     }
 
     /// The note of a checkpoint, signed and cosigned by the quorum.

@@ -50,6 +50,7 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
                 meters().lease.set(0);
                 meters().lag.set(0); // what waits is the other process's to tell
                 meters().checkpoint.end("");
+                meters().freshness.end("");
                 tracing::warn!(instance = config.instance, "another process makes blocks now, or soon");
             }
             Err(error) => tracing::warn!(error = %Causes(&error), "the chain cannot be taken up"),

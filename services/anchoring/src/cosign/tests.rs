@@ -192,6 +192,25 @@ async fn one_witness_that_misbehaves_in_any_way_costs_nothing_but_its_cosignatur
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_quorum_is_what_the_policy_says_and_not_a_number() {
+    let mut world = World::new(4, 1).await;
+    let lines = world.policy.split("group").next().unwrap().to_owned();
+    world.policy = lines + "group cro any w0 w1\ngroup regulator any w2 w3\ngroup both all cro regulator\nquorum both\n";
+    let mut running = world.open().await;
+    running.publishes().await;
+    for number in [1, 2] {
+        world.witnesses[number].lie(Lie::Hangs);
+    }
+    assert!(running.publishes().await < AT_ONCE);
+    assert_eq!(running.cosigned_by().await, ["w0", "w3"]);
+    world.witnesses[3].lie(Lie::WrongSignature);
+    world.witnesses[1].lie(Lie::None);
+    running.grow().await;
+    running.chain.publish().await.unwrap_err();
+    assert_eq!(running.published().await.checkpoint.size, 2, "two of one group are no quorum");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn junk_beside_a_good_cosignature_is_left_out_and_the_good_one_counts() {
     for lie in Lie::BESIDE {
         let world = World::new(3, 3).await;
@@ -302,7 +321,7 @@ async fn an_idle_chain_has_its_checkpoint_cosigned_anew() {
     running.publishes().await;
     let first = running.published().await;
     let until = Instant::now() + Duration::from_secs(60);
-    let since = |verified: &VerifiedCheckpoint| world.policy().cosigned_since(verified).unwrap();
+    let since = |verified: &VerifiedCheckpoint| world.policy().cosigned_since(&verified.cosigned_by).unwrap();
     loop {
         running.chain.publish().await.unwrap();
         let now = running.published().await;

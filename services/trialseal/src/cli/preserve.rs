@@ -18,6 +18,7 @@ use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 /// What to audit.
@@ -27,6 +28,7 @@ pub(super) struct Wanted {
     pub(super) endpoints: PathBuf,
     pub(super) export: Option<PathBuf>,
     pub(super) receipts: Option<PathBuf>,
+    pub(super) max_age: Option<Duration>,
     pub(super) json: bool,
 }
 
@@ -35,10 +37,13 @@ pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
     let policy = verify::policy(&wanted.policy)?;
     let receipts = wanted.receipts.as_deref().map_or_else(|| Ok(Vec::new()), read_receipts)?;
     let progress = !wanted.json && io::stderr().is_terminal();
-    let report = match &wanted.export {
+    let mut report = match &wanted.export {
         Some(folder) => Export::open(folder)?.audit(&policy, &receipts, progress).await?,
         None => audit_live(&wanted, &policy, &receipts, progress).await?,
     };
+    if let Some(max_age) = wanted.max_age {
+        report.demand_fresh(max_age, server::now_ms() / 1_000);
+    }
     print(wanted.json, &report, audit::readable)?;
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
