@@ -35,7 +35,7 @@ pub struct Pace {
     pub interval: Duration,
     /// The oldest the published checkpoint's cosignatures get: after this time an idle chain has them made anew.
     pub refresh: Duration,
-    /// How many checkpoints each witness is asked to cosign within a minute, at most.
+    /// How many times each witness is asked to cosign within a minute, at most.
     pub witness_rate: NonZeroU32,
 }
 

@@ -84,7 +84,7 @@ pub(crate) struct Witnesses {
 }
 
 impl Witnesses {
-    /// The witnesses of a policy; each is asked at most once in `gap`.
+    /// The witnesses of a policy; each is asked to cosign at most once in `gap`.
     pub(crate) fn new(policy: &Policy, http: Http, truth: Truth, gap: Duration) -> Self {
         let mut all: Vec<Witness> = Vec::new();
         for line in policy.witnesses() {
@@ -115,7 +115,7 @@ impl Witnesses {
             let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth);
             let introduction = introduction.clone();
             let task = self.asked.spawn(async move { Answered::Met(ask.meet(&introduction).await) });
-            witness.asked((task.id(), None), now);
+            witness.busy = Some((task.id(), None));
         }
         let grace = if self.introduced { Duration::ZERO } else { FIRST_GRACE };
         self.introduced = true;
@@ -147,7 +147,8 @@ impl Witnesses {
             let (own, growth) = (own.clone(), growth.clone());
             let task =
                 self.asked.spawn(async move { Answered::Cosigned(size, ask.cosign(&own, &growth, last).await) });
-            witness.asked((task.id(), Some(size)), now);
+            witness.busy = Some((task.id(), Some(size)));
+            witness.pace.asked(now);
         }
         self.gather(&mut answers, GRACE).await;
         answers
@@ -225,11 +226,6 @@ impl Witness {
 
     fn is_asked(&self, size: Option<u64>) -> bool {
         self.busy.is_some_and(|(_, asked)| asked == size)
-    }
-
-    fn asked(&mut self, busy: (Id, Option<u64>), now: Instant) {
-        self.busy = Some(busy);
-        self.pace.asked(now);
     }
 
     fn cosigned(&mut self, size: u64, cosigned: &Cosigned) {

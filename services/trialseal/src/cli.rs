@@ -5,6 +5,7 @@ mod bench;
 mod evidence;
 mod preserve;
 mod up;
+mod witness;
 
 use crate::{
     allow::AllowStudy,
@@ -18,6 +19,7 @@ use crate::{
 use ask::Ask;
 use bench::Bench;
 use up::Up;
+use witness::WitnessCommand;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -46,6 +48,8 @@ enum Command {
     Up(Up),
     #[command(flatten)]
     Process(Process),
+    /// Run a witness: one organisation's memory of the chain. Its subcommand shows what it has kept.
+    Witness(WitnessCommand),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
     /// Let the holder of a root key create studies: add the key to the list that the enrollment service reads.
@@ -202,7 +206,7 @@ impl DatabasePart {
             DatabasePart::Capture => &capture::PART,
             DatabasePart::Vault => &vault::PART,
             DatabasePart::Anchoring => &anchoring::PART,
-            DatabasePart::Witness => &witness::PART,
+            DatabasePart::Witness => &::witness::PART,
         }
     }
 }
@@ -305,6 +309,7 @@ impl Cli {
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Up(up) => up.run().await,
+            Command::Witness(witness) => witness.run().await,
             Command::Process(process) => process::run(process).await.map(|()| ExitCode::SUCCESS),
             Command::Init(init) => {
                 let folder = init.run()?;

@@ -4,7 +4,7 @@ mod args;
 mod pace;
 mod quotas;
 
-pub use args::{PlainBackends, Process};
+pub use args::{PlainBackends, Process, Witness};
 pub use pace::{Pace, duration};
 pub use quotas::Quotas;
 

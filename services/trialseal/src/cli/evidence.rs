@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use database::Database;
 use serde_json::json;
-use std::process::ExitCode;
 use tlog::{checkpoint::Checkpoint, note::Note};
 use witness::evidence::{Evidence, Kept, kept};
 
@@ -25,14 +24,13 @@ pub(super) struct ShowEvidence {
 
 impl ShowEvidence {
     /// Prints what was kept.
-    pub(super) async fn run(self) -> Result<ExitCode> {
+    pub(super) async fn run(self) -> Result<()> {
         self.plain.check("--database", database::is_private(&self.database))?;
         let database = Database::open(&existing(&self.database), &witness::PART).await.context("--database")?;
         let kept = kept(&database).await.context("the witness's database cannot be read")?;
         let forks: Vec<_> = kept.forks.iter().map(as_json).collect();
         let all = json!({ "proven": kept.proven(), "forks": forks, "unreached": kept.unreached });
-        print(self.json, &all, |_| readable(&kept))?;
-        Ok(ExitCode::SUCCESS)
+        print(self.json, &all, |_| readable(&kept))
     }
 }
 
