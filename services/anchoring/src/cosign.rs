@@ -17,7 +17,7 @@ use tlog::{
     note::{NoteSignature, parse_signatures},
     policy::Policy,
     tile,
-    witness::{AddCheckpoint, SIZE_CONTENT_TYPE},
+    witness::{AddCheckpoint, is_size_content_type},
 };
 use tokio::{
     task::JoinSet,
@@ -238,7 +238,7 @@ impl Ask {
         let answer = self.http.send(request, MAX_ANSWER).await.map_err(|_| CosignError::Unreachable)?;
         let status = answer.status();
         let content_type = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_size = content_type == Some(SIZE_CONTENT_TYPE);
+        let is_size = content_type.is_some_and(is_size_content_type);
         let body = String::from_utf8(answer.into_body().into()).map_err(|_| CosignError::Nonsense)?;
         match status {
             StatusCode::OK => Ok(Answer::Cosigned(body)),
