@@ -8,10 +8,12 @@ use crate::{
     tiles::{Known, Source, Tiles, TilesError},
 };
 use seal::entry;
+use server::now_ms;
 use std::sync::Arc;
 use tlog::{
     Hash,
     checkpoint::Checkpoint,
+    cosignature::cosign,
     key::SignerKey,
     merkle,
     note::{self, Note},
@@ -67,11 +69,15 @@ pub(crate) struct Chain {
     token: Token,
     tiles: Tiles,
     key: Arc<SignerKey>,
+    /// Signs too, if the chain has two keys.
+    second_key: Option<SignerKey>,
     policy: Policy,
     witnesses: Witnesses,
     published: Tree,
     /// What witnesses are shown before anything new: the last published checkpoint, or one over nothing.
     introduction: String,
+    /// Whether nothing was ever published: then the empty chain is.
+    unpublished: bool,
     /// How many blocks there were before this term added any.
     held: u64,
     halted: Option<Halted>,
@@ -81,8 +87,11 @@ impl Chain {
     /// Takes the chain up where it stands, for who holds the lease.
     pub(crate) async fn open(store: Store, token: Token, tiles: Tiles, config: &Config) -> Result<Self, ChainError> {
         let key = Arc::new(config.chain_key.with_algorithm(config.chain_key.verifier().algorithm()));
+        let second_key = config.chain_key_ml_dsa.as_ref().map(|key| key.with_algorithm(key.verifier().algorithm()));
         let held = store.size().await?;
-        let (last, introduction) = match store.checkpoint(u64::MAX).await? {
+        let latest = store.checkpoint(u64::MAX).await?;
+        let unpublished = latest.is_none();
+        let (last, introduction) = match latest {
             Some((_, note)) => (checkpoint_in(&note).ok_or(Halted::Contradicted), note),
             None => {
                 let empty = checkpoint(&key, 0, merkle::empty_root());
@@ -98,7 +107,20 @@ impl Chain {
             _ => (Tree::empty(), Some(Halted::Contradicted)),
         };
         let (policy, witnesses) = (config.policy.clone(), Witnesses::new(&config.policy, config.http.clone()));
-        Ok(Self { store, token, tiles, key, policy, witnesses, published, introduction, held, halted })
+        Ok(Self {
+            store,
+            token,
+            tiles,
+            key,
+            second_key,
+            policy,
+            witnesses,
+            published,
+            introduction,
+            unpublished,
+            held,
+            halted,
+        })
     }
 
     /// Why the chain does not grow any more, if so.
@@ -111,20 +133,24 @@ impl Chain {
         self.published.size
     }
 
-    /// Publishes a checkpoint over all blocks, if there are any that none covers yet.
+    /// Publishes a checkpoint over all blocks, if there are any that none covers yet, or if nothing was published before:
+    /// a chain without blocks has a checkpoint of size 0, cosigned like any other.
     pub(crate) async fn publish(&mut self) -> Result<(), ChainError> {
         if let Some(halted) = self.halted {
             return Err(halted.into());
         }
         self.meet_witnesses().await?;
         let size = self.store.size().await?.min(self.published.size.saturating_add(STEP));
-        if size <= self.published.size {
+        if size <= self.published.size && !self.unpublished {
             return Ok(());
         }
         let tree = self.grown(size).await?;
         self.store.renew(self.token).await?;
         let text = checkpoint(&self.key, size, tree.root).to_string();
         let mut note = Note { signatures: vec![note::sign(&text, &self.key)?], text };
+        if let Some(key) = &self.second_key {
+            note.signatures.push(cosign(&checkpoint(&self.key, size, tree.root), key, now_ms() / 1_000)?);
+        }
         let growth = Growth {
             store: self.store.clone(),
             tiles: self.tiles.clone(),
@@ -139,6 +165,7 @@ impl Chain {
         self.policy.verify_checkpoint(note.as_bytes())?;
         self.store.publish(self.token, size, &note).await?;
         self.published = tree;
+        self.unpublished = false;
         Ok(())
     }
 

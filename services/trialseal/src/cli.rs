@@ -4,6 +4,7 @@ mod ask;
 mod bench;
 mod preserve;
 mod up;
+mod witness;
 
 use crate::{
     allow::AllowStudy,
@@ -11,12 +12,14 @@ use crate::{
     import::{Import, Mapping, Subjects},
     init::Init,
     key,
+    policy::PolicyArgs,
     process::{self, PlainBackends, Process},
     prove, verify,
 };
 use ask::Ask;
 use bench::Bench;
 use up::Up;
+use witness::WitnessCommand;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -44,6 +47,8 @@ enum Command {
     Up(Up),
     #[command(flatten)]
     Process(Process),
+    /// Run a witness: one organisation's memory of the chain. Its subcommands make its key and list its logs.
+    Witness(WitnessCommand),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
     /// Let the holder of a root key create studies: add the key to the list that the enrollment service reads.
@@ -91,9 +96,8 @@ enum Command {
     Verify {
         /// The bundle file.
         bundle: PathBuf,
-        /// The policy file: chain, witnesses, quorum, study root keys.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -120,9 +124,8 @@ enum Command {
     },
     /// Recompute the whole chain and, with an auditor's key, a whole study. Exits 0 if nothing is wrong, 1 if not.
     Audit {
-        /// The policy file.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// The study to replay; the chain alone unless given.
         #[arg(long, requires = "actor", requires = "key")]
         study: Option<Uuid>,
@@ -192,7 +195,7 @@ impl DatabasePart {
             DatabasePart::Capture => &capture::PART,
             DatabasePart::Vault => &vault::PART,
             DatabasePart::Anchoring => &anchoring::PART,
-            DatabasePart::Witness => &witness::PART,
+            DatabasePart::Witness => &::witness::PART,
         }
     }
 }
@@ -251,9 +254,8 @@ enum ExportCommand {
     Study {
         #[command(flatten)]
         actor: ActorArgs,
-        /// The policy file; it must name the study's root key.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// The folder to make.
         #[arg(long, short)]
         output: PathBuf,
@@ -295,10 +297,14 @@ impl Cli {
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Up(up) => up.run().await,
+            Command::Witness(witness) => witness.run().await,
             Command::Process(process) => process::run(process).await.map(|()| ExitCode::SUCCESS),
             Command::Init(init) => {
                 let folder = init.run()?;
-                println!("keys, policy.txt, endpoints.json and studies.txt are in {}", folder.display());
+                println!(
+                    "keys, policy.txt, policy-keys.txt, endpoints.json and studies.txt are in {}",
+                    folder.display()
+                );
                 Ok(ExitCode::SUCCESS)
             }
             Command::AllowStudy(allow) => {
@@ -327,7 +333,7 @@ impl Cli {
             }
             Command::Key(command) => run_key(&command),
             Command::Verify { bundle, policy, json } => {
-                let report = verify::verify(&bundle, &verify::policy(&policy)?)?;
+                let report = verify::verify(&bundle, &policy.read()?.0)?;
                 print(json, &report, verify::readable)?;
                 Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }

@@ -3,7 +3,7 @@
 mod args;
 mod quotas;
 
-pub use args::{PlainBackends, Process};
+pub use args::{PlainBackends, Process, Witness};
 pub use quotas::Quotas;
 
 use crate::{
@@ -77,7 +77,7 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
         }
         Process::Anchoring(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            wiring()?.anchoring(open(&anchoring::PART).await?, objects, keys.signer("chain")?, &read(&it.policy)?)
+            wiring()?.anchoring(open(&anchoring::PART).await?, objects, keys.existing_chain()?, &read(&it.policy)?)
         }
         Process::Witness(it) => {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;

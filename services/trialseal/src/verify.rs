@@ -12,12 +12,6 @@ use seal::{
 };
 use std::{fs, path::Path};
 
-/// Reads a policy file.
-pub fn policy(file: &Path) -> Result<Policy> {
-    let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
-    Policy::parse(&text).with_context(|| format!("{}", file.display()))
-}
-
 /// Verifies a bundle file.
 pub fn verify(bundle: &Path, policy: &Policy) -> Result<Report> {
     let size = fs::metadata(bundle).with_context(|| format!("{}", bundle.display()))?.len();

@@ -1,5 +1,6 @@
 //! How the services are put together, in one process or in many.
 
+use crate::keys::ChainKeys;
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use bus::Bus;
@@ -131,12 +132,13 @@ impl Wiring {
     }
 
     /// The anchoring service.
-    pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub fn anchoring(&self, database: Database, chain: Objects, keys: ChainKeys, policy: &str) -> Result<Parts> {
         let databases = [("anchoring.database", database.clone())];
         let config = anchoring::Config {
             database,
             chain,
-            chain_key,
+            chain_key: keys.ed25519,
+            chain_key_ml_dsa: keys.ml_dsa,
             policy: Policy::parse(policy).context("the policy")?.tlog,
             interval: INTERVAL,
             instance: self.instance.clone(),

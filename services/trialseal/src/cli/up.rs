@@ -2,6 +2,7 @@
 
 use crate::{
     deployment::{DEFAULT_PORTS, Deployment},
+    foreign::ForeignWitnesses,
     process::Quotas,
     telling,
 };
@@ -29,12 +30,14 @@ pub(super) struct Up {
     studies: Option<PathBuf>,
     #[command(flatten)]
     quotas: Quotas,
+    #[command(flatten)]
+    foreign: ForeignWitnesses,
 }
 
 impl Up {
     /// Runs until it is told to stop.
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let Self { data, port, metrics, studies, quotas } = self;
+        let Self { data, port, metrics, studies, quotas, foreign } = self;
         // Who runs everything on a laptop does not want a line for every call.
         let service =
             telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
@@ -48,7 +51,7 @@ impl Up {
             }
             None => (Creators::anybody(), "everybody on this machine".to_owned()),
         };
-        let mut deployment = Deployment::start_for(&data, port, (creators, quotas.quota())).await?;
+        let mut deployment = Deployment::start_beside(&data, port, (creators, quotas.quota()), &foreign).await?;
         let endpoints = &deployment.endpoints;
         println!("trialseal is up, data in {}", data.display());
         for (name, url) in [
@@ -61,6 +64,11 @@ impl Up {
         }
         for url in &endpoints.witnesses {
             println!("  witness     {url}");
+        }
+        if !foreign.is_empty() {
+            println!(
+                "a witness cosigns once its operator has added the `log` lines of the policy: trialseal witness add-log"
+            );
         }
         println!("studies may be created by {may}");
         println!("policy in {}, stop with Ctrl-C", data.join("policy.txt").display());
