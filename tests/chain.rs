@@ -5,7 +5,7 @@
 mod support;
 
 use access::ServiceToken;
-use anchoring::Journals;
+use anchoring::{Journals, Pace};
 use bus::Bus;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
@@ -94,7 +94,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
         chain_key_ml_dsa: None,
         policy: Policy::parse(&text).unwrap(),
-        interval: Duration::from_millis(20),
+        pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
         instance: "test".to_owned(),
         journals: Journals {
             enrollment: channel(&endpoints.enrollment),

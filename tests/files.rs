@@ -5,7 +5,7 @@
 mod support;
 
 use access::ServiceToken;
-use anchoring::Journals;
+use anchoring::{Journals, Pace};
 use channel::{Channel, Settings, http::Http};
 use client::{Client, Endpoints};
 use database::Database;
@@ -97,7 +97,7 @@ impl Chain {
             chain_key,
             chain_key_ml_dsa: None,
             policy: policy.clone(),
-            interval: Duration::from_millis(20),
+            pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
             instance: "test".to_owned(),
             journals,
             http: Http::new(None).unwrap(),

@@ -158,10 +158,14 @@ pub struct Meters {
     pub chain: State,
     /// How long the newest blocks have been waiting for a checkpoint.
     pub checkpoint: Waiting,
+    /// How long ago the quorum last cosigned.
+    pub freshness: Waiting,
     /// How long each witness has been behind what it was asked to cosign.
     pub witness: Waiting,
     /// Requests to witnesses, by outcome.
     pub cosignatures: CountBy,
+    /// Forks that this process's witnesses have kept as evidence.
+    pub evidence: Level,
     /// Whether this process holds the sequencer's lease: 1, or 0.
     pub lease: State,
     /// Calls tried again.
@@ -203,8 +207,10 @@ impl Meters {
             lag: State(zero(gauge(meter, "trialseal.anchoring.lag", "{entry}", "Entries known and in no block"))),
             chain: State(zero(gauge(meter, "trialseal.anchoring.size", "{block}", "Blocks under the checkpoint"))),
             checkpoint: waiting(meter, "trialseal.anchoring.checkpoint.wait", "", "Blocks waiting for a checkpoint"),
+            freshness: waiting(meter, "trialseal.anchoring.checkpoint.age", "", "Age of the latest cosignatures"),
             witness: waiting(meter, "trialseal.witness.age", "witness", "A witness behind what it was asked"),
             cosignatures: by(count(meter, "trialseal.witness.requests", "{request}", "Cosignatures asked"), "outcome"),
+            evidence: level(meter, "trialseal.witness.forks", "{fork}", "Forks that this witness keeps as evidence"),
             lease: State(zero(gauge(meter, "trialseal.anchoring.lease", "{lease}", "1: this process sequences"))),
             retries: Count(count(meter, "trialseal.client.retries", "{call}", "Calls tried again")),
             objects: by(count(meter, "trialseal.objects.errors", "{error}", "Object store failures"), "operation"),

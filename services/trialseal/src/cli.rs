@@ -2,6 +2,7 @@
 
 mod ask;
 mod bench;
+mod evidence;
 mod preserve;
 mod up;
 mod witness;
@@ -30,6 +31,7 @@ use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -98,6 +100,10 @@ enum Command {
         bundle: PathBuf,
         #[command(flatten)]
         policy: PolicyArgs,
+        /// Refuse a checkpoint that the quorum cosigned longer ago than this, such as 1h: for bundles just fetched. Any age
+        /// is accepted unless given.
+        #[arg(long, value_parser = process::duration)]
+        max_age: Option<Duration>,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -144,6 +150,10 @@ enum Command {
         /// Receipts that were handed out, one a line: check that what they promised is kept.
         #[arg(long)]
         receipts: Option<PathBuf>,
+        /// Report a latest checkpoint that the quorum cosigned longer ago than this, such as 1h. Any age is accepted unless
+        /// given.
+        #[arg(long, value_parser = process::duration)]
+        max_age: Option<Duration>,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -332,8 +342,12 @@ impl Cli {
                 demo::run(&data, cluster.as_deref()).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Key(command) => run_key(&command),
-            Command::Verify { bundle, policy, json } => {
-                let report = verify::verify(&bundle, &policy.read()?.0)?;
+            Command::Verify { bundle, policy, max_age, json } => {
+                let (policy, _) = policy.read()?;
+                let mut report = verify::verify(&bundle, &policy)?;
+                if let Some(max_age) = max_age {
+                    verify::demand_fresh(&mut report, &policy, max_age, server::now_ms() / 1_000);
+                }
                 print(json, &report, verify::readable)?;
                 Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
@@ -345,9 +359,9 @@ impl Cli {
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Audit { policy, study, actor, key, endpoints, export, receipts, json } => {
+            Command::Audit { policy, study, actor, key, endpoints, export, receipts, max_age, json } => {
                 let auditor = study.zip(actor).zip(key);
-                preserve::audit(preserve::Wanted { policy, auditor, endpoints, export, receipts, json }).await
+                preserve::audit(preserve::Wanted { policy, auditor, endpoints, export, receipts, max_age, json }).await
             }
             Command::Backup { output, data, json } => {
                 print(json, &backup::write(&data, &output).await?, backup::readable)?;

@@ -11,6 +11,7 @@ use crate::{
     wiring::{self, Peers, Wiring},
 };
 use access::{Gatekeeper, ServiceToken};
+use anchoring::Pace;
 use anyhow::{Context, Result};
 use bus::Bus;
 use client::Endpoints;
@@ -49,19 +50,19 @@ impl Deployment {
     /// Starts everything on the data in `folder`. Ports are `ports`, `ports` + 1 …; 0 takes any that are free. Whoever
     /// reaches it, which is who works on this machine, may create studies.
     pub async fn start(folder: &Path, ports: u16) -> Result<Self> {
-        Self::start_for(folder, ports, (Creators::anybody(), Quota::default())).await
+        Self::start_for(folder, ports, (Creators::anybody(), Quota::default(), Pace::default())).await
     }
 
-    /// As [`Deployment::start`], with studies created by `creators` only, each within a quota.
-    pub async fn start_for(folder: &Path, ports: u16, (creators, quota): (Creators, Quota)) -> Result<Self> {
-        Self::start_beside(folder, ports, (creators, quota), &ForeignWitnesses::default()).await
+    /// As [`Deployment::start`], with studies created by `creators` only, each within a quota, and checkpoints at a pace.
+    pub async fn start_for(folder: &Path, ports: u16, within: (Creators, Quota, Pace)) -> Result<Self> {
+        Self::start_beside(folder, ports, within, &ForeignWitnesses::default()).await
     }
 
     /// As [`Deployment::start_for`], with witnesses that others run beside the three of its own.
     pub async fn start_beside(
         folder: &Path,
         ports: u16,
-        (creators, quota): (Creators, Quota),
+        (creators, quota, pace): (Creators, Quota, Pace),
         foreign: &ForeignWitnesses,
     ) -> Result<Self> {
         let data = DataDir::open(folder)?;
@@ -115,7 +116,8 @@ impl Deployment {
         let database = data.database("capture", &capture::PART).await?;
         start(capture, wiring.capture(database, for_capture, vault)?);
         let database = data.database("anchoring", &anchoring::PART).await?;
-        start(anchoring, wiring.anchoring(database, Objects::folder(&data.file("chain"))?, keys.chain, &policy)?);
+        let files = Objects::folder(&data.file("chain"))?;
+        start(anchoring, wiring.anchoring(database, files, keys.chain, &policy, pace)?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;
         data.publish("policy-keys.txt", policy_keys.as_bytes())?;

@@ -28,7 +28,10 @@ pub(super) async fn check(
     // Without a checkpoint nothing is on the chain: entries whose time is past will be found one by one.
     let Some(latest) = notes.first() else { return Ok(Blocks::new()) };
     let latest = match policy.tlog.verify_checkpoint(latest.as_bytes()) {
-        Ok(verified) => verified.checkpoint,
+        Ok(verified) => {
+            report.cosigned_since = policy.tlog.cosigned_since(&verified.cosigned_by);
+            verified.checkpoint
+        }
         Err(error) => {
             report.find(None, None, None, format!("the latest checkpoint does not verify: {error}"));
             return Ok(Blocks::new());

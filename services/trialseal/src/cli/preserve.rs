@@ -20,6 +20,7 @@ use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 /// What to audit.
@@ -29,6 +30,7 @@ pub(super) struct Wanted {
     pub(super) endpoints: PathBuf,
     pub(super) export: Option<PathBuf>,
     pub(super) receipts: Option<PathBuf>,
+    pub(super) max_age: Option<Duration>,
     pub(super) json: bool,
 }
 
@@ -37,10 +39,13 @@ pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
     let (policy, _) = wanted.policy.read()?;
     let receipts = wanted.receipts.as_deref().map_or_else(|| Ok(Vec::new()), read_receipts)?;
     let progress = !wanted.json && io::stderr().is_terminal();
-    let report = match &wanted.export {
+    let mut report = match &wanted.export {
         Some(folder) => Export::open(folder)?.audit(&policy, &receipts, progress).await?,
         None => audit_live(&wanted, &policy, &receipts, progress).await?,
     };
+    if let Some(max_age) = wanted.max_age {
+        report.demand_fresh(max_age, server::now_ms() / 1_000);
+    }
     print(wanted.json, &report, audit::readable)?;
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

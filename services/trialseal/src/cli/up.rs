@@ -3,7 +3,7 @@
 use crate::{
     deployment::{DEFAULT_PORTS, Deployment},
     foreign::ForeignWitnesses,
-    process::Quotas,
+    process::{Pace, Quotas},
     telling,
 };
 use anyhow::{Context, Result};
@@ -31,13 +31,15 @@ pub(super) struct Up {
     #[command(flatten)]
     quotas: Quotas,
     #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
     foreign: ForeignWitnesses,
 }
 
 impl Up {
     /// Runs until it is told to stop.
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let Self { data, port, metrics, studies, quotas, foreign } = self;
+        let Self { data, port, metrics, studies, quotas, pace, foreign } = self;
         // Who runs everything on a laptop does not want a line for every call.
         let service =
             telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
@@ -51,7 +53,8 @@ impl Up {
             }
             None => (Creators::anybody(), "everybody on this machine".to_owned()),
         };
-        let mut deployment = Deployment::start_beside(&data, port, (creators, quotas.quota()), &foreign).await?;
+        let within = (creators, quotas.quota(), pace.pace());
+        let mut deployment = Deployment::start_beside(&data, port, within, &foreign).await?;
         let endpoints = &deployment.endpoints;
         println!("trialseal is up, data in {}", data.display());
         for (name, url) in [

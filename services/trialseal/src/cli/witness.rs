@@ -1,6 +1,6 @@
-//! `trialseal witness`: runs one, makes its key where it runs, and tells it which logs to cosign.
+//! `trialseal witness`: runs one, makes its key where it runs, tells it which logs to cosign, and shows what it has kept.
 
-use super::print;
+use super::{evidence::ShowEvidence, print};
 use crate::{
     foreign::verifier_key,
     keys::KeyDir,
@@ -30,7 +30,7 @@ quorum none
 pub(super) enum WitnessCommand {
     /// Run it.
     Run(Box<Witness>),
-    /// Prepare it.
+    /// Something beside it.
     Prepare(Prepare),
 }
 
@@ -41,6 +41,8 @@ pub(super) enum Prepare {
     Init(InitWitness),
     /// Have a witness cosign a log from its next start on.
     AddLog(AddLog),
+    /// Show the forks that a witness has kept: pairs of checkpoints that a log signed and that contradict each other.
+    Evidence(ShowEvidence),
 }
 
 /// Flags of `trialseal witness init`.
@@ -92,6 +94,7 @@ impl WitnessCommand {
             Self::Run(flags) => process::run(Process::Witness(*flags)).await?,
             Self::Prepare(Prepare::Init(init)) => init.run()?,
             Self::Prepare(Prepare::AddLog(add)) => add.run()?,
+            Self::Prepare(Prepare::Evidence(show)) => return show.run().await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,6 +1,6 @@
 //! The flags of the processes. Each can be said by an environment variable instead.
 
-use super::Quotas;
+use super::{Pace, Quotas};
 use crate::{deployment::DEFAULT_PORTS, wiring::Peers};
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
@@ -172,6 +172,8 @@ pub struct Capture {
 pub struct Anchoring {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    pub(super) pace: Pace,
     /// Where the chain's files are: file:///folder or s3://bucket/prefix.
     #[arg(long, env = "TRIALSEAL_OBJECTS")]
     pub(super) objects: String,
