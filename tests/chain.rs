@@ -92,6 +92,7 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
         database: Database::open_file(&folder.path().join("anchoring.sqlite"), &anchoring::PART).await.unwrap(),
         chain: Objects::folder(&folder.path().join("chain")).unwrap(),
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
+        chain_key_ml_dsa: None,
         policy: Policy::parse(&text).unwrap(),
         pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
         instance: "test".to_owned(),

@@ -14,6 +14,7 @@ use telemetry::meters;
 use tlog::{
     Hash,
     checkpoint::Checkpoint,
+    cosignature::cosign,
     key::{SignerKey, VerifierKey},
     merkle,
     note::{self, Note},
@@ -73,11 +74,15 @@ pub(crate) struct Chain {
     token: Token,
     tiles: Tiles,
     key: Arc<SignerKey>,
+    /// Signs too, if the chain has two keys.
+    second_key: Option<SignerKey>,
     policy: Policy,
     witnesses: Witnesses,
     published: Tree,
     /// What witnesses are shown before anything new: the last published checkpoint, or one over nothing.
     introduction: Introduction,
+    /// Whether nothing was ever published: then the empty chain is.
+    unpublished: bool,
     halted: Option<Halted>,
     /// When the quorum last cosigned, Unix milliseconds; none if that is not known.
     cosigned: Option<u64>,
@@ -91,8 +96,10 @@ impl Chain {
     /// Takes the chain up where it stands, for who holds the lease.
     pub(crate) async fn open(store: Store, token: Token, tiles: Tiles, config: &Config) -> Result<Self, ChainError> {
         let key = Arc::new(config.chain_key.with_algorithm(config.chain_key.verifier().algorithm()));
+        let second_key = config.chain_key_ml_dsa.as_ref().map(|key| key.with_algorithm(key.verifier().algorithm()));
         let held = store.size().await?;
         let note = store.checkpoint(u64::MAX).await?.map(|(_, note)| note);
+        let unpublished = note.is_none();
         let last = match &note {
             Some(note) => checkpoint_in(note),
             None => Some(checkpoint(&key, 0, merkle::empty_root())),
@@ -108,7 +115,8 @@ impl Chain {
         let introduction = signed(&key, published.size, published.root)?.to_string();
         let introduction = Introduction { note: introduction, size: published.size, held };
         let policy = config.policy.clone();
-        let cosigned = note.and_then(|note| policy.cosigned_since(&policy.verify_checkpoint(note.as_bytes()).ok()?.cosigned_by));
+        let cosigned =
+            note.and_then(|note| policy.cosigned_since(&policy.verify_checkpoint(note.as_bytes()).ok()?.cosigned_by));
         let truth = Truth { store: store.clone(), tiles: tiles.clone(), keys: chain_keys(&key, &policy) };
         let witnesses = Witnesses::new(&policy, config.http.clone(), truth, config.pace.gap());
         let (cosigned, refresh) = (cosigned.map(|seconds| seconds.saturating_mul(1_000)), config.pace.refresh);
@@ -117,10 +125,12 @@ impl Chain {
             token,
             tiles,
             key,
+            second_key,
             policy,
             witnesses,
             published,
             introduction,
+            unpublished,
             halted,
             cosigned,
             refresh,
@@ -144,7 +154,7 @@ impl Chain {
     }
 
     /// Publishes a checkpoint over all blocks, if there are any that none covers yet; and the last one with new
-    /// cosignatures, if those it has are old.
+    /// cosignatures, if those it has are old. A chain without blocks has a checkpoint of size 0, cosigned like any other.
     pub(crate) async fn publish(&mut self) -> Result<(), ChainError> {
         self.behind = true; // unless it turns out otherwise
         if let Some(halted) = self.halted {
@@ -153,7 +163,7 @@ impl Chain {
         self.meet_witnesses().await?;
         let size = self.store.size().await?.min(self.published.size.saturating_add(STEP));
         self.behind = size > self.published.size;
-        if !self.behind && !self.is_stale() {
+        if !self.behind && !self.unpublished && !self.is_stale() {
             return Ok(());
         }
         let size = size.max(self.published.size);
@@ -167,6 +177,7 @@ impl Chain {
         let note = self.with_quorum(&tree).await?;
         self.store.publish(self.token, size, &note).await?;
         (self.published, self.cosigned, self.behind) = (tree, Some(now_ms()), false);
+        self.unpublished = false;
         meters().freshness.end("");
         meters().freshness.begin("");
         Ok(())
@@ -182,6 +193,9 @@ impl Chain {
     /// The note of a checkpoint, signed and cosigned by the quorum.
     async fn with_quorum(&mut self, tree: &Tree) -> Result<String, ChainError> {
         let mut note = signed(&self.key, tree.size, tree.root)?;
+        if let Some(key) = &self.second_key {
+            note.signatures.push(cosign(&checkpoint(&self.key, tree.size, tree.root), key, now_ms() / 1_000)?);
+        }
         let growth = Growth {
             store: self.store.clone(),
             tiles: self.tiles.clone(),

@@ -14,6 +14,9 @@ pub struct Config {
     pub chain: objects::Objects,
     /// Signs checkpoints; its name is the chain's origin.
     pub chain_key: tlog::key::SignerKey,
+    /// Signs checkpoints too, by ML-DSA-44, under the same name (C2SP tlog-cosignature, type 06). Chains that began without
+    /// one have none.
+    pub chain_key_ml_dsa: Option<tlog::key::SignerKey>,
     /// Witnesses, their addresses and the quorum a checkpoint needs.
     pub policy: tlog::policy::Policy,
     /// How often there are checkpoints, and how often witnesses are asked.

@@ -145,8 +145,7 @@ impl Witnesses {
             let Some(last) = witness.last else { continue };
             let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth);
             let (own, growth) = (own.clone(), growth.clone());
-            let task =
-                self.asked.spawn(async move { Answered::Cosigned(size, ask.cosign(&own, &growth, last).await) });
+            let task = self.asked.spawn(async move { Answered::Cosigned(size, ask.cosign(&own, &growth, last).await) });
             witness.busy = Some((task.id(), Some(size)));
             witness.pace.asked(now);
         }

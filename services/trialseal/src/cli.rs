@@ -13,6 +13,7 @@ use crate::{
     import::{Import, Mapping, Subjects},
     init::Init,
     key,
+    policy::PolicyArgs,
     process::{self, PlainBackends, Process},
     prove, verify,
 };
@@ -48,7 +49,7 @@ enum Command {
     Up(Up),
     #[command(flatten)]
     Process(Process),
-    /// Run a witness: one organisation's memory of the chain. Its subcommand shows what it has kept.
+    /// Run a witness: one organisation's memory of the chain. Its subcommands make its key, list its logs and show what it kept.
     Witness(WitnessCommand),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
@@ -97,9 +98,8 @@ enum Command {
     Verify {
         /// The bundle file.
         bundle: PathBuf,
-        /// The policy file: chain, witnesses, quorum, study root keys.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// Refuse a checkpoint that the quorum cosigned longer ago than this, such as 1h: for bundles just fetched. Any age
         /// is accepted unless given.
         #[arg(long, value_parser = process::duration)]
@@ -130,9 +130,8 @@ enum Command {
     },
     /// Recompute the whole chain and, with an auditor's key, a whole study. Exits 0 if nothing is wrong, 1 if not.
     Audit {
-        /// The policy file.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// The study to replay; the chain alone unless given.
         #[arg(long, requires = "actor", requires = "key")]
         study: Option<Uuid>,
@@ -265,9 +264,8 @@ enum ExportCommand {
     Study {
         #[command(flatten)]
         actor: ActorArgs,
-        /// The policy file; it must name the study's root key.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// The folder to make.
         #[arg(long, short)]
         output: PathBuf,
@@ -313,7 +311,10 @@ impl Cli {
             Command::Process(process) => process::run(process).await.map(|()| ExitCode::SUCCESS),
             Command::Init(init) => {
                 let folder = init.run()?;
-                println!("keys, policy.txt, endpoints.json and studies.txt are in {}", folder.display());
+                println!(
+                    "keys, policy.txt, policy-keys.txt, endpoints.json and studies.txt are in {}",
+                    folder.display()
+                );
                 Ok(ExitCode::SUCCESS)
             }
             Command::AllowStudy(allow) => {
@@ -342,7 +343,7 @@ impl Cli {
             }
             Command::Key(command) => run_key(&command),
             Command::Verify { bundle, policy, max_age, json } => {
-                let policy = verify::policy(&policy)?;
+                let (policy, _) = policy.read()?;
                 let mut report = verify::verify(&bundle, &policy)?;
                 if let Some(max_age) = max_age {
                     verify::demand_fresh(&mut report, &policy, max_age, server::now_ms() / 1_000);

@@ -5,7 +5,8 @@ mod data;
 pub use data::DataDir;
 
 use crate::{
-    keys::{self, KeyDir, NAME, WITNESSES},
+    foreign::{self, ForeignWitnesses},
+    keys::{self, ChainKeys, KeyDir, NAME, WITNESSES},
     telling,
     wiring::{self, Peers, Wiring},
 };
@@ -38,7 +39,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub struct Deployment {
     /// Where its services are reached.
     pub endpoints: Endpoints,
-    /// The policy that verifies its chain and receipts, without any study.
+    /// The policy that verifies its chain and receipts, without any study: the text of both its files.
     pub policy: String,
     data: DataDir,
     stop: watch::Sender<bool>,
@@ -53,15 +54,21 @@ impl Deployment {
     }
 
     /// As [`Deployment::start`], with studies created by `creators` only, each within a quota, and checkpoints at a pace.
-    pub async fn start_for(
+    pub async fn start_for(folder: &Path, ports: u16, within: (Creators, Quota, Pace)) -> Result<Self> {
+        Self::start_beside(folder, ports, within, &ForeignWitnesses::default()).await
+    }
+
+    /// As [`Deployment::start_for`], with witnesses that others run beside the three of its own.
+    pub async fn start_beside(
         folder: &Path,
         ports: u16,
         (creators, quota, pace): (Creators, Quota, Pace),
+        foreign: &ForeignWitnesses,
     ) -> Result<Self> {
         let data = DataDir::open(folder)?;
         let [enrollment, consent, capture, anchoring, witnesses @ ..] = listeners(ports).await?;
         let url = |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
-        let endpoints = Endpoints {
+        let mut endpoints = Endpoints {
             enrollment: url(&enrollment)?,
             consent: url(&consent)?,
             capture: url(&capture)?,
@@ -70,7 +77,12 @@ impl Deployment {
             tls: None,
         };
         let keys = Keys::load(data.keys())?;
-        let policy = keys.policy(&endpoints);
+        let own = keys.witnesses.iter().map(SignerKey::verifier).collect();
+        let all = foreign.beside(keys::own_witnesses(own, &endpoints.witnesses))?;
+        endpoints.witnesses = all.iter().map(|witness| witness.url.clone()).collect();
+        let chains = keys.chain.verifiers();
+        let policy = foreign::checked(keys::policy(&chains, &endpoints.anchoring, &all, foreign.quorum()))?;
+        let policy_keys = keys.policy_keys();
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut start = |listener, parts| {
@@ -82,7 +94,7 @@ impl Deployment {
         };
         for ((listener, (name, _)), key) in witnesses.into_iter().zip(WITNESSES).zip(keys.witnesses) {
             let database = data.database(&format!("witness-{name}"), &witness::PART).await?;
-            let chains = vec![keys.chain.verifier()];
+            let chains = chains.clone();
             start(listener, wiring::witness(witness::Config { database, key, chains }));
         }
         let services = ServiceToken::new(&*data.keys().secret_or_new("service.token")?);
@@ -108,7 +120,8 @@ impl Deployment {
         start(anchoring, wiring.anchoring(database, files, keys.chain, &policy, pace)?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;
-        Ok(Self { endpoints, policy, data, stop, tasks })
+        data.publish("policy-keys.txt", policy_keys.as_bytes())?;
+        Ok(Self { endpoints, policy: policy + &policy_keys, data, stop, tasks })
     }
 
     /// The data directory.
@@ -145,7 +158,7 @@ async fn listeners(ports: u16) -> Result<[TcpListener; 7]> {
 }
 
 struct Keys {
-    chain: SignerKey,
+    chain: ChainKeys,
     witnesses: Vec<SignerKey>,
     receipts: [Arc<SignerKey>; 3],
 }
@@ -161,9 +174,8 @@ impl Keys {
         })
     }
 
-    fn policy(&self, endpoints: &Endpoints) -> String {
-        let witnesses: Vec<_> = self.witnesses.iter().map(SignerKey::verifier).collect();
+    fn policy_keys(&self) -> String {
         let receipts: Vec<_> = self.receipts.iter().map(|key| key.verifier()).collect();
-        keys::policy(&self.chain.verifier(), &witnesses, &receipts, endpoints)
+        keys::policy_keys(&receipts)
     }
 }

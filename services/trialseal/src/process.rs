@@ -79,8 +79,8 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
         }
         Process::Anchoring(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            let (database, key) = (open(&anchoring::PART).await?, keys.signer("chain")?);
-            wiring()?.anchoring(database, objects, key, &read(&it.policy)?, it.pace.pace())
+            let (database, keys) = (open(&anchoring::PART).await?, keys.existing_chain()?);
+            wiring()?.anchoring(database, objects, keys, &read(&it.policy)?, it.pace.pace())
         }
         Process::Witness(it) => {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;

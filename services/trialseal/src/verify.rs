@@ -12,12 +12,6 @@ use seal::{
 };
 use std::{fs, path::Path, time::Duration};
 
-/// Reads a policy file.
-pub fn policy(file: &Path) -> Result<Policy> {
-    let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
-    Policy::parse(&text).with_context(|| format!("{}", file.display()))
-}
-
 /// Verifies a bundle file.
 pub fn verify(bundle: &Path, policy: &Policy) -> Result<Report> {
     let size = fs::metadata(bundle).with_context(|| format!("{}", bundle.display()))?.len();
@@ -61,7 +55,11 @@ pub fn demand_fresh(report: &mut Report, policy: &Policy, max_age: Duration, now
 pub fn fresh(since: Option<u64>, max_age: Duration, now: u64) -> Result<(), String> {
     let Some(since) = since else { return Err("no quorum of witnesses says how old the checkpoint is".to_owned()) };
     let (age, wanted) = (now.saturating_sub(since), max_age.as_secs());
-    if age <= wanted { Ok(()) } else { Err(format!("the quorum cosigned {age} seconds ago, at most {wanted} are demanded")) }
+    if age <= wanted {
+        Ok(())
+    } else {
+        Err(format!("the quorum cosigned {age} seconds ago, at most {wanted} are demanded"))
+    }
 }
 
 /// A report as people read it.
@@ -170,7 +168,7 @@ mod tests {
     #[test]
     fn a_bundle_of_any_age_verifies_unless_a_fresh_one_is_demanded() {
         let vectors = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/vectors"));
-        let policy = policy(&vectors.join("policy.txt")).unwrap();
+        let (policy, _) = crate::policy::read(&vectors.join("policy.txt"), None).unwrap();
         let report = verify(&vectors.join("bundle.trialseal"), &policy).unwrap();
         let cosigned_by = &report.claim.as_ref().unwrap().checkpoint.cosigned_by;
         let latest = cosigned_by.iter().map(|cosigner| cosigner.time).max().unwrap();

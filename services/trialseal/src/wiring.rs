@@ -1,5 +1,6 @@
 //! How the services are put together, in one process or in many.
 
+use crate::keys::ChainKeys;
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use bus::Bus;
@@ -133,7 +134,7 @@ impl Wiring {
         &self,
         database: Database,
         chain: Objects,
-        chain_key: SignerKey,
+        keys: ChainKeys,
         policy: &str,
         pace: anchoring::Pace,
     ) -> Result<Parts> {
@@ -141,7 +142,8 @@ impl Wiring {
         let config = anchoring::Config {
             database,
             chain,
-            chain_key,
+            chain_key: keys.ed25519,
+            chain_key_ml_dsa: keys.ml_dsa,
             policy: Policy::parse(policy).context("the policy")?.tlog,
             pace,
             instance: self.instance.clone(),

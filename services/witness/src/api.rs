@@ -182,9 +182,9 @@ impl Witness {
         let mut note = Note::parse(last.note.as_bytes()).ok()?;
         note.signatures = self.by_the_log(&note);
         let own = self.config.key.verifier();
-        let cosigned = Note { signatures: parse_each_signature(last.cosignatures.as_bytes()).0, text: note.text.clone() };
-        let mut lines: String =
-            cosigned.judge(&[own]).valid.into_iter().map(|(line, _)| line.to_string()).collect();
+        let cosigned =
+            Note { signatures: parse_each_signature(last.cosignatures.as_bytes()).0, text: note.text.clone() };
+        let mut lines: String = cosigned.judge(&[own]).valid.into_iter().map(|(line, _)| line.to_string()).collect();
         if lines.is_empty() {
             // Of what an older program stored it answered a cosignature as well, and kept none.
             lines = self.cosign(&Checkpoint::parse(&note.text).ok()?).ok()?;

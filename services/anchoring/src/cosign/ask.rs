@@ -19,7 +19,7 @@ use tlog::{
     merkle,
     note::{Note, NoteSignature, parse_each_signature},
     sha256, tile,
-    witness::{AddCheckpoint, SIZE_CONTENT_TYPE},
+    witness::{AddCheckpoint, is_size_content_type},
 };
 use tokio::time::timeout;
 
@@ -293,8 +293,7 @@ async fn patiently<T>(answer: impl Future<Output = Result<T, CosignError>>) -> R
 /// Whether the body is the size cosigned last: by its type, whatever its parameters.
 fn is_size(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(SIZE_CONTENT_TYPE))
+    content_type.is_some_and(is_size_content_type)
 }
 
 fn size(body: &[u8]) -> Option<u64> {

@@ -14,7 +14,7 @@ use access::ServiceToken;
 use bus::Bus;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
-use liar::{Lie, Liar};
+use liar::{Liar, Lie};
 use objects::Objects;
 use seal::{
     Hash,
@@ -77,6 +77,7 @@ impl World {
             chain: Objects::folder(&self.folder.path().join("chain")).unwrap(),
             policy: self.policy(),
             chain_key: chain_key(),
+            chain_key_ml_dsa: None,
             pace: self.pace,
             instance: "test".to_owned(),
             journals: Journals {
@@ -199,7 +200,8 @@ async fn one_witness_that_misbehaves_in_any_way_costs_nothing_but_its_cosignatur
 async fn the_quorum_is_what_the_policy_says_and_not_a_number() {
     let mut world = World::new(4, 1).await;
     let lines = world.policy.split("group").next().unwrap().to_owned();
-    world.policy = lines + "group cro any w0 w1\ngroup regulator any w2 w3\ngroup both all cro regulator\nquorum both\n";
+    world.policy =
+        lines + "group cro any w0 w1\ngroup regulator any w2 w3\ngroup both all cro regulator\nquorum both\n";
     let mut running = world.open().await;
     running.publishes().await;
     for number in [1, 2] {

@@ -34,6 +34,7 @@ fn config(instance: &str, database: Database, folder: &Path) -> Config {
         chain: Objects::folder(&folder.join("chain")).unwrap(),
         policy: Policy::parse(&format!("log {}\nquorum none\n", chain_key.verifier())).unwrap(),
         chain_key,
+        chain_key_ml_dsa: None,
         pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
         instance: instance.to_owned(),
         journals: Journals {

@@ -25,7 +25,7 @@ pub enum Process {
     /// Run the anchoring service: blocks, the chain, proofs. One of several is active, the others stand by.
     Anchoring(Anchoring),
     /// Run a witness: one organisation's memory of the chain.
-    #[command(skip)] // beside it, the command line has a subcommand that shows what it has kept
+    #[command(skip)] // beside it, the command line has subcommands that prepare one
     Witness(Witness),
 }
 

@@ -170,7 +170,8 @@ async fn what_it_shows_is_signed_by_the_log_and_by_itself_and_by_nobody_else() {
         assert_eq!(witness.shown("one.example").await, (200, note + &answered));
     }
     let (_, shown) = witness.shown("one.example").await;
-    let verified = Note::parse(shown.as_bytes()).unwrap().verify(&[log.verifier(), witness.witness.verifier()]).unwrap();
+    let verified =
+        Note::parse(shown.as_bytes()).unwrap().verify(&[log.verifier(), witness.witness.verifier()]).unwrap();
     assert_eq!(verified.len(), 2);
 
     // A row as an older program wrote it: no cosignature kept, and whatever came in the note.

@@ -29,8 +29,10 @@ async fn of_two_who_advance_from_the_same_checkpoint_one_does() {
             let before = here.last("chain").await.unwrap().unwrap();
             assert_eq!(before.size, size - 1);
             let (next, fork) = (checkpoint(size, 1), checkpoint(size, 2));
-            let outcomes =
-                tokio::join!(here.advance(Some(&before), &next, ("next", "w")), there.advance(Some(&before), &fork, ("fork", "w")));
+            let outcomes = tokio::join!(
+                here.advance(Some(&before), &next, ("next", "w")),
+                there.advance(Some(&before), &fork, ("fork", "w"))
+            );
             assert_ne!(outcomes.0.unwrap(), outcomes.1.unwrap(), "size {size}");
             assert!(!here.advance(Some(&before), &next, ("late", "w")).await.unwrap());
             assert!(!here.advance(None, &next, ("anew", "w")).await.unwrap());

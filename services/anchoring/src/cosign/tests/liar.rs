@@ -175,7 +175,9 @@ async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
         Lie::Status(status) => return (StatusCode::from_u16(status).unwrap(), "no\n").into_response(),
         Lie::BareConflict => return (StatusCode::CONFLICT, "17\n").into_response(),
         Lie::Boasts => return conflict(1_000_000),
-        Lie::Wavers => return conflict(u64::from(u32::from_be_bytes(tlog::sha256(&[&body]).0[..4].try_into().unwrap()))),
+        Lie::Wavers => {
+            return conflict(u64::from(u32::from_be_bytes(tlog::sha256(&[&body]).0[..4].try_into().unwrap())));
+        }
         Lie::Huge => return vec![b'a'; 1 << 20].into_response(),
         Lie::Empty => return "".into_response(),
         Lie::Junk => return "— not a line\n\n<html>\u{0}\n".into_response(),
