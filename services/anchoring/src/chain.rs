@@ -99,27 +99,17 @@ impl Chain {
         let second_key = config.chain_key_ml_dsa.as_ref().map(|key| key.with_algorithm(key.verifier().algorithm()));
         let held = store.size().await?;
         let note = store.checkpoint(u64::MAX).await?.map(|(_, note)| note);
-        let unpublished = note.is_none();
-        let last = match &note {
-            Some(note) => checkpoint_in(note),
-            None => Some(checkpoint(&key, 0, merkle::empty_root())),
-        };
-        let (published, halted) = match &last {
-            Some(last) if last.size <= held => match published(&tiles, last).await? {
-                Some(tree) => (tree, None),
-                None => (Tree::empty(), Some(Halted::Contradicted)),
-            },
-            _ => (Tree::empty(), Some(Halted::Contradicted)),
-        };
+        let (published, halted) = taken_up(&tiles, note.as_deref(), held).await?;
         // Signatures of others are no part of it: five cosignatures by ML-DSA-44 are more than most witnesses read.
         let introduction = signed(&key, published.size, published.root)?.to_string();
         let introduction = Introduction { note: introduction, size: published.size, held };
         let policy = config.policy.clone();
-        let cosigned =
-            note.and_then(|note| policy.cosigned_since(&policy.verify_checkpoint(note.as_bytes()).ok()?.cosigned_by));
+        let unpublished = note.is_none();
+        let verified = note.and_then(|note| policy.verify_checkpoint(note.as_bytes()).ok());
+        let cosigned = verified.and_then(|verified| policy.cosigned_since(&verified.cosigned_by));
+        let cosigned = cosigned.map(|seconds| seconds.saturating_mul(1_000));
         let truth = Truth { store: store.clone(), tiles: tiles.clone(), keys: chain_keys(&key, &policy) };
         let witnesses = Witnesses::new(&policy, config.http.clone(), truth, config.pace.gap());
-        let (cosigned, refresh) = (cosigned.map(|seconds| seconds.saturating_mul(1_000)), config.pace.refresh);
         Ok(Self {
             store,
             token,
@@ -133,7 +123,7 @@ impl Chain {
             unpublished,
             halted,
             cosigned,
-            refresh,
+            refresh: config.pace.refresh,
             behind: false,
         })
     }
@@ -250,6 +240,17 @@ impl Tree {
     fn empty() -> Self {
         Self { size: 0, root: merkle::empty_root(), edge: Known::new() }
     }
+}
+
+/// The tree under the last published note, if there is one and the `held` blocks are those it is over; or why the chain must
+/// not grow.
+async fn taken_up(tiles: &Tiles, note: Option<&str>, held: u64) -> Result<(Tree, Option<Halted>), ChainError> {
+    let Some(note) = note else { return Ok((Tree::empty(), None)) };
+    let tree = match checkpoint_in(note).filter(|last| last.size <= held) {
+        Some(last) => published(tiles, &last).await?,
+        None => None,
+    };
+    Ok(tree.map_or_else(|| (Tree::empty(), Some(Halted::Contradicted)), |tree| (tree, None)))
 }
 
 /// The tree under a checkpoint, if the blocks are those it is over. Copies that say otherwise are replaced.

@@ -203,8 +203,13 @@ impl Witnesses {
                     answers.add(cosigned.lines);
                 }
             }
-            Answered::Met(Err(error)) | Answered::Cosigned(_, Err(error)) => {
-                witness.failed(&error);
+            Answered::Met(Err(error)) => {
+                witness.failed(error, error.is_away());
+                answers.refusals.push(error);
+            }
+            Answered::Cosigned(size, Err(error)) => {
+                // Some cosign no empty chain: that is no reason to ask them late about its first block.
+                witness.failed(error, size == 0 || error.is_away());
                 answers.refusals.push(error);
             }
         }
@@ -238,8 +243,8 @@ impl Witness {
         }
     }
 
-    fn failed(&mut self, error: &CosignError) {
-        self.pace.failed(error.is_away(), Instant::now());
+    fn failed(&mut self, error: CosignError, is_away: bool) {
+        self.pace.failed(is_away, Instant::now());
         meters().cosignatures.of(error.outcome());
         meters().witness.begin(&self.url);
         tracing::warn!(url = self.url, %error, "a witness did not cosign");

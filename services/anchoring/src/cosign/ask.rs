@@ -212,8 +212,8 @@ impl Ask {
 
     /// What counts of an answer: lines by its own keys that verify and were made now.
     fn judge(&self, body: &[u8], text: &str) -> Result<Cosigned, CosignError> {
-        let (signatures, lines) = parse_each_signature(body);
-        let all = lines + signatures.len();
+        let (signatures, others) = parse_each_signature(body);
+        let all = others + signatures.len();
         let judged = Note { text: text.to_owned(), signatures }.judge(&self.keys);
         let (verified, now) = (judged.valid.len(), now_ms() / 1_000);
         let is_now = |time: Option<u64>| time.is_some_and(|time| time.abs_diff(now) <= CLOCKS_DIFFER);
