@@ -5,7 +5,7 @@
 mod support;
 
 use access::ServiceToken;
-use anchoring::Journals;
+use anchoring::{Journals, Pace};
 use bus::Bus;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
@@ -22,7 +22,7 @@ use seal::{
 };
 use server::{bind, now_ms, serve};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
-use std::{future::pending, path::Path as FilePath, time::Duration};
+use std::{future::pending, path::Path as FilePath, process::Command, time::Duration};
 use support::World;
 use tlog::{
     Hash,
@@ -92,8 +92,9 @@ async fn without_the_quorum_nothing_is_published_and_capture_goes_on() {
         database: Database::open_file(&folder.path().join("anchoring.sqlite"), &anchoring::PART).await.unwrap(),
         chain: Objects::folder(&folder.path().join("chain")).unwrap(),
         chain_key: chain.with_algorithm(Algorithm::Ed25519),
+        chain_key_ml_dsa: None,
         policy: Policy::parse(&text).unwrap(),
-        interval: Duration::from_millis(20),
+        pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
         instance: "test".to_owned(),
         journals: Journals {
             enrollment: channel(&endpoints.enrollment),
@@ -183,10 +184,24 @@ async fn a_witness_refuses_a_fork_and_keeps_both_notes() {
     assert_eq!(post(address, &format!("old 1\n\n{impostor}")).await.0, 403);
     assert_eq!(post(address, "nonsense").await.0, 400);
 
-    let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap();
+    let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&file)).await.unwrap();
     let kept = sqlx::query("SELECT held, offered FROM evidence ORDER BY id").fetch_all(&mut database).await.unwrap();
     let kept: Vec<(String, String)> = kept.iter().map(|row| (row.get("held"), row.get("offered"))).collect();
-    assert_eq!(kept, [(one.clone(), other), (one, two)]);
+    assert_eq!(kept, [(one.clone(), other.clone()), (one.clone(), two)]);
+
+    let shows = |flags: &[&str]| {
+        let url = database::file_url(&file);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trialseal"));
+        let shown = command.args(["witness", "evidence"]).args(flags).env("TRIALSEAL_DATABASE", url).output().unwrap();
+        assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    let text = shows(&[]);
+    assert!(text.contains("fork.example") && text.ends_with("2 PROOFS OF A FORK\n"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&shows(&["--json"])).unwrap();
+    assert_eq!((&json["proven"], &json["unreached"]), (&2.into(), &0.into()));
+    assert_eq!((&json["forks"][0]["held"], &json["forks"][0]["offered"]), (&one.into(), &other.into()));
+    assert_eq!(json["forks"][1]["proof"], serde_json::json!([forged]));
 }
 
 fn path(proof: &FactProof, value: Option<Hash>, key: Hash) -> Path {

@@ -131,7 +131,7 @@ async fn extends(client: &Client, old: &Checkpoint, new: &Checkpoint) {
 }
 
 fn policy(data: &Path, study: &Study) -> Policy {
-    let text = std::fs::read_to_string(data.join("policy.txt")).unwrap();
+    let (_, text) = trialseal::policy::read(&data.join("policy.txt"), None).unwrap();
     Policy::parse(&format!("{text}{}", study.policy_line())).unwrap()
 }
 

@@ -83,6 +83,12 @@ async fn an_export_verifies_without_any_server_by_us_and_by_another() {
     assert_eq!((counted("blocks"), counted("entries"), counted("datapoints")), (report.blocks, report.entries, 4));
     assert_eq!((counted("commands"), counted("answers")), (report.commands, 0));
 
+    let own = export.join("policy.txt");
+    tlog::policy::Policy::parse(&fs::read_to_string(&own).unwrap()).unwrap();
+    assert_eq!(judged(&export, &own)["verified"], true, "the folder's own two files");
+    let (parsed, _) = trialseal::policy::read(&own, None).unwrap();
+    assert_eq!((&parsed.studies, &parsed.receipts), (&policy.studies, &policy.receipts));
+
     // The study's policy line is the regulator's own: with another root key nothing holds.
     let other = fs::read_to_string(&policy_file).unwrap();
     let (before, _) = other.rsplit_once("study ").unwrap();

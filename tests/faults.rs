@@ -14,7 +14,7 @@ use client::{Client, random};
 use cluster::{Many, in_own_network};
 use seal::policy::Policy;
 use std::{
-    env, fs,
+    env,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
@@ -125,7 +125,7 @@ impl Judged<'_> {
     async fn audit(&self, client: &Client, load: &Load) {
         let endpoints = trialseal::prove::endpoints(self.endpoints).unwrap();
         let lines: String = load.studies().map(trialseal::setup::Study::policy_line).collect();
-        let policy = format!("{}{lines}", fs::read_to_string(self.policy).unwrap());
+        let policy = format!("{}{lines}", trialseal::policy::read(self.policy, None).unwrap().1);
         let policy = Policy::parse(&policy).unwrap();
         let studies = load.studies().map(trialseal::setup::Study::reader).collect();
         let audit = Audit { client, tiles: &endpoints.anchoring, policy: &policy, studies, progress: false };

@@ -67,7 +67,8 @@ async fn a_clean_stop_and_a_restart_go_on_where_it_was() {
     let client = Client::new(&up.endpoints).unwrap();
     assert_eq!(client.submit(first).await.unwrap(), receipt);
     client.submit(form("WEEK 2")).await.unwrap();
-    let policy = fs::read_to_string(data.path().join("policy.txt")).unwrap() + &study.policy_line();
+    let (_, policy) = trialseal::policy::read(&data.path().join("policy.txt"), None).unwrap();
+    let policy = policy + &study.policy_line();
     let policy = seal::policy::Policy::parse(&policy).unwrap();
     let tiles = &up.endpoints.anchoring;
     let audit = Audit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
@@ -85,7 +86,7 @@ fn beyond_this_machine_nothing_is_served_or_reached_in_the_clear() {
     init.extend(urls.iter().map(String::as_str));
     init.extend(["--witness=https://w1.example", "--witness=https://w2.example", "--witness=https://w3.example"]);
     assert!(trialseal(&init).status.success());
-    let policy = fs::read_to_string(policy).unwrap();
+    let (_, policy) = trialseal::policy::read(Path::new(&policy), None).unwrap();
     for name in
         ["log trial-7.example/chain+", " trial-7.example/witness/cro+", "receipt trial-7.example/receipts/capture+"]
     {
@@ -349,6 +350,22 @@ async fn keys_proofs_verification_and_audit_by_hand() {
     let report = trialseal(&["verify", &bundle, "--policy", &policy, "--json"]);
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     assert_eq!((&report["verified"], &report["claim"]["value"]), (&true.into(), &"120".into()));
+
+    let (pure, keys) = seal::policy::part(&files.world.policy_text());
+    files.write("pure.txt", pure.as_bytes());
+    let (pure, beside) = (files.path("pure.txt"), files.path("pure-keys.txt"));
+    let alone = trialseal(&["verify", &bundle, "--policy", &pure]);
+    assert!(!alone.status.success() && text(&alone.stdout).contains("NOT VERIFIED"), "the study's key is missing");
+    files.write("elsewhere.txt", keys.as_bytes());
+    let elsewhere = files.path("elsewhere.txt");
+    let verify = ["verify", &bundle, "--policy", &pure];
+    assert!(trialseal(&[&verify[..], &["--policy-keys", &elsewhere]].concat()).status.success());
+    files.write("pure-keys.txt", keys.as_bytes());
+    assert!(trialseal(&verify).status.success(), "the file beside the policy");
+    files.write("pure-keys.txt", files.world.policy_text().as_bytes());
+    refuses(&verify, "pure-keys.txt: line 2: neither a `study` nor a `receipt` line");
+    refuses(&[&verify[..], &["--policy-keys", &files.path("nowhere.txt")]].concat(), "nowhere.txt");
+    fs::remove_file(beside).unwrap();
 
     let mut bytes = fs::read(&bundle).unwrap();
     let place = bytes.len() / 2;

@@ -155,18 +155,25 @@ const FORGERIES: &[Forgery] = &[
     ("chain-path-changed", LinkName::Chain, |bundle| bundle.blocks[0].path[0] = Hex(Hash::ZERO)),
     ("checkpoint-of-another-size", LinkName::Checkpoint, |bundle| change_line(bundle, 1, "1")),
     ("checkpoint-with-one-witness", LinkName::Checkpoint, |bundle| {
-        let lines: Vec<&str> = bundle.checkpoint.lines().collect();
-        bundle.checkpoint = lines[..6].join("\n") + "\n";
+        let mut witnesses = 0;
+        keep_lines(bundle, |line| {
+            witnesses += usize::from(line.contains("/witness/"));
+            !line.contains("/witness/") || witnesses == 1
+        });
     }),
-    ("checkpoint-unsigned", LinkName::Checkpoint, |bundle| {
-        let lines: Vec<&str> = bundle.checkpoint.lines().collect();
-        bundle.checkpoint = [&lines[..4], &lines[5..]].concat().join("\n") + "\n";
-    }),
+    ("checkpoint-unsigned", LinkName::Checkpoint, |bundle| keep_lines(bundle, |line| !line.contains("/chain "))),
     ("envelope-that-nothing-needs", LinkName::Leftovers, |bundle| {
         let bare = bundle.entries.iter_mut().find(|part| part.envelope.is_none());
         bare.unwrap().envelope = Some(Base64(b"{}".to_vec()));
     }),
 ];
+
+/// Keeps of the checkpoint's signatures those that are told.
+fn keep_lines(bundle: &mut Bundle, mut keeps: impl FnMut(&str) -> bool) {
+    let (text, signatures) = bundle.checkpoint.split_once("\n\n").unwrap();
+    let kept = signatures.lines().filter(|line| keeps(line)).map(|line| format!("{line}\n"));
+    bundle.checkpoint = format!("{text}\n\n{}", kept.collect::<String>());
+}
 
 fn change_envelope(bundle: &mut Bundle, service: &str) {
     let part = bundle.entries.iter_mut().find(|part| part.service.name() == service && part.envelope.is_some());

@@ -90,7 +90,7 @@ impl Kept {
     }
 
     fn policy(&self) -> Policy {
-        let text = fs::read_to_string(self.data.path().join("policy.txt")).unwrap();
+        let (_, text) = trialseal::policy::read(&self.data.path().join("policy.txt"), None).unwrap();
         Policy::parse(&format!("{text}{}", self.study.policy_line())).unwrap()
     }
 

@@ -17,7 +17,7 @@ import os
 import sys
 
 from verify_bundle import (Refused, ed25519_verifies, key_id, leaf, need, read_block, read_datapoint, read_entry,
-                           read_envelope, read_file, read_policy, sha256, unbase64, verify_checkpoint)
+                           read_envelope, read_policy_files, sha256, unbase64, verify_checkpoint)
 
 SERVICES = ("enrollment", "consent", "capture")
 
@@ -173,10 +173,11 @@ def main():
     parser = argparse.ArgumentParser(description="Verifies an export of a Trialseal study offline.")
     parser.add_argument("folder")
     parser.add_argument("--policy", required=True, help="one that came to you by a way the exporter does not control")
+    parser.add_argument("--policy-keys", help="receipt and study keys; POLICY-keys.txt beside POLICY.txt unless given")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     try:
-        policy = read_policy(read_file(args.policy, 65536)())
+        policy = read_policy_files(args.policy, args.policy_keys)
     except Refused as refusal:
         parser.error(f"the policy is malformed: {refusal}")
     try:

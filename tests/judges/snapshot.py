@@ -253,7 +253,8 @@ def take(told, endpoints, policy, folder, patience):
     """Reads everything, after waiting until what was promised is on the chain, but not forever."""
     folder.mkdir(parents=True, exist_ok=True)
     deployment, until = Deployment(endpoints), time.monotonic() + patience
-    (folder / "policy.txt").write_bytes(policy.read_bytes())
+    keys = policy.with_stem(f"{policy.stem}-keys")  # a snapshot has the policy in its older form: one file
+    (folder / "policy.txt").write_bytes(policy.read_bytes() + (keys.read_bytes() if keys.exists() else b""))
     log = next(line.split()[1] for line in policy.read_text("utf-8").split("\n") if line.startswith("log "))
     seen = patiently(lambda: list(witnesses(deployment, log.split("+")[0])), until)
     largest = max((int(witness["note"].split("\n")[1]) for witness in seen), default=0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Offline verifier for Trialseal proof bundles, written from docs/PROOF.md alone ("§" refers to its sections).
 
-    python3 verify_bundle.py BUNDLE --policy POLICY [--json]
+    python3 verify_bundle.py BUNDLE --policy POLICY [--policy-keys KEYS] [--json]
     python3 verify_bundle.py --many DIR --policy POLICY
 
 Exit status 0 if everything asked for is verified, 2 if the policy or an argument is malformed, else 1. Needs Python 3.11 and this one package:
@@ -531,21 +531,38 @@ def verify_checkpoint(note, policy):
 
 # --- §12: the policy -----------------------------------------------------------------------------------------------
 
-def read_policy(data):
-    need(len(data) <= 65536, "policy too large")
-    policy = SimpleNamespace(logs=[], keys=[], witnesses={}, groups={}, quorum=None, studies={})
-    depth, members_taken = {}, set()  # names of witnesses and groups so far
+MAX_POLICY = 1048576
+LINES = {"log": (1, 2), "witness": (2, 3), "group": (3, U32), "quorum": (1, 1)}  # how many items follow the word
+KEY_LINES = {"study": (2, 2), "receipt": (1, 1)}
+
+
+def policy_lines(data, known):
+    """The lines of a policy file, or of the file of keys beside it, as lists of items."""
+    need(len(data) <= MAX_POLICY, "policy too large")
     # §12 leaves open a last line without its end; it is read like the others. "Control characters" are read as those of
     # ASCII, and as errors in comments too.
     for line in utf8(data).replace("\r\n", "\n").split("\n"):
         need(not re.search("[\0-\x08\x0a-\x1f\x7f]", line), "control character in the policy")
         items = re.findall("[^ \t]+", line)
-        if not items or items[0].startswith("#"):
-            continue
-        word, args = items[0], items[1:]
-        least, most = {"log": (1, 2), "witness": (2, 3), "group": (3, U32), "quorum": (1, 1), "study": (2, 2),
-                       "receipt": (1, 1)}.get(word, (1, 0))
-        need(least <= len(args) <= most, "unknown word, or missing or surplus items")
+        if items and not items[0].startswith("#"):
+            least, most = known.get(items[0], (1, 0))
+            need(least <= len(items) - 1 <= most, "unknown word, or missing or surplus items")
+            yield items
+
+
+def read_policy_files(path, keys=None):
+    """The policy of a file and of the file of keys beside it, which need not be there unless it was named."""
+    stem, suffix = os.path.splitext(path)
+    beside = keys or f"{stem}-keys{suffix}"
+    there = keys is not None or os.path.lexists(beside)
+    return read_policy(read_file(path, MAX_POLICY)(), read_file(beside, MAX_POLICY)() if there else b"")
+
+
+def read_policy(data, beside=b""):
+    policy = SimpleNamespace(logs=[], keys=[], witnesses={}, groups={}, quorum=None, studies={})
+    depth, members_taken = {}, set()  # names of witnesses and groups so far
+    # The policy may hold the lines of the file of keys itself.
+    for word, *args in (*policy_lines(data, LINES | KEY_LINES), *policy_lines(beside, KEY_LINES)):
         if word in ("log", "witness"):
             key = read_verifier_key(args[word == "witness"])
             need(key.type in ((1, 6) if word == "log" else (4, 6)), "note key of a wrong type")
@@ -1131,12 +1148,13 @@ def main():
     parser.add_argument("bundle", nargs="?")
     parser.add_argument("--many", metavar="DIR", help="verify every *.trialseal file of the folder")
     parser.add_argument("--policy", required=True)
+    parser.add_argument("--policy-keys", help="receipt and study keys; POLICY-keys.txt beside POLICY.txt unless given")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if (args.bundle is None) == (args.many is None):
         parser.error("give either BUNDLE or --many DIR")
     try:
-        policy = read_policy(read_file(args.policy, 65536)())
+        policy = read_policy_files(args.policy, args.policy_keys)
     except Refused as refusal:
         parser.error(f"the policy is malformed: {refusal}")
     if args.many is not None:

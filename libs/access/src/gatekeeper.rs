@@ -18,9 +18,12 @@ use std::{
 };
 use tonic::{
     Status,
-    codegen::http::{Request, Response, StatusCode},
+    codegen::http::{HeaderValue, Request, Response, StatusCode, header},
 };
 use tower::{Layer, Service};
+
+/// What the content type of every gRPC call begins with.
+const GRPC: &[u8] = b"application/grpc";
 
 /// Knows who is calling, and who may call what. Without more it knows certificates and actors' own tokens, and goes by the
 /// built-in policies. Cheap to clone; one serves a whole process.
@@ -118,14 +121,21 @@ where
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))
             }
-            Err(refusal) => Either::Right(ready(Ok(refused(refusal, request.uri().path())))),
+            Err(refusal) => Either::Right(ready(Ok(refused(refusal, speaks_grpc(&request))))),
         }
     }
 }
 
+/// Whether a request is a gRPC call, by its content type. Anything else is answered as plain HTTP is.
+pub fn speaks_grpc<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = content_type.and_then(|value| value.get(..GRPC.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(GRPC))
+}
+
 /// A refusal in gRPC's form, or for plain HTTP in HTTP's.
-fn refused<R: Default>(refusal: Refusal, path: &str) -> Response<R> {
-    if Policies::action(path) != Some(Policies::HTTP) {
+fn refused<R: Default>(refusal: Refusal, is_grpc: bool) -> Response<R> {
+    if is_grpc {
         return Status::from(refusal).into_http();
     }
     let mut response = Response::new(R::default());

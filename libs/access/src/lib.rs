@@ -25,7 +25,7 @@ pub use caller::{ACCESS_HEADER, Caller, Kind, Member};
 pub use consents::{Consents, Decided};
 pub use credentials::CredentialsError;
 pub use facts::{FactError, FactSource, RemoteFacts};
-pub use gatekeeper::{Gate, GateLayer, Gatekeeper};
+pub use gatekeeper::{Gate, GateLayer, Gatekeeper, speaks_grpc};
 pub use log::{AccessDenied, AccessLog, Reading, signed_read};
 pub use service::ServiceToken;
 pub use token::{MAX_TOKEN_SECONDS, issue};

@@ -17,8 +17,7 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if kind.is_some_and(|kind| kind.starts_with("application/grpc")) { Self::Grpc } else { Self::Http }
+        if access::speaks_grpc(request) { Self::Grpc } else { Self::Http }
     }
 
     /// A refusal.
@@ -27,6 +26,14 @@ impl Protocol {
             Self::Grpc => Status::from(problem).into_http(),
             Self::Http => http(&problem),
         }
+    }
+}
+
+/// The answer of a port to a path at which it serves nothing.
+pub(crate) async fn unserved(request: axum::extract::Request) -> Response {
+    match Protocol::of(&request) {
+        Protocol::Grpc => Status::unimplemented("this port has no such method").into_http(),
+        Protocol::Http => (StatusCode::NOT_FOUND, "nothing is served at this path\n").into_response(),
     }
 }
 

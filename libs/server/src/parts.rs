@@ -2,6 +2,7 @@
 
 use crate::{
     Limits, ServeError,
+    answer::unserved,
     call::Allowance,
     health::{Check, Checked, Health, LIVE},
     stack::Stack,
@@ -110,7 +111,7 @@ impl Parts {
     pub async fn probes(&self) -> Router {
         self.reporter.set_service_status("", ServingStatus::NotServing).await;
         self.reporter.set_service_status(LIVE, ServingStatus::Serving).await;
-        Routes::new(health_service(&self.reporter)).prepare().into_axum_router()
+        Routes::new(health_service(&self.reporter)).prepare().into_axum_router().fallback(unserved)
     }
 
     /// Everything behind one port, in its layers, and its health.
@@ -122,7 +123,7 @@ impl Parts {
             .map_err(|_| ServeError::Descriptors)?;
         self.routes.add_service(health_service(&self.reporter));
         self.routes.add_service(reflection);
-        let router = self.routes.routes().prepare().into_axum_router().merge(self.http);
+        let router = self.routes.routes().prepare().into_axum_router().merge(self.http).fallback(unserved);
         let gatekeeper = match self.gatekeeper {
             Some(gatekeeper) => gatekeeper,
             None => Gatekeeper::new().map_err(ServeError::Policies)?,

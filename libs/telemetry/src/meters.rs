@@ -160,10 +160,14 @@ pub struct Meters {
     pub chain: State,
     /// How long the newest blocks have been waiting for a checkpoint.
     pub checkpoint: Waiting,
+    /// How long ago the quorum last cosigned.
+    pub freshness: Waiting,
     /// How long each witness has been behind what it was asked to cosign.
     pub witness: Waiting,
     /// Requests to witnesses, by outcome.
     pub cosignatures: CountBy,
+    /// Forks that this process's witnesses have kept as evidence.
+    pub evidence: Level,
     /// Whether this process holds the sequencer's lease: 1, or 0.
     pub lease: State,
     /// Calls tried again.
@@ -183,128 +187,70 @@ impl Meters {
         let size = meter.u64_histogram("trialseal.journal.commit.size").with_unit("{entry}");
         let commit = meter.f64_histogram("trialseal.journal.commit.duration").with_unit("s");
         Self {
-            calls: Rpc(calls.with_description("Time to answer a gRPC call, by method and gRPC status code").build()),
-            running: level(meter, "trialseal.server.calls", "{call}", "gRPC calls being handled now"),
+            calls: Rpc(calls.with_description("Time to answer a call, by method and gRPC status code").build()),
+            running: level(meter, "trialseal.server.calls", "{call}", "Calls being handled now"),
             refusals: by(
-                count(
-                    meter,
-                    "trialseal.refusals",
-                    "{refusal}",
-                    "Calls and streamed messages refused, by the reason callers are given",
-                ),
+                count(meter, "trialseal.refusals", "{refusal}", "Calls and messages refused, by reason"),
                 "error.type",
             ),
-            shed: Count(count(
-                meter,
-                "trialseal.server.shed",
-                "{call}",
-                "Calls refused at once because as many are being handled as the process takes",
-            )),
+            shed: Count(count(meter, "trialseal.server.shed", "{call}", "Calls refused at once: the process is busy")),
             limited: Count(count(
                 meter,
                 "trialseal.server.limited",
                 "{call}",
-                "Calls refused because one caller made more than its rate allows",
+                "Calls refused: one caller made too many",
             )),
-            panics: Count(count(
-                meter,
-                "trialseal.server.panics",
-                "{panic}",
-                "Errors of the program itself that ended a call or task",
-            )),
+            panics: Count(count(meter, "trialseal.server.panics", "{panic}", "Panics: errors of the program itself")),
             ready: StateBy(
-                gauge(
-                    meter,
-                    "trialseal.server.ready",
-                    "{state}",
-                    "1 if the check passes and the port serves, 0 if it fails",
-                ),
+                gauge(meter, "trialseal.server.ready", "{state}", "1 if the check passes, 0 if it fails"),
                 "check",
             ),
             degraded: StateBy(
-                gauge(
-                    meter,
-                    "trialseal.server.degraded",
-                    "{state}",
-                    "1 if the port serves although something is amiss, by check",
-                ),
+                gauge(meter, "trialseal.server.degraded", "{state}", "1 if it passes although something is amiss"),
                 "check",
             ),
-            submissions: Count(count(
-                meter,
-                "trialseal.submissions",
-                "{submission}",
-                "Submissions recorded durably by this process",
-            )),
+            submissions: Count(count(meter, "trialseal.submissions", "{submission}", "Submissions recorded durably")),
             decisions: by(
-                count(
-                    meter,
-                    "trialseal.decisions",
-                    "{decision}",
-                    "Decisions on consent and authority: hit, an answer of the last second was used; miss, it was asked for",
-                ),
+                count(meter, "trialseal.decisions", "{decision}", "Decisions on consent, kept (hit) or asked for"),
                 "cache",
             ),
-            queue: level(meter, "trialseal.journal.queue", "{proposal}", "Commands waiting to be written to a journal"),
+            queue: level(meter, "trialseal.journal.queue", "{proposal}", "Commands waiting to be written"),
             commit_size: Size(
-                size.with_description("Journal entries made durable by one commit")
-                    .with_boundaries(ENTRIES.to_vec())
-                    .build(),
+                size.with_description("Entries made durable together").with_boundaries(ENTRIES.to_vec()).build(),
             ),
             commit: Span(
-                commit
-                    .with_description("Time from taking up waiting commands to their entries being durable")
-                    .with_boundaries(SECONDS.to_vec())
-                    .build(),
+                commit.with_description("Time until entries are durable").with_boundaries(SECONDS.to_vec()).build(),
             ),
-            quota: most(meter, "trialseal.journal.quota", "The share of its quota that the fullest study uses, 0 to 1"),
+            quota: most(meter, "trialseal.journal.quota", "The share of its quota that the fullest study uses"),
             lag: State(zero(gauge(
                 meter,
                 "trialseal.anchoring.lag",
                 "{entry}",
-                "Journal entries that are in no block of the chain yet",
+                "Entries in no block of the chain yet",
             ))),
-            chain: State(zero(gauge(
-                meter,
-                "trialseal.anchoring.size",
-                "{block}",
-                "Blocks under the newest published checkpoint",
-            ))),
+            chain: State(zero(gauge(meter, "trialseal.anchoring.size", "{block}", "Blocks under the checkpoint"))),
             checkpoint: waiting(
                 meter,
                 "trialseal.anchoring.checkpoint.wait",
                 "",
-                "How long the newest blocks have been waiting for a published checkpoint; 0 if none waits",
+                "How long blocks wait for a checkpoint",
             ),
-            witness: waiting(
-                meter,
-                "trialseal.witness.age",
-                "witness",
-                "How long a witness has been behind the checkpoint it was asked to cosign; 0 if it is not",
-            ),
+            freshness: waiting(meter, "trialseal.anchoring.checkpoint.age", "", "Age of the latest cosignatures"),
+            witness: waiting(meter, "trialseal.witness.age", "witness", "How long a witness has been behind"),
             cosignatures: by(
-                count(meter, "trialseal.witness.requests", "{request}", "Requests to witnesses, by what came of them"),
+                count(meter, "trialseal.witness.requests", "{request}", "Requests to witnesses, by outcome"),
                 "outcome",
             ),
+            evidence: level(meter, "trialseal.witness.forks", "{fork}", "Forks that this witness keeps as evidence"),
             lease: State(zero(gauge(
                 meter,
                 "trialseal.anchoring.lease",
                 "{lease}",
-                "1 if this process holds the lease to sequence the chain, 0 if not",
+                "1 if this process sequences the chain",
             ))),
-            retries: Count(count(
-                meter,
-                "trialseal.client.retries",
-                "{call}",
-                "Calls to other services that were made again after a failure",
-            )),
+            retries: Count(count(meter, "trialseal.client.retries", "{call}", "Calls to other services made again")),
             objects: by(
-                count(
-                    meter,
-                    "trialseal.objects.errors",
-                    "{error}",
-                    "Failed operations of the object store, by operation",
-                ),
+                count(meter, "trialseal.objects.errors", "{error}", "Failed operations of the object store"),
                 "operation",
             ),
         }

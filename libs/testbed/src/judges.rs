@@ -1,6 +1,9 @@
-//! Packages of Python and npm for the judges, in the versions pinned in `tests/judges`.
+//! Packages of Python and npm for the judges, in the versions pinned in `tests/judges`; and Go's, from Debian.
 
-use crate::once::{filled, repository};
+use crate::{
+    once::{filled, repository},
+    packages,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -34,6 +37,27 @@ pub fn node() -> &'static Path {
             run(Command::new("npm").args(install).current_dir(folder));
         })
     })
+}
+
+/// Where Debian keeps Go packages.
+const GO_PACKAGES: &str = "/usr/share/gocode";
+
+/// A judge written in Go, `tests/judges/<name>.go`, built with Debian's compiler and its package of `golang.org/x/mod`.
+pub fn go(name: &str) -> Command {
+    let source = judge(&format!("{name}.go"));
+    let built = filled(&format!("judges-go-{name}"), &read(&source), |folder| {
+        let is_there = Command::new("go").arg("version").output().is_ok();
+        if !is_there || !Path::new(GO_PACKAGES).join("src/golang.org/x/mod").exists() {
+            packages::install(&["golang", "golang-golang-x-mod-dev"]);
+        }
+        fs::create_dir_all(folder).expect("target/ can be written");
+        let mut build = Command::new("go");
+        build.args(["build", "-o"]).arg(folder.join(name)).arg(&source);
+        // The packages are where Debian puts them; nothing is fetched.
+        build.env("GO111MODULE", "off").env("GOPATH", GO_PACKAGES).env("GOCACHE", folder.join("cache"));
+        run(build.env("GOFLAGS", "").env("CGO_ENABLED", "0"));
+    });
+    Command::new(built.join(name))
 }
 
 /// A file in `tests/judges`.

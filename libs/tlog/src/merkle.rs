@@ -164,7 +164,23 @@ pub fn verify_consistency(
     } else {
         proof.split_first().ok_or(ProofError::Length)?
     };
-    let mut climb = Climb { node: last1, last: size2 - 1 };
+    if climbed((last1, size2 - 1), first, rest)? == (*root1, *root2) { Ok(()) } else { Err(ProofError::Root) }
+}
+
+/// The root that the first `size1` leaves have in the tree of `size2` leaves with `root2`, as a consistency proof of that
+/// tree shows it. Nobody who does not hold that tree can make such a proof.
+///
+/// `None` if the proof does not lead to `root2`, or if `size1` is 0 or a power of two: then the proof does not hold it.
+pub fn root_before(size1: u64, size2: u64, root2: &Hash, proof: &[Hash]) -> Option<Hash> {
+    let last1 = size1.checked_sub(1).filter(|_| size1 < size2 && !size1.is_power_of_two())?;
+    let (first, rest) = proof.split_first()?;
+    let (hash1, hash2) = climbed((last1, size2 - 1), first, rest).ok()?;
+    (hash2 == *root2).then_some(hash1)
+}
+
+/// The roots of both trees that a consistency proof leads to, from the last nodes of both.
+fn climbed((last1, last2): (u64, u64), first: &Hash, rest: &[Hash]) -> Result<(Hash, Hash), ProofError> {
+    let mut climb = Climb { node: last1, last: last2 };
     climb.skip(last1.trailing_ones());
     let (mut hash1, mut hash2) = (*first, *first);
     for sibling in rest {
@@ -177,7 +193,7 @@ pub fn verify_consistency(
         }
     }
     climb.finish()?;
-    if hash1 == *root1 && hash2 == *root2 { Ok(()) } else { Err(ProofError::Root) }
+    Ok((hash1, hash2))
 }
 
 /// The two cases that have nothing to prove: an empty first tree, and equal sizes.

@@ -46,6 +46,15 @@ pub struct Verified {
     pub time: Option<u64>,
 }
 
+/// The signature lines of a note by some keys, each judged by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// The lines that verify, the first of each key, in the order of lines.
+    pub valid: Vec<(NoteSignature, Verified)>,
+    /// How many lines claim one of the keys and do not verify.
+    pub wrong: usize,
+}
+
 /// Why a note was refused, or could not be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
@@ -127,6 +136,25 @@ impl Note {
         if verified.is_empty() { Err(NoteError::NoKnownSignature) } else { Ok(verified) }
     }
 
+    /// Judges each signature line by `keys` alone: a wrong one takes nothing from the others. Lines by other keys are
+    /// ignored. For answers of others; a note that is to be believed goes through [`Note::verify`].
+    pub fn judge(&self, keys: &[VerifierKey]) -> Judged {
+        let checkpoint = Checkpoint::parse(&self.text).ok();
+        let mut judged = Judged::default();
+        for signature in &self.signatures {
+            let mut claimed = keys.iter().filter(|key| signature.claims(key)).peekable();
+            if claimed.peek().is_none() {
+                continue;
+            }
+            match claimed.find_map(|key| self.check(key, signature, checkpoint.as_ref())) {
+                None => judged.wrong += 1,
+                Some(found) if judged.valid.iter().any(|(_, earlier)| earlier.key == found.key) => {}
+                Some(found) => judged.valid.push((signature.clone(), found)),
+            }
+        }
+        judged
+    }
+
     fn check(&self, key: &VerifierKey, signature: &NoteSignature, checkpoint: Option<&Checkpoint>) -> Option<Verified> {
         let payload = signature.signature.as_slice();
         let time = if key.algorithm().is_cosignature() {
@@ -167,6 +195,20 @@ pub fn parse_signatures(bytes: &[u8]) -> Result<Vec<NoteSignature>, NoteError> {
     }
     let parsed = lines.split('\n').map(NoteSignature::parse_line);
     parsed.collect::<Option<_>>().ok_or(NoteError::SignatureLine)
+}
+
+/// Reads signature lines one by one: gives those that are of the form, at most [`MAX_SIGNATURES`], and how many lines
+/// are something else.
+pub fn parse_each_signature(bytes: &[u8]) -> (Vec<NoteSignature>, usize) {
+    let lines = bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n');
+    let (mut signatures, mut others) = (Vec::new(), 0);
+    for line in lines {
+        match plain_text(line).ok().and_then(NoteSignature::parse_line) {
+            Some(signature) if signatures.len() < MAX_SIGNATURES => signatures.push(signature),
+            _ => others += 1,
+        }
+    }
+    (signatures, others)
 }
 
 fn plain_text(bytes: &[u8]) -> Result<&str, NoteError> {

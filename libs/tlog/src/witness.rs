@@ -18,6 +18,12 @@ pub const MAX_REQUEST_BYTES: usize = MAX_NOTE_BYTES + 4096;
 /// The content type of the answer to [`Refusal::Conflict`]; its body is the size and a newline.
 pub const SIZE_CONTENT_TYPE: &str = "text/x.tlog.size";
 
+/// Whether a `Content-Type` says that the body is a size: [`SIZE_CONTENT_TYPE`] in whatever case, with or without
+/// parameters (RFC 9110 §8.3.1).
+pub fn is_size_content_type(value: &str) -> bool {
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(SIZE_CONTENT_TYPE)
+}
+
 /// The body of an `add-checkpoint` request.
 ///
 /// Text form: `old <size>`, the proof's hashes in base64, an empty line, the signed checkpoint.

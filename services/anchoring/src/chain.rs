@@ -2,17 +2,20 @@
 
 use crate::{
     Config,
-    cosign::{CosignError, Growth, Witnesses},
+    cosign::{CosignError, Growth, Introduction, Reach, Truth, Witnesses},
     lease::Token,
     store::{Store, WriteError},
     tiles::{Known, Source, Tiles, TilesError},
 };
 use seal::entry;
-use std::sync::Arc;
+use server::now_ms;
+use std::{sync::Arc, time::Duration};
+use telemetry::meters;
 use tlog::{
     Hash,
     checkpoint::Checkpoint,
-    key::SignerKey,
+    cosignature::cosign,
+    key::{SignerKey, VerifierKey},
     merkle,
     note::{self, Note},
     policy::{Policy, PolicyError},
@@ -35,6 +38,10 @@ pub(crate) enum ChainError {
     Sign(#[from] note::NoteError),
     #[error("the checkpoint waits for its witnesses: {0}")]
     Policy(#[from] PolicyError),
+    #[error("the checkpoint waits for its witnesses: too few answer, and those that failed are asked again later")]
+    TooFew,
+    #[error("the checkpoint waits until its witnesses may be asked again")]
+    Paced,
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -67,38 +74,58 @@ pub(crate) struct Chain {
     token: Token,
     tiles: Tiles,
     key: Arc<SignerKey>,
+    /// Signs too, if the chain has two keys.
+    second_key: Option<SignerKey>,
     policy: Policy,
     witnesses: Witnesses,
     published: Tree,
     /// What witnesses are shown before anything new: the last published checkpoint, or one over nothing.
-    introduction: String,
-    /// How many blocks there were before this term added any.
-    held: u64,
+    introduction: Introduction,
+    /// Whether nothing was ever published: then the empty chain is.
+    unpublished: bool,
     halted: Option<Halted>,
+    /// When the quorum last cosigned, Unix milliseconds; none if that is not known.
+    cosigned: Option<u64>,
+    /// After this time the same checkpoint is cosigned anew.
+    refresh: Duration,
+    /// Whether there are blocks that no checkpoint covers yet.
+    behind: bool,
 }
 
 impl Chain {
     /// Takes the chain up where it stands, for who holds the lease.
     pub(crate) async fn open(store: Store, token: Token, tiles: Tiles, config: &Config) -> Result<Self, ChainError> {
         let key = Arc::new(config.chain_key.with_algorithm(config.chain_key.verifier().algorithm()));
+        let second_key = config.chain_key_ml_dsa.as_ref().map(|key| key.with_algorithm(key.verifier().algorithm()));
         let held = store.size().await?;
-        let (last, introduction) = match store.checkpoint(u64::MAX).await? {
-            Some((_, note)) => (checkpoint_in(&note).ok_or(Halted::Contradicted), note),
-            None => {
-                let empty = checkpoint(&key, 0, merkle::empty_root());
-                let text = empty.to_string();
-                (Ok(empty), Note { signatures: vec![note::sign(&text, &key)?], text }.to_string())
-            }
-        };
-        let (published, halted) = match last {
-            Ok(last) if last.size <= held => match published(&tiles, &last).await? {
-                Some(tree) => (tree, None),
-                None => (Tree::empty(), Some(Halted::Contradicted)),
-            },
-            _ => (Tree::empty(), Some(Halted::Contradicted)),
-        };
-        let (policy, witnesses) = (config.policy.clone(), Witnesses::new(&config.policy, config.http.clone()));
-        Ok(Self { store, token, tiles, key, policy, witnesses, published, introduction, held, halted })
+        let note = store.checkpoint(u64::MAX).await?.map(|(_, note)| note);
+        let (published, halted) = taken_up(&tiles, note.as_deref(), held).await?;
+        // Signatures of others are no part of it: five cosignatures by ML-DSA-44 are more than most witnesses read.
+        let introduction = signed(&key, published.size, published.root)?.to_string();
+        let introduction = Introduction { note: introduction, size: published.size, held };
+        let policy = config.policy.clone();
+        let unpublished = note.is_none();
+        let verified = note.and_then(|note| policy.verify_checkpoint(note.as_bytes()).ok());
+        let cosigned = verified.and_then(|verified| policy.cosigned_since(&verified.cosigned_by));
+        let cosigned = cosigned.map(|seconds| seconds.saturating_mul(1_000));
+        let truth = Truth { store: store.clone(), tiles: tiles.clone(), keys: chain_keys(&key, &policy) };
+        let witnesses = Witnesses::new(&policy, config.http.clone(), truth, config.pace.gap());
+        Ok(Self {
+            store,
+            token,
+            tiles,
+            key,
+            second_key,
+            policy,
+            witnesses,
+            published,
+            introduction,
+            unpublished,
+            halted,
+            cosigned,
+            refresh: config.pace.refresh,
+            behind: false,
+        })
     }
 
     /// Why the chain does not grow any more, if so.
@@ -111,47 +138,81 @@ impl Chain {
         self.published.size
     }
 
-    /// Publishes a checkpoint over all blocks, if there are any that none covers yet.
+    /// Whether there are blocks that no checkpoint covers, as of the last call of [`Chain::publish`].
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Publishes a checkpoint over all blocks, if there are any that none covers yet; and the last one with new
+    /// cosignatures, if those it has are old. A chain without blocks has a checkpoint of size 0, cosigned like any other.
     pub(crate) async fn publish(&mut self) -> Result<(), ChainError> {
+        self.behind = true; // unless it turns out otherwise
         if let Some(halted) = self.halted {
             return Err(halted.into());
         }
         self.meet_witnesses().await?;
         let size = self.store.size().await?.min(self.published.size.saturating_add(STEP));
-        if size <= self.published.size {
+        self.behind = size > self.published.size;
+        if !self.behind && !self.unpublished && !self.is_stale() {
             return Ok(());
         }
-        let tree = self.grown(size).await?;
+        let size = size.max(self.published.size);
+        match self.witnesses.reach(size) {
+            Reach::Now => {}
+            Reach::Soon => return Err(ChainError::Paced),
+            Reach::Not => return Err(ChainError::TooFew),
+        }
+        let tree = if self.behind { self.grown(size).await? } else { self.published.clone() };
         self.store.renew(self.token).await?;
-        let text = checkpoint(&self.key, size, tree.root).to_string();
-        let mut note = Note { signatures: vec![note::sign(&text, &self.key)?], text };
+        let note = self.with_quorum(&tree).await?;
+        self.store.publish(self.token, size, &note).await?;
+        (self.published, self.cosigned, self.behind) = (tree, Some(now_ms()), false);
+        self.unpublished = false;
+        meters().freshness.end("");
+        meters().freshness.begin("");
+        Ok(())
+    }
+
+    /// Whether verifiers may soon doubt that the published checkpoint is the latest.
+    fn is_stale(&self) -> bool {
+        let needs_witnesses = !self.policy.satisfied_by(&[]);
+        let age = self.cosigned.map(|cosigned| Duration::from_millis(now_ms().saturating_sub(cosigned)));
+        needs_witnesses && (self.published.size > 0 || age.is_some()) && age.is_none_or(|age| age >= self.refresh)
+    }
+
+    /// The note of a checkpoint, signed and cosigned by the quorum.
+    async fn with_quorum(&mut self, tree: &Tree) -> Result<String, ChainError> {
+        let mut note = signed(&self.key, tree.size, tree.root)?;
+        if let Some(key) = &self.second_key {
+            note.signatures.push(cosign(&checkpoint(&self.key, tree.size, tree.root), key, now_ms() / 1_000)?);
+        }
         let growth = Growth {
             store: self.store.clone(),
             tiles: self.tiles.clone(),
-            size,
+            size: tree.size,
             root: tree.root,
             edge: tree.edge.clone(),
         };
-        let answers = self.witnesses.cosign(&note.to_string(), growth).await;
+        let answers = self.witnesses.cosign(&note, growth).await;
         self.heed(&answers.refusals)?;
-        note.signatures.extend(answers.cosignatures);
+        note.signatures.extend(answers.cosignatures(&self.policy));
         let note = note.to_string();
         self.policy.verify_checkpoint(note.as_bytes())?;
-        self.store.publish(self.token, size, &note).await?;
-        self.published = tree;
-        Ok(())
+        Ok(note)
     }
 
     /// Shows witnesses that were not met yet what they may know already, and asks what they cosigned last: a database that
     /// was restored to an earlier state is found out before anything new is signed.
     async fn meet_witnesses(&mut self) -> Result<(), ChainError> {
-        let refusals = self.witnesses.meet(&self.introduction, self.published.size, self.held).await;
+        let refusals = self.witnesses.meet(&self.introduction).await;
         self.heed(&refusals)
     }
 
+    /// Stops if a witness has shown, under the chain's own signature, that the database is not the whole chain. What it
+    /// only claims costs its cosignature, and no more.
     fn heed(&mut self, refusals: &[CosignError]) -> Result<(), ChainError> {
-        let halted = refusals.iter().find_map(|refusal| match refusal {
-            CosignError::RolledBack(cosigned) => Some(Halted::RolledBack { held: self.held, cosigned: *cosigned }),
+        let halted = refusals.iter().find_map(|refusal| match *refusal {
+            CosignError::RolledBack { held, cosigned } => Some(Halted::RolledBack { held, cosigned }),
             CosignError::Forked => Some(Halted::Forked),
             _ => None,
         });
@@ -181,6 +242,17 @@ impl Tree {
     }
 }
 
+/// The tree under the last published note, if there is one and the `held` blocks are those it is over; or why the chain must
+/// not grow.
+async fn taken_up(tiles: &Tiles, note: Option<&str>, held: u64) -> Result<(Tree, Option<Halted>), ChainError> {
+    let Some(note) = note else { return Ok((Tree::empty(), None)) };
+    let tree = match checkpoint_in(note).filter(|last| last.size <= held) {
+        Some(last) => published(tiles, &last).await?,
+        None => None,
+    };
+    Ok(tree.map_or_else(|| (Tree::empty(), Some(Halted::Contradicted)), |tree| (tree, None)))
+}
+
 /// The tree under a checkpoint, if the blocks are those it is over. Copies that say otherwise are replaced.
 async fn published(tiles: &Tiles, last: &Checkpoint) -> Result<Option<Tree>, ChainError> {
     for from in [Source::Copies, Source::Blocks] {
@@ -201,6 +273,19 @@ fn edge_of(size: u64) -> Vec<tile::TileId> {
     let mut edge = tile::tiles_for_root(size);
     edge.extend(tile::right_edge(size));
     edge
+}
+
+/// The keys that checkpoints of this chain are signed by.
+fn chain_keys(key: &SignerKey, policy: &Policy) -> Vec<VerifierKey> {
+    let own = key.verifier();
+    let others = policy.logs().iter().map(|log| &log.key).filter(|key| key.name() == own.name() && **key != own);
+    std::iter::once(&own).chain(others).cloned().collect()
+}
+
+/// A checkpoint signed by the chain alone.
+fn signed(key: &SignerKey, size: u64, root: Hash) -> Result<Note, ChainError> {
+    let text = checkpoint(key, size, root).to_string();
+    Ok(Note { signatures: vec![note::sign(&text, key)?], text })
 }
 
 fn checkpoint(key: &SignerKey, size: u64, root: Hash) -> Checkpoint {

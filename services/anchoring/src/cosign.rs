@@ -1,252 +1,276 @@
-//! Asking witnesses for cosignatures (C2SP tlog-witness).
+//! Asking witnesses for cosignatures (C2SP tlog-witness), so that one that misbehaves costs nothing as long as the quorum
+//! is there.
+//!
+//! Each answer is judged alone: it counts by what it holds of that witness's own keys, and nothing else of it gets any
+//! further. Nobody is waited for once the quorum is there and a short grace is over; who is late, away or wrong is asked
+//! again later, ever less often, until it answers well. No witness is shown anything new before it was met in this term.
 
-use crate::{
-    chain::checkpoint_in,
-    store::Store,
-    tiles::{Known, Source, Tiles},
-};
-use axum::{
-    body::Bytes,
-    http::{Method, Request, StatusCode, header},
-};
+mod ask;
+mod claim;
+mod pace;
+
+pub(crate) use ask::{CosignError, Growth, Introduction};
+pub(crate) use claim::Truth;
+
+use ask::{Ask, Cosigned};
 use channel::http::Http;
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use pace::Pace;
+use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tlog::{
-    Hash, merkle,
-    note::{NoteSignature, parse_signatures},
+    key::VerifierKey,
+    note::{Note, NoteSignature},
     policy::Policy,
-    tile,
-    witness::{AddCheckpoint, SIZE_CONTENT_TYPE},
 };
 use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout},
+    task::{Id, JoinError, JoinSet},
+    time::{Instant, timeout_at},
 };
 
-const MAX_ANSWER: usize = 64 << 10;
-const PATIENCE: Duration = Duration::from_secs(5);
-/// After this time a witness that was not met is tried again.
-const MEET_AGAIN: Duration = Duration::from_secs(1);
+/// How long others are waited for once the quorum has cosigned.
+const GRACE: Duration = Duration::from_millis(200);
+/// How long others are waited for at the beginning of a term once the quorum was met: any may know of a longer chain.
+const FIRST_GRACE: Duration = Duration::from_secs(1);
 
-/// Why a witness did not cosign.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CosignError {
-    #[error("it cannot be reached")]
-    Unreachable,
-    #[error("it did not answer in time")]
-    Slow,
-    #[error("it answers {0}")]
-    Status(StatusCode),
-    #[error("it answers nonsense")]
-    Nonsense,
-    #[error("it has cosigned {0} blocks, more than the chain holds: the chain was rolled back")]
-    RolledBack(u64),
-    #[error("it has cosigned another chain: the chain was rolled back and went on")]
-    Forked,
-    #[error("it has cosigned {0} blocks already")]
-    Ahead(u64),
-    #[error("no proof can be made")]
-    Proof,
-}
-
-impl CosignError {
-    /// Its name in metrics.
-    fn outcome(&self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Slow => "slow",
-            Self::Status(_) | Self::Nonsense => "nonsense",
-            Self::RolledBack(_) => "rolled-back",
-            Self::Forked => "forked",
-            Self::Ahead(_) => "ahead",
-            Self::Proof => "proof",
-        }
-    }
-}
-
-/// What witnesses answered.
+/// What witnesses answered about one checkpoint.
+#[derive(Default)]
 pub(crate) struct Answers {
-    pub(crate) cosignatures: Vec<NoteSignature>,
+    /// The size of the checkpoint; none while they are met.
+    size: Option<u64>,
+    /// Verified cosignatures, one for each key.
+    lines: Vec<(VerifierKey, NoteSignature)>,
+    /// Why others did not cosign.
     pub(crate) refusals: Vec<CosignError>,
 }
 
-/// The chain as it grows: what its proofs are made of.
-#[derive(Clone)]
-pub(crate) struct Growth {
-    pub(crate) store: Store,
-    pub(crate) tiles: Tiles,
-    pub(crate) size: u64,
-    pub(crate) root: Hash,
-    /// Tiles that are at hand.
-    pub(crate) edge: Known,
+/// Whether the quorum can cosign a checkpoint now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Enough witnesses may be asked.
+    Now,
+    /// Enough answered well when they were last asked, and may be asked again soon.
+    Soon,
+    /// Too many were not met, or failed and are asked again later.
+    Not,
 }
 
-impl Growth {
-    /// The proof that the chain of `old` blocks grew into this one.
-    ///
-    /// A witness keeps a wrong proof as evidence of a fork, so a damaged copy of a tile must not get into one.
-    async fn proof(&self, old: u64) -> Option<Vec<Hash>> {
-        let before = self.store.checkpoint(old).await.ok().flatten().and_then(|(_, note)| checkpoint_in(&note));
-        if let Some(before) = before.filter(|before| before.size == old) {
-            let proof = self.proof_from(old, Source::Copies).await?;
-            if merkle::verify_consistency(old, self.size, &before.root, &self.root, &proof).is_ok() {
-                return Some(proof);
-            }
-        }
-        self.proof_from(old, Source::Blocks).await
-    }
-
-    async fn proof_from(&self, old: u64, from: Source) -> Option<Vec<Hash>> {
-        let wanted = tile::tiles_for_consistency(old, self.size);
-        let tiles = self.tiles.fetch(wanted, self.edge.clone(), from).await.ok()?;
-        tile::consistency_proof(&tiles, old, self.size).ok()
-    }
+/// An address of the policy.
+struct Witness {
+    url: String,
+    /// The keys that the policy has for this address.
+    keys: Vec<VerifierKey>,
+    /// How many blocks it cosigned last, once it was met in this term.
+    last: Option<u64>,
+    /// What it is being asked: which checkpoint, by its size; none while it is met.
+    busy: Option<(Id, Option<u64>)>,
+    pace: Pace,
 }
 
-/// The witnesses of a chain and what each is known to have cosigned last.
+/// What a task that asked a witness brings back.
+enum Answered {
+    Met(Result<u64, CosignError>),
+    Cosigned(u64, Result<Cosigned, CosignError>),
+}
+
+/// The witnesses of a chain and how each behaves, for one term.
 pub(crate) struct Witnesses {
-    urls: Vec<String>,
-    met: HashMap<String, u64>,
-    tried: Option<Instant>,
+    all: Vec<Witness>,
+    policy: Policy,
+    asked: JoinSet<Answered>,
     http: Http,
+    truth: Truth,
+    /// Whether they were all asked once who they are.
+    introduced: bool,
 }
 
 impl Witnesses {
-    pub(crate) fn new(policy: &Policy, http: Http) -> Self {
-        let mut urls: Vec<String> = policy.witnesses().iter().filter_map(|witness| witness.url.clone()).collect();
-        urls.sort();
-        urls.dedup();
-        Self { urls, met: HashMap::new(), tried: None, http }
-    }
-
-    /// Shows those not met yet a checkpoint of `size` blocks that was published before, and learns what each cosigned
-    /// last. `held` is how many blocks there were when nothing new had been made.
-    pub(crate) async fn meet(&mut self, introduction: &str, size: u64, held: u64) -> Vec<CosignError> {
-        if self.tried.is_some_and(|tried| tried.elapsed() < MEET_AGAIN) {
-            return Vec::new();
-        }
-        self.tried = Some(Instant::now());
-        let mut asked = JoinSet::new();
-        for url in self.urls.iter().filter(|url| !self.met.contains_key(*url)) {
-            let ask = Ask { url: url.clone(), http: self.http.clone() };
-            let introduction = introduction.to_owned();
-            asked.spawn(async move { (ask.url.clone(), patiently(ask.meet(&introduction, size, held)).await) });
-        }
-        let mut refusals = Vec::new();
-        for (url, answer) in asked.join_all().await {
-            match answer {
-                Ok(last) => drop(self.met.insert(url, last)),
-                Err(error) => refusals.push(warned(&url, error)),
+    /// The witnesses of a policy; each is asked to cosign at most once in `gap`.
+    pub(crate) fn new(policy: &Policy, http: Http, truth: Truth, gap: Duration) -> Self {
+        let mut all: Vec<Witness> = Vec::new();
+        for line in policy.witnesses() {
+            let Some(url) = line.url.as_ref().map(|url| url.trim_end_matches('/')) else { continue };
+            match all.iter_mut().find(|known| known.url == url) {
+                Some(known) => known.keys.push(line.key.clone()),
+                None => all.push(Witness {
+                    url: url.to_owned(),
+                    keys: vec![line.key.clone()],
+                    last: None,
+                    busy: None,
+                    pace: Pace::new(gap),
+                }),
             }
         }
-        refusals
+        Self { all, policy: policy.clone(), asked: JoinSet::new(), http, truth, introduced: false }
     }
 
-    /// The cosignatures of all witnesses that were met and answer in time, on a signed checkpoint of what has grown.
-    pub(crate) async fn cosign(&mut self, checkpoint: &str, growth: Growth) -> Answers {
-        let (growth, mut asked) = (Arc::new(growth), JoinSet::new());
-        for (url, last) in &self.met {
-            let ask = Ask { url: url.clone(), http: self.http.clone() };
-            let (checkpoint, growth, last) = (checkpoint.to_owned(), growth.clone(), *last);
-            asked.spawn(async move { (ask.url.clone(), patiently(ask.cosign(&checkpoint, &growth, last)).await) });
+    /// Shows those not met yet a checkpoint that was published before, and learns what each cosigned last. Gives what is
+    /// wrong with those that answered, of earlier questions too.
+    pub(crate) async fn meet(&mut self, introduction: &Introduction) -> Vec<CosignError> {
+        let mut answers = Answers::default();
+        while let Some(joined) = self.asked.try_join_next_with_id() {
+            self.take(joined, &mut answers);
         }
-        let mut answers = Answers { cosignatures: Vec::new(), refusals: Vec::new() };
-        for (url, answer) in asked.join_all().await {
-            match answer {
-                Ok(signatures) => {
-                    meters().cosignatures.of("cosigned");
-                    meters().witness.end(&url);
-                    self.met.insert(url, growth.size);
-                    answers.cosignatures.extend(signatures);
-                }
-                Err(error) => answers.refusals.push(warned(&url, error)),
-            }
+        let (now, introduction) = (Instant::now(), Arc::new(introduction.clone()));
+        for witness in self.all.iter_mut().filter(|witness| witness.last.is_none() && witness.is_free(now)) {
+            let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth);
+            let introduction = introduction.clone();
+            let task = self.asked.spawn(async move { Answered::Met(ask.meet(&introduction).await) });
+            witness.busy = Some((task.id(), None));
         }
+        let grace = if self.introduced { Duration::ZERO } else { FIRST_GRACE };
+        self.introduced = true;
+        self.gather(&mut answers, grace).await;
+        answers.refusals
+    }
+
+    /// Whether enough witnesses may be asked about the checkpoint of `size` blocks.
+    pub(crate) fn reach(&self, size: u64) -> Reach {
+        let now = Instant::now();
+        let met = || self.all.iter().filter(|witness| witness.last.is_some());
+        let ready = met().filter(|witness| witness.is_free(now) || witness.is_asked(Some(size)));
+        let well = met().filter(|witness| witness.is_free(now) || witness.pace.is_well());
+        match (self.policy.satisfied_by(&keys(ready)), self.policy.satisfied_by(&keys(well))) {
+            (true, _) => Reach::Now,
+            (false, true) => Reach::Soon,
+            (false, false) => Reach::Not,
+        }
+    }
+
+    /// Asks for cosignatures of a checkpoint, signed by the chain alone, of what has grown.
+    pub(crate) async fn cosign(&mut self, own: &Note, growth: Growth) -> Answers {
+        let (now, own, growth) = (Instant::now(), Arc::new(own.clone()), Arc::new(growth));
+        let size = growth.size;
+        let mut answers = Answers { size: Some(size), ..Answers::default() };
+        for witness in self.all.iter_mut().filter(|witness| witness.is_free(now)) {
+            let Some(last) = witness.last else { continue };
+            let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth);
+            let (own, growth) = (own.clone(), growth.clone());
+            let task = self.asked.spawn(async move { Answered::Cosigned(size, ask.cosign(&own, &growth, last).await) });
+            witness.busy = Some((task.id(), Some(size)));
+            witness.pace.asked(now);
+        }
+        self.gather(&mut answers, GRACE).await;
         answers
+    }
+
+    /// Takes answers until nobody is left to answer, or who is left cannot make the quorum, or it is there and the grace
+    /// is over.
+    async fn gather(&mut self, answers: &mut Answers, grace: Duration) {
+        let mut until = None;
+        loop {
+            let (have, hoped) = self.standing(answers);
+            let enough = self.policy.satisfied_by(&have);
+            if hoped.is_empty() || !enough && !self.policy.satisfied_by(&[have, hoped].concat()) {
+                return;
+            }
+            let next = self.asked.join_next_with_id();
+            let joined = if enough {
+                let until = *until.get_or_insert_with(|| Instant::now() + grace);
+                timeout_at(until, next).await.ok().flatten()
+            } else {
+                next.await
+            };
+            let Some(joined) = joined else { return };
+            self.take(joined, answers);
+        }
+    }
+
+    /// The keys that count towards the quorum, and those of witnesses that may still answer.
+    fn standing(&self, answers: &Answers) -> (Vec<VerifierKey>, Vec<VerifierKey>) {
+        let hoped = keys(self.all.iter().filter(|witness| witness.is_asked(answers.size)));
+        let have = match answers.size {
+            Some(_) => answers.lines.iter().map(|(key, _)| key.clone()).collect(),
+            None => keys(self.all.iter().filter(|witness| witness.last.is_some())),
+        };
+        (have, hoped)
+    }
+
+    /// Takes one answer, whenever it was asked for; only what is about the same checkpoint counts for this one.
+    fn take(&mut self, joined: Result<(Id, Answered), JoinError>, answers: &mut Answers) {
+        let (task, answered) =
+            joined.unwrap_or_else(|error| (error.id(), Answered::Met(Err(CosignError::Unreachable))));
+        let is_its = |witness: &&mut Witness| witness.busy.is_some_and(|(busy, _)| busy == task);
+        let Some(witness) = self.all.iter_mut().find(is_its) else { return };
+        witness.busy = None;
+        match answered {
+            Answered::Met(Ok(last)) => {
+                witness.last = Some(last);
+                witness.pace.well();
+            }
+            Answered::Cosigned(size, Ok(cosigned)) => {
+                witness.cosigned(size, &cosigned);
+                if answers.size == Some(size) {
+                    answers.add(cosigned.lines);
+                }
+            }
+            Answered::Met(Err(error)) => {
+                witness.failed(error, error.is_away());
+                answers.refusals.push(error);
+            }
+            Answered::Cosigned(size, Err(error)) => {
+                // Some cosign no empty chain: that is no reason to ask them late about its first block.
+                witness.failed(error, size == 0 || error.is_away());
+                answers.refusals.push(error);
+            }
+        }
     }
 }
 
 impl Drop for Witnesses {
     /// Nobody waits for witnesses any more: who makes blocks now asks them anew.
     fn drop(&mut self) {
-        self.urls.iter().for_each(|url| meters().witness.end(url));
+        self.all.iter().for_each(|witness| meters().witness.end(&witness.url));
     }
 }
 
-async fn patiently<T>(answer: impl Future<Output = Result<T, CosignError>>) -> Result<T, CosignError> {
-    timeout(PATIENCE, answer).await.unwrap_or(Err(CosignError::Slow))
-}
-
-fn warned(url: &str, error: CosignError) -> CosignError {
-    meters().cosignatures.of(error.outcome());
-    meters().witness.begin(url);
-    tracing::warn!(%url, %error, "a witness did not cosign");
-    error
-}
-
-struct Ask {
-    url: String,
-    http: Http,
-}
-
-/// What a witness answered to one request.
-enum Answer {
-    Cosigned(String),
-    /// It cosigned another size last.
-    Last(u64),
-}
-
-impl Ask {
-    async fn meet(self, introduction: &str, size: u64, held: u64) -> Result<u64, CosignError> {
-        let last = match self.post(0, Vec::new(), introduction).await? {
-            Answer::Cosigned(_) => size,
-            Answer::Last(last) => last,
-        };
-        if last > held { Err(CosignError::RolledBack(last)) } else { Ok(last) }
+impl Witness {
+    fn is_free(&self, now: Instant) -> bool {
+        self.busy.is_none() && self.pace.is_due(now)
     }
 
-    async fn cosign(self, checkpoint: &str, growth: &Growth, last: u64) -> Result<Vec<NoteSignature>, CosignError> {
-        let mut answer = self.prove(checkpoint, growth, last).await?;
-        if let Answer::Last(last) = answer {
-            answer = self.prove(checkpoint, growth, last).await?;
-        }
-        match answer {
-            Answer::Cosigned(body) => parse_signatures(body.as_bytes()).map_err(|_| CosignError::Nonsense),
-            Answer::Last(_) => Err(CosignError::Nonsense),
+    fn is_asked(&self, size: Option<u64>) -> bool {
+        self.busy.is_some_and(|(_, asked)| asked == size)
+    }
+
+    fn cosigned(&mut self, size: u64, cosigned: &Cosigned) {
+        self.last = Some(size);
+        self.pace.well();
+        meters().cosignatures.of("cosigned");
+        meters().witness.end(&self.url);
+        if cosigned.others > 0 {
+            meters().cosignatures.of("junk");
+            tracing::warn!(url = self.url, lines = cosigned.others, "a witness's answer holds lines that do not count");
         }
     }
 
-    async fn prove(&self, checkpoint: &str, growth: &Growth, old: u64) -> Result<Answer, CosignError> {
-        if old > growth.size {
-            return Err(CosignError::Ahead(old));
-        }
-        let proof = match old {
-            0 => Vec::new(),
-            old => growth.proof(old).await.ok_or(CosignError::Proof)?,
-        };
-        self.post(old, proof, checkpoint).await
+    fn failed(&mut self, error: CosignError, is_away: bool) {
+        self.pace.failed(is_away, Instant::now());
+        meters().cosignatures.of(error.outcome());
+        meters().witness.begin(&self.url);
+        tracing::warn!(url = self.url, %error, "a witness did not cosign");
     }
+}
 
-    async fn post(&self, old: u64, proof: Vec<Hash>, checkpoint: &str) -> Result<Answer, CosignError> {
-        let body = AddCheckpoint { old, proof, checkpoint: checkpoint.to_owned() }.to_string();
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("{}/add-checkpoint", self.url.trim_end_matches('/')))
-            .body(Bytes::from(body))
-            .map_err(|_| CosignError::Unreachable)?;
-        let answer = self.http.send(request, MAX_ANSWER).await.map_err(|_| CosignError::Unreachable)?;
-        let status = answer.status();
-        let content_type = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_size = content_type == Some(SIZE_CONTENT_TYPE);
-        let body = String::from_utf8(answer.into_body().into()).map_err(|_| CosignError::Nonsense)?;
-        match status {
-            StatusCode::OK => Ok(Answer::Cosigned(body)),
-            StatusCode::CONFLICT if is_size => {
-                body.trim_end().parse().map(Answer::Last).map_err(|_| CosignError::Nonsense)
+impl Answers {
+    fn add(&mut self, lines: Vec<(VerifierKey, NoteSignature)>) {
+        for (key, line) in lines {
+            if !self.lines.iter().any(|(known, _)| *known == key) {
+                self.lines.push((key, line));
             }
-            StatusCode::UNPROCESSABLE_ENTITY => Err(CosignError::Forked),
-            status => Err(CosignError::Status(status)),
         }
     }
+
+    /// The cosignatures, in the order of the policy.
+    pub(crate) fn cosignatures(mut self, policy: &Policy) -> Vec<NoteSignature> {
+        self.lines.sort_by_key(|(key, _)| policy.witnesses().iter().position(|witness| witness.key == *key));
+        self.lines.into_iter().map(|(_, line)| line).collect()
+    }
 }
+
+fn keys<'w>(witnesses: impl Iterator<Item = &'w Witness>) -> Vec<VerifierKey> {
+    witnesses.flat_map(|witness| witness.keys.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

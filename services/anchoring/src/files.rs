@@ -1,13 +1,17 @@
 //! The chain's files over HTTP: `checkpoint`, `tile/...` (C2SP tlog-tiles).
 
+mod answer;
+
 use crate::{
     store::Store,
     tiles::{Tiles, TilesError},
 };
+use answer::{File, cross_origin};
 use axum::{
     Router,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode},
+    middleware::from_fn,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -23,30 +27,38 @@ struct Files {
 /// The routes of the chain's files.
 pub(crate) fn router(store: Store, tiles: Tiles) -> Router {
     let routes = Router::new().route("/checkpoint", get(checkpoint)).route("/tile/{*path}", get(tile));
-    routes.with_state(Files { store, tiles })
+    routes.layer(from_fn(cross_origin)).with_state(Files { store, tiles })
 }
 
 /// The database's checkpoint, not the object store's copy, which may be behind.
-async fn checkpoint(State(files): State<Files>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "max-age=1")];
+async fn checkpoint(State(files): State<Files>, asked: HeaderMap) -> Response {
     match files.store.checkpoint(u64::MAX).await {
-        Ok(Some((_, note))) => (headers, note).into_response(),
+        Ok(Some((_, note))) => File {
+            bytes: note.into_bytes(),
+            content_type: "text/plain; charset=utf-8",
+            cache_control: "max-age=1",
+            compresses: true,
+        }
+        .answer(&asked),
         Ok(None) => (StatusCode::NOT_FOUND, "no checkpoint has been published yet\n").into_response(),
         Err(error) => unavailable(&error.into()),
     }
 }
 
-async fn tile(State(files): State<Files>, Path(path): Path<String>) -> Response {
+async fn tile(State(files): State<Files>, Path(path): Path<String>, asked: HeaderMap) -> Response {
     let name = format!("tile/{path}");
-    if TileId::parse(&name).is_none() && EntriesId::parse(&name).is_none() {
+    let is_bundle = EntriesId::parse(&name).is_some();
+    if TileId::parse(&name).is_none() && !is_bundle {
         return (StatusCode::BAD_REQUEST, "not a tile path: tile/<level>/<index>[.p/<width>]\n").into_response();
     }
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
     match files.read(&name).await {
-        Ok(bytes) => (headers, bytes).into_response(),
+        Ok(bytes) => File {
+            bytes,
+            content_type: "application/octet-stream",
+            cache_control: "public, max-age=31536000, immutable",
+            compresses: is_bundle,
+        }
+        .answer(&asked),
         Err(TilesError::PastTheEnd) => {
             (StatusCode::NOT_FOUND, "there is no such tile: it is past the end of the chain\n").into_response()
         }

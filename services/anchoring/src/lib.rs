@@ -19,7 +19,7 @@ mod tiles;
 mod trace;
 mod turns;
 
-pub use config::{Config, Journals};
+pub use config::{Config, Journals, Pace};
 pub use state::{CHAIN, JOURNALS};
 pub use store::PART;
 

@@ -44,12 +44,13 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
                 let _until_overtaken = follow(&config, &term.known); // news are for whoever makes blocks
                 meters().lease.set(1);
                 tokio::select! {
-                    () = term.run(config.interval) => {}
+                    () = term.run(config.pace.interval) => {}
                     () = overtaken(&store, token) => {}
                 }
                 meters().lease.set(0);
                 meters().lag.set(0); // what waits is the other process's to tell
                 meters().checkpoint.end("");
+                meters().freshness.end("");
                 tracing::warn!(instance = config.instance, "another process makes blocks now, or soon");
             }
             Err(error) => tracing::warn!(error = %Causes(&error), "the chain cannot be taken up"),

@@ -18,6 +18,7 @@ mod study;
 pub(crate) use source::{Live, Source, Wanted};
 pub(crate) use study::lengths;
 
+use crate::verify::fresh;
 use anyhow::Result;
 use client::{Client, Reader};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,6 +28,7 @@ use seal::{
     receipt::Receipt,
 };
 use serde::Serialize;
+use std::time::Duration;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +48,8 @@ pub struct Finding {
 pub struct Report {
     /// Whether nothing was found.
     pub clean: bool,
+    /// Since when the quorum stands by the latest checkpoint, POSIX seconds; none without a checkpoint or a quorum.
+    pub cosigned_since: Option<u64>,
     /// Published checkpoints recomputed and verified.
     pub checkpoints: u64,
     /// Blocks on the chain.
@@ -100,6 +104,14 @@ impl Report {
         self.found += 1;
         if self.findings.len() < MAX_LISTED {
             self.findings.push(Finding { study, service, entry, what: what.into() });
+        }
+    }
+
+    /// Demands that the quorum cosigned the latest checkpoint at most `max_age` before `now`, in POSIX seconds.
+    pub fn demand_fresh(&mut self, max_age: Duration, now: u64) {
+        if let Err(reason) = fresh(self.cosigned_since, max_age, now) {
+            self.find(None, None, None, format!("the latest checkpoint is not fresh: {reason}"));
+            self.clean = false;
         }
     }
 

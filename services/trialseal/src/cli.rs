@@ -2,8 +2,10 @@
 
 mod ask;
 mod bench;
+mod evidence;
 mod preserve;
 mod up;
+mod witness;
 
 use crate::{
     allow::AllowStudy,
@@ -11,12 +13,14 @@ use crate::{
     import::{Import, Mapping, Subjects},
     init::Init,
     key,
+    policy::PolicyArgs,
     process::{self, PlainBackends, Process},
     prove, verify,
 };
 use ask::Ask;
 use bench::Bench;
 use up::Up;
+use witness::WitnessCommand;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -27,6 +31,7 @@ use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -44,6 +49,8 @@ enum Command {
     Up(Up),
     #[command(flatten)]
     Process(Process),
+    /// Run a witness: one organisation's memory of the chain. Its subcommands make its key, list its logs and show what it kept.
+    Witness(WitnessCommand),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
     /// Let the holder of a root key create studies: add the key to the list that the enrollment service reads.
@@ -91,9 +98,12 @@ enum Command {
     Verify {
         /// The bundle file.
         bundle: PathBuf,
-        /// The policy file: chain, witnesses, quorum, study root keys.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
+        /// Refuse a checkpoint that the quorum cosigned longer ago than this, such as 1h: for bundles just fetched. Any age
+        /// is accepted unless given.
+        #[arg(long, value_parser = process::duration)]
+        max_age: Option<Duration>,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -120,9 +130,8 @@ enum Command {
     },
     /// Recompute the whole chain and, with an auditor's key, a whole study. Exits 0 if nothing is wrong, 1 if not.
     Audit {
-        /// The policy file.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// The study to replay; the chain alone unless given.
         #[arg(long, requires = "actor", requires = "key")]
         study: Option<Uuid>,
@@ -144,6 +153,10 @@ enum Command {
         /// Receipts that were handed out, one a line: check that what they promised is kept.
         #[arg(long)]
         receipts: Option<PathBuf>,
+        /// Report a latest checkpoint that the quorum cosigned longer ago than this, such as 1h. Any age is accepted unless
+        /// given.
+        #[arg(long, value_parser = process::duration)]
+        max_age: Option<Duration>,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -195,7 +208,7 @@ impl DatabasePart {
             DatabasePart::Capture => &capture::PART,
             DatabasePart::Vault => &vault::PART,
             DatabasePart::Anchoring => &anchoring::PART,
-            DatabasePart::Witness => &witness::PART,
+            DatabasePart::Witness => &::witness::PART,
         }
     }
 }
@@ -254,9 +267,8 @@ enum ExportCommand {
     Study {
         #[command(flatten)]
         actor: ActorArgs,
-        /// The policy file; it must name the study's root key.
-        #[arg(long)]
-        policy: PathBuf,
+        #[command(flatten)]
+        policy: PolicyArgs,
         /// The folder to make.
         #[arg(long, short)]
         output: PathBuf,
@@ -298,10 +310,14 @@ impl Cli {
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Up(up) => up.run().await,
+            Command::Witness(witness) => witness.run().await,
             Command::Process(process) => process::run(process).await.map(|()| ExitCode::SUCCESS),
             Command::Init(init) => {
                 let folder = init.run()?;
-                println!("keys, policy.txt, endpoints.json and studies.txt are in {}", folder.display());
+                println!(
+                    "keys, policy.txt, policy-keys.txt, endpoints.json and studies.txt are in {}",
+                    folder.display()
+                );
                 Ok(ExitCode::SUCCESS)
             }
             Command::AllowStudy(allow) => {
@@ -329,8 +345,12 @@ impl Cli {
                 demo::run(&data, cluster.as_deref()).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Key(command) => run_key(&command),
-            Command::Verify { bundle, policy, json } => {
-                let report = verify::verify(&bundle, &verify::policy(&policy)?)?;
+            Command::Verify { bundle, policy, max_age, json } => {
+                let (policy, _) = policy.read()?;
+                let mut report = verify::verify(&bundle, &policy)?;
+                if let Some(max_age) = max_age {
+                    verify::demand_fresh(&mut report, &policy, max_age, server::now_ms() / 1_000);
+                }
                 print(json, &report, verify::readable)?;
                 Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
@@ -342,9 +362,9 @@ impl Cli {
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Audit { policy, study, actor, key, purpose, endpoints, export, receipts, json } => {
+            Command::Audit { policy, study, actor, key, purpose, endpoints, export, receipts, max_age, json } => {
                 let auditor = study.zip(actor).zip(key);
-                let wanted = preserve::Wanted { policy, auditor, purpose, endpoints, export, receipts, json };
+                let wanted = preserve::Wanted { policy, auditor, purpose, endpoints, export, receipts, max_age, json };
                 preserve::audit(wanted).await
             }
             Command::Backup { output, data, json } => {

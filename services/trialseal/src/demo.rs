@@ -213,7 +213,9 @@ impl Demo {
         chapter(10, "The journals' new entries become blocks of the chain; two of three witnesses must cosign.");
         let text = format!("{}{}", self.stage.policy, study.policy_line());
         let policy = Policy::parse(&text)?;
-        fs::write(self.folder.join("regulator-policy.txt"), &text)?;
+        let (pure, keys) = seal::policy::part(&text);
+        fs::write(self.folder.join("regulator-policy.txt"), pure)?;
+        fs::write(self.folder.join("regulator-policy-keys.txt"), keys)?;
         prove::fetch(&self.client, &study.reader(), entry, "SYSBP", "").await?;
         let request = GetCheckpointRequest { at_most: 0 };
         let answer = self.client.anchoring.clone().get_checkpoint(request).await;

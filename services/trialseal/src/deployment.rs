@@ -5,11 +5,13 @@ mod data;
 pub use data::DataDir;
 
 use crate::{
-    keys::{self, KeyDir, NAME, WITNESSES},
+    foreign::{self, ForeignWitnesses},
+    keys::{self, ChainKeys, KeyDir, NAME, WITNESSES},
     telling,
     wiring::{self, Peers, Wiring},
 };
 use access::{Gatekeeper, ServiceToken};
+use anchoring::Pace;
 use anyhow::{Context, Result};
 use bus::Bus;
 use client::Endpoints;
@@ -19,6 +21,7 @@ use objects::Objects;
 use seal::id::Service;
 use server::{bind, serve};
 use std::{
+    fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     sync::Arc,
@@ -38,7 +41,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub struct Deployment {
     /// Where its services are reached.
     pub endpoints: Endpoints,
-    /// The policy that verifies its chain and receipts, without any study.
+    /// The policy that verifies its chain and receipts, without any study: the text of both its files.
     pub policy: String,
     data: DataDir,
     stop: watch::Sender<bool>,
@@ -49,15 +52,25 @@ impl Deployment {
     /// Starts everything on the data in `folder`. Ports are `ports`, `ports` + 1 …; 0 takes any that are free. Whoever
     /// reaches it, which is who works on this machine, may create studies.
     pub async fn start(folder: &Path, ports: u16) -> Result<Self> {
-        Self::start_for(folder, ports, (Creators::anybody(), Quota::default())).await
+        Self::start_for(folder, ports, (Creators::anybody(), Quota::default(), Pace::default())).await
     }
 
-    /// As [`Deployment::start`], with studies created by `creators` only, each within a quota.
-    pub async fn start_for(folder: &Path, ports: u16, (creators, quota): (Creators, Quota)) -> Result<Self> {
+    /// As [`Deployment::start`], with studies created by `creators` only, each within a quota, and checkpoints at a pace.
+    pub async fn start_for(folder: &Path, ports: u16, within: (Creators, Quota, Pace)) -> Result<Self> {
+        Self::start_beside(folder, ports, within, &ForeignWitnesses::default()).await
+    }
+
+    /// As [`Deployment::start_for`], with witnesses that others run beside the three of its own.
+    pub async fn start_beside(
+        folder: &Path,
+        ports: u16,
+        (creators, quota, pace): (Creators, Quota, Pace),
+        foreign: &ForeignWitnesses,
+    ) -> Result<Self> {
         let data = DataDir::open(folder)?;
         let [enrollment, consent, capture, anchoring, witnesses @ ..] = listeners(ports).await?;
         let url = |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
-        let endpoints = Endpoints {
+        let mut endpoints = Endpoints {
             enrollment: url(&enrollment)?,
             consent: url(&consent)?,
             capture: url(&capture)?,
@@ -65,9 +78,14 @@ impl Deployment {
             witnesses: witnesses.iter().map(url).collect::<Result<_>>()?,
             tls: None,
         };
-        data.has_its_keys(&Keys::files())?;
+        data.has_its_keys(&Keys::files(&data))?;
         let keys = Keys::load(data.keys())?;
-        let policy = keys.policy(&endpoints);
+        let own = keys.witnesses.iter().map(SignerKey::verifier).collect();
+        let all = foreign.beside(keys::own_witnesses(own, &endpoints.witnesses))?;
+        endpoints.witnesses = all.iter().map(|witness| witness.url.clone()).collect();
+        let chains = keys.chain.verifiers();
+        let policy = foreign::checked(keys::policy(&chains, &endpoints.anchoring, &all, foreign.quorum()))?;
+        let policy_keys = keys.policy_keys();
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut start = |listener, parts| {
@@ -79,7 +97,7 @@ impl Deployment {
         };
         for ((listener, (name, _)), key) in witnesses.into_iter().zip(WITNESSES).zip(keys.witnesses) {
             let database = data.database(&format!("witness-{name}"), &witness::PART).await?;
-            let chains = vec![keys.chain.verifier()];
+            let chains = chains.clone();
             start(listener, wiring::witness(witness::Config { database, key, chains }));
         }
         let services = ServiceToken::new(&keys.services);
@@ -100,10 +118,12 @@ impl Deployment {
         let database = data.database("capture", &capture::PART).await?;
         start(capture, wiring.capture(database, for_capture, vault)?);
         let database = data.database("anchoring", &anchoring::PART).await?;
-        start(anchoring, wiring.anchoring(database, Objects::folder(&data.file("chain"))?, keys.chain, &policy)?);
+        let files = Objects::folder(&data.file("chain"))?;
+        start(anchoring, wiring.anchoring(database, files, keys.chain, &policy, pace)?);
         data.publish("endpoints.json", serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
         data.publish("policy.txt", policy.as_bytes())?;
-        Ok(Self { endpoints, policy, data, stop, tasks })
+        data.publish("policy-keys.txt", policy_keys.as_bytes())?;
+        Ok(Self { endpoints, policy: policy + &policy_keys, data, stop, tasks })
     }
 
     /// The data directory.
@@ -143,7 +163,7 @@ async fn listeners(ports: u16) -> Result<[TcpListener; 7]> {
 const RECEIPTED: [Service; 3] = [Service::Enrollment, Service::Consent, Service::Capture];
 
 struct Keys {
-    chain: SignerKey,
+    chain: ChainKeys,
     witnesses: Vec<SignerKey>,
     receipts: [Arc<SignerKey>; 3],
     services: Zeroizing<[u8; 32]>,
@@ -151,12 +171,15 @@ struct Keys {
 }
 
 impl Keys {
-    /// The files they are kept in.
-    fn files() -> Vec<String> {
+    /// The files they are kept in. A chain's second key is one of them if the policy written last names two.
+    fn files(data: &DataDir) -> Vec<String> {
+        let policy = fs::read_to_string(data.file("policy.txt")).unwrap_or_default();
+        let two = policy.lines().filter(|line| line.starts_with("log ")).count() > 1;
+        let second = two.then(|| "chain-ml-dsa.key".to_owned());
         let witnesses = WITNESSES.iter().map(|(name, _)| format!("witness-{name}.key"));
         let receipts = RECEIPTED.iter().map(|service| format!("receipts-{service}.key"));
         let others = ["chain.key", "service.token", "master.key"].map(ToOwned::to_owned);
-        others.into_iter().chain(receipts).chain(witnesses).collect()
+        others.into_iter().chain(second).chain(receipts).chain(witnesses).collect()
     }
 
     /// Reads them all, and makes those that are missing.
@@ -172,9 +195,8 @@ impl Keys {
         })
     }
 
-    fn policy(&self, endpoints: &Endpoints) -> String {
-        let witnesses: Vec<_> = self.witnesses.iter().map(SignerKey::verifier).collect();
+    fn policy_keys(&self) -> String {
         let receipts: Vec<_> = self.receipts.iter().map(|key| key.verifier()).collect();
-        keys::policy(&self.chain.verifier(), &witnesses, &receipts, endpoints)
+        keys::policy_keys(&receipts)
     }
 }

@@ -44,7 +44,7 @@ const ENCLOSED: [(&str, &str); 4] = [
 
 /// Writes a study to a new folder. Gives the manifest.
 ///
-/// Every read of values is recorded first, under the auditor's name, like any other read.
+/// `policy` is the policy and its text, that of its file of keys included. Every read of values is recorded first, under the auditor's name, like any other read.
 pub async fn write(
     client: &Client,
     tiles: &str,
@@ -61,7 +61,9 @@ pub async fn write(
     for (name, text) in ENCLOSED {
         writer.file(name, text.as_bytes())?;
     }
-    writer.file("policy.txt", policy.1.as_bytes())?;
+    let (pure, keys) = seal::policy::part(policy.1);
+    writer.file("policy.txt", pure.as_bytes())?;
+    writer.file("policy-keys.txt", keys.as_bytes())?;
     let mut documents = Vec::new();
     for service in Service::ALL {
         let count = chain.entries.get(&service.stream(study)).copied().unwrap_or_default();

@@ -3,6 +3,7 @@
 
 use crate::{
     allow::EMPTY_LIST,
+    foreign::{self, ForeignWitnesses},
     keys::{self, KeyDir, WITNESSES},
 };
 use anyhow::{Context, Result, ensure};
@@ -10,7 +11,7 @@ use clap::Args;
 use client::{Endpoints, TlsFiles};
 use seal::id::Service;
 use std::path::{Path, PathBuf};
-use tlog::key::SignerKey;
+use tlog::key::{Algorithm, SignerKey, VerifierKey};
 
 /// Flags of `trialseal init`.
 #[derive(Args)]
@@ -33,9 +34,12 @@ pub struct Init {
     /// Where clients reach the anchoring service and the chain's files: URLs, comma separated.
     #[arg(long)]
     anchoring: String,
-    /// Where the witnesses of sponsor, CRO and regulator are reached, in this order: three times.
-    #[arg(long = "witness", required = true)]
+    /// Where the witnesses of sponsor, CRO and regulator are reached, in this order: three times. Their keys are made here
+    /// and must be taken there. A witness that makes its key where it runs is named by --witness-vkey.
+    #[arg(long = "witness", value_name = "URL", required_unless_present = "witness_vkey")]
     witnesses: Vec<String>,
+    #[command(flatten)]
+    foreign: ForeignWitnesses,
     /// The authority, in PEM, that clients check the services' certificates against.
     #[arg(long)]
     tls_ca: Option<PathBuf>,
@@ -44,8 +48,12 @@ pub struct Init {
 impl Init {
     /// Makes what is missing and gives the folder.
     pub fn run(self) -> Result<PathBuf> {
-        let wanted = WITNESSES.len();
-        ensure!(self.witnesses.len() == wanted, "--witness: wanted {wanted} times, given {}", self.witnesses.len());
+        let (wanted, given) = (WITNESSES.len(), self.witnesses.len());
+        let fits = given == wanted || (given == 0 && !self.foreign.is_empty());
+        ensure!(
+            fits,
+            "--witness: wanted {wanted} times, given {given}; any other number of witnesses is named by --witness-vkey VKEY URL"
+        );
         let endpoints = Endpoints {
             enrollment: self.enrollment,
             consent: self.consent,
@@ -54,15 +62,21 @@ impl Init {
             witnesses: self.witnesses,
             tls: self.tls_ca.map(|ca| TlsFiles { ca, own: None }),
         };
-        make(&self.folder, &self.name, &endpoints)?;
+        make(&self.folder, &self.name, endpoints, &self.foreign)?;
         Ok(self.folder)
     }
 }
 
-/// Makes the keys that are missing below `folder`/keys, and writes policy.txt and endpoints.json; and studies.txt, which
-/// lets nobody create studies, if there is none.
-pub fn make(folder: &Path, name: &str, endpoints: &Endpoints) -> Result<()> {
+/// Makes the keys that are missing below `folder`/keys, and writes policy.txt, policy-keys.txt and endpoints.json; and
+/// studies.txt, which lets nobody create studies, if there is none. `endpoints` names the witnesses whose keys are made.
+fn make(folder: &Path, name: &str, mut endpoints: Endpoints, foreign: &ForeignWitnesses) -> Result<()> {
     let of = |service: &str| KeyDir::open(folder.join("keys").join(service));
+    let own = match endpoints.witnesses.as_slice() {
+        [] => Vec::new(),
+        urls => keys::own_witnesses(witnesses(&of, name)?, urls),
+    };
+    let witnesses = foreign.beside(own)?;
+    endpoints.witnesses = witnesses.iter().map(|witness| witness.url.clone()).collect();
     let (enrollment, consent, capture) = (of("enrollment")?, of("consent")?, of("capture")?);
     let anchoring = of("anchoring")?;
     let receipts = [
@@ -72,19 +86,25 @@ pub fn make(folder: &Path, name: &str, endpoints: &Endpoints) -> Result<()> {
     ];
     share(&enrollment, "master.key", &[&capture])?;
     share(&enrollment, "service.token", &[&consent, &capture, &anchoring])?;
-    let witnesses = WITNESSES.iter().map(|(organisation, algorithm)| {
-        let keys = of(&format!("witness-{organisation}"))?;
-        Ok(keys.witness("witness", name, (organisation, *algorithm))?.verifier())
-    });
-    let witnesses = witnesses.collect::<Result<Vec<_>>>()?;
     let receipts: Vec<_> = receipts.iter().map(SignerKey::verifier).collect();
-    let policy = keys::policy(&anchoring.chain(name)?.verifier(), &witnesses, &receipts, endpoints);
+    let chain = anchoring.chain(name)?.verifiers();
+    let policy = foreign::checked(keys::policy(&chain, &endpoints.anchoring, &witnesses, foreign.quorum()))?;
     write(&folder.join("policy.txt"), policy.as_bytes())?;
+    write(&folder.join("policy-keys.txt"), keys::policy_keys(&receipts).as_bytes())?;
     let studies = folder.join("studies.txt");
     if !studies.exists() {
         write(&studies, EMPTY_LIST.as_bytes())?;
     }
-    write(&folder.join("endpoints.json"), serde_json::to_string_pretty(endpoints)?.as_bytes())
+    write(&folder.join("endpoints.json"), serde_json::to_string_pretty(&endpoints)?.as_bytes())
+}
+
+/// The keys of the witnesses of sponsor, CRO and regulator, made if need be.
+fn witnesses(of: &impl Fn(&str) -> Result<KeyDir>, name: &str) -> Result<Vec<VerifierKey>> {
+    let key = |(organisation, algorithm): &(&str, Algorithm)| {
+        let keys = of(&format!("witness-{organisation}"))?;
+        Ok(keys.witness("witness", name, (organisation, *algorithm))?.verifier())
+    };
+    WITNESSES.iter().map(key).collect()
 }
 
 /// Gives others the secret that the first has, made if need be.

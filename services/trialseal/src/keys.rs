@@ -1,7 +1,6 @@
 //! The keys of a deployment's services, and the policy that follows from them.
 
 use anyhow::{Context, Result};
-use client::Endpoints;
 use seal::id::Service;
 use std::{
     io::Write,
@@ -18,6 +17,21 @@ pub const WITNESSES: [(&str, Algorithm); 3] = [
     ("cro", Algorithm::CosignatureEd25519),
     ("regulator", Algorithm::CosignatureMlDsa44),
 ];
+
+/// The keys a chain signs its checkpoints with. Both have the chain's name.
+pub struct ChainKeys {
+    /// Ed25519, in `chain.key`.
+    pub ed25519: SignerKey,
+    /// ML-DSA-44, in `chain-ml-dsa.key`; chains that began before there was one have none.
+    pub ml_dsa: Option<SignerKey>,
+}
+
+impl ChainKeys {
+    /// The public halves.
+    pub fn verifiers(&self) -> Vec<VerifierKey> {
+        [Some(&self.ed25519), self.ml_dsa.as_ref()].into_iter().flatten().map(SignerKey::verifier).collect()
+    }
+}
 
 /// A folder of keys, each a file that only its owner reads.
 #[derive(Clone)]
@@ -85,15 +99,32 @@ impl KeyDir {
         self.signer(name)
     }
 
-    /// The key of a deployment's chain, made if it is not there yet.
-    pub fn chain(&self, deployment: &str) -> Result<SignerKey> {
-        self.signer_or_new("chain", &format!("{deployment}/chain"), Algorithm::Ed25519)
+    /// The keys of a deployment's chain, made if they are not there yet: Ed25519 and ML-DSA-44. A chain that began with the
+    /// first alone keeps to it.
+    pub fn chain(&self, deployment: &str) -> Result<ChainKeys> {
+        let name = format!("{deployment}/chain");
+        if !self.holds("chain.key") && !self.holds("chain-ml-dsa.key") {
+            self.signer_or_new("chain-ml-dsa", &name, Algorithm::CosignatureMlDsa44)?;
+        }
+        self.signer_or_new("chain", &name, Algorithm::Ed25519)?;
+        self.existing_chain()
+    }
+
+    /// The keys of a chain, as they are.
+    pub fn existing_chain(&self) -> Result<ChainKeys> {
+        let ml_dsa = self.holds("chain-ml-dsa.key").then(|| self.signer("chain-ml-dsa")).transpose()?;
+        Ok(ChainKeys { ed25519: self.signer("chain")?, ml_dsa })
     }
 
     /// A service's receipt key, made if it is not there yet.
     pub fn receipts(&self, deployment: &str, service: Service) -> Result<SignerKey> {
         let signs_as = format!("{deployment}/receipts/{service}");
         self.signer_or_new(&format!("receipts-{service}"), &signs_as, Algorithm::Ed25519)
+    }
+
+    /// The key of a witness called `name`, in witness.key, made if it is not there yet.
+    pub fn own_witness(&self, name: &str, algorithm: Algorithm) -> Result<SignerKey> {
+        self.signer_or_new("witness", name, algorithm)
     }
 
     /// A witness's key in the file `file`.key, made if it is not there yet. `organisation` runs it.
@@ -115,24 +146,43 @@ pub fn write_secret(path: &Path, content: &[u8]) -> Result<()> {
         .with_context(|| format!("{}: cannot be written", path.display()))
 }
 
-/// The policy of a deployment, without any study: two of the three witnesses must agree.
-pub fn policy(
-    chain: &VerifierKey,
-    witnesses: &[VerifierKey],
-    receipts: &[VerifierKey],
-    endpoints: &Endpoints,
-) -> String {
+/// A witness as a policy names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyWitness {
+    /// The policy's name for it.
+    pub name: String,
+    /// Its key.
+    pub key: VerifierKey,
+    /// Where it is reached.
+    pub url: String,
+}
+
+/// The policy of a deployment (C2SP tlog-policy): the keys of its chain, which is served at `url`; its witnesses, and how
+/// many of them must agree: more than half unless given.
+pub fn policy(chain: &[VerifierKey], url: &str, witnesses: &[PolicyWitness], quorum: Option<usize>) -> String {
     let mut text = "# The chain, its witnesses and how many of them must agree (C2SP tlog-policy).\n".to_owned();
-    text += &format!("log {chain} {}\n", endpoints.anchoring.split(',').next().unwrap_or_default());
-    let names: Vec<&str> = WITNESSES.iter().map(|(name, _)| *name).collect();
-    for ((name, key), url) in names.iter().zip(witnesses).zip(&endpoints.witnesses) {
+    for key in chain {
+        text += &format!("log {key} {}\n", url.split(',').next().unwrap_or_default());
+    }
+    for PolicyWitness { name, key, url } in witnesses {
         text += &format!("witness {name} {key} {url}\n");
     }
-    text += &format!("group witnesses 2 {}\nquorum witnesses\n", names.join(" "));
-    text += "# Who signs receipts.\n";
+    let quorum = quorum.unwrap_or(witnesses.len() / 2 + 1);
+    let names: Vec<&str> = witnesses.iter().map(|witness| witness.name.as_str()).collect();
+    text + &format!("group witnesses {quorum} {}\nquorum witnesses\n", names.join(" "))
+}
+
+/// The file of keys beside the policy, without any study.
+pub fn policy_keys(receipts: &[VerifierKey]) -> String {
+    let mut text = "# Who signs receipts.\n".to_owned();
     for key in receipts {
         text += &format!("receipt {key}\n");
     }
-    text += "# Studies and their root keys: study <uuid> ed25519:<base64>\n";
-    text
+    text + "# Studies and their root keys: study <uuid> ed25519:<base64>\n"
+}
+
+/// The witnesses of sponsor, CRO and regulator, reached at `urls`.
+pub fn own_witnesses(keys: Vec<VerifierKey>, urls: &[String]) -> Vec<PolicyWitness> {
+    let named = WITNESSES.iter().zip(keys).zip(urls);
+    named.map(|(((name, _), key), url)| PolicyWitness { name: (*name).to_owned(), key, url: url.clone() }).collect()
 }

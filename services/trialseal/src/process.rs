@@ -1,9 +1,11 @@
 //! One service as a process of its own: the same code as in `trialseal up`, with its surroundings told by flags.
 
 mod args;
+mod pace;
 mod quotas;
 
-pub use args::{PlainBackends, Process};
+pub use args::{PlainBackends, Process, Witness};
+pub use pace::{Pace, duration};
 pub use quotas::Quotas;
 
 use crate::{
@@ -77,7 +79,8 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
         }
         Process::Anchoring(it) => {
             let objects = Objects::open(&it.objects).context("--objects")?;
-            wiring()?.anchoring(open(&anchoring::PART).await?, objects, keys.signer("chain")?, &read(&it.policy)?)
+            let (database, keys) = (open(&anchoring::PART).await?, keys.existing_chain()?);
+            wiring()?.anchoring(database, objects, keys, &read(&it.policy)?, it.pace.pace())
         }
         Process::Witness(it) => {
             let policy = Policy::parse(&read(&it.policy)?).with_context(|| format!("{}", it.policy.display()))?;

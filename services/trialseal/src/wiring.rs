@@ -1,5 +1,6 @@
 //! How the services are put together, in one process or in many.
 
+use crate::keys::ChainKeys;
 use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
 use anyhow::{Context, Result};
 use bus::Bus;
@@ -10,7 +11,7 @@ use journal::Quota;
 use objects::Objects;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Checked, Parts};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tlog::key::SignerKey;
 use tls::Identity;
 use vault::Vault;
@@ -18,8 +19,6 @@ use vault::Vault;
 /// What one service asks another at once. Two replicas that ask as much are still within what is let in, so that those who
 /// were let in here are not refused there.
 const AT_ONCE: usize = 128;
-/// The shortest time between two rounds of anchoring.
-const INTERVAL: Duration = Duration::from_millis(200);
 /// What receipts promise: on the chain within this time.
 const ANCHORED_WITHIN_MS: u64 = 10_000;
 
@@ -131,14 +130,22 @@ impl Wiring {
     }
 
     /// The anchoring service.
-    pub fn anchoring(&self, database: Database, chain: Objects, chain_key: SignerKey, policy: &str) -> Result<Parts> {
+    pub fn anchoring(
+        &self,
+        database: Database,
+        chain: Objects,
+        keys: ChainKeys,
+        policy: &str,
+        pace: anchoring::Pace,
+    ) -> Result<Parts> {
         let databases = [("anchoring.database", database.clone())];
         let config = anchoring::Config {
             database,
             chain,
-            chain_key,
+            chain_key: keys.ed25519,
+            chain_key_ml_dsa: keys.ml_dsa,
             policy: Policy::parse(policy).context("the policy")?.tlog,
-            interval: INTERVAL,
+            pace,
             instance: self.instance.clone(),
             journals: anchoring::Journals {
                 enrollment: self.channel(Service::Enrollment)?,

@@ -33,6 +33,22 @@ async fn a_panic_fails_its_call_alone_says_nothing_and_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_not_served_is_not_found_and_as_a_grpc_call_not_implemented() {
+    let world = World::start(|parts| parts).await;
+    for path in ["/", "/nothing", "/nothing/at/all", "/no.such.v1.Service/Method", "/checkpoint/x", "/a.b/%7e"] {
+        let (head, body) = wire::get(world.address, path).await;
+        assert!(head.starts_with("HTTP/1.1 404 "), "{path}: {head}");
+        assert!(!head.contains("application/grpc") && !head.contains("grpc-status"), "{path}: {head}");
+        assert!(path == "/" || !body.contains(path), "{path}: {body}");
+        for content_type in ["application/grpc", "application/grpc+proto", "Application/gRPC; a=b"] {
+            let answer = wire::send(world.address, path, &[("content-type", content_type)]).await;
+            assert_eq!((answer.status().as_u16(), &answer.headers()["grpc-status"]), (200, &"12".parse().unwrap()));
+        }
+        assert_eq!(wire::send(world.address, path, &[]).await.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_id_comes_back_and_only_one_that_names_nobody_is_taken_over() {
     let world = World::start(|parts| parts).await;
     for (sent, kept) in [

@@ -38,6 +38,17 @@ pub async fn try_post(address: SocketAddr, what: u64, headers: &[(&str, &str)]) 
     Some(Response::from_parts(head, body.collect().await.ok()?.to_bytes()))
 }
 
+/// One request over HTTP/2 with a body of its own; its answer read to the end.
+pub async fn send(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
+    let mut request = Request::post(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let (head, body) = client.request(request.body(Body::empty()).unwrap()).await.unwrap().into_parts();
+    Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+}
+
 /// Begins a unary gRPC call, says that its message has so many bytes, and sends none of them until it is dropped.
 pub async fn announce(address: SocketAddr, length: u32) {
     let prefix = [&[0][..], &length.to_be_bytes()].concat();

@@ -6,6 +6,7 @@ use crate::{
     key::VerifierKey,
     note::{Note, NoteError, Verified},
 };
+use std::cmp::Reverse;
 
 /// A checkpoint that a policy says to believe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,22 @@ impl Policy {
         let cosigned_by = self.cosigned_by(&verified);
         self.check_quorum(&cosigned_by)?;
         Ok(VerifiedCheckpoint { checkpoint, log, cosigned_by })
+    }
+
+    /// Since when the quorum stands by a checkpoint, in POSIX seconds: the latest time such that the cosignatures of this
+    /// time or later reach the quorum, given who cosigned as in [`VerifiedCheckpoint::cosigned_by`]. `None` if all of them
+    /// do not, or if the policy asks for no witness.
+    pub fn cosigned_since(&self, cosigned_by: &[(String, VerifierKey, u64)]) -> Option<u64> {
+        if self.satisfied_by(&[]) {
+            return None;
+        }
+        let mut latest_first: Vec<_> = cosigned_by.iter().map(|(_, key, time)| (*time, key)).collect();
+        latest_first.sort_by_key(|(time, _)| Reverse(*time));
+        let mut cosigners = Vec::new();
+        latest_first.into_iter().find_map(|(time, key)| {
+            cosigners.push(key.clone());
+            self.satisfied_by(&cosigners).then_some(time)
+        })
     }
 
     fn refusal(&self, origin: &str, error: NoteError) -> PolicyError {

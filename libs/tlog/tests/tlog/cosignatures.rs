@@ -3,7 +3,7 @@
 use tlog::{
     cosignature::{self, MAX_TIME_SECONDS},
     key::Algorithm,
-    note::{Note, NoteError},
+    note::{MAX_SIGNATURES, Note, NoteError, parse_each_signature},
 };
 
 use crate::{NOW, checkpoint, cosigned_at, log_key, signer, witness_key};
@@ -93,4 +93,26 @@ fn ml_dsa_names_its_cosigner_and_ed25519_does_not() {
         let note = Note { text: checkpoint(3).to_string(), signatures: vec![line] };
         assert_eq!(note.verify(&[other]).is_err(), bound, "{algorithm:?}");
     }
+}
+
+#[test]
+fn each_line_of_an_answer_is_judged_alone() {
+    let keys: Vec<_> = (2..=4).map(|seed| witness_key(seed).verifier()).collect();
+    let mut lines: Vec<_> = (2..=5).map(|seed| cosigned_at(&checkpoint(3), seed, NOW)).collect();
+    lines[1].signature[20] ^= 1;
+    lines.extend([cosigned_at(&checkpoint(3), 2, NOW + 1), cosigned_at(&checkpoint(4), 4, NOW)]);
+    let note = Note { text: checkpoint(3).to_string(), signatures: lines.clone() };
+    assert!(note.verify(&keys).is_err());
+    let judged = note.judge(&keys);
+    let valid: Vec<_> = judged.valid.iter().map(|(line, verified)| (line.clone(), verified.time)).collect();
+    assert_eq!(valid, [(lines[0].clone(), Some(NOW)), (lines[2].clone(), Some(NOW))], "the first of each key");
+    assert_eq!(judged.wrong, 2, "the line of a stranger is no fault of these keys");
+
+    let text: String = lines.iter().map(ToString::to_string).collect();
+    assert_eq!(parse_each_signature(text.as_bytes()), (lines.clone(), 0));
+    let junk = [b"junk\n\n\xff\xfe\n".as_slice(), text.as_bytes(), "— a\n— b c\u{1}".as_bytes()].concat();
+    assert_eq!(parse_each_signature(&junk), (lines.clone(), 5));
+    assert_eq!(parse_each_signature(b"").0, []);
+    let many = lines[0].to_string().repeat(100);
+    assert_eq!(parse_each_signature(many.as_bytes()).0.len(), MAX_SIGNATURES);
 }

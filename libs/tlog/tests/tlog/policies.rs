@@ -225,3 +225,18 @@ fn a_log_may_sign_with_ml_dsa_as_well() {
     let verified = policy.verify_checkpoint(note.as_bytes()).unwrap();
     assert_eq!((verified.log, verified.cosigned_by), (log_key().verifier(), vec![]));
 }
+
+#[test]
+fn the_quorum_stands_by_a_checkpoint_since_the_latest_time_that_enough_state() {
+    let lines = "group x 2 w2 w3 w4\ngroup y any w5 w6 w7\ngroup xy all x y\nquorum xy\n";
+    let since = |lines: &str, times: &[(u8, u64)]| {
+        let cosigned_by: Vec<_> =
+            times.iter().map(|(seed, time)| (format!("w{seed}"), witness_key(*seed).verifier(), *time)).collect();
+        policy(lines).unwrap().cosigned_since(&cosigned_by)
+    };
+    assert_eq!(since(lines, &[(2, 10), (3, 30), (4, 20), (5, 25), (6, 5)]), Some(20));
+    assert_eq!(since(lines, &[(2, 10), (3, 30), (5, 40)]), Some(10));
+    assert_eq!(since(lines, &[(2, 10), (3, 30), (5, 2), (7, 3)]), Some(3));
+    assert_eq!(since(lines, &[(2, 10), (3, 30), (4, 20)]), None, "no quorum");
+    assert_eq!(since("quorum none", &[(2, 10)]), None, "nobody has to stand by it");
+}

@@ -7,7 +7,7 @@ use tlog::{
     checkpoint::Checkpoint,
     key::Algorithm,
     merkle, tile,
-    witness::{AddCheckpoint, MAX_PROOF_LINES, Refusal, decide},
+    witness::{AddCheckpoint, MAX_PROOF_LINES, Refusal, decide, is_size_content_type},
 };
 
 use crate::{checkpoint, leaves, log_key, signed, signer};
@@ -122,5 +122,22 @@ fn malformed_requests_are_refused() {
     for text in cases {
         let refusal = AddCheckpoint::parse(text.as_bytes()).unwrap_err();
         assert_eq!((refusal, refusal.status()), (Refusal::Malformed, 400), "{text:.80}");
+    }
+}
+
+#[test]
+fn a_size_is_told_by_its_content_type_in_any_case_and_with_parameters() {
+    for value in [
+        "text/x.tlog.size",
+        "text/x.tlog.size; charset=utf-8",
+        "Text/X.TLog.Size ;charset=\"utf-8\"",
+        " text/x.tlog.size;",
+    ] {
+        assert!(is_size_content_type(value), "{value}");
+    }
+    for value in
+        ["", "text/plain", "text/x.tlog.sizes", "text/plain; text/x.tlog.size", "text/x.tlog.size charset=utf-8"]
+    {
+        assert!(!is_size_content_type(value), "{value}");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Journals,
-    chain::Chain,
+    chain::{Chain, ChainError},
     domain::{Broken, Tip, next_block},
     follow::Known,
     lease::Token,
@@ -143,8 +143,12 @@ impl Term {
                 meters().chain.set(self.chain.size());
             }
             Err(error) => {
-                meters().checkpoint.begin("");
-                tracing::warn!(error = %Causes(&error), "no new checkpoint");
+                if self.chain.is_behind() {
+                    meters().checkpoint.begin("");
+                }
+                if !matches!(error, ChainError::Paced) {
+                    tracing::warn!(error = %Causes(&error), "no new checkpoint");
+                }
             }
         }
         let size = Some(self.chain.size());

@@ -1,7 +1,7 @@
 //! What is slow or away holds up neither the lease nor the rest.
 
 use super::*;
-use crate::{Journals, PART};
+use crate::{Journals, PART, Pace};
 use access::ServiceToken;
 use bus::Bus;
 use channel::{Channel, Settings, http::Http};
@@ -34,7 +34,8 @@ fn config(instance: &str, database: Database, folder: &Path) -> Config {
         chain: Objects::folder(&folder.join("chain")).unwrap(),
         policy: Policy::parse(&format!("log {}\nquorum none\n", chain_key.verifier())).unwrap(),
         chain_key,
-        interval: Duration::from_millis(20),
+        chain_key_ml_dsa: None,
+        pace: Pace { interval: Duration::from_millis(20), ..Pace::default() },
         instance: instance.to_owned(),
         journals: Journals {
             enrollment: nobody(),

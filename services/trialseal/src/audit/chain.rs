@@ -28,7 +28,10 @@ pub(super) async fn check(
     // Without a checkpoint nothing is on the chain: entries whose time is past will be found one by one.
     let Some(latest) = notes.first() else { return Ok(Blocks::new()) };
     let latest = match policy.tlog.verify_checkpoint(latest.as_bytes()) {
-        Ok(verified) => verified.checkpoint,
+        Ok(verified) => {
+            report.cosigned_since = policy.tlog.cosigned_since(&verified.cosigned_by);
+            verified.checkpoint
+        }
         Err(error) => {
             report.find(None, None, None, format!("the latest checkpoint does not verify: {error}"));
             return Ok(Blocks::new());
@@ -51,8 +54,8 @@ pub(super) async fn check(
         match outcome {
             Err(error) => report.find(None, None, None, format!("a published checkpoint does not verify: {error}")),
             Ok(VerifiedCheckpoint { checkpoint, .. }) => {
-                let place = usize::try_from(checkpoint.size).ok().and_then(|size| size.checked_sub(1));
-                if place.and_then(|place| roots.get(place)) != Some(&checkpoint.root) {
+                let size = usize::try_from(checkpoint.size).ok();
+                if size.and_then(|size| roots.get(size)) != Some(&checkpoint.root) {
                     let what = format!("the checkpoint of {} blocks has another root than the blocks", checkpoint.size);
                     report.find(None, None, None, what);
                 }
@@ -80,10 +83,11 @@ async fn entries(source: &impl Source, size: u64, bar: &ProgressBar) -> Result<V
     Ok(entries)
 }
 
-/// The root of the tree at every size from 1 up, in one pass: the roots of the perfect subtrees that make it up.
+/// The root of the tree at every size from 0 up, in one pass: the roots of the perfect subtrees that make it up.
 fn roots(leaves: &[Hash]) -> Vec<Hash> {
     let mut subtrees: Vec<(u64, Hash)> = Vec::new();
-    let mut roots = Vec::with_capacity(leaves.len());
+    let mut roots = Vec::with_capacity(leaves.len() + 1);
+    roots.push(merkle::empty_root());
     for leaf in leaves {
         let mut last = (1, *leaf);
         while let Some((size, left)) = subtrees.pop_if(|(size, _)| *size == last.0) {
@@ -127,8 +131,8 @@ mod tests {
     #[test]
     fn the_root_at_every_size_is_the_trees() {
         let leaves: Vec<Hash> = (0..130_u8).map(|n| merkle::leaf_hash(&[n])).collect();
-        for (place, root) in roots(&leaves).iter().enumerate() {
-            assert_eq!(*root, merkle::root(&leaves[..=place]), "size {}", place + 1);
+        for (size, root) in roots(&leaves).iter().enumerate() {
+            assert_eq!(*root, merkle::root(&leaves[..size]), "size {size}");
         }
     }
 }

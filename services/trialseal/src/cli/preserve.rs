@@ -4,7 +4,9 @@ use super::{ActorArgs, print};
 use crate::{
     audit::{self, Audit, Report, receipts},
     export::{self, Export},
-    key, prove, verify,
+    key,
+    policy::PolicyArgs,
+    prove,
 };
 use anyhow::{Context, Result, ensure};
 use client::{Access, Client, Reader};
@@ -18,28 +20,33 @@ use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 /// What to audit.
 pub(super) struct Wanted {
-    pub(super) policy: PathBuf,
+    pub(super) policy: PolicyArgs,
     pub(super) auditor: Option<((Uuid, Name), PathBuf)>,
     pub(super) purpose: Option<Name>,
     pub(super) endpoints: PathBuf,
     pub(super) export: Option<PathBuf>,
     pub(super) receipts: Option<PathBuf>,
+    pub(super) max_age: Option<Duration>,
     pub(super) json: bool,
 }
 
 /// Audits running services, or an export.
 pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
-    let policy = verify::policy(&wanted.policy)?;
+    let (policy, _) = wanted.policy.read()?;
     let receipts = wanted.receipts.as_deref().map_or_else(|| Ok(Vec::new()), read_receipts)?;
     let progress = !wanted.json && io::stderr().is_terminal();
-    let report = match &wanted.export {
+    let mut report = match &wanted.export {
         Some(folder) => Export::open(folder)?.audit(&policy, &receipts, progress).await?,
         None => audit_live(&wanted, &policy, &receipts, progress).await?,
     };
+    if let Some(max_age) = wanted.max_age {
+        report.demand_fresh(max_age, server::now_ms() / 1_000);
+    }
     print(wanted.json, &report, audit::readable)?;
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -64,11 +71,10 @@ fn read_receipts(file: &Path) -> Result<Vec<Receipt>> {
 }
 
 /// Exports a study and audits what was written.
-pub(super) async fn export(actor: ActorArgs, policy: &Path, output: &Path, json: bool) -> Result<ExitCode> {
+pub(super) async fn export(actor: ActorArgs, policy: &PolicyArgs, output: &Path, json: bool) -> Result<ExitCode> {
     let (client, mut reader) = actor.open()?;
     reader.access.get_or_insert(Access::everybody("export".parse()?));
-    let text = fs::read_to_string(policy).with_context(|| format!("{}", policy.display()))?;
-    let parsed = verify::policy(policy)?;
+    let (parsed, text) = policy.read()?;
     let tiles = prove::endpoints(&actor.endpoints)?.anchoring;
     let manifest = export::write(&client, &tiles, reader, (&parsed, &text), output).await?;
     let report = Export::open(output)?.audit(&parsed, &[], !json && io::stderr().is_terminal()).await?;

@@ -2,7 +2,8 @@
 
 use crate::{
     deployment::{DEFAULT_PORTS, Deployment},
-    process::Quotas,
+    foreign::ForeignWitnesses,
+    process::{Pace, Quotas},
     telling,
 };
 use anyhow::{Context, Result};
@@ -29,12 +30,16 @@ pub(super) struct Up {
     studies: Option<PathBuf>,
     #[command(flatten)]
     quotas: Quotas,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    foreign: ForeignWitnesses,
 }
 
 impl Up {
     /// Runs until it is told to stop.
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let Self { data, port, metrics, studies, quotas } = self;
+        let Self { data, port, metrics, studies, quotas, pace, foreign } = self;
         // Who runs everything on a laptop does not want a line for every call.
         let service =
             telemetry::Service { name: "trialseal", level: "info,call=warn", ..telemetry::Service::default() };
@@ -48,7 +53,8 @@ impl Up {
             }
             None => (Creators::anybody(), "everybody on this machine".to_owned()),
         };
-        let mut deployment = Deployment::start_for(&data, port, (creators, quotas.quota())).await?;
+        let within = (creators, quotas.quota(), pace.pace());
+        let mut deployment = Deployment::start_beside(&data, port, within, &foreign).await?;
         let endpoints = &deployment.endpoints;
         println!("trialseal is up, data in {}", data.display());
         for (name, url) in [
@@ -61,6 +67,11 @@ impl Up {
         }
         for url in &endpoints.witnesses {
             println!("  witness     {url}");
+        }
+        if !foreign.is_empty() {
+            println!(
+                "a witness cosigns once its operator has added the `log` lines of the policy: trialseal witness add-log"
+            );
         }
         println!("studies may be created by {may}");
         println!("policy in {}, stop with Ctrl-C", data.join("policy.txt").display());

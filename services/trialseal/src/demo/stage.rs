@@ -10,7 +10,7 @@ use vault::{MasterKey, Vault};
 /// The services, and what an insider gets hold of.
 pub(super) struct Stage {
     pub(super) endpoints: Endpoints,
-    /// The policy that verifies the chain and the receipts, without any study.
+    /// The policy that verifies the chain and the receipts, without any study: the text of both its files.
     pub(super) policy: String,
     own: Option<Deployment>,
     stolen: Stolen,
@@ -48,7 +48,7 @@ impl Stage {
             vault: database("vault")?,
             keys: KeyDir::existing(folder.join("keys/capture")),
         };
-        Ok(Self { endpoints, policy: read("policy.txt")?, own: None, stolen })
+        Ok(Self { endpoints, policy: read("policy.txt")? + &read("policy-keys.txt")?, own: None, stolen })
     }
 
     /// What an insider has: the database of capture, and the keys of what is in it.

@@ -1,6 +1,6 @@
 //! The flags of the processes. Each can be said by an environment variable instead.
 
-use super::Quotas;
+use super::{Pace, Quotas};
 use crate::{deployment::DEFAULT_PORTS, wiring::Peers};
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
@@ -25,6 +25,7 @@ pub enum Process {
     /// Run the anchoring service: blocks, the chain, proofs. One of several is active, the others stand by.
     Anchoring(Anchoring),
     /// Run a witness: one organisation's memory of the chain.
+    #[command(skip)] // beside it, the command line has subcommands that prepare one
     Witness(Witness),
 }
 
@@ -171,6 +172,8 @@ pub struct Capture {
 pub struct Anchoring {
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    pub(super) pace: Pace,
     /// Where the chain's files are: file:///folder or s3://bucket/prefix.
     #[arg(long, env = "TRIALSEAL_OBJECTS")]
     pub(super) objects: String,

@@ -23,17 +23,19 @@ async fn of_two_who_advance_from_the_same_checkpoint_one_does() {
     on_both("advance", async |here, there| {
         assert!(here.last("chain").await.unwrap().is_none());
         let (one, other) = (checkpoint(1, 1), checkpoint(1, 2));
-        let first = tokio::join!(here.advance(None, &one, "one"), there.advance(None, &other, "other"));
+        let first = tokio::join!(here.advance(None, &one, ("one", "w")), there.advance(None, &other, ("other", "w")));
         assert_ne!(first.0.unwrap(), first.1.unwrap());
         for size in 2..20 {
             let before = here.last("chain").await.unwrap().unwrap();
             assert_eq!(before.size, size - 1);
             let (next, fork) = (checkpoint(size, 1), checkpoint(size, 2));
-            let outcomes =
-                tokio::join!(here.advance(Some(&before), &next, "next"), there.advance(Some(&before), &fork, "fork"));
+            let outcomes = tokio::join!(
+                here.advance(Some(&before), &next, ("next", "w")),
+                there.advance(Some(&before), &fork, ("fork", "w"))
+            );
             assert_ne!(outcomes.0.unwrap(), outcomes.1.unwrap(), "size {size}");
-            assert!(!here.advance(Some(&before), &next, "late").await.unwrap());
-            assert!(!here.advance(None, &next, "anew").await.unwrap());
+            assert!(!here.advance(Some(&before), &next, ("late", "w")).await.unwrap());
+            assert!(!here.advance(None, &next, ("anew", "w")).await.unwrap());
             let (seen, also) =
                 (here.last("chain").await.unwrap().unwrap(), there.last("chain").await.unwrap().unwrap());
             assert_eq!((seen.size, seen.root, &seen.note), (also.size, also.root, &also.note));
@@ -45,18 +47,45 @@ async fn of_two_who_advance_from_the_same_checkpoint_one_does() {
 }
 
 #[tokio::test]
-async fn evidence_is_kept_within_bounds() {
-    on_both("evidence", async |here, _| {
-        here.keep_evidence("chain", "held", "offered").await.unwrap();
-        let kept: (String, String) =
-            sqlx::query_as("SELECT held, offered FROM evidence").fetch_one(here.database.pool()).await.unwrap();
-        assert_eq!(kept, ("held".to_owned(), "offered".to_owned()));
-        let many = "INSERT INTO evidence (origin, held, offered) \
-                    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT 'c', 'h', 'o' FROM n";
-        sqlx::query(many).execute(here.database.writing()).await.unwrap();
-        here.keep_evidence("chain", "held", "too many").await.unwrap();
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM evidence").fetch_one(here.database.pool()).await.unwrap();
-        assert_eq!(count, MAX_EVIDENCE);
+async fn evidence_is_kept_once_and_within_bounds_for_each_log() {
+    on_both("evidence", async |here, there| {
+        let fork = |pair| Fork { held: "held", offered: "offered", proof: &[Hash([1; 32])], pair, now_ms: 7 };
+        let pair = |number: i64| tlog::sha256(&[&number.to_be_bytes()]);
+        let same = fork(pair(0));
+        let first = tokio::join!(here.keep_fork("chain", &same), there.keep_fork("chain", &same));
+        assert_ne!(first.0.unwrap(), first.1.unwrap());
+        for number in 1..MAX_FORKS {
+            assert!(here.keep_fork("chain", &fork(pair(number))).await.unwrap());
+            assert!(!here.keep_fork("chain", &fork(pair(number))).await.unwrap());
+        }
+        assert!(!here.keep_fork("chain", &fork(pair(MAX_FORKS))).await.unwrap());
+        assert!(here.keep_fork("another", &fork(pair(0))).await.unwrap());
+        let kept = crate::evidence::kept(&here.database).await.unwrap();
+        assert_eq!(kept.forks.len(), usize::try_from(MAX_FORKS).unwrap() + 1);
+        let last = kept.forks.last().unwrap();
+        assert_eq!((last.origin.as_str(), last.kept_ms, &last.proof), ("another", 7, &vec![Hash([1; 32])]));
+        assert_eq!(here.offered("another").await.unwrap(), ["offered"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_what_no_proof_reached_the_oldest_go_first_and_what_a_proof_cannot_show_last() {
+    on_both("unreached", async |here, _| {
+        for number in 0..200 {
+            let held = if number < 10 { 8 } else { 9 };
+            for _ in 0..2 {
+                here.remember(held, &checkpoint(1_000 + number, 1), "note").await.unwrap();
+            }
+        }
+        let count = async || crate::evidence::kept(&here.database).await.unwrap().unreached;
+        assert_eq!(count().await, unsigned(MAX_UNREACHED));
+        for (number, is_there) in [(0, true), (9, true), (10, false), (100, false), (199, true)] {
+            let found = here.unreached("chain", 1_000 + number).await.unwrap();
+            assert_eq!(found.len(), usize::from(is_there), "{number}");
+        }
+        here.forget("chain", 1_199).await.unwrap();
+        assert_eq!(count().await, unsigned(MAX_UNREACHED) - 1);
     })
     .await;
 }
