@@ -17,7 +17,7 @@ pub enum PolicyError {
     /// A `study` line that is not `study <uuid> ed25519:<base64>`, or a study named twice.
     #[error("line {0}: not `study <uuid> ed25519:<base64 public key>`, or the study is named twice")]
     Study(usize),
-    /// A control character in a line of ours.
+    /// A control character other than tab in a line of ours.
     #[error("line {0}: holds a control character")]
     Control(usize),
     /// A `receipt` line that is not `receipt <verifier key>`, of type Ed25519 (0x01).
@@ -49,7 +49,7 @@ impl Policy {
         for (index, line) in text.lines().enumerate() {
             let mut words = line.split_ascii_whitespace();
             let first = words.next();
-            if matches!(first, Some("study" | "receipt")) && line.chars().any(|c| c.is_ascii_control()) {
+            if matches!(first, Some("study" | "receipt")) && line.chars().any(|c| c.is_ascii_control() && c != '\t') {
                 return Err(PolicyError::Control(index + 1));
             }
             match first {

@@ -17,6 +17,7 @@ use crate::{
     id::{Name, Service},
     report::{ConsentClaim, LinkName},
 };
+use std::collections::HashSet;
 
 const LINK: LinkName = LinkName::Consent;
 
@@ -152,7 +153,9 @@ impl Walk<'_> {
             }
             Capacity::Minor { parents, assent, .. } => {
                 ensure(!parents.is_empty(), LINK, "no parent consented")?;
-                for parent in parents {
+                // One named twice is refused with the document; here each is looked at once.
+                let mut looked_at = HashSet::new();
+                for parent in parents.iter().filter(|parent| looked_at.insert(*parent)) {
                     self.signed_as(done, parent, Relation::Parent, enrollment)?;
                 }
                 if *assent == Assent::Signed {

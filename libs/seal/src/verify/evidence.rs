@@ -2,19 +2,19 @@
 //! checked once, however many steps of a walk rest on it.
 
 #[cfg(test)]
-use super::counted::{Check, count};
+use super::counted::{Check, count, count_many};
 use super::{
     check,
     parts::{Demand, Part, Supplier},
 };
 use crate::{
     MAX_CLOCK_AHEAD_MS,
-    bundle::{Bundle, EntryPart, FactPart, is_as_written},
+    bundle::{Bundle, EntryPart, FactPart},
     command::Payload,
-    dsse::{self, Envelope},
+    dsse::{self, AnyCommand, Envelope},
     entry::Entry,
     fact::{self, Fact, Subject},
-    id::{Name, Service, Uuid},
+    id::{Service, Uuid},
     report::{Failure, LinkName},
 };
 use std::{
@@ -212,12 +212,12 @@ impl<'a> Evidence<'a> {
         }
         #[cfg(test)]
         count(Check::Command);
-        let command: P = match envelope.payload() {
+        #[cfg(test)]
+        count_many(Check::ReadBytes, envelope.payload_bytes().len());
+        let command: P = match envelope.payload_strict() {
             Ok(command) => command,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
-        let written = is_as_written(envelope.payload_bytes(), &command);
-        ensure(written, link, format!("the payload of {service} entry {number} is not written with objects"))?;
         let agrees = entry.kind == P::KIND && command.study() == study;
         ensure(agrees, link, format!("{service} entry {number} is not a {} of this study", P::KIND))?;
         signed.command = Some(Box::new(command.clone()));
@@ -230,22 +230,19 @@ impl<'a> Evidence<'a> {
         link: LinkName,
         service: Service,
         number: u64,
-    ) -> Result<(Entry, Rc<Envelope>, Name), Fault> {
-        #[derive(serde::Deserialize)]
-        struct Signed {
-            study: Uuid,
-            by: Name,
-        }
+    ) -> Result<(Entry, Rc<Envelope>, AnyCommand), Fault> {
         let study = self.study;
         let (entry, known) = self.signed(link, service, number)?;
         let envelope = known.envelope.clone();
-        let signed: Signed = match envelope.common() {
-            Ok(signed) => signed,
+        #[cfg(test)]
+        count_many(Check::ReadBytes, envelope.payload_bytes().len());
+        let command = match envelope.any_payload() {
+            Ok(command) => command,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
         let kind = envelope.payload_type() == dsse::payload_type(&entry.kind);
-        ensure(kind && signed.study == study, link, format!("{service} entry {number} is of another study"))?;
-        Ok((entry, envelope, signed.by))
+        ensure(kind && command.study == study, link, format!("{service} entry {number} is of another study"))?;
+        Ok((entry, envelope, command))
     }
 
     /// The kind of command an entry states: who asks for it needs the command next.
