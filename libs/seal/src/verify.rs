@@ -13,6 +13,8 @@ pub(crate) mod counted;
 mod evidence;
 mod parts;
 mod terms;
+#[cfg(test)]
+mod third;
 mod walk;
 mod withheld;
 

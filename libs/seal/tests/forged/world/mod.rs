@@ -3,6 +3,8 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
 
+pub mod published;
+pub mod rotation;
 pub mod study;
 
 use seal::{
@@ -23,7 +25,7 @@ use seal::{
     text::{Base64, Hex},
     verify::{Demand, Fault, verify, walk},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 use tlog::{
     checkpoint::Checkpoint,
     key::{Algorithm, SignerKey},
@@ -32,7 +34,8 @@ use tlog::{
 };
 
 pub const START_MS: u64 = 1_767_225_600_000;
-const ORIGIN: &str = "world.test/chain";
+/// The name of the chain.
+pub const ORIGIN: &str = "world.test/chain";
 
 /// A fact's bytes and salt.
 type Kept = (Vec<u8>, [u8; 16]);
@@ -46,7 +49,11 @@ struct Journal {
 
 impl Journal {
     fn tree(&self) -> Tree {
-        Tree::new(&self.entries.iter().map(|entry| hash(&entry.to_bytes())).collect::<Vec<_>>())
+        self.tree_of(0..self.entries.len())
+    }
+
+    fn tree_of(&self, range: Range<usize>) -> Tree {
+        Tree::new(&self.entries[range].iter().map(|entry| hash(&entry.to_bytes())).collect::<Vec<_>>())
     }
 }
 
@@ -67,6 +74,8 @@ pub struct World {
     pub newest: Option<Hash>,
     /// From rules 3 on: how long before they are recorded commands are signed, in milliseconds.
     pub kept_back_ms: u64,
+    /// How much later than they are recorded commands are signed, in milliseconds.
+    pub ahead_ms: u64,
     journals: BTreeMap<Service, Journal>,
 }
 
@@ -80,6 +89,7 @@ impl World {
             third: false,
             newest: None,
             kept_back_ms: 0,
+            ahead_ms: 0,
             journals,
         }
     }
@@ -87,6 +97,20 @@ impl World {
     /// SHA-256 of the envelope of an entry.
     pub fn envelope(&self, service: Service, number: u64) -> Hash {
         self.journals[&service].entries[number as usize].envelope
+    }
+
+    /// When an entry was recorded.
+    pub fn recorded(&self, service: Service, number: u64) -> u64 {
+        self.journals[&service].entries[number as usize].time
+    }
+
+    /// What is recorded by `work` was signed so many milliseconds before it is recorded, or after if that is negative.
+    pub fn signed_before<T>(&mut self, age_ms: i64, work: impl FnOnce(&mut Self) -> T) -> T {
+        let offset = 1_000 - age_ms;
+        (self.ahead_ms, self.kept_back_ms) = (offset.max(0) as u64, (-offset).max(0) as u64);
+        let done = work(self);
+        (self.ahead_ms, self.kept_back_ms) = (0, 0);
+        done
     }
 
     /// The number of the next entry.
@@ -143,12 +167,30 @@ impl World {
     }
 
     pub fn policy_text(&self) -> String {
-        let (log, study, root) = (log().verifier(), self.study, self.root.public());
-        format!("log {log}\nquorum none\nstudy {study} {root}\n")
+        policy_of(&[self])
     }
 
     pub fn policy(&self) -> Policy {
         Policy::parse(&self.policy_text()).unwrap()
+    }
+
+    /// The bundle of a command as such, as far as it can be made.
+    pub fn record_bundle(&self, service: Service, number: u64) -> Bundle {
+        let mut bundle = Bundle {
+            record: Some(service),
+            study: self.study,
+            submission: number,
+            datapoint: Base64::default(),
+            index: 0,
+            path: Vec::new(),
+            entries: Vec::new(),
+            facts: Vec::new(),
+            blocks: Vec::new(),
+            checkpoint: String::new(),
+            withheld: None,
+        };
+        self.complete(&mut bundle);
+        bundle
     }
 
     /// The bundle of a value, as far as it can be made: what is missing is added until the walk ends or breaks.
@@ -213,31 +255,44 @@ impl World {
     }
 
     fn anchor(&self, bundle: &mut Bundle) {
-        let blocks: Vec<(Service, Vec<u8>)> = Service::ALL.map(|service| (service, self.block(service))).into();
-        let chain = Tree::new(&blocks.iter().map(|(_, block)| hash(block)).collect::<Vec<_>>());
-        bundle.blocks = blocks
-            .into_iter()
-            .enumerate()
-            .filter(|(_, (service, _))| bundle.entries.iter().any(|part| part.service == *service))
-            .map(|(place, (_, block))| BlockPart {
+        self.anchor_in(bundle, &Service::ALL.map(|service| (service, 0..self.next(service) as usize)));
+    }
+
+    /// Puts each entry into the last of these blocks that covers it, and the blocks on a chain.
+    pub fn anchor_in(&self, bundle: &mut Bundle, blocks: &[(Service, Range<usize>)]) {
+        let mut used = vec![false; blocks.len()];
+        for part in &mut bundle.entries {
+            let place = part.number as usize;
+            let covers = |(service, range): &(Service, Range<usize>)| *service == part.service && range.contains(&place);
+            let Some(at) = blocks.iter().rposition(covers) else { continue };
+            let (service, range) = &blocks[at];
+            let tree = self.journals[service].tree_of(range.clone());
+            part.path = tree.path(place - range.start).into_iter().map(Hex).collect();
+            used[at] = true;
+        }
+        let blocks: Vec<Vec<u8>> = blocks.iter().map(|(service, range)| self.block(*service, range.clone())).collect();
+        let chain = Tree::new(&blocks.iter().map(|block| hash(block)).collect::<Vec<_>>());
+        let size = blocks.len() as u64;
+        let used = blocks.into_iter().enumerate().filter(|(place, _)| used[*place]);
+        bundle.blocks = used
+            .map(|(place, block)| BlockPart {
                 block: Base64(block),
                 index: place as u64,
                 path: chain.path(place).into_iter().map(Hex).collect(),
             })
             .collect();
         let checkpoint =
-            Checkpoint { origin: ORIGIN.to_owned(), size: 3, root: chain.root(), extensions: Vec::new() }.to_string();
+            Checkpoint { origin: ORIGIN.to_owned(), size, root: chain.root(), extensions: Vec::new() }.to_string();
         bundle.checkpoint = format!("{checkpoint}\n{}", note::sign(&checkpoint, &log()).unwrap());
     }
 
-    fn block(&self, service: Service) -> Vec<u8> {
-        let journal = &self.journals[&service];
+    fn block(&self, service: Service, range: Range<usize>) -> Vec<u8> {
         Block {
             stream: service.stream(self.study),
             number: 0,
-            first: 0,
-            count: journal.entries.len() as u32,
-            root: journal.tree().root(),
+            first: range.start as u64,
+            count: range.len() as u32,
+            root: self.journals[&service].tree_of(range).root(),
             time: self.time,
             previous: Hash::ZERO,
         }
@@ -257,7 +312,15 @@ fn service_of(kind: &str) -> Service {
     }
 }
 
-fn log() -> SignerKey {
+/// The policy for the studies of these worlds.
+pub fn policy_of(worlds: &[&World]) -> String {
+    let studies: String =
+        worlds.iter().map(|world| format!("study {} {}\n", world.study, world.root.public())).collect();
+    format!("log {}\nquorum none\n{studies}", log().verifier())
+}
+
+/// The key of the chain.
+pub fn log() -> SignerKey {
     SignerKey::from_seed(ORIGIN, Algorithm::Ed25519, [9; 32]).unwrap()
 }
 
