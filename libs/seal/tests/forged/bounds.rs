@@ -50,6 +50,14 @@ fn vectors() -> Vec<Vector> {
         let consent = minor(parents, &[MOTHER, FATHER, PARTICIPANT]);
         super::consent::capture(World::new(), &consent, Some(terms()), None, None)
     };
+    // With all parts that the consent of two parents needs.
+    let again = |parents: &[&'static str]| {
+        let mut world = World::new();
+        world.publish(Some(terms()));
+        world.consent(&minor(parents, &[MOTHER, FATHER, PARTICIPANT]));
+        world.submit(None);
+        world.with_the_parts_of(&named(&[MOTHER, FATHER]))
+    };
     let document = Some(LinkName::Document);
     vec![
         ("blocks-beside-each-other", None, in_blocks(|count| vec![0..3, 3..5, 5..count])),
@@ -60,7 +68,7 @@ fn vectors() -> Vec<Vector> {
         ("entry-as-long-as-may-be", Some(LinkName::Block), with_an_entry_of(MAX_ENTRY_BYTES)),
         ("entry-longer-than-may-be", Some(LinkName::File), with_an_entry_of(MAX_ENTRY_BYTES + 1)),
         ("two-parents", None, named(&[MOTHER, FATHER])),
-        ("a-parent-named-again", document, named(&[MOTHER, FATHER, MOTHER])),
+        ("a-parent-named-again", document, again(&[MOTHER, FATHER, MOTHER])),
     ]
 }
 

@@ -18,13 +18,30 @@ use seal::{
 
 const DAY: u64 = 86_400_000;
 
-/// The bundle of a command of any text, in the capture journal.
+/// The bundle of a command of any text, in the capture journal, with all its parts.
 fn of_text(mut world: World, text: impl FnOnce(&World) -> String) -> Bundle {
     world.publish(Some(terms()));
+    let time = world.time;
     let text = text(&world);
-    let envelope = dsse::sign_bytes(&dsse::payload_type("future-kind"), text.into_bytes(), &[&key(INVESTIGATOR)]);
-    let number = world.record_bytes(Service::Capture, "future-kind", envelope, Vec::new());
-    world.record_bundle(Service::Capture, number)
+    let usual = with("\"x\":0")(&world);
+    let mut record = |text: String| {
+        world.time = time;
+        let envelope = dsse::sign_bytes(&dsse::payload_type(KIND), text.into_bytes(), &[&key(INVESTIGATOR)]);
+        world.record_bytes(Service::Capture, KIND, envelope, Vec::new())
+    };
+    let (usual, number) = (record(usual), record(text));
+    let model = moved(world.record_bundle(Service::Capture, usual), usual, number);
+    world.with_the_parts_of(&Bundle { submission: number, ..model })
+}
+
+/// A kind of command that is not known yet.
+const KIND: &str = "future-kind";
+
+/// The bundle with another capture entry in the place of one.
+fn moved(mut bundle: Bundle, from: u64, to: u64) -> Bundle {
+    let parts = bundle.entries.iter_mut().filter(|part| part.service == Service::Capture && part.number == from);
+    parts.for_each(|part| part.number = to);
+    bundle
 }
 
 /// The text of a command with these further fields.
@@ -147,9 +164,11 @@ fn bad() -> Vec<Vector> {
         ("of-another-kind-than-its-entry", submission, {
             let mut world = World::new();
             world.publish(Some(terms()));
+            let usual = world.submit(None);
             let envelope = dsse::sign(&world.submission(None), &[&key(INVESTIGATOR)]);
-            let number = world.record_bytes(Service::Capture, "future-kind", envelope, Vec::new());
-            world.record_bundle(Service::Capture, number)
+            let number = world.record_bytes(Service::Capture, KIND, envelope, Vec::new());
+            let model = moved(world.record_bundle(Service::Capture, usual), usual, number);
+            world.with_the_parts_of(&Bundle { submission: number, ..model })
         }),
         ("the-first-entry", submission, World::new().record_bundle(Service::Enrollment, 0)),
         ("with-something-withheld", submission, changed(|bundle| bundle.withheld = Some(Withheld::Erased { entry: 1 }))),

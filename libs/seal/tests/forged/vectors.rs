@@ -14,7 +14,6 @@ use crate::world::{
     study::{Consent, DEVICE, FATHER, INVESTIGATOR, MOTHER, OTHER, PARTICIPANT, SECOND, name, offer, provision, terms},
 };
 use seal::{
-    bundle::Bundle,
     command::{Assent, Capacity, Reconsent, ReconsentMode, Relation, Terms},
     fact::{End, Superseded, Until},
     report::LinkName,

@@ -226,6 +226,29 @@ impl World {
         self.anchor(bundle);
     }
 
+    /// The bundle with the parts that `model` has, from these journals and not from the model's: complete where the walk
+    /// breaks, so that it breaks for one reason alone.
+    pub fn with_the_parts_of(&self, model: &Bundle) -> Bundle {
+        let mut bundle = Bundle { entries: Vec::new(), facts: Vec::new(), ..model.clone() };
+        for EntryPart { service, number, envelope, .. } in &model.entries {
+            let envelope = envelope.is_some();
+            self.supply(&mut bundle, Demand::Entry { service: *service, number: *number, envelope });
+        }
+        bundle.facts =
+            model.facts.iter().map(|part| self.fact(part.service, part.number, part.key.0).unwrap()).collect();
+        self.anchor(&mut bundle);
+        bundle
+    }
+
+    /// A fact in the state after an entry, with the proof of its place.
+    fn fact(&self, service: Service, number: u64, key: Hash) -> Option<FactPart> {
+        let state = &self.journals[&service].states[number as usize];
+        let (fact, salt) = state.get(&key)?;
+        let siblings = map(state).path(&key).siblings.into_iter().map(Hex).collect();
+        let (fact, salt) = (Base64(fact.clone()), Base64(salt.to_vec()));
+        Some(FactPart { service, number, key: Hex(key), fact, salt, siblings })
+    }
+
     pub fn supply(&self, bundle: &mut Bundle, demand: Demand) -> bool {
         match demand {
             Demand::Entry { service, number, envelope } => {
@@ -242,13 +265,9 @@ impl World {
                 true
             }
             Demand::Fact { service, number, subjects } => {
-                let state = &self.journals[&service].states[number as usize];
                 let keys = subjects.iter().map(|subject| subject.map_key(self.study));
-                let found = keys.filter_map(|key| state.get(&key).map(|(fact, salt)| (key, fact, salt))).next();
-                let Some((key, fact, salt)) = found else { return false };
-                let siblings = map(state).path(&key).siblings.into_iter().map(Hex).collect();
-                let (fact, salt) = (Base64(fact.clone()), Base64(salt.to_vec()));
-                bundle.facts.push(FactPart { service, number, key: Hex(key), fact, salt, siblings });
+                let Some(part) = keys.filter_map(|key| self.fact(service, number, key)).next() else { return false };
+                bundle.facts.push(part);
                 true
             }
         }
