@@ -167,6 +167,21 @@ fn confirmations() -> Vec<Wrong> {
             let by_a_registrar = Rotation { signers: vec![SECOND, NEW], confirmed, ..by_themselves.clone() };
             of_a_participant(if right { &by_themselves } else { &by_a_registrar })
         }),
+        wrong("confirmed-key-of-a-participant-as-a-person", Signer, NOT_SO, |right| {
+            let mut world = World::third();
+            world.delegate(SECOND, Task::RegisterActors);
+            world.delegate(PARTICIPANT, Task::Capture);
+            let by_themselves = Rotation::of(PARTICIPANT, PARTICIPANT, NEW);
+            let confirmed = Some((SECOND, ActorKind::Person));
+            let by_a_registrar = Rotation { signers: vec![SECOND, NEW], confirmed, ..by_themselves.clone() };
+            world.replace_key(if right { &by_themselves } else { &by_a_registrar });
+            let consent = Consent { by: SECOND, ..Consent::by(Capacity::Participant, &[PARTICIPANT]) };
+            let mut case = captured(world, admitting(), |world| _ = world.consent(&consent));
+            let mut submission = case.world.submission(None);
+            submission.by = name(PARTICIPANT);
+            case.of = case.world.record(&submission, &[&key(NEW)], Vec::new());
+            case
+        }),
         wrong("confirmed-as-a-participant", Signer, NOT_SO, |right| {
             let kind = if right { ActorKind::Person } else { ActorKind::Participant };
             confirmed(|rotation| rotation.confirmed = Some((SECOND, kind)))
