@@ -166,8 +166,7 @@ impl Bundle {
         }
         #[cfg(test)]
         crate::verify::counted::count_bundle(bytes.len());
-        let bundle: Bundle =
-            json::read(json).map_err(|e| BundleError::Json { line: e.line(), column: e.column() })?;
+        let bundle: Bundle = json::read(json).map_err(|e| BundleError::Json { line: e.line(), column: e.column() })?;
         bundle.check_bounds().map(|()| bundle)
     }
 

@@ -259,7 +259,8 @@ pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8
 /// What is wrong with JSON, without quoting any of its values: they may be personal data.
 fn json_fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let safe = ["missing field", "unknown field", "duplicate field", "not a ", "not padded", "not 64", "EOF", "an object in"];
+    let safe =
+        ["missing field", "unknown field", "duplicate field", "not a ", "not padded", "not 64", "EOF", "an object in"];
     let what = if safe.iter().any(|start| text.starts_with(start)) {
         text.split(" at line").next().unwrap_or_default().chars().take(100).collect()
     } else {

@@ -46,11 +46,7 @@ pub struct Given {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Hex>,
     /// The representative or parents who gave it. Empty before rules 3, and where the participant did.
-    #[serde(
-        default,
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "json::at_most::<MAX_GIVEN_BY, _, _>"
-    )]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "json::at_most::<MAX_GIVEN_BY, _, _>")]
     pub given_by: Vec<Name>,
 }
 

@@ -72,7 +72,8 @@ fn covering(blocks: &[Block]) -> Result<Covering, Failure> {
     }
     let places = covering.values().zip(covering.values().skip(1));
     let mut neighbours = places.filter_map(|(before, after)| blocks.get(*before).zip(blocks.get(*after)));
-    let twice = neighbours.any(|(before, after)| before.stream == after.stream && before.index_of(after.first).is_some());
+    let twice =
+        neighbours.any(|(before, after)| before.stream == after.stream && before.index_of(after.first).is_some());
     if covering.len() == blocks.len() && !twice {
         return Ok(covering);
     }

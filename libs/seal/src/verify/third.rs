@@ -175,7 +175,8 @@ fn good() -> Vec<Vector> {
 /// The vectors of `docs/vectors/rules-3`, made by `TRIALSEAL_WRITE_VECTORS=1 cargo test --workspace --lib third`.
 #[test]
 fn each_vector_of_rules_3_is_refused_by_the_one_check_it_is_named_for() {
-    let wrong = [consents::wrong_consents(), rights::wrong_rights(), times::wrong_times(), two_persons::wrong_persons()];
+    let wrong =
+        [consents::wrong_consents(), rights::wrong_rights(), times::wrong_times(), two_persons::wrong_persons()];
     let wrong = wrong.iter().flatten().flat_map(Wrong::vectors);
     let vectors: Vec<Vector> = good().into_iter().chain(wrong).chain(rights::without_a_signature()).collect();
     for report in published("rules-3", &policy_text(), &vectors) {

@@ -31,8 +31,7 @@ fn in_blocks(ranges: impl FnOnce(usize) -> Vec<std::ops::Range<usize>>) -> Bundl
     let (world, mut bundle) = captured();
     let blocks = ranges(world.next(Service::Enrollment) as usize).into_iter();
     let blocks = blocks.map(|range| (Service::Enrollment, range));
-    let others =
-        [Service::Consent, Service::Capture].map(|service| (service, 0..world.next(service) as usize));
+    let others = [Service::Consent, Service::Capture].map(|service| (service, 0..world.next(service) as usize));
     world.anchor_in(&mut bundle, &blocks.chain(others).collect::<Vec<_>>());
     bundle
 }
@@ -41,7 +40,13 @@ fn in_blocks(ranges: impl FnOnce(usize) -> Vec<std::ops::Range<usize>>) -> Bundl
 fn with_an_entry_of(length: usize) -> Bundle {
     let (_, mut bundle) = captured();
     let entry = Base64(vec![0; length]);
-    bundle.entries.push(EntryPart { service: Service::Consent, number: 1_000, entry, envelope: None, path: Vec::new() });
+    bundle.entries.push(EntryPart {
+        service: Service::Consent,
+        number: 1_000,
+        entry,
+        envelope: None,
+        path: Vec::new(),
+    });
     bundle
 }
 

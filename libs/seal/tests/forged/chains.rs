@@ -1,8 +1,6 @@
 //! Bundles on chains that sign with ML-DSA-44, alone or beside Ed25519, and whose witnesses do.
 
-use super::{
-    consent::own,
-};
+use super::consent::own;
 use crate::world::{
     ORIGIN, World,
     published::{Vector, published},
@@ -106,8 +104,16 @@ fn vectors() -> Vec<Vector> {
             signed(&extended, &lines)
         }),
         ("unsigned", refused, with(&[], |_| ())),
-        ("wrong-ml-dsa-beside-good-ed25519", refused, with(&[classic(), quantum()], |lines| lines[1].signature[100] ^= 1)),
-        ("wrong-ed25519-beside-good-ml-dsa", refused, with(&[classic(), quantum()], |lines| lines[0].signature[40] ^= 1)),
+        (
+            "wrong-ml-dsa-beside-good-ed25519",
+            refused,
+            with(&[classic(), quantum()], |lines| lines[1].signature[100] ^= 1),
+        ),
+        (
+            "wrong-ed25519-beside-good-ml-dsa",
+            refused,
+            with(&[classic(), quantum()], |lines| lines[0].signature[40] ^= 1),
+        ),
         ("good-and-then-wrong", refused, with(&[quantum(), quantum()], |lines| lines[1].signature[2_000] ^= 1)),
         ("time-changed", refused, with(&[quantum()], |lines| lines[0].signature[7] ^= 1)),
         ("time-past-the-last", refused, with(&[quantum()], |lines| lines[0].signature[0] |= 0x80)),
@@ -129,17 +135,25 @@ fn vectors() -> Vec<Vector> {
             let lines = [cosigned(&quantum(), &other), cosigned(&one, &own), cosigned(&two, &own)];
             signed(&own, &lines)
         }),
-        ("of-another-cosigner", refused, with(&[quantum()], |lines| {
-            // The same key under another name: the name is part of what is signed.
-            let other = signer("another.test/chain", Algorithm::CosignatureMlDsa44, 20);
-            lines[0].signature = by(&own, &other, COSIGNED).signature;
-        })),
+        (
+            "of-another-cosigner",
+            refused,
+            with(&[quantum()], |lines| {
+                // The same key under another name: the name is part of what is signed.
+                let other = signer("another.test/chain", Algorithm::CosignatureMlDsa44, 20);
+                lines[0].signature = by(&own, &other, COSIGNED).signature;
+            }),
+        ),
         ("cosigned-at-time-0", refused, with(&[quantum()], |lines| lines[1].signature = at_time_0(&own))),
         ("cosigned-by-one", refused, with(&[quantum()], |lines| _ = lines.pop())),
-        ("cosigned-with-the-key-of-the-chain", refused, with(&[quantum()], |lines| {
-            let of_chain = lines[0].clone();
-            *lines.last_mut().unwrap() = NoteSignature { name: two.verifier().name().to_owned(), ..of_chain };
-        })),
+        (
+            "cosigned-with-the-key-of-the-chain",
+            refused,
+            with(&[quantum()], |lines| {
+                let of_chain = lines[0].clone();
+                *lines.last_mut().unwrap() = NoteSignature { name: two.verifier().name().to_owned(), ..of_chain };
+            }),
+        ),
     ]
 }
 

@@ -1,8 +1,6 @@
 //! Bundles about a command as such: what was signed is shown as it was written, and what says two things is refused.
 
-use super::{
-    link,
-};
+use super::link;
 use crate::world::{
     World, key, policy_of,
     published::{Vector, folder_holds, published},
@@ -154,12 +152,18 @@ fn bad() -> Vec<Vector> {
         ("number-with-a-leading-zero", submission, second("\"x\":-01")),
         ("not-a-number", submission, second("\"x\":NaN")),
         ("something-follows", submission, of_text(World::new(), |world| with("\"x\":1")(world) + "0")),
-        ("array-for-the-command", submission, of_text(World::new(), |world| {
-            format!("[\"{}\",\"{INVESTIGATOR}\",{}]", world.study, world.time)
-        })),
-        ("of-another-study", submission, of_text(World::new(), |_| {
-            format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\",\"time\":0}}", World::third().study)
-        })),
+        (
+            "array-for-the-command",
+            submission,
+            of_text(World::new(), |world| format!("[\"{}\",\"{INVESTIGATOR}\",{}]", world.study, world.time)),
+        ),
+        (
+            "of-another-study",
+            submission,
+            of_text(World::new(), |_| {
+                format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\",\"time\":0}}", World::third().study)
+            }),
+        ),
         ("by-nobody", submission, of_text(World::new(), |world| format!("{{\"study\":\"{}\",\"by\":7}}", world.study))),
         ("of-another-kind-than-its-entry", submission, {
             let mut world = World::new();
@@ -171,8 +175,16 @@ fn bad() -> Vec<Vector> {
             world.with_the_parts_of(&Bundle { submission: number, ..model })
         }),
         ("the-first-entry", submission, World::new().record_bundle(Service::Enrollment, 0)),
-        ("with-something-withheld", submission, changed(|bundle| bundle.withheld = Some(Withheld::Erased { entry: 1 }))),
-        ("with-a-datapoint", Some(LinkName::Datapoint), changed(|bundle| bundle.datapoint = Base64(values()[0].to_bytes()))),
+        (
+            "with-something-withheld",
+            submission,
+            changed(|bundle| bundle.withheld = Some(Withheld::Erased { entry: 1 })),
+        ),
+        (
+            "with-a-datapoint",
+            Some(LinkName::Datapoint),
+            changed(|bundle| bundle.datapoint = Base64(values()[0].to_bytes())),
+        ),
         ("with-an-index", Some(LinkName::Datapoint), changed(|bundle| bundle.index = 1)),
         ("with-a-path", Some(LinkName::Datapoint), changed(|bundle| bundle.path = vec![Hex(seal::sha256(&[]))])),
         ("of-a-study-that-the-policy-does-not-name", Some(LinkName::Policy), changed(stranger)),
@@ -188,17 +200,27 @@ fn bad() -> Vec<Vector> {
             bundle
         }),
         ("under-rules-3-of-more-than-30-days", signer, aged(later(), "\"x\":0", 30 * DAY + 1)),
-        ("under-rules-3-without-a-time", signer, of_text(World::third(), |world| {
-            format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\"}}", world.study)
-        })),
-        ("under-rules-3-with-a-time-that-is-no-number", signer, of_text(World::third(), |world| {
-            format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\",\"time\":1e12}}", world.study)
-        })),
+        (
+            "under-rules-3-without-a-time",
+            signer,
+            of_text(World::third(), |world| format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\"}}", world.study)),
+        ),
+        (
+            "under-rules-3-with-a-time-that-is-no-number",
+            signer,
+            of_text(World::third(), |world| {
+                format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\",\"time\":1e12}}", world.study)
+            }),
+        ),
     ];
-    vectors.push(("under-rules-3-signed-ahead", signer, of_text(World::third(), |world| {
-        let time = world.time + 1_000 + 300_001;
-        format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\",\"time\":{time}}}", world.study)
-    })));
+    vectors.push((
+        "under-rules-3-signed-ahead",
+        signer,
+        of_text(World::third(), |world| {
+            let time = world.time + 1_000 + 300_001;
+            format!("{{\"study\":\"{}\",\"by\":\"{INVESTIGATOR}\",\"time\":{time}}}", world.study)
+        }),
+    ));
     vectors
 }
 

@@ -62,9 +62,7 @@ fn good() -> Vec<Vector> {
         ("signed-with-the-old-key-that-is-still-valid", None, submitted(study(World::new()), &[once()], INVESTIGATOR)),
         // Before rules 3 nobody looks at when it was signed, nor at who confirmed it.
         ("signed-long-before", None, of(Rotation { signed_ms: -(START_MS as i64), ..once() })),
-        ("confirmed-before-rules-3", None, {
-            of(Rotation { confirmed: Some((SECOND, ActorKind::System)), ..once() })
-        }),
+        ("confirmed-before-rules-3", None, { of(Rotation { confirmed: Some((SECOND, ActorKind::System)), ..once() }) }),
         ("under-rules-3", None, submitted(World::third(), &[once()], NEW)),
         ("six-times-under-rules-3", None, submitted(World::third(), &chain(), "key 6")),
         ("of-a-participant-under-rules-3", None, of_participant(World::third(), &[PARTICIPANT, NEW])),
@@ -82,7 +80,11 @@ fn bad() -> Vec<Vector> {
     vec![
         ("signed-by-somebody-else", signer, of(by(&[SECOND, NEW]))),
         ("signed-with-the-new-key-alone", signer, of(by(&[NEW]))),
-        ("of-somebody-else", signer, of(Rotation { actor: SECOND, signers: vec![SECOND, NEW], stated: INVESTIGATOR, ..once() })),
+        (
+            "of-somebody-else",
+            signer,
+            of(Rotation { actor: SECOND, signers: vec![SECOND, NEW], stated: INVESTIGATOR, ..once() }),
+        ),
         ("of-another-key-than-the-state-says", signer, {
             submitted(study(World::new()), &[Rotation { stated_key: "stated key", ..once() }], "stated key")
         }),

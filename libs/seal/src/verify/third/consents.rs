@@ -100,7 +100,9 @@ fn capacities() -> Vec<Wrong> {
             nurse(&mut world, if right { ActorKind::Person } else { ActorKind::System }, &[Task::ObtainConsent]);
             captured(world, admitting(), |world| _ = world.consent(&Consent { by: NURSE, ..own() }))
         }),
-        wrong("device-of-another-site", Link, "tablet-8 was not a device", |right| of_site(if right { "701" } else { "702" })),
+        wrong("device-of-another-site", Link, "tablet-8 was not a device", |right| {
+            of_site(if right { "701" } else { "702" })
+        }),
         wrong("device-with-a-key-of-a-person", Link, "signed with a key of another kind of actor", |right| {
             with_a_key_of(if right { ActorKind::Device } else { ActorKind::Person })
         }),
@@ -108,10 +110,15 @@ fn capacities() -> Vec<Wrong> {
             let of = Terms { site_device: right, ..admitting() };
             captured(World::third(), of, |world| _ = world.consent(&on_device()))
         }),
-        wrong("stated-at-another-time-than-signed", Link, "the state states another consent than was signed", |right| {
-            let earlier: fn(&mut Given) = |given| given.signed = Some(START_MS);
-            consented(&Consent { otherwise: (!right).then_some(earlier), ..own() })
-        }),
+        wrong(
+            "stated-at-another-time-than-signed",
+            Link,
+            "the state states another consent than was signed",
+            |right| {
+                let earlier: fn(&mut Given) = |given| given.signed = Some(START_MS);
+                consented(&Consent { otherwise: (!right).then_some(earlier), ..own() })
+            },
+        ),
         wrong("stated-as-given-by-others", Link, "the state states another consent than was signed", |right| {
             let mother: fn(&mut Given) = |given| given.given_by = vec![name(MOTHER)];
             consented(&Consent { otherwise: (!right).then_some(mother), ..guardian() })
@@ -135,20 +142,26 @@ fn ages() -> Vec<Wrong> {
             let majority = Some(if right { LATER } else { START_MS + 10_000 });
             consented(&Consent { majority, ..of_parents(LATER) })
         }),
-        past("majority-on-record-as-signed", wrong("majority-on-record-later-than-signed", Link, NOT_OF_AGE, |right| {
-            consented(&Consent { majority: Some(LATER + u64::from(!right)), ..of_parents(LATER) })
-        })),
+        past(
+            "majority-on-record-as-signed",
+            wrong("majority-on-record-later-than-signed", Link, NOT_OF_AGE, |right| {
+                consented(&Consent { majority: Some(LATER + u64::from(!right)), ..of_parents(LATER) })
+            }),
+        ),
         wrong("minor-without-a-majority-on-record", Link, NOT_OF_AGE, |right| {
             consented(&Consent { majority: Some(LATER).filter(|_| right), ..of_parents(LATER) })
         }),
-        past("captured-before-majority", wrong("captured-at-majority", Link, NOT_OF_AGE, |right| {
-            captured_after_majority(u64::from(!right))
-        })),
-        past("of-age-when-signed", wrong("not-of-age-when-signed", Link, NOT_OF_AGE, |right| {
-            of_age(60_000, -60_000 + i64::from(!right))
-        })),
-        past("of-age-when-recorded", wrong("not-of-age-when-recorded", Link, NOT_OF_AGE, |right| {
-            of_age(-60_000, i64::from(!right))
-        })),
+        past(
+            "captured-before-majority",
+            wrong("captured-at-majority", Link, NOT_OF_AGE, |right| captured_after_majority(u64::from(!right))),
+        ),
+        past(
+            "of-age-when-signed",
+            wrong("not-of-age-when-signed", Link, NOT_OF_AGE, |right| of_age(60_000, -60_000 + i64::from(!right))),
+        ),
+        past(
+            "of-age-when-recorded",
+            wrong("not-of-age-when-recorded", Link, NOT_OF_AGE, |right| of_age(-60_000, i64::from(!right))),
+        ),
     ]
 }

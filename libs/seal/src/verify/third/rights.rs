@@ -217,11 +217,7 @@ fn confirmations() -> Vec<Wrong> {
             world.delegate(SECOND, Task::RegisterActors);
             let kind = if right { ActorKind::Device } else { ActorKind::Person };
             let confirmed = Some((SECOND, kind));
-            world.replace_key(&Rotation {
-                signers: vec![SECOND, NEW],
-                confirmed,
-                ..Rotation::of(DEVICE, DEVICE, NEW)
-            });
+            world.replace_key(&Rotation { signers: vec![SECOND, NEW], confirmed, ..Rotation::of(DEVICE, DEVICE, NEW) });
             let consent = Consent { signers: vec![NEW], ..super::on_device() };
             captured(world, admitting(), |world| _ = world.consent(&consent))
         }),
@@ -249,7 +245,9 @@ fn delegations() -> Vec<Wrong> {
         wrong("delegated-beyond-every-period", Delegation, LONGER, |right| {
             from_the_nurse((10, if right { 20 } else { 21 }), 11, false)
         }),
-        wrong("delegated-from-a-period-that-was-ended", Delegation, LONGER, |right| from_the_nurse((10, 20), 11, !right)),
+        wrong("delegated-from-a-period-that-was-ended", Delegation, LONGER, |right| {
+            from_the_nurse((10, 20), 11, !right)
+        }),
     ]
 }
 

@@ -141,13 +141,21 @@ fn signed() -> Vec<Wrong> {
     const LONG_AGO: &str = "it was signed too long ago";
     const CLOCK: &str = "it was signed more than five minutes after";
     vec![
-        wrong("consent-signed-long-ago", Link, LONG_AGO, |right| signed_before(if right { 1_000 } else { 99 * D }, false)),
-        past("consent-signed-a-day-ago", wrong("consent-signed-more-than-a-day-ago", Link, LONG_AGO, |right| {
-            signed_before(D + i64::from(!right), false)
-        })),
-        past("consent-signed-five-minutes-ahead", wrong("consent-signed-further-ahead", Link, CLOCK, |right| {
-            signed_before(-AHEAD - i64::from(!right), false)
-        })),
+        wrong("consent-signed-long-ago", Link, LONG_AGO, |right| {
+            signed_before(if right { 1_000 } else { 99 * D }, false)
+        }),
+        past(
+            "consent-signed-a-day-ago",
+            wrong("consent-signed-more-than-a-day-ago", Link, LONG_AGO, |right| {
+                signed_before(D + i64::from(!right), false)
+            }),
+        ),
+        past(
+            "consent-signed-five-minutes-ahead",
+            wrong("consent-signed-further-ahead", Link, CLOCK, |right| {
+                signed_before(-AHEAD - i64::from(!right), false)
+            }),
+        ),
         wrong("late-by-who-may-not", Link, "held no delegation of record_late", |right| {
             let mut case = signed_before(if right { 1_000 } else { 5 * D }, right);
             if !right {
@@ -159,9 +167,12 @@ fn signed() -> Vec<Wrong> {
             }
             case
         }),
-        past("late-by-who-may", wrong("late-after-more-than-30-days", Link, LONG_AGO, |right| {
-            signed_before(30 * D + i64::from(!right), true)
-        })),
+        past(
+            "late-by-who-may",
+            wrong("late-after-more-than-30-days", Link, LONG_AGO, |right| {
+                signed_before(30 * D + i64::from(!right), true)
+            }),
+        ),
         wrong("submission-signed-long-ago", Signer, "submit-form: it was signed too long ago", |right| {
             submitted_before(if right { D } else { D + 1 })
         }),
@@ -185,9 +196,12 @@ fn signed() -> Vec<Wrong> {
                 world.signed_before(age, |world| world.delegate(INVESTIGATOR, Task::Capture));
             })
         }),
-        past("record-of-30-days", wrong("record-of-more-than-30-days", Signer, "the command was not recorded in time", |right| {
-            recorded(30 * D + i64::from(!right))
-        })),
+        past(
+            "record-of-30-days",
+            wrong("record-of-more-than-30-days", Signer, "the command was not recorded in time", |right| {
+                recorded(30 * D + i64::from(!right))
+            }),
+        ),
         wrong("record-signed-ahead", Signer, "the command was not recorded in time", |right| {
             recorded(-AHEAD - i64::from(!right))
         }),
@@ -198,14 +212,23 @@ fn counted() -> Vec<Wrong> {
     const ENDED: &str = "what was consented to had ended by itself";
     const ADMIT: &str = "the document does not admit consent";
     vec![
-        past("days-from-signing", wrong("days-over-since-signing", Link, ENDED, |right| captured_after(DAY - u64::from(right)))),
-        past("deferral-from-signing", wrong("deferral-longer-than-admitted-from-signing", Document, ADMIT, |right| {
-            deferred_for(DAY + u64::from(!right))
-        })),
+        past(
+            "days-from-signing",
+            wrong("days-over-since-signing", Link, ENDED, |right| captured_after(DAY - u64::from(right))),
+        ),
+        past(
+            "deferral-from-signing",
+            wrong("deferral-longer-than-admitted-from-signing", Document, ADMIT, |right| {
+                deferred_for(DAY + u64::from(!right))
+            }),
+        ),
         past("consent-five-minutes-before-its-document", {
-            wrong("consent-before-its-document", Document, "consent was signed before the document was published", |right| {
-                before_its_document(AHEAD + i64::from(!right), -D)
-            })
+            wrong(
+                "consent-before-its-document",
+                Document,
+                "consent was signed before the document was published",
+                |right| before_its_document(AHEAD + i64::from(!right), -D),
+            )
         }),
         past("consent-five-minutes-before-its-document-is-effective", {
             wrong("consent-before-its-document-is-effective", Document, ADMIT, |right| {
@@ -223,9 +246,10 @@ fn ordered() -> Vec<Wrong> {
                 before_its_head(300_000 + u64::from(!right))
             })
         }),
-        past("recorded-with-the-entry-before", wrong("recorded-before-the-entry-before", Link, ORDER, |right| {
-            before_the_entry_before(u64::from(!right))
-        })),
+        past(
+            "recorded-with-the-entry-before",
+            wrong("recorded-before-the-entry-before", Link, ORDER, |right| before_the_entry_before(u64::from(!right))),
+        ),
         wrong("study-of-later-rules", Policy, "the study is under later rules", |right| {
             captured(World::of_rules(if right { 3 } else { 4 }), admitting(), |world| _ = world.consent(&own()))
         }),

@@ -282,7 +282,8 @@ impl World {
         let mut used = vec![false; blocks.len()];
         for part in &mut bundle.entries {
             let place = part.number as usize;
-            let covers = |(service, range): &(Service, Range<usize>)| *service == part.service && range.contains(&place);
+            let covers =
+                |(service, range): &(Service, Range<usize>)| *service == part.service && range.contains(&place);
             let Some(at) = blocks.iter().rposition(covers) else { continue };
             let (service, range) = &blocks[at];
             let tree = self.journals[service].tree_of(range.clone());

@@ -41,21 +41,20 @@ impl Rotation {
 
 impl World {
     /// Records a rotation. Gives its number.
-pub fn replace_key(&mut self, rotation: &Rotation) -> u64 {
-    let registered = self.next(Service::Enrollment);
-    let command = RotateKey {
-        study: self.study,
-        request: Uuid([1; 16]),
-        by: name(rotation.actor),
-        time: (self.time + 1_000).checked_add_signed(rotation.signed_ms).unwrap(),
-        key: public(rotation.new),
-        confirmed: rotation.confirmed.map(|(by, kind)| Confirmation { by: name(by), kind }),
-    };
-    let steps = self.third.then_some(2);
-    let (stated, ended) = (public(rotation.stated_key), rotation.ended);
-    let fact = Fact::Key { actor: name(rotation.stated), key: stated, registered, ended, steps };
-    let keys: Vec<SecretKey> = rotation.signers.iter().map(|of| key(of)).collect();
-    self.record(&command, &keys.iter().collect::<Vec<_>>(), vec![(Subject::Key(stated.id()), fact)])
-}
-
+    pub fn replace_key(&mut self, rotation: &Rotation) -> u64 {
+        let registered = self.next(Service::Enrollment);
+        let command = RotateKey {
+            study: self.study,
+            request: Uuid([1; 16]),
+            by: name(rotation.actor),
+            time: (self.time + 1_000).checked_add_signed(rotation.signed_ms).unwrap(),
+            key: public(rotation.new),
+            confirmed: rotation.confirmed.map(|(by, kind)| Confirmation { by: name(by), kind }),
+        };
+        let steps = self.third.then_some(2);
+        let (stated, ended) = (public(rotation.stated_key), rotation.ended);
+        let fact = Fact::Key { actor: name(rotation.stated), key: stated, registered, ended, steps };
+        let keys: Vec<SecretKey> = rotation.signers.iter().map(|of| key(of)).collect();
+        self.record(&command, &keys.iter().collect::<Vec<_>>(), vec![(Subject::Key(stated.id()), fact)])
+    }
 }
