@@ -104,6 +104,7 @@ fn of_parents(majority: u64) -> Consent {
 }
 
 /// A vector that is refused for one reason.
+#[derive(Clone, Copy)]
 struct Wrong {
     name: &'static str,
     link: LinkName,
