@@ -567,6 +567,8 @@ def read_policy(data):
     need(len(data) <= 65536, "policy too large")
     policy = SimpleNamespace(logs=[], keys=[], witnesses={}, groups={}, quorum=None, studies={})
     depth, members_taken = {}, set()  # names of witnesses and groups so far
+    # §12 leaves open a last line without its end; it is read like the others. "Control characters" are read as those of
+    # ASCII, and as errors in comments too.
     for line in utf8(data).replace("\r\n", "\n").split("\n"):
         need(not re.search("[\0-\x08\x0a-\x1f\x7f]", line), "control character in the policy")
         items = re.findall("[^ \t]+", line)
