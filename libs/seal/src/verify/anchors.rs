@@ -1,6 +1,6 @@
 //! Links 3 and 4: every entry in a block, every block on the chain, the chain cosigned.
 
-use super::check;
+use super::{check, walk::Walked};
 use crate::{
     block::Block,
     bundle::{Bundle, EntryPart},
@@ -11,10 +11,15 @@ use std::collections::{BTreeMap, HashSet};
 use tlog::Hash;
 
 /// Checks links 3 and 4 for every entry of the bundle.
-pub(super) fn check(bundle: &Bundle, policy: &Policy, links: &mut Vec<Link>) -> Result<CheckpointClaim, Failure> {
+pub(super) fn check(
+    bundle: &Bundle,
+    walked: &Walked<'_>,
+    policy: &Policy,
+    links: &mut Vec<Link>,
+) -> Result<CheckpointClaim, Failure> {
     let blocks = bundle.blocks.iter().map(|part| Block::parse(&part.block.0)).collect::<Result<Vec<_>, _>>();
     let blocks = blocks.map_err(|error| Failure { link: LinkName::Block, reason: error.to_string() })?;
-    entries_in_blocks(bundle, &blocks)?;
+    entries_in_blocks(bundle, walked, &blocks)?;
     links.push(Link {
         link: LinkName::Block,
         established: format!("{} entries are in {} blocks", bundle.entries.len(), blocks.len()),
@@ -45,11 +50,13 @@ pub(super) fn check(bundle: &Bundle, policy: &Policy, links: &mut Vec<Link>) -> 
     Ok(CheckpointClaim { origin: checkpoint.origin, size: checkpoint.size, root: checkpoint.root.into(), cosigned_by })
 }
 
-fn entries_in_blocks(bundle: &Bundle, blocks: &[Block]) -> Result<(), Failure> {
+fn entries_in_blocks(bundle: &Bundle, walked: &Walked<'_>, blocks: &[Block]) -> Result<(), Failure> {
     let covering = covering(blocks)?;
     let mut used = HashSet::new();
-    for part in &bundle.entries {
-        let place = block_of(part, bundle, (blocks, &covering)).ok_or_else(|| Failure {
+    for (place, part) in bundle.entries.iter().enumerate() {
+        // One that the walk did not come by is left over, if it is in a block at all.
+        let leaf = walked.hash_of(place).unwrap_or_else(|| check::hash(&part.entry.0));
+        let place = block_of((part, &leaf), bundle, (blocks, &covering)).ok_or_else(|| Failure {
             link: LinkName::Block,
             reason: format!("{} entry {} is not in any block of the bundle", part.service, part.number),
         })?;
@@ -81,11 +88,15 @@ fn covering(blocks: &[Block]) -> Result<Covering, Failure> {
 }
 
 /// The place of the block that an entry is in. One block at most covers its number, so one path is checked.
-fn block_of(part: &EntryPart, bundle: &Bundle, (blocks, covering): (&[Block], &Covering)) -> Option<usize> {
+fn block_of(
+    (part, leaf): (&EntryPart, &Hash),
+    bundle: &Bundle,
+    (blocks, covering): (&[Block], &Covering),
+) -> Option<usize> {
     let stream = part.service.stream(bundle.study).0;
     let (_, place) = covering.range((stream, 0)..=(stream, part.number)).next_back()?;
     let block = blocks.get(*place)?;
-    let (index, leaf) = (block.index_of(part.number)?, check::hash(&part.entry.0));
-    let inside = check::included(&leaf, (index, u64::from(block.count)), &part.path, &block.root);
+    let index = block.index_of(part.number)?;
+    let inside = check::included(leaf, (index, u64::from(block.count)), &part.path, &block.root);
     inside.then_some(*place)
 }

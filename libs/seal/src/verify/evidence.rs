@@ -253,6 +253,11 @@ impl<'a> Evidence<'a> {
         Ok((entry, envelope, command))
     }
 
+    /// The hash of the entry at this place, if it was read.
+    pub(super) fn hash_of(&self, place: usize) -> Option<Hash> {
+        self.read.get(&place).map(|read| read.hash)
+    }
+
     /// The kind of command an entry states: who asks for it needs the command next.
     pub(super) fn kind(&mut self, link: LinkName, service: Service, number: u64) -> Result<String, Fault> {
         self.read(link, service, number, true).map(|(_, read)| read.entry.kind.clone())

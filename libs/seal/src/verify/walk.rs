@@ -57,6 +57,11 @@ impl Walked<'_> {
         self.evidence.nothing_left()
     }
 
+    /// The hash of the entry at this place of the bundle, if the walk came by it.
+    pub(super) fn hash_of(&self, place: usize) -> Option<Hash> {
+        self.evidence.hash_of(place)
+    }
+
     /// Adds what is proven to a report.
     pub(super) fn report(self, checkpoint: CheckpointClaim, report: &mut Report) {
         let (delegations, checkpoint) = (self.delegations, checkpoint);

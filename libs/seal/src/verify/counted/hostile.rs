@@ -142,6 +142,22 @@ fn a_parent_named_a_thousand_times_is_looked_at_once_and_refused() {
     }
 }
 
+#[test]
+fn every_byte_of_a_bundle_is_hashed_once_beside_its_digest() {
+    let (world, bundle) = of_parents(&[MOTHER, FATHER]);
+    let (report, counts) = judged(&world, &bundle.to_bytes());
+    assert!(report.verified);
+    let hashes = |path: &[Hex]| 65 * path.len();
+    let entries = bundle.entries.iter().map(|part| {
+        part.entry.0.len() + part.envelope.as_ref().map_or(0, |envelope| envelope.0.len()) + hashes(&part.path)
+    });
+    let facts = bundle.facts.iter().map(|part| part.fact.0.len() + hashes(&part.siblings));
+    let blocks = bundle.blocks.iter().map(|part| part.block.0.len() + hashes(&part.path));
+    let all: usize = entries.chain(facts).chain(blocks).sum();
+    let once = bundle.to_bytes().len() + all + hashes(&bundle.path);
+    assert_eq!(counts[Check::HashedBytes as usize], once);
+}
+
 /// A payload as long as an envelope admits.
 fn padded<P: Payload>(payload: &P, keys: &[&str]) -> Vec<u8> {
     let body = serde_json::to_string(payload).unwrap();
