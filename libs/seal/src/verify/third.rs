@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)] // a test may panic
 
 mod consents;
+#[path = "../../tests/forged/published.rs"]
+mod published;
 mod rights;
 mod times;
 mod two_persons;
@@ -13,7 +15,6 @@ use super::counted::{
     forgiving,
     world::{
         START_MS, World, policy_of,
-        published::{Vector, published},
         study::{Consent, DEVICE, FATHER, INVESTIGATOR, MOTHER, PARTICIPANT, name, terms, values},
     },
 };
@@ -27,6 +28,7 @@ use crate::{
     text::Hex,
     verify::verify,
 };
+use published::{Vector, published};
 use tlog::merkle::leaf_hash;
 
 const DAY: u64 = 86_400_000;

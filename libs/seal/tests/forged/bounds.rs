@@ -4,9 +4,9 @@ use super::{
     consent::{minor, own},
     link,
 };
+use crate::published::{Vector, published};
 use crate::world::{
     World,
-    published::{Vector, published},
     study::{FATHER, MOTHER, PARTICIPANT, terms, values},
 };
 use seal::{

@@ -1,9 +1,9 @@
 //! Bundles on chains that sign with ML-DSA-44, alone or beside Ed25519, and whose witnesses do.
 
 use super::consent::own;
+use crate::published::{Vector, published};
 use crate::world::{
     ORIGIN, World,
-    published::{Vector, published},
     study::{terms, values},
 };
 use seal::{bundle::Bundle, report::LinkName};

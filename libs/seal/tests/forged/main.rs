@@ -6,6 +6,7 @@ mod bounds;
 mod chains;
 mod consent;
 mod policies;
+mod published;
 mod records;
 mod rotations;
 mod third;

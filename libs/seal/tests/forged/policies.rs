@@ -1,6 +1,6 @@
 //! Policy files: those that are read, and those that are refused before anything is verified.
 
-use crate::world::published::folder_holds;
+use crate::published::folder_holds;
 use seal::policy::{MAX_POLICY_BYTES, Policy};
 use tlog::key::{Algorithm, SignerKey};
 

@@ -1,9 +1,9 @@
 //! Bundles about a command as such: what was signed is shown as it was written, and what says two things is refused.
 
 use super::link;
+use crate::published::{Vector, folder_holds, published};
 use crate::world::{
     World, key, policy_of,
-    published::{Vector, folder_holds, published},
     study::{INVESTIGATOR, SECOND, provision, terms, values},
 };
 use seal::{

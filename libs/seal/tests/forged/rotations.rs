@@ -1,9 +1,9 @@
 //! Keys that replace others: an older key of the same actor vouches for each, or under rules 3 a registrar.
 
 use super::consent::own;
+use crate::published::{Vector, published};
 use crate::world::{
     START_MS, World, key, policy_of,
-    published::{Vector, published},
     rotation::Rotation,
     study::{Consent, INVESTIGATOR, PARTICIPANT, SECOND, terms, values},
 };

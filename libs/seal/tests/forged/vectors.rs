@@ -8,9 +8,9 @@ use super::{
     withheld::{erasure, redaction},
     written::{SITE, instance_as_array, with_envelope_as_array, with_odd_fact, written},
 };
+use crate::published::{Vector, published};
 use crate::world::{
     World,
-    published::{Vector, published},
     study::{Consent, DEVICE, FATHER, INVESTIGATOR, MOTHER, OTHER, PARTICIPANT, SECOND, name, offer, provision, terms},
 };
 use seal::{

@@ -1,6 +1,6 @@
 //! Keys that their holders hold, keys that a registrar confirmed, and periods of delegations.
 
-use super::{Case, DAY, NURSE, Wrong, admitting, captured, nurse, own, prepared, wrong};
+use super::{Case, DAY, NURSE, Wrong, admitting, captured, nurse, own, prepared, published::Vector, wrong};
 use crate::{
     command::{ActorKind, Capacity, Delegate, ScreenParticipant, Task},
     fact::{Fact, Period, Subject},
@@ -10,7 +10,6 @@ use crate::{
     text::Hex,
     verify::counted::world::{
         START_MS, World, key, public,
-        published::Vector,
         rotation::Rotation,
         study::{Consent, DEVICE, INVESTIGATOR, PARTICIPANT, SECOND, name},
     },

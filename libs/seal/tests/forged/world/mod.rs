@@ -4,7 +4,6 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
 
 mod anchor;
-pub mod published;
 pub mod rotation;
 pub mod study;
 

@@ -9,10 +9,10 @@ use seal::{
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// A vector: its name, the link that must fail, and the bundle.
-pub type Vector = (&'static str, Option<LinkName>, Bundle);
+pub(crate) type Vector = (&'static str, Option<LinkName>, Bundle);
 
 /// Checks that a folder of `docs/vectors` holds these files, or writes them if that is asked for.
-pub fn folder_holds(folder: &str, files: &[(String, Vec<u8>)]) {
+pub(crate) fn folder_holds(folder: &str, files: &[(String, Vec<u8>)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors").join(folder);
     if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some() {
         fs::create_dir_all(&folder).unwrap();
@@ -26,7 +26,7 @@ pub fn folder_holds(folder: &str, files: &[(String, Vec<u8>)]) {
 
 /// Checks what the verifier says of each vector under this policy, and that the folder holds them, their policy and what is
 /// expected of them. Gives the reports.
-pub fn published(folder: &str, policy_text: &str, vectors: &[Vector]) -> Vec<Report> {
+pub(crate) fn published(folder: &str, policy_text: &str, vectors: &[Vector]) -> Vec<Report> {
     let policy = Policy::parse(policy_text).unwrap();
     let expected: BTreeMap<String, Option<String>> = vectors
         .iter()
