@@ -18,10 +18,11 @@ use seal::{
         RevokeKey, Submission, Task, WithdrawConsent, WithdrawParticipant,
     },
     datapoint::Datapoint,
-    dsse::{sign, sign_bytes},
+    dsse::{payload_type, sign, sign_bytes},
     id::{Name, Service, Uuid},
     key::SecretKey,
 };
+use serde_json::{Value, json};
 use support::World;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -109,6 +110,20 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
     let silent = Submission { corrects: Some(first), reason: None, ..again };
     let field = Some("envelope.payload.reason");
     refused(&world, form(&world, silent), InvalidArgument, "REASON_MISSING", field).await;
+
+    // What no verifier reads gets no receipt: an array of the values in the place of an object.
+    let mut array = form(&world, header(&world));
+    let json: Value = serde_json::from_slice(&array.envelope).unwrap();
+    array.envelope = json!([json["payloadType"], json["payload"], json["signatures"]]).to_string().into_bytes();
+    refused(&world, array, InvalidArgument, "MALFORMED", Some("envelope")).await;
+    let mut array = form(&world, header(&world));
+    let mut json = serde_json::to_value(header(&world)).unwrap();
+    let instance: Vec<Value> = ["participant", "event", "event_repeat", "form", "form_repeat"]
+        .map(|field| json["instance"][field].clone())
+        .into();
+    json["instance"] = json!(instance);
+    array.envelope = sign_bytes(&payload_type("submit-form"), json.to_string().into_bytes(), &[key]);
+    refused(&world, array, InvalidArgument, "MALFORMED", Some("envelope.payload")).await;
 
     let mut lying = form(&world, header(&world));
     lying.datapoints.push(lying.datapoints[0].clone());

@@ -4,6 +4,8 @@
 
 #[path = "proof/forgeries.rs"]
 mod forgeries;
+#[path = "proof/judged.rs"]
+mod judged;
 #[path = "proof/study.rs"]
 mod study;
 mod support;
@@ -25,7 +27,6 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path};
 use study::{Bundles, bundles};
 use support::{World, repository};
-use testbed::judges::python;
 use tlog::Hash;
 use trialseal::prove::record;
 
@@ -253,37 +254,6 @@ async fn the_further_vectors_give_their_stated_answers() {
         assert!(report.verified);
     }
     assert_eq!(refused_as_expected(&folder.join("bad"), &policy), forgeries::FORGERIES.len());
-}
-
-/// A verifier that shares no code with this one, on every vector there is.
-#[test]
-fn the_verifier_written_from_the_page_agrees_on_every_vector() {
-    let vectors = repository().join("docs/vectors");
-    let judge = |file: &Path, policy: &Path| -> Value {
-        let mut judge = python("verify_bundle.py");
-        let output = judge.arg(file).arg("--policy").arg(policy).arg("--json").output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
-    let bundle = vectors.join("bundle.trialseal");
-    let mine = outcome(&verify(&fs::read(&bundle).unwrap(), &read_policy(&vectors)));
-    assert_eq!(judge(&bundle, &vectors.join("policy.txt"))["claim"], mine["claim"]);
-    for (folder, policy) in [
-        ("bad", ""),
-        ("rules-2/good", "rules-2"),
-        ("rules-2/bad", "rules-2"),
-        ("forged", "forged"),
-        ("rules-3", "rules-3"),
-    ] {
-        let (folder, policy_file) = (vectors.join(folder), vectors.join(policy).join("policy.txt"));
-        let policy = read_policy(&vectors.join(policy));
-        for file in files(&folder) {
-            let (mine, judged) = (verify(&fs::read(&file).unwrap(), &policy), judge(&file, &policy_file));
-            let (outcome, link) = (outcome(&mine), mine.failure.map(|failure| failure.link.to_string()));
-            assert_eq!(judged["verified"], mine.verified, "{file:?}");
-            assert_eq!(judged["failed_link"], json!(link), "{file:?}");
-            assert_eq!((&judged["claim"], &judged["erasure"]), (&outcome["claim"], &outcome["erasure"]), "{file:?}");
-        }
-    }
 }
 
 fn read(file: &Path) -> Value {

@@ -97,7 +97,9 @@ async fn a_changed_tile_or_checkpoint_is_found() {
         checkpoint.lines().nth(1).unwrap().parse::<u64>().unwrap()
     };
     // Each audit is on record as a read, so the chain may grow while it is read, into new files.
+    let mut attempts = 0..100;
     loop {
+        attempts.next().expect("the chain grows during every audit");
         let before = size().await;
         let bundle = chain.join(format!("tile/entries/000.p/{before}"));
         let mut bytes = tokio::fs::read(&bundle).await.unwrap();

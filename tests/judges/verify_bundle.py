@@ -155,6 +155,36 @@ def parse_json(data):
         raise Refused("not JSON") from None
 
 
+class Digits(str):
+    """A number of a field that is not read, as it is spelled (§14.4)."""
+
+
+def parse_any_json(data):
+    """An object whose fields are not read (§14.4)."""
+    def unique(pairs):
+        need(len(pairs) == len(dict(pairs)), "a field occurs twice")
+        return dict(pairs)
+
+    def never(text):
+        raise Refused("not JSON")
+
+    def check(value, depth):
+        if type(value) is str:
+            string(value)
+        if type(value) in (dict, list):
+            need(depth < 127, "nested too deep")
+            for item in [*value, *value.values()] if type(value) is dict else value:
+                check(item, depth + 1)
+
+    try:
+        value = json.loads(utf8(data), object_pairs_hook=unique, parse_int=Digits, parse_float=Digits,
+                           parse_constant=never)
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+    check(value, 0)
+    return value
+
+
 def string(value):
     need(type(value) is str, "not a string")
     need(not any("\ud800" <= c <= "\udfff" for c in value), "unpaired surrogate")
@@ -195,9 +225,10 @@ def one_of(*values):
     return read
 
 
-def list_of(reader):
+def list_of(reader, maximum=None):
     def read(value):
         need(type(value) is list, "not an array")
+        need(maximum is None or len(value) <= maximum, "more items than allowed")
         return [reader(item) for item in value]
     return read
 
@@ -292,8 +323,9 @@ MANNER = record(capacity=CAPACITY, witness=optional(name), remote=optional(name)
 GIVEN = record(
     given=u64, document=name, version=name, language=name, withdrawn=optional(u64),
     until=optional(record(time=u64, why=one_of("period", "majority", "deferral"))), mandatory=default(False, boolean),
-    refused=default(False, boolean), signed=optional(u64), after=optional(hash_), given_by=names)
-PERIOD = record(granted=u64, from_=u64, until=u64, ended=optional(u64), line=list_of(name), steps=u32,
+    refused=default(False, boolean), signed=optional(u64), after=optional(hash_),
+    given_by=default([], list_of(name, 8)))
+PERIOD = record(granted=u64, from_=u64, until=u64, ended=optional(u64), line=list_of(name, 480), steps=u32,
                 after=optional(hash_))
 
 
@@ -514,10 +546,10 @@ def verify_checkpoint(note, policy):
     times = {}  # by public key, which the policy has once; in the order of the lines
     for line_name, line_id, signature in signatures:
         known = [k for k in policy.keys if k.name == line_name and k.id == line_id]
-        verified = [(k, t) for k in known if (t := note_signature(k, signature, checkpoint)) is not None]
+        verified = next(((k, t) for k in known if (t := note_signature(k, signature, checkpoint)) is not None), None)
         need(verified or not known, "a signature of a known key does not verify")
-        for key, time in verified:
-            times.setdefault(key.public, time)
+        if verified:  # of two such keys the first
+            times.setdefault(verified[0].public, verified[1])
     need(any(k.name == checkpoint.origin and k.public in times for k in policy.logs), "not signed by the chain")
     checkpoint.cosigned_by = [{"name": policy.witnesses[k], "time": t} for k, t in times.items()
                               if k in policy.witnesses and t != 0]
@@ -609,7 +641,23 @@ def read_bundle(data):
     parts = bundle["entries"] + bundle["facts"] + bundle["blocks"] + [bundle]
     need(all(len(bundle[what]) <= 1024 for what in ("entries", "facts", "blocks")), "too many parts")
     need(all(len(part["siblings" if "siblings" in part else "path"]) <= 256 for part in parts), "a path is too long")
+    need(all(len(part["entry"]) <= 541 for part in bundle["entries"]), "an entry is too long")
+    need(all(len(part["fact"]) <= 1048576 for part in bundle["facts"]), "a fact is too long")
     return bundle
+
+
+class Text(str):
+    """JSON that a report shows as it was signed."""
+
+
+def report_json(report):
+    """The report, with the command of a record in the spelling it was signed with."""
+    command = report["record"] and report["record"]["command"]
+    if command is None:
+        return json.dumps(report, indent=2)
+    place = "the command " + sha256(command.encode()).hex()  # occurs nowhere else
+    shown = {**report, "record": {**report["record"], "command": place}}
+    return json.dumps(shown, indent=2).replace(json.dumps(place), command)
 
 
 class Held:
@@ -879,6 +927,9 @@ class Verification:
 
         self.link = "block"
         blocks = [read_block(part["block"]) for part in b["blocks"]]
+        ranges = sorted((block.stream, block.first, block.first + block.count) for block in blocks)
+        need(all(this[0] != next_[0] or this[2] <= next_[1] for this, next_ in zip(ranges, ranges[1:])),
+             "two blocks of a stream cover one entry")
         used = set()
         for part in b["entries"]:
             stream, n, entry_hash = self.stream(part["service"]), part["number"], leaf(part["entry"])
@@ -922,17 +973,21 @@ class Verification:
         envelope = read_envelope(data)
         need(sha256(data) == entry.envelope, "envelope is not that of the entry")
         need(envelope["payloadType"] == f"application/vnd.trialseal.{entry.kind}.v1+json", "payload of another type")
-        payload = parse_json(envelope["payload"])
+        payload = parse_any_json(envelope["payload"])
         need(isinstance(payload, dict) and payload.get("study") == b["study"], "command of another study")
-        by = name(payload.get("by"))
+        need(type(payload.get("study")) is str and type(payload.get("by")) is str, "not in the form of a command")
+        by = name(payload["by"])
         h = self.BEFORE(entry) if which == E else self.HEAD(entry, E)
         self.link = "signer"
         key, _ = self.SIGNED_BY(by, envelope, h)
         time = payload.get("time")
+        time = int(time) if type(time) is Digits and re.fullmatch("0|[1-9][0-9]{0,19}", time) else U64 + 1
+        time = time if time <= U64 else None
         if self.rules_3:
-            need(u64(time) <= entry.time + AHEAD and entry.time <= time + MONTH, "not recorded in time")
+            need(time is not None and time <= entry.time + AHEAD and entry.time <= min(time + MONTH, U64), "not recorded in time")
+        self.text = utf8(envelope["payload"]).strip(" \t\n\r")
         return {"study": b["study"], "service": which, "entry": entry.number, "recorded": entry.time, "kind": entry.kind,
-                "by": by, "key": spell_key(key), "command": payload, "signed": time,
+                "by": by, "key": spell_key(key), "command": Text(self.text), "signed": time,
                 "rules": 3 if self.rules_3 else None}
 
     def erased(self, n):
@@ -1063,7 +1118,7 @@ class Verification:
             self.STANDS_FOR(how["actor"], "legal_representative", consent, h)
         elif capacity == "minor":
             need(how["parents"], "no parent")
-            for parent in how["parents"]:
+            for parent in dict.fromkeys(how["parents"]):  # each once, in their order
                 self.STANDS_FOR(parent, "parent", consent, h)
             if how["assent"][0] == "signed":
                 self.SIGNED_AS("participant", participant, consent.envelope, h)
@@ -1110,7 +1165,8 @@ def admitted(terms, consent, what, capacity, how, r, rules_3):
     need(offer, "not offered")
     need((not terms["sites"] or consent["site"] in terms["sites"]) and terms["effective"] <= r, "not there, or not yet")
     need(capacity != "representative" or terms["representative"], "representatives are not admitted")
-    need(capacity != "minor" or 0 < terms["parents"] <= len(set(how["parents"])), "not as many parents")
+    need(capacity != "minor" or 0 < terms["parents"] <= len(how["parents"]) == len(set(how["parents"])),
+         "not as many different parents")
     need(capacity != "deferred" or offer["mandatory"] and terms["deferral_ms"] is not None
          and how["deadline"] <= min((consent["time"] if rules_3 else r) + terms["deferral_ms"], U64), "not to be deferred so")
     if rules_3:
@@ -1170,9 +1226,10 @@ def main():
         return 0 if good else 1
     report, reason = verify(args.bundle, policy)
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(report_json(report))
     elif report["verified"]:
-        print("verified\n" + json.dumps(report["claim"] or report["erasure"] or report["record"], indent=2))
+        shown = report["claim"] or report["erasure"]
+        print("verified\n" + (json.dumps(shown, indent=2) if shown else report_json(report)))
     else:
         print(f"NOT verified: {report['failed_link']}: {reason}")
     return 0 if report["verified"] else 1

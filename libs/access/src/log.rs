@@ -95,7 +95,8 @@ pub fn signed_read(
     now_ms: u64,
 ) -> Result<Option<AccessData>, AccessDenied> {
     let Some(envelope) = from.access() else { return Ok(None) };
-    let access: AccessData = Envelope::parse(envelope).and_then(|e| e.payload()).map_err(|_| AccessDenied::Mismatch)?;
+    let access: AccessData =
+        Envelope::parse_strict(envelope).and_then(|e| e.payload_strict()).map_err(|_| AccessDenied::Mismatch)?;
     if access.study != study || access.by != *reader || (access.only.is_some() && access.only.as_ref() != item) {
         return Err(AccessDenied::Mismatch);
     }

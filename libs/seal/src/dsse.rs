@@ -4,10 +4,14 @@
 
 use crate::{
     command::Payload,
+    id::{Name, Uuid},
+    json,
     key::{KeyId, PublicKey, SecretKey},
     text::Base64,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::fmt;
 use tlog::{Hash, sha256};
 
 /// The largest envelope, in bytes.
@@ -52,6 +56,43 @@ pub struct Envelope {
     size: usize,
 }
 
+/// What every command says, whatever its kind, and its text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnyCommand {
+    /// The study it names.
+    pub study: Uuid,
+    /// Who says they signed.
+    pub by: Name,
+    /// The signer's clock, Unix milliseconds, if it states one that can be read.
+    pub time: Option<u64>,
+    /// All of it.
+    pub text: SignedText,
+}
+
+/// JSON as it was signed: shown with the digits, escapes and order of fields it was written with.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct SignedText(Box<RawValue>);
+
+impl SignedText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl PartialEq for SignedText {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Display for SignedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Json {
@@ -68,12 +109,22 @@ struct JsonSignature {
 }
 
 impl Envelope {
-    /// Parses the JSON form. A key may sign once.
+    /// Parses the JSON form of an envelope that was stored. A key may sign once.
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        Self::read(bytes, json::read_stored)
+    }
+
+    /// Parses the JSON form of an envelope that is to be accepted, or that a proof rests on: as [`Self::parse`], and written
+    /// with objects where objects belong. What a service accepts so, a verifier can read.
+    pub fn parse_strict(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        Self::read(bytes, json::read)
+    }
+
+    fn read(bytes: &[u8], read: fn(&[u8]) -> serde_json::Result<Json>) -> Result<Self, EnvelopeError> {
         if bytes.len() > MAX_ENVELOPE_BYTES {
             return Err(EnvelopeError::TooLarge);
         }
-        let json: Json = serde_json::from_slice(bytes).map_err(|e| EnvelopeError::Malformed(json_fault(&e)))?;
+        let json = read(bytes).map_err(|e| EnvelopeError::Malformed(json_fault(&e)))?;
         if json.payload_type.len() > MAX_PAYLOAD_TYPE_BYTES {
             return Err(EnvelopeError::Malformed(format!("payloadType is longer than {MAX_PAYLOAD_TYPE_BYTES} bytes")));
         }
@@ -114,7 +165,7 @@ impl Envelope {
     /// Verifies the signature by `key`.
     pub fn verify(&self, key: &PublicKey) -> Result<(), EnvelopeError> {
         #[cfg(test)]
-        crate::verify::counted::count(crate::verify::counted::Check::Signature);
+        crate::verify::counted::count_signature(self.payload.len());
         let id = key.id();
         let message = pre_authentication_encoding(&self.payload_type, &self.payload);
         let found = self.signatures.iter().find(|(known, _)| *known == id);
@@ -134,13 +185,43 @@ impl Envelope {
         serde_json::from_slice(&self.payload).map_err(|e| EnvelopeError::Payload(json_fault(&e)))
     }
 
-    /// The payload as `P`. Says nothing about who signed it.
+    /// The payload of whatever kind, where a proof rests on it: an object in which no field is there twice, at any depth.
+    /// Whatever [`Self::payload_strict`] reads, this reads too. Says nothing about who signed it.
+    pub fn any_payload(&self) -> Result<AnyCommand, EnvelopeError> {
+        #[derive(Deserialize)]
+        struct Common<'t> {
+            study: Uuid,
+            by: Name,
+            #[serde(borrow)]
+            time: Option<&'t RawValue>,
+        }
+        let fault = |e: serde_json::Error| EnvelopeError::Payload(json_fault(&e));
+        let well_formed = std::str::from_utf8(&self.payload).ok().filter(|text| json::is_well_formed(text));
+        let text = well_formed.filter(|text| text.trim_start().starts_with('{'));
+        let text = text.ok_or_else(|| EnvelopeError::Payload("not an object with each field once".to_owned()))?;
+        let Common { study, by, time } = serde_json::from_str(text).map_err(fault)?;
+        let time = time.and_then(|time| time.get().parse().ok());
+        let text = RawValue::from_string(text.to_owned()).map(SignedText).map_err(fault)?;
+        Ok(AnyCommand { study, by, time, text })
+    }
+
+    /// The payload as `P`, as it was stored. Says nothing about who signed it.
     pub fn payload<P: Payload>(&self) -> Result<P, EnvelopeError> {
+        self.payload_by(json::read_stored)
+    }
+
+    /// The payload as `P`, where it is to be accepted, or a proof rests on it: as [`Self::payload`], and written with objects
+    /// where objects belong. Says nothing about who signed it.
+    pub fn payload_strict<P: Payload>(&self) -> Result<P, EnvelopeError> {
+        self.payload_by(json::read)
+    }
+
+    fn payload_by<P: Payload>(&self, read: fn(&[u8]) -> serde_json::Result<P>) -> Result<P, EnvelopeError> {
         let expected = payload_type(P::KIND);
         if self.payload_type != expected {
             return Err(EnvelopeError::PayloadType { found: self.payload_type.clone(), expected });
         }
-        serde_json::from_slice(&self.payload).map_err(|e| EnvelopeError::Payload(json_fault(&e)))
+        read(&self.payload).map_err(|e| EnvelopeError::Payload(json_fault(&e)))
     }
 }
 
@@ -178,7 +259,8 @@ pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8
 /// What is wrong with JSON, without quoting any of its values: they may be personal data.
 fn json_fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let safe = ["missing field", "unknown field", "duplicate field", "not a ", "not padded", "not 64", "EOF"];
+    let safe =
+        ["missing field", "unknown field", "duplicate field", "not a ", "not padded", "not 64", "EOF", "an object in"];
     let what = if safe.iter().any(|start| text.starts_with(start)) {
         text.split(" at line").next().unwrap_or_default().chars().take(100).collect()
     } else {

@@ -10,6 +10,9 @@ const MAGIC: &str = "trialseal/entry@v1 sha256\n";
 const MAX_KIND_BYTES: usize = 64;
 const MAX_BASIS: u8 = 4;
 
+/// The longest entry, in bytes: the longest kind, a state root and four heads.
+pub const MAX_ENTRY_BYTES: usize = 157 + MAX_KIND_BYTES + 32 + 72 * MAX_BASIS as usize;
+
 /// A place in a journal: everything up to and including one entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Head {

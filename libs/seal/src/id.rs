@@ -1,7 +1,7 @@
 //! Identifiers: of studies, requests and streams, and the names people give things.
 
-use crate::key::PublicKey;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use crate::{json, key::PublicKey};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 use tlog::{Hash, sha256};
 
@@ -93,7 +93,7 @@ impl Serialize for Uuid {
 
 impl<'de> Deserialize<'de> for Uuid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        json::from_text(deserializer, str::parse)
     }
 }
 
@@ -152,7 +152,7 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        json::from_text(deserializer, str::parse)
     }
 }
 

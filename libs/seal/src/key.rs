@@ -1,9 +1,10 @@
 //! Keys of actors: Ed25519 (RFC 8032), named by the hash of the public key.
 
+use crate::json;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ed25519_dalek::Signer as _;
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 use std::{fmt, str::FromStr};
 use tlog::{Hash, sha256};
@@ -78,7 +79,7 @@ impl Serialize for PublicKey {
 
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        json::from_text(deserializer, str::parse)
     }
 }
 
@@ -115,7 +116,7 @@ impl Serialize for KeyId {
 
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        json::from_text(deserializer, str::parse)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod eligibility;
 pub mod entry;
 pub mod fact;
 pub mod id;
+mod json;
 pub mod key;
 pub mod map;
 pub mod moment;

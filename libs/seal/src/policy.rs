@@ -21,7 +21,7 @@ pub enum PolicyError {
     /// A `study` line that is not `study <uuid> ed25519:<base64>`, or a study named twice.
     #[error("line {0}: not `study <uuid> ed25519:<base64 public key>`, or the study is named twice")]
     Study(usize),
-    /// A control character in a line of ours.
+    /// A control character other than tab in a line of ours.
     #[error("line {0}: holds a control character")]
     Control(usize),
     /// A `receipt` line that is not `receipt <verifier key>`, of type Ed25519 (0x01).

@@ -3,7 +3,7 @@
 //! One signature covers a whole commit group: it is a signed note over the RFC 6962 root of the group's entries, and a
 //! receipt carries its entry's path to that root. A receipt whose entry is not on the chain by then is evidence.
 
-use crate::entry::Entry;
+use crate::entry::{Entry, MAX_ENTRY_BYTES};
 use tlog::{
     Hash,
     key::{SignerKey, VerifierKey},
@@ -67,6 +67,9 @@ impl Receipt {
         let note = Note::parse(self.note.as_bytes()).map_err(|_| ReceiptError::Note)?;
         let signer = note.verify(keys).ok().and_then(|signers| signers.into_iter().next()).ok_or(ReceiptError::Note)?;
         let (size, root, anchored_by) = group(&note.text).ok_or(ReceiptError::Note)?;
+        if self.entry.len() > MAX_ENTRY_BYTES {
+            return Err(ReceiptError::Entry);
+        }
         let leaf = merkle::leaf_hash(&self.entry);
         merkle::verify_inclusion(&leaf, self.index, size, &self.path, &root).map_err(|_| ReceiptError::Path)?;
         let entry = Entry::parse(&self.entry).map_err(|_| ReceiptError::Entry)?;

@@ -3,6 +3,7 @@
 use crate::{
     bundle::BundleError,
     command::Provision,
+    dsse::SignedText,
     id::{Name, Service, Uuid},
     key::PublicKey,
     text::Hex,
@@ -293,8 +294,8 @@ pub struct RecordClaim {
     pub by: Name,
     /// With which key.
     pub key: PublicKey,
-    /// What was signed.
-    pub command: serde_json::Value,
+    /// What was signed, as it was written.
+    pub command: SignedText,
     /// The checkpoint; always set in a report.
     pub checkpoint: Option<CheckpointClaim>,
 }

@@ -1,8 +1,9 @@
 //! How binary values are written in JSON: hashes as 64 lower-case hexadecimal digits, byte strings as padded base64
 //! (RFC 4648 section 4). One value has one spelling; any other is refused.
 
+use crate::json;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A byte string, written as base64.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,8 +17,7 @@ impl Serialize for Base64 {
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map(Base64).map_err(|_| de::Error::custom("not padded base64"))
+        json::from_text(deserializer, |text| STANDARD.decode(text).map(Base64).map_err(|_| "not padded base64"))
     }
 }
 
@@ -33,11 +33,8 @@ impl Serialize for Hex {
 
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        tlog::Hash::from_hex(&text)
-            .filter(|hash| hash.to_hex() == text)
-            .map(Hex)
-            .ok_or_else(|| de::Error::custom("not 64 lower-case hexadecimal digits"))
+        let parse = |text: &str| tlog::Hash::from_hex(text).map(Hex).ok_or("not 64 lower-case hexadecimal digits");
+        json::from_text(deserializer, parse)
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) mod counted;
 mod evidence;
 mod parts;
 mod terms;
+#[cfg(test)]
+mod third;
 mod walk;
 mod withheld;
 
@@ -47,7 +49,7 @@ fn run(bytes: &[u8], policy: &Policy, report: &mut Report) -> Result<(), Failure
         });
     };
     let walked = walk(&bundle, root_key, &mut report.links).map_err(Fault::into_failure)?;
-    let checkpoint = anchors::check(&bundle, policy, &mut report.links)?;
+    let checkpoint = anchors::check(&bundle, &walked, policy, &mut report.links)?;
     walked.nothing_left()?;
     walked.report(checkpoint, report);
     Ok(())

@@ -44,6 +44,12 @@ fn check<P: Payload + PartialEq + std::fmt::Debug>(spellings: &[&str]) -> &'stat
         assert_eq!(std::str::from_utf8(envelope.payload_bytes()), Ok(json.as_str()));
         assert_eq!(envelope.verify(&key().public()), Ok(()));
         assert_eq!(envelope.payload::<P>(), Ok(command.clone_of()));
+        // What is accepted can be shown as a record.
+        let strict = Envelope::parse_strict(&signed).unwrap();
+        assert_eq!(strict.payload_strict::<P>(), Ok(command.clone_of()));
+        let any = strict.any_payload().unwrap();
+        assert_eq!((any.text.as_str(), any.by.as_str(), any.time), (json.as_str(), "ann", Some(5)));
+        assert_eq!(any.study.to_string(), STUDY);
         assert_eq!((command.by().as_str(), command.time()), ("ann", 5));
         assert_eq!((command.study().to_string(), command.request().to_string()), (STUDY.into(), REQUEST.into()));
         for bad in with_unknown_fields(&json) {

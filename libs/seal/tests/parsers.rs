@@ -164,6 +164,12 @@ fn parse_all(bytes: &[u8]) {
     if let Some(fact) = Fact::parse(bytes) {
         assert_eq!(Fact::parse(&fact.to_bytes()), Some(fact));
     }
+    if let Ok(envelope) = Envelope::parse_strict(bytes) {
+        assert!(Envelope::parse(bytes).is_ok(), "what is accepted opens");
+        if envelope.payload_strict::<CreateStudy>().is_ok() {
+            assert!(envelope.payload::<CreateStudy>().is_ok() && envelope.any_payload().is_ok());
+        }
+    }
     if let Ok(envelope) = Envelope::parse(bytes) {
         let _ = (envelope.verify(&key(1).public()), envelope.payload::<CreateStudy>());
     }
@@ -354,6 +360,32 @@ fn envelopes_with_a_key_or_a_field_twice_or_unknown_are_refused() {
     assert!(malformed(json.replace("\"sig\":", "\"x\":0,\"sig\":")).contains("unknown field"));
     assert!(malformed(format!("{json} {json}")).contains("line 1"));
     assert_eq!(Envelope::parse(&vec![b' '; (1 << 20) + 1]), Err(EnvelopeError::TooLarge));
+}
+
+#[test]
+fn what_was_stored_with_arrays_for_objects_opens_and_is_accepted_no_more() {
+    let signed = sign(&create_study(), &[&key(1)]);
+    let json: serde_json::Value = serde_json::from_slice(&signed).unwrap();
+    let whole = serde_json::json!([json["payloadType"], json["payload"], json["signatures"]]).to_string();
+    let signature = &json["signatures"][0];
+    let mut inside = json.clone();
+    inside["signatures"] = serde_json::json!([[signature["keyid"], signature["sig"]]]);
+    for stored in [whole, inside.to_string()] {
+        let envelope = Envelope::parse(stored.as_bytes()).unwrap();
+        assert_eq!(envelope.verify(&key(1).public()), Ok(()));
+        assert_eq!(envelope.payload(), Ok(create_study()));
+        assert!(matches!(Envelope::parse_strict(stored.as_bytes()), Err(EnvelopeError::Malformed(_))), "{stored}");
+    }
+
+    let payload = serde_json::to_value(create_study()).unwrap();
+    let fields = ["study", "request", "by", "time", "name", "root_key", "rules", "tokens"];
+    let array: Vec<_> = fields.iter().filter_map(|field| payload.get(field).cloned()).collect();
+    let array = serde_json::to_vec(&array).unwrap();
+    let envelope = sign_bytes(&payload_type("create-study"), array, &[&key(1)]);
+    let envelope = Envelope::parse_strict(&envelope).unwrap();
+    assert!(envelope.payload::<CreateStudy>().is_ok(), "as it was read before");
+    assert!(matches!(envelope.payload_strict::<CreateStudy>(), Err(EnvelopeError::Payload(_))));
+    assert!(matches!(envelope.any_payload(), Err(EnvelopeError::Payload(_))));
 }
 
 #[test]

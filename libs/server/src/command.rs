@@ -33,9 +33,9 @@ impl<P: Payload> Received<P> {
 
 /// Reads a command of the kind `P`, within what its signer is allowed.
 pub async fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem> {
-    let envelope = Envelope::parse(&bytes)?;
+    let envelope = Envelope::parse_strict(&bytes)?;
     charge_signer(envelope.key_ids().next()).await?;
-    let command: P = envelope.payload()?;
+    let command: P = envelope.payload_strict()?;
     if command.time() > now_ms().saturating_add(seal::MAX_CLOCK_AHEAD_MS) {
         let what = "the signer's clock is more than five minutes ahead: correct it and sign again";
         return Err(Problem::field("CLOCK_AHEAD", "envelope.payload.time", what));

@@ -1,7 +1,10 @@
 //! What a participant may agree to, each part by itself.
 
-use crate::id::{IdError, Name};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use crate::{
+    id::{IdError, Name},
+    json,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 
 /// The kinds of provisions, how many details each may carry at least and at most, and whether it lets new data or
@@ -73,6 +76,6 @@ impl Serialize for Provision {
 
 impl<'de> Deserialize<'de> for Provision {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        json::from_text(deserializer, str::parse)
     }
 }

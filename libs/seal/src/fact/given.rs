@@ -3,6 +3,7 @@
 use crate::{
     command::{Provision, Reconsent},
     id::Name,
+    json,
     text::Hex,
 };
 use serde::{
@@ -10,6 +11,9 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 use std::{collections::BTreeMap, fmt};
+
+/// The most representatives or parents read: as many as may sign.
+const MAX_GIVEN_BY: usize = 8;
 
 /// The state of one provision of a participant's consent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +46,7 @@ pub struct Given {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Hex>,
     /// The representative or parents who gave it. Empty before rules 3, and where the participant did.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "json::at_most::<MAX_GIVEN_BY, _, _>")]
     pub given_by: Vec<Name>,
 }
 

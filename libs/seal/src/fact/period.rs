@@ -1,7 +1,10 @@
 //! One period of a delegation.
 
-use crate::{id::Name, text::Hex};
+use crate::{id::Name, json, text::Hex};
 use serde::{Deserialize, Serialize};
+
+/// The most names of a line: as many as the steps of a proof.
+pub(super) const MAX_LINE: usize = 480;
 
 /// One period for which a task was delegated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,7 @@ pub struct Period {
     /// The entry that ended it early, if one did.
     pub ended: Option<u64>,
     /// From whom it is held: the root first, then each delegate down to who delegated it.
+    #[serde(deserialize_with = "json::at_most::<MAX_LINE, _, _>")]
     pub line: Vec<Name>,
     /// How many registrations, rotations and delegations a proof of it takes at most.
     pub steps: u32,

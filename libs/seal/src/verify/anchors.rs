@@ -1,20 +1,25 @@
 //! Links 3 and 4: every entry in a block, every block on the chain, the chain cosigned.
 
+use super::{check, walk::Walked};
 use crate::{
     block::Block,
     bundle::{Bundle, EntryPart},
-    entry,
     policy::Policy,
     report::{CheckpointClaim, Cosigner, Failure, Link, LinkName},
 };
-use std::collections::HashSet;
-use tlog::{Hash, merkle};
+use std::collections::{BTreeMap, HashSet};
+use tlog::Hash;
 
 /// Checks links 3 and 4 for every entry of the bundle.
-pub(super) fn check(bundle: &Bundle, policy: &Policy, links: &mut Vec<Link>) -> Result<CheckpointClaim, Failure> {
+pub(super) fn check(
+    bundle: &Bundle,
+    walked: &Walked<'_>,
+    policy: &Policy,
+    links: &mut Vec<Link>,
+) -> Result<CheckpointClaim, Failure> {
     let blocks = bundle.blocks.iter().map(|part| Block::parse(&part.block.0)).collect::<Result<Vec<_>, _>>();
     let blocks = blocks.map_err(|error| Failure { link: LinkName::Block, reason: error.to_string() })?;
-    entries_in_blocks(bundle, &blocks)?;
+    entries_in_blocks(bundle, walked, &blocks)?;
     links.push(Link {
         link: LinkName::Block,
         established: format!("{} entries are in {} blocks", bundle.entries.len(), blocks.len()),
@@ -24,13 +29,11 @@ pub(super) fn check(bundle: &Bundle, policy: &Policy, links: &mut Vec<Link>) -> 
     let verified = verified.map_err(|error| Failure { link: LinkName::Checkpoint, reason: error.to_string() })?;
     let checkpoint = verified.checkpoint;
     for part in &bundle.blocks {
-        let leaf = entry::hash(&part.block.0);
-        merkle::verify_inclusion(&leaf, part.index, checkpoint.size, &hashes(&part.path), &checkpoint.root).map_err(
-            |_| Failure {
-                link: LinkName::Chain,
-                reason: format!("a block is not at place {} of the chain", part.index),
-            },
-        )?;
+        let leaf = check::hash(&part.block.0);
+        if !check::included(&leaf, (part.index, checkpoint.size), &part.path, &checkpoint.root) {
+            let reason = format!("a block is not at place {} of the chain", part.index);
+            return Err(Failure { link: LinkName::Chain, reason });
+        }
     }
     let origin = &checkpoint.origin;
     links.push(Link {
@@ -47,10 +50,13 @@ pub(super) fn check(bundle: &Bundle, policy: &Policy, links: &mut Vec<Link>) -> 
     Ok(CheckpointClaim { origin: checkpoint.origin, size: checkpoint.size, root: checkpoint.root.into(), cosigned_by })
 }
 
-fn entries_in_blocks(bundle: &Bundle, blocks: &[Block]) -> Result<(), Failure> {
+fn entries_in_blocks(bundle: &Bundle, walked: &Walked<'_>, blocks: &[Block]) -> Result<(), Failure> {
+    let covering = covering(blocks)?;
     let mut used = HashSet::new();
-    for part in &bundle.entries {
-        let place = block_of(part, bundle, blocks).ok_or_else(|| Failure {
+    for (place, part) in bundle.entries.iter().enumerate() {
+        // One that the walk did not come by is left over, if it is in a block at all.
+        let leaf = walked.hash_of(place).unwrap_or_else(|| check::hash(&part.entry.0));
+        let place = block_of((part, &leaf), bundle, (blocks, &covering)).ok_or_else(|| Failure {
             link: LinkName::Block,
             reason: format!("{} entry {} is not in any block of the bundle", part.service, part.number),
         })?;
@@ -62,17 +68,35 @@ fn entries_in_blocks(bundle: &Bundle, blocks: &[Block]) -> Result<(), Failure> {
     Err(Failure { link: LinkName::Leftovers, reason: "the bundle holds a block that nothing rests on".to_owned() })
 }
 
-fn block_of(part: &EntryPart, bundle: &Bundle, blocks: &[Block]) -> Option<usize> {
-    let stream = part.service.stream(bundle.study);
-    blocks.iter().position(|block| {
-        block.stream == stream
-            && block.index_of(part.number).is_some_and(|index| {
-                let leaf = entry::hash(&part.entry.0);
-                merkle::verify_inclusion(&leaf, index, u64::from(block.count), &hashes(&part.path), &block.root).is_ok()
-            })
-    })
+/// The places of the blocks, by stream and number of their first entry.
+type Covering = BTreeMap<(Hash, u64), usize>;
+
+/// Where the blocks are, none of which covers an entry that another of its stream covers.
+fn covering(blocks: &[Block]) -> Result<Covering, Failure> {
+    let mut covering = Covering::new();
+    for (place, block) in blocks.iter().enumerate() {
+        covering.insert((block.stream.0, block.first), place);
+    }
+    let places = covering.values().zip(covering.values().skip(1));
+    let mut neighbours = places.filter_map(|(before, after)| blocks.get(*before).zip(blocks.get(*after)));
+    let twice =
+        neighbours.any(|(before, after)| before.stream == after.stream && before.index_of(after.first).is_some());
+    if covering.len() == blocks.len() && !twice {
+        return Ok(covering);
+    }
+    Err(Failure { link: LinkName::Block, reason: "two blocks of one journal cover the same entry".to_owned() })
 }
 
-fn hashes(path: &[crate::text::Hex]) -> Vec<Hash> {
-    path.iter().map(|hash| hash.0).collect()
+/// The place of the block that an entry is in. One block at most covers its number, so one path is checked.
+fn block_of(
+    (part, leaf): (&EntryPart, &Hash),
+    bundle: &Bundle,
+    (blocks, covering): (&[Block], &Covering),
+) -> Option<usize> {
+    let stream = part.service.stream(bundle.study).0;
+    let (_, place) = covering.range((stream, 0)..=(stream, part.number)).next_back()?;
+    let block = blocks.get(*place)?;
+    let index = block.index_of(part.number)?;
+    let inside = check::included(leaf, (index, u64::from(block.count)), &part.path, &block.root);
+    inside.then_some(*place)
 }

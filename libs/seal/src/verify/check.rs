@@ -1,19 +1,20 @@
 //! The checks of each part by itself: what it is of, and where its bytes are named.
 
 #[cfg(test)]
-use super::counted::{Check, count};
+use super::counted::{Check, count, count_many};
 use super::evidence::{Fault, broken, ensure};
 use crate::{
-    bundle::{EntryPart, FactPart, is_as_written},
+    bundle::{EntryPart, FactPart},
     dsse::Envelope,
     entry::{self, Entry},
     fact::{self, Fact},
     id::{Service, Uuid},
+    json,
     map::{Path, Proven, Terminal},
     report::LinkName,
+    text::Hex,
 };
-use serde_json::Value;
-use tlog::{Hash, sha256};
+use tlog::{Hash, merkle};
 
 /// An entry of the study's journal, with the number its part states, and its hash.
 pub(super) fn entry(part: &EntryPart, study: Uuid, link: LinkName) -> Result<(Entry, Hash), Fault> {
@@ -29,7 +30,23 @@ pub(super) fn entry(part: &EntryPart, study: Uuid, link: LinkName) -> Result<(En
         link,
         format!("{service} entry {number} is of another journal or number"),
     )?;
-    Ok((entry, entry::hash(&part.entry.0)))
+    Ok((entry, hash(&part.entry.0)))
+}
+
+/// The hash of an entry or block.
+pub(super) fn hash(bytes: &[u8]) -> Hash {
+    #[cfg(test)]
+    count_many(Check::HashedBytes, bytes.len());
+    entry::hash(bytes)
+}
+
+/// Whether a leaf is at this index of the tree of this size with this root. Hashes no more of the path than such a tree is
+/// high.
+pub(super) fn included(leaf: &Hash, (index, size): (u64, u64), path: &[Hex], root: &Hash) -> bool {
+    #[cfg(test)]
+    count_many(Check::HashedBytes, 65 * path.len().min(64));
+    let path: Vec<Hash> = path.iter().map(|hash| hash.0).collect();
+    merkle::verify_inclusion(leaf, index, size, &path, root).is_ok()
 }
 
 /// The envelope that an entry records. Its signatures are not verified yet.
@@ -37,14 +54,13 @@ pub(super) fn envelope(bytes: &[u8], entry: &Entry, service: Service, link: Link
     #[cfg(test)]
     count(Check::Envelope);
     let number = entry.number;
-    let envelope = match Envelope::parse(bytes) {
+    #[cfg(test)]
+    count_many(Check::HashedBytes, bytes.len());
+    let envelope = match Envelope::parse_strict(bytes) {
         Ok(envelope) => envelope,
         Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
     };
-    let written = is_object(bytes);
-    ensure(written, link, format!("the envelope of {service} entry {number} is not written with objects"))?;
-    let same = sha256(&[bytes]) == entry.envelope;
-    ensure(same, link, format!("{service} entry {number} records another envelope"))?;
+    ensure(envelope.hash() == entry.envelope, link, format!("{service} entry {number} records another envelope"))?;
     Ok(envelope)
 }
 
@@ -53,18 +69,16 @@ pub(super) fn fact(part: &FactPart, root: &Hash, link: LinkName) -> Result<Optio
     #[cfg(test)]
     count(Check::Fact);
     ensure(is_in(part, root), link, format!("a fact is not in the {} state {}", part.service, part.number))?;
-    Ok(Fact::parse(&part.fact.0).filter(|fact| is_as_written(&part.fact.0, fact)))
-}
-
-/// Whether an envelope and its signatures are JSON objects, not arrays of the fields' values.
-fn is_object(envelope: &[u8]) -> bool {
-    let Ok(Value::Object(envelope)) = serde_json::from_slice(envelope) else { return false };
-    envelope.get("signatures").and_then(Value::as_array).is_some_and(|all| all.iter().all(Value::is_object))
+    #[cfg(test)]
+    count_many(Check::ReadBytes, part.fact.0.len());
+    Ok(json::read(&part.fact.0).ok())
 }
 
 /// Whether a fact's bytes are in the state with this root.
 fn is_in(part: &FactPart, root: &Hash) -> bool {
     let Ok(salt) = <[u8; 16]>::try_from(part.salt.0.as_slice()) else { return false };
+    #[cfg(test)]
+    count_many(Check::HashedBytes, part.fact.0.len() + 65 * part.siblings.len());
     let value = fact::value_hash(&salt, &part.fact.0);
     let siblings = part.siblings.iter().map(|hash| hash.0).collect();
     let path = Path { siblings, terminal: Terminal::Leaf { key: part.key.0, value } };

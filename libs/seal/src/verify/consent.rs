@@ -2,7 +2,7 @@
 
 use super::{
     authority::Walk,
-    evidence::{Fault, Recorded, broken, ensure},
+    evidence::{Fault, Recorded, ensure},
     terms,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     id::{Name, Service},
     report::{ConsentClaim, LinkName},
 };
+use std::collections::HashSet;
 
 const LINK: LinkName = LinkName::Consent;
 
@@ -45,10 +46,9 @@ impl InForce {
     /// Checks that the document's terms admit it, and that by them it had not ended at `time`.
     fn admitted(&self, terms: Option<&Terms>, time: u64, third: bool) -> Result<(), Fault> {
         let (given, recorded) = (&self.done.command, self.done.entry.time);
-        let Some(end) = terms::admitted(terms, given, &self.provision, (recorded, third)) else {
-            return broken(LinkName::Document, "the document does not admit consent to this, given so");
-        };
-        ensure(end.is_none_or(|end| time < end), LINK, "what was consented to had ended by itself")
+        let end = terms::admitted(terms, given, &self.provision, (recorded, third));
+        ensure(end.is_some(), LinkName::Document, "the document does not admit consent to this, given so")?;
+        ensure(end.flatten().is_none_or(|end| time < end), LINK, "what was consented to had ended by itself")
     }
 
     /// From rules 3 on: checks what the state says of how it was given against what was signed.
@@ -152,7 +152,9 @@ impl Walk<'_> {
             }
             Capacity::Minor { parents, assent, .. } => {
                 ensure(!parents.is_empty(), LINK, "no parent consented")?;
-                for parent in parents {
+                // One named twice is refused with the document; here each is looked at once.
+                let mut looked_at = HashSet::new();
+                for parent in parents.iter().filter(|parent| looked_at.insert(*parent)) {
                     self.signed_as(done, parent, Relation::Parent, enrollment)?;
                 }
                 if *assent == Assent::Signed {

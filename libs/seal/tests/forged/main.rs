@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
+mod chains;
 mod consent;
+mod policies;
+mod published;
+mod records;
+mod rotations;
 mod third;
 mod vectors;
 mod withheld;

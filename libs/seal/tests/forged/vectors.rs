@@ -5,25 +5,19 @@ use super::{
     consent::{
         capture, deferred, guardian, minor, own, with_false_device, with_second_key, with_stated_witness, with_witness,
     },
-    link,
     withheld::{erasure, redaction},
     written::{SITE, instance_as_array, with_envelope_as_array, with_odd_fact, written},
 };
+use crate::published::{Vector, published};
 use crate::world::{
     World,
     study::{Consent, DEVICE, FATHER, INVESTIGATOR, MOTHER, OTHER, PARTICIPANT, SECOND, name, offer, provision, terms},
 };
 use seal::{
-    bundle::Bundle,
     command::{Assent, Capacity, Reconsent, ReconsentMode, Relation, Terms},
     fact::{End, Superseded, Until},
     report::LinkName,
-    verify::verify,
 };
-use std::{collections::BTreeMap, fs, path::Path};
-
-/// A vector: its name, the link that must fail, and the bundle.
-type Vector = (&'static str, Option<LinkName>, Bundle);
 
 fn consent_vectors() -> Vec<Vector> {
     let under = |consent: &Consent, of: &Terms| capture(World::new(), consent, Some(of.clone()), None, None);
@@ -106,25 +100,6 @@ fn withheld_vectors() -> Vec<Vector> {
 /// The vectors of `docs/vectors/forged`, made by `TRIALSEAL_WRITE_VECTORS=1 cargo test -p seal --test forged vectors`.
 #[test]
 fn the_forged_vectors_are_these() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors/forged");
     let vectors: Vec<Vector> = consent_vectors().into_iter().chain(withheld_vectors()).collect();
-    let expected: BTreeMap<String, Option<String>> = vectors
-        .iter()
-        .map(|(name, link, _)| (format!("{name}.trialseal"), link.map(|link| link.to_string())))
-        .collect();
-    let expected = serde_json::to_string_pretty(&expected).unwrap() + "\n";
-    let mut files = vec![("policy.txt".to_owned(), World::new().policy_text().into_bytes())];
-    files.push(("expected.json".to_owned(), expected.into_bytes()));
-    files.extend(vectors.iter().map(|(name, _, bundle)| (format!("{name}.trialseal"), bundle.to_bytes())));
-    if std::env::var_os("TRIALSEAL_WRITE_VECTORS").is_some() {
-        fs::create_dir_all(&folder).unwrap();
-        files.iter().for_each(|(file, bytes)| fs::write(folder.join(file), bytes).unwrap());
-    }
-    for (file, bytes) in &files {
-        assert!(fs::read(folder.join(file)).unwrap() == *bytes, "{file} is not as it is made");
-    }
-    let policy = World::new().policy();
-    for (name, expected, bundle) in vectors {
-        assert_eq!(link(&verify(&bundle.to_bytes(), &policy)), expected, "{name}");
-    }
+    published("forged", &World::new().policy_text(), &vectors);
 }

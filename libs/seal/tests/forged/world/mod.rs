@@ -3,12 +3,13 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses its own part; a test may panic
 
+mod anchor;
+pub mod rotation;
 pub mod study;
 
 use seal::{
     Hash,
-    block::Block,
-    bundle::{BlockPart, Bundle, EntryPart, FactPart, Withheld},
+    bundle::{Bundle, EntryPart, FactPart, Withheld},
     command::Payload,
     datapoint::{self, Datapoint},
     dsse,
@@ -23,16 +24,15 @@ use seal::{
     text::{Base64, Hex},
     verify::{Demand, Fault, verify, walk},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 use tlog::{
-    checkpoint::Checkpoint,
     key::{Algorithm, SignerKey},
     merkle::Tree,
-    note,
 };
 
 pub const START_MS: u64 = 1_767_225_600_000;
-const ORIGIN: &str = "world.test/chain";
+/// The name of the chain.
+pub const ORIGIN: &str = "world.test/chain";
 
 /// A fact's bytes and salt.
 type Kept = (Vec<u8>, [u8; 16]);
@@ -46,7 +46,11 @@ struct Journal {
 
 impl Journal {
     fn tree(&self) -> Tree {
-        Tree::new(&self.entries.iter().map(|entry| hash(&entry.to_bytes())).collect::<Vec<_>>())
+        self.tree_of(0..self.entries.len())
+    }
+
+    fn tree_of(&self, range: Range<usize>) -> Tree {
+        Tree::new(&self.entries[range].iter().map(|entry| hash(&entry.to_bytes())).collect::<Vec<_>>())
     }
 }
 
@@ -67,6 +71,8 @@ pub struct World {
     pub newest: Option<Hash>,
     /// From rules 3 on: how long before they are recorded commands are signed, in milliseconds.
     pub kept_back_ms: u64,
+    /// How much later than they are recorded commands are signed, in milliseconds.
+    pub ahead_ms: u64,
     journals: BTreeMap<Service, Journal>,
 }
 
@@ -80,6 +86,7 @@ impl World {
             third: false,
             newest: None,
             kept_back_ms: 0,
+            ahead_ms: 0,
             journals,
         }
     }
@@ -87,6 +94,20 @@ impl World {
     /// SHA-256 of the envelope of an entry.
     pub fn envelope(&self, service: Service, number: u64) -> Hash {
         self.journals[&service].entries[number as usize].envelope
+    }
+
+    /// When an entry was recorded.
+    pub fn recorded(&self, service: Service, number: u64) -> u64 {
+        self.journals[&service].entries[number as usize].time
+    }
+
+    /// What is recorded by `work` was signed so many milliseconds before it is recorded, or after if that is negative.
+    pub fn signed_before<T>(&mut self, age_ms: i64, work: impl FnOnce(&mut Self) -> T) -> T {
+        let offset = 1_000 - age_ms;
+        (self.ahead_ms, self.kept_back_ms) = (offset.max(0) as u64, (-offset).max(0) as u64);
+        let done = work(self);
+        (self.ahead_ms, self.kept_back_ms) = (0, 0);
+        done
     }
 
     /// The number of the next entry.
@@ -143,12 +164,30 @@ impl World {
     }
 
     pub fn policy_text(&self) -> String {
-        let (log, study, root) = (log().verifier(), self.study, self.root.public());
-        format!("log {log}\nquorum none\nstudy {study} {root}\n")
+        policy_of(&[self])
     }
 
     pub fn policy(&self) -> Policy {
         Policy::parse(&self.policy_text()).unwrap()
+    }
+
+    /// The bundle of a command as such, as far as it can be made.
+    pub fn record_bundle(&self, service: Service, number: u64) -> Bundle {
+        let mut bundle = Bundle {
+            record: Some(service),
+            study: self.study,
+            submission: number,
+            datapoint: Base64::default(),
+            index: 0,
+            path: Vec::new(),
+            entries: Vec::new(),
+            facts: Vec::new(),
+            blocks: Vec::new(),
+            checkpoint: String::new(),
+            withheld: None,
+        };
+        self.complete(&mut bundle);
+        bundle
     }
 
     /// The bundle of a value, as far as it can be made: what is missing is added until the walk ends or breaks.
@@ -184,6 +223,29 @@ impl World {
         self.anchor(bundle);
     }
 
+    /// The bundle with the parts that `model` has, from these journals and not from the model's: complete where the walk
+    /// breaks, so that it breaks for one reason alone.
+    pub fn with_the_parts_of(&self, model: &Bundle) -> Bundle {
+        let mut bundle = Bundle { entries: Vec::new(), facts: Vec::new(), ..model.clone() };
+        for EntryPart { service, number, envelope, .. } in &model.entries {
+            let envelope = envelope.is_some();
+            self.supply(&mut bundle, Demand::Entry { service: *service, number: *number, envelope });
+        }
+        bundle.facts =
+            model.facts.iter().map(|part| self.fact(part.service, part.number, part.key.0).unwrap()).collect();
+        self.anchor(&mut bundle);
+        bundle
+    }
+
+    /// A fact in the state after an entry, with the proof of its place.
+    fn fact(&self, service: Service, number: u64, key: Hash) -> Option<FactPart> {
+        let state = &self.journals[&service].states[number as usize];
+        let (fact, salt) = state.get(&key)?;
+        let siblings = map(state).path(&key).siblings.into_iter().map(Hex).collect();
+        let (fact, salt) = (Base64(fact.clone()), Base64(salt.to_vec()));
+        Some(FactPart { service, number, key: Hex(key), fact, salt, siblings })
+    }
+
     pub fn supply(&self, bundle: &mut Bundle, demand: Demand) -> bool {
         match demand {
             Demand::Entry { service, number, envelope } => {
@@ -200,48 +262,12 @@ impl World {
                 true
             }
             Demand::Fact { service, number, subjects } => {
-                let state = &self.journals[&service].states[number as usize];
                 let keys = subjects.iter().map(|subject| subject.map_key(self.study));
-                let found = keys.filter_map(|key| state.get(&key).map(|(fact, salt)| (key, fact, salt))).next();
-                let Some((key, fact, salt)) = found else { return false };
-                let siblings = map(state).path(&key).siblings.into_iter().map(Hex).collect();
-                let (fact, salt) = (Base64(fact.clone()), Base64(salt.to_vec()));
-                bundle.facts.push(FactPart { service, number, key: Hex(key), fact, salt, siblings });
+                let Some(part) = keys.filter_map(|key| self.fact(service, number, key)).next() else { return false };
+                bundle.facts.push(part);
                 true
             }
         }
-    }
-
-    fn anchor(&self, bundle: &mut Bundle) {
-        let blocks: Vec<(Service, Vec<u8>)> = Service::ALL.map(|service| (service, self.block(service))).into();
-        let chain = Tree::new(&blocks.iter().map(|(_, block)| hash(block)).collect::<Vec<_>>());
-        bundle.blocks = blocks
-            .into_iter()
-            .enumerate()
-            .filter(|(_, (service, _))| bundle.entries.iter().any(|part| part.service == *service))
-            .map(|(place, (_, block))| BlockPart {
-                block: Base64(block),
-                index: place as u64,
-                path: chain.path(place).into_iter().map(Hex).collect(),
-            })
-            .collect();
-        let checkpoint =
-            Checkpoint { origin: ORIGIN.to_owned(), size: 3, root: chain.root(), extensions: Vec::new() }.to_string();
-        bundle.checkpoint = format!("{checkpoint}\n{}", note::sign(&checkpoint, &log()).unwrap());
-    }
-
-    fn block(&self, service: Service) -> Vec<u8> {
-        let journal = &self.journals[&service];
-        Block {
-            stream: service.stream(self.study),
-            number: 0,
-            first: 0,
-            count: journal.entries.len() as u32,
-            root: journal.tree().root(),
-            time: self.time,
-            previous: Hash::ZERO,
-        }
-        .to_bytes()
     }
 
     pub fn verify(&self, bundle: &Bundle) -> Report {
@@ -257,7 +283,15 @@ fn service_of(kind: &str) -> Service {
     }
 }
 
-fn log() -> SignerKey {
+/// The policy for the studies of these worlds.
+pub fn policy_of(worlds: &[&World]) -> String {
+    let studies: String =
+        worlds.iter().map(|world| format!("study {} {}\n", world.study, world.root.public())).collect();
+    format!("log {}\nquorum none\n{studies}", log().verifier())
+}
+
+/// The key of the chain.
+pub fn log() -> SignerKey {
     SignerKey::from_seed(ORIGIN, Algorithm::Ed25519, [9; 32]).unwrap()
 }
 

@@ -91,6 +91,8 @@ pub struct Consent {
     pub late: Option<Name>,
     /// From rules 3 on: the majority on record.
     pub majority: Option<u64>,
+    /// What the state says otherwise of how it was given.
+    pub otherwise: Option<fn(&mut Given)>,
 }
 
 impl Consent {
@@ -106,6 +108,7 @@ impl Consent {
             kept: false,
             late: None,
             majority: None,
+            otherwise: None,
         }
     }
 }
@@ -116,7 +119,7 @@ macro_rules! command {
             study: $world.study,
             request: REQUEST,
             by: name($by),
-            time: $world.time - $world.kept_back_ms,
+            time: $world.time + $world.ahead_ms - $world.kept_back_ms,
             $($rest)*
         }
     };
@@ -131,7 +134,12 @@ impl World {
 
     /// The same study under rules 3.
     pub fn third() -> Self {
-        let study = Uuid::of_study(&public("root"), *b"test", 3);
+        Self::of_rules(3)
+    }
+
+    /// The same study under these rules, from 3 on.
+    pub fn of_rules(rules: u32) -> Self {
+        let study = Uuid::of_study(&public("root"), *b"test", rules);
         Self::set_up(Self { study, third: true, ..Self::empty() })
     }
 
@@ -383,7 +391,7 @@ impl World {
             Some(Capacity::Minor { parents, .. }) => parents.clone(),
             _ => Vec::new(),
         };
-        let state = Given {
+        let mut state = Given {
             refused: false,
             given,
             document: name("ICF"),
@@ -396,6 +404,7 @@ impl World {
             after: newest,
             given_by: if self.third { given_by } else { Vec::new() },
         };
+        consent.otherwise.iter().for_each(|otherwise| otherwise(&mut state));
         let stated = if consent.stated.is_empty() { &consent.provisions } else { &consent.stated };
         let provisions = stated.iter().map(|provision| (provision.clone(), state.clone())).collect();
         let keys: Vec<SecretKey> = [consent.by].iter().chain(&consent.signers).map(|signer| key(signer)).collect();
