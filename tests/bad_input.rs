@@ -360,6 +360,7 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
             form: name("VS").unwrap(),
             items: vec![text_item("A").unwrap(), text_item("A").unwrap()],
         }],
+        events: Vec::new(),
     };
     let error = world.client.record(&forms, &[key]).await.unwrap_err();
     let field = Some("envelope.payload.forms[VS].items[A]".to_owned());
@@ -444,6 +445,7 @@ async fn readers_see_what_their_delegation_covers_and_nothing_else() {
     assert_eq!(status_said(&status), (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned(), None));
     let decide = DecideRequest {
         read: None,
+        first: false,
         study: world.study.id.to_string(),
         participant: patient.name.to_string(),
         provision: "data_collection".to_owned(),

@@ -2,6 +2,7 @@
 
 mod forms;
 mod lookup;
+mod order;
 mod problem;
 mod read;
 mod sight;
@@ -13,7 +14,7 @@ use crate::{
     gate::Gate,
     store::{Capture, Store},
 };
-use access::{AccessLog, Caller, RemoteFacts};
+use access::{AccessLog, Caller, Consents, RemoteFacts};
 use futures_util::{Stream, StreamExt};
 use journal::{
     Stored,
@@ -39,10 +40,13 @@ const IN_FLIGHT: usize = 256;
 const IN_FLIGHT_BYTES: usize = 4 << 20;
 /// Form definitions kept in memory.
 const FORMS_KEPT: u64 = 256;
+/// First consents of participants kept in memory.
+const FIRST_CONSENTS_KEPT: u64 = 100_000;
 
 /// The capture service over its journal.
 pub(crate) fn service(journal: Capture, store: Store, config: Config) -> CaptureServiceServer<Api> {
     let gate = Gate::new(&config);
+    let consents = Consents::new(config.consent_channel.clone(), config.services.clone());
     CaptureServiceServer::new(Api(Arc::new(Inner {
         journal,
         store,
@@ -50,6 +54,8 @@ pub(crate) fn service(journal: Capture, store: Store, config: Config) -> Capture
         enrollment: config.enrollment,
         accesses: AccessLog::new(config.consent_channel),
         forms: Cache::new(FORMS_KEPT),
+        consents,
+        first_consents: Cache::new(FIRST_CONSENTS_KEPT),
     })))
 }
 
@@ -64,6 +70,8 @@ pub(crate) struct Inner {
     enrollment: RemoteFacts,
     accesses: AccessLog,
     forms: Cache<(Uuid, Name), Arc<DefineForms>>,
+    consents: Consents,
+    first_consents: Cache<(Uuid, Name), u64>,
 }
 
 fn bytes_of(message: &pb::SubmitFormsRequest) -> usize {
@@ -99,23 +107,41 @@ impl CaptureService for Api {
         request: Request<Streaming<pb::SubmitFormsRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let (inner, room) = (self.0.clone(), Arc::new(Semaphore::new(IN_FLIGHT_BYTES)));
+        let (turns, unanswered) = (self.0.clone(), Arc::new(Semaphore::new(IN_FLIGHT)));
         let answers = request
             .into_inner()
             .then(move |message| {
                 let bytes = message.as_ref().map_or(0, bytes_of).min(IN_FLIGHT_BYTES);
                 let place = room.clone().acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
-                async move { (message, place.await) }
+                let one = unanswered.clone().acquire_owned();
+                async move { (message, (one.await, place.await)) }
             })
-            .enumerate()
-            .map(move |(sequence, (message, place))| {
+            .map(move |(message, until_answered)| {
                 let inner = inner.clone();
                 // A task each, so that signatures are verified on every core.
-                let answer = async move {
-                    let _until_answered = place;
-                    inner.answer(sequence as u64, message).await
-                };
-                let task = tokio::spawn(server::carry(answer));
-                async move { task.await.unwrap_or_else(|_| Err(Status::internal("the submission was not handled"))) }
+                let prepare = async move { inner.prepare_message(message).await };
+                let task = tokio::spawn(server::carry(prepare));
+                async move {
+                    let prepared = task.await;
+                    (prepared.unwrap_or_else(|_| Err(Status::internal("the submission was not handled"))), until_answered)
+                }
+            })
+            .buffered(IN_FLIGHT)
+            // One after the other: they are recorded in the order they came in.
+            .then(move |(prepared, until_answered)| {
+                let turns = turns.clone();
+                async move {
+                    let answer = match prepared {
+                        Ok(prepared) => Ok(turns.take_turn(prepared).await),
+                        Err(status) => Err(status),
+                    };
+                    (answer, until_answered)
+                }
+            })
+            .enumerate()
+            .map(|(sequence, (answer, until_answered))| async move {
+                let _until_answered = until_answered;
+                Ok(pb::SubmitFormsResponse { sequence: sequence as u64, ..answer?.await })
             })
             .buffered(IN_FLIGHT);
         Ok(Response::new(Box::pin(answers)))

@@ -286,6 +286,7 @@ impl Study {
             time: now_ms(),
             version: name(version)?,
             forms,
+            events: Vec::new(),
         };
         client.record(&define, &[&self.root.key]).await?;
         Ok(())
