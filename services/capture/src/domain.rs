@@ -7,7 +7,7 @@ mod history;
 mod when;
 mod withheld;
 
-pub use alike::{alike, reduced};
+pub use alike::{alike, reduced, seen};
 pub use form::{check_forms, check_values};
 pub use fresh::{check_new, check_new_erasure, check_new_forms, check_new_redaction, is_future};
 pub use history::{Change, Current, FormFold, FormState, History, Recorded, sets};

@@ -10,6 +10,12 @@ pub fn reduced(text: &str) -> String {
     folded(text).split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// What is left of an identifier without what its readers do not see: invisible characters, and the kind and number of blanks.
+pub fn seen(text: &str) -> String {
+    let visible = text.chars().filter(|character| !is_ignorable(*character));
+    visible.nfkd().collect::<String>().split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// What is left of the name of a study event without that, without the blanks that keep no digits apart, and with one character
 /// for those that are mistaken for one another: `VISIT 1`, `Visit  1`, `VIS1T_1` and `visit1` are alike, `DAY 1` and `DAY -1` are not.
 pub fn alike(text: &str) -> String {
@@ -17,7 +23,7 @@ pub fn alike(text: &str) -> String {
     let mut before: Option<char> = None;
     let mut blank = false;
     for character in folded(text).chars() {
-        if is_blank(character) {
+        if is_blank(character) || character == '_' {
             blank = true;
             continue;
         }
@@ -36,7 +42,7 @@ fn folded(text: &str) -> String {
 }
 
 fn is_blank(character: char) -> bool {
-    character.is_whitespace() || character.is_control() || matches!(character, '_' | '\u{2800}')
+    character.is_whitespace() || character.is_control() || character == '\u{2800}'
 }
 
 fn mistaken(character: char) -> char {
