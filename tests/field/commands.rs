@@ -39,11 +39,10 @@ fn good(output: &Output) {
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_is_screened_and_enrolled_by_the_command_line_alone() {
     let field = Field::new().await;
-    let (root, investigator) = (("root", &field.world.study.root.key), ("dr-imani", &field.world.study.investigator.key));
+    let (root, investigator) =
+        (("root", &field.world.study.root.key), ("dr-imani", &field.world.study.investigator.key));
     let item = |item: &str, kind: &str| json!({"item": item, "type": kind, "mandatory": true});
-    let criterion = |criterion: &str, kind: &str, expression: &str| {
-        json!({"criterion": criterion, "kind": kind, "text": criterion, "expression": expression})
-    };
+    let criterion = |criterion: &str, kind: &str, expression: &str| json!({"criterion": criterion, "kind": kind, "text": criterion, "expression": expression});
     let criteria = json!({
         "version": "1", "protocol": "1.0", "items": [item("AGE", "integer"), item("PREGNANT", "boolean")],
         "criteria": [criterion("INCL01", "inclusion", "AGE >= 18"), criterion("EXCL01", "exclusion", "PREGNANT")],

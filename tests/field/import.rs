@@ -185,7 +185,13 @@ async fn dates_are_taken_as_sdtm_writes_them_and_kept_as_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blank_cells_are_empty_and_faults_name_their_column() {
     let field = Field::new().await;
-    field.write("mapping.toml", &format!("{}[units]\nTEMP = \"UNIT\"\n", MAPPING.replace("[\"TEMP\"]", "[\"TEMP\", \"NOTE\"]\nrepeat = \"SEQ\"")));
+    field.write(
+        "mapping.toml",
+        &format!(
+            "{}[units]\nTEMP = \"UNIT\"\n",
+            MAPPING.replace("[\"TEMP\"]", "[\"TEMP\", \"NOTE\"]\nrepeat = \"SEQ\"")
+        ),
+    );
     let table = "SUBJ,VISIT,SEQ,TEMP,UNIT,NOTE\n\
                  001,VISIT 1,1,36.6,C,\u{a0}\u{200b}\n\
                  001,\u{200b},1,36.6,C,x\n\
@@ -204,7 +210,9 @@ async fn blank_cells_are_empty_and_faults_name_their_column() {
     assert!(text.contains("row 6 (line 8), column TEMP: VALUE_WRONG_TYPE"), "{text}");
     assert!(!text.contains("hot"), "{text}");
     let values: Vec<_> = field.forms_of(0).await.into_iter().map(|form| form.values).collect();
-    let said = |form: &Vec<proto::capture::ItemValue>| form.iter().map(|v| (v.value.clone(), v.unit.clone())).collect::<Vec<_>>();
+    let said = |form: &Vec<proto::capture::ItemValue>| {
+        form.iter().map(|v| (v.value.clone(), v.unit.clone())).collect::<Vec<_>>()
+    };
     assert_eq!(said(&values[0]), [("36.6".to_owned(), "C".to_owned())]);
     assert_eq!(said(&values[1]), [("36.6".to_owned(), String::new()), ("x".to_owned(), String::new())]);
 }
@@ -257,7 +265,8 @@ async fn an_import_that_is_interrupted_says_what_was_done_and_goes_on_when_run_a
     Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status().unwrap();
     let again = run(); // at once: the service may still have rows of the first
     let (interrupted, again) = (interrupted.wait_with_output().unwrap(), again.wait_with_output().unwrap());
-    let report = |output: &std::process::Output| -> serde_json::Value { serde_json::from_slice(&output.stdout).unwrap() };
+    let report =
+        |output: &std::process::Output| -> serde_json::Value { serde_json::from_slice(&output.stdout).unwrap() };
     let (first, second) = (report(&interrupted), report(&again));
     assert_eq!(interrupted.status.code(), Some(130), "{first}");
     assert_eq!(first["interrupted"], true, "{first}");

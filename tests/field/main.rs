@@ -47,7 +47,13 @@ impl Field {
         let dated = ItemDef { kind: ItemType::PartialDatetime, ..text_item("VSDTC").unwrap() };
         let decimal = ItemDef { kind: ItemType::Decimal, max: Some(45.0), ..text_item("TEMP").unwrap() };
         let mandatory = ItemDef { mandatory: true, ..text_item("TERM").unwrap() };
-        let vital = vec![decimal, dated, text_item("NOTE").unwrap(), text_item("VSTESTCD").unwrap(), text_item("VSORRES").unwrap()];
+        let vital = vec![
+            decimal,
+            dated,
+            text_item("NOTE").unwrap(),
+            text_item("VSTESTCD").unwrap(),
+            text_item("VSORRES").unwrap(),
+        ];
         let form = |form: &str, items| FormDef { form: name(form).unwrap(), items, provision: None };
         let forms = vec![form("VS", vital), form("CM", vec![mandatory])];
         self.world.study.define_with(&self.world.client, version, forms, events).await.unwrap();

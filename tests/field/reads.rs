@@ -55,7 +55,8 @@ async fn a_unit_alone_can_change_and_the_history_shows_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blank_text_and_blank_reasons_are_refused() {
     let field = Field::new().await;
-    let (header, missing) = (field.header("VISIT 1", "CM"), Err(("ITEM_MISSING".to_owned(), "datapoints[0].value".to_owned())));
+    let (header, missing) =
+        (field.header("VISIT 1", "CM"), Err(("ITEM_MISSING".to_owned(), "datapoints[0].value".to_owned())));
     for blank in ["   ", "\u{a0}", "\u{200b}", "\t"] {
         assert_eq!(field.submit(header.clone(), vec![value("TERM", blank)]).await, missing, "{blank:?}");
         let note = field.submit(field.header("VISIT 1", "VS"), vec![value("NOTE", blank)]).await;
@@ -86,7 +87,12 @@ async fn what_was_collected_before_consent_is_shown_by_every_read_and_the_future
         assert_eq!(refused, Err(future), "{date}");
     }
     let today = seal::text::day_of(client::now_ms());
-    let cases = [("VISIT 1", "2016-01-01", true), ("VISIT 2", "0000", true), ("VISIT 3", &today, false), ("VISIT 4", "--01-01", false)];
+    let cases = [
+        ("VISIT 1", "2016-01-01", true),
+        ("VISIT 2", "0000", true),
+        ("VISIT 3", &today, false),
+        ("VISIT 4", "--01-01", false),
+    ];
     for (event, date, before) in cases {
         let header = on(event, date);
         let entry = field.submit(header.clone(), with_unit("36.6", "C")).await.unwrap();
@@ -98,7 +104,8 @@ async fn what_was_collected_before_consent_is_shown_by_every_read_and_the_future
         assert_eq!((form.collected.as_str(), form.collected_before_consent), shown);
         assert_eq!((form.values[0].collected.as_str(), form.values[0].collected_before_consent), shown);
         let item = "TEMP".to_owned();
-        let request = pb::GetDatapointRequest { study: study.clone(), instance, item: item.clone(), repeat: String::new() };
+        let request =
+            pb::GetDatapointRequest { study: study.clone(), instance, item: item.clone(), repeat: String::new() };
         let value = capture.get_datapoint(reader.request(request)).await.unwrap().into_inner().value.unwrap();
         assert_eq!((value.collected.as_str(), value.collected_before_consent), shown);
         let change = &history(&field, &header).await[0];
@@ -107,7 +114,8 @@ async fn what_was_collected_before_consent_is_shown_by_every_read_and_the_future
         let disclosed = capture.disclose_datapoint(reader.request(request)).await.unwrap().into_inner();
         assert_eq!(disclosed.collected_before_consent, Some(before));
     }
-    let listed: Vec<_> = field.forms_of(0).await.into_iter().map(|form| (form.collected, form.collected_before_consent)).collect();
+    let listed: Vec<_> =
+        field.forms_of(0).await.into_iter().map(|form| (form.collected, form.collected_before_consent)).collect();
     assert_eq!(listed, cases.map(|(_, date, before)| (date.to_owned(), Some(before))));
     let undated = field.header("VISIT 5", "VS");
     field.submit(undated, with_unit("36.6", "C")).await.unwrap();

@@ -4,7 +4,9 @@
 /// What was expected and what was found, out of the words of an error of `serde_json`.
 pub(crate) fn wrong_kind(error: &str) -> String {
     let words = error.rsplit_once(" at line").map_or(error, |(words, _)| words);
-    let Some((found, expected)) = words.rsplit_once(", expected ") else { return "a value of the wrong kind".to_owned() };
+    let Some((found, expected)) = words.rsplit_once(", expected ") else {
+        return "a value of the wrong kind".to_owned();
+    };
     let expected = match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
         "i8" | "i16" | "i32" | "i64" => "a whole number",
@@ -135,10 +137,20 @@ mod tests {
     #[test]
     fn the_field_and_what_was_expected_are_named_and_no_value() {
         let cases = [
-            (r#""time":1"#, r#""time":"John Doe, expected at noon""#, "time", "expected a whole number, not negative, found a string"),
+            (
+                r#""time":1"#,
+                r#""time":"John Doe, expected at noon""#,
+                "time",
+                "expected a whole number, not negative, found a string",
+            ),
             (r#""time":1"#, r#""time":-5"#, "time", "expected a whole number, not negative, found a whole number"),
             (r#""event":"V""#, r#""event":7"#, "instance.event", "expected a string, found a whole number"),
-            (r#""event_repeat":0"#, r#""event_repeat":{"a":1}"#, "instance.event_repeat", "expected a whole number, not negative, found an object"),
+            (
+                r#""event_repeat":0"#,
+                r#""event_repeat":{"a":1}"#,
+                "instance.event_repeat",
+                "expected a whole number, not negative, found an object",
+            ),
             (r#""site":"701""#, r#""site":null"#, "site", "expected a string, found null"),
             (r#""count":1"#, r#""count":1,"collected":["2016"]"#, "collected", "expected a string, found a list"),
         ];
@@ -147,9 +159,15 @@ mod tests {
             assert_eq!(found, (Some(path.to_owned()), words.to_owned()), "{bad}");
         }
         let head = r#"{"study":"00000000-0000-4000-8000-000000000000","request":"00000000-0000-4000-8000-000000000000","by":"root","time":1,"version":"1""#;
-        let (path, words) = said::<AddProtocolVersion>(&format!(r#"{head},"document":"{}","effective":"now"}}"#, "0".repeat(64)));
-        assert_eq!((path.as_deref(), words.as_str()), (Some("effective"), "expected a whole number, not negative, found a string"));
-        let forms = format!(r#"{head},"forms":[{{"form":"VS","items":[{{"item":"A","type":"text"}},{{"item":"B","type":"Text of John"}}]}}]}}"#);
+        let (path, words) =
+            said::<AddProtocolVersion>(&format!(r#"{head},"document":"{}","effective":"now"}}"#, "0".repeat(64)));
+        assert_eq!(
+            (path.as_deref(), words.as_str()),
+            (Some("effective"), "expected a whole number, not negative, found a string")
+        );
+        let forms = format!(
+            r#"{head},"forms":[{{"form":"VS","items":[{{"item":"A","type":"text"}},{{"item":"B","type":"Text of John"}}]}}]}}"#
+        );
         let (path, words) = said::<DefineForms>(&forms);
         assert_eq!(path.as_deref(), Some("forms[0].items[1].type"));
         assert!(words.starts_with("expected one of `text`, `integer`") && !words.contains("John"), "{words}");

@@ -114,10 +114,14 @@ mod tests {
 
     #[test]
     fn text_without_a_visible_character_is_blank() {
-        for blank in ["", "   ", "\t\r\n", "\u{a0}", "\u{2007}\u{202f}\u{3000}", "\u{200b}\u{feff}\u{2060}", "\u{ad}\u{34f}"] {
+        for blank in
+            ["", "   ", "\t\r\n", "\u{a0}", "\u{2007}\u{202f}\u{3000}", "\u{200b}\u{feff}\u{2060}", "\u{ad}\u{34f}"]
+        {
             assert!(is_blank(blank), "{blank:?}");
         }
-        for blank in ["\u{115f}", "\u{3164}\u{ffa0}", "\u{2800}", "\u{fe0f}\u{e0101}", "\u{85}\u{2028}", "\u{180e}", "\u{e0041}"] {
+        for blank in
+            ["\u{115f}", "\u{3164}\u{ffa0}", "\u{2800}", "\u{fe0f}\u{e0101}", "\u{85}\u{2028}", "\u{180e}", "\u{e0041}"]
+        {
             assert!(is_blank(blank) && !is_in_words(blank), "{blank:?}");
         }
         for text in ["x", " x ", ".", "\u{200b}0", "\u{5b78}"] {

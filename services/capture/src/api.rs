@@ -6,6 +6,7 @@ mod order;
 mod problem;
 mod read;
 mod sight;
+mod stream;
 mod submit;
 mod withheld;
 
@@ -15,7 +16,6 @@ use crate::{
     store::{Capture, Store},
 };
 use access::{AccessLog, Caller, Consents, RemoteFacts};
-use futures_util::{Stream, StreamExt};
 use journal::{
     Stored,
     api::{Call, Opened},
@@ -29,15 +29,10 @@ use seal::{
     command::DefineForms,
     id::{Name, Service, StreamId, Uuid},
 };
-use std::{pin::Pin, sync::Arc};
-use tokio::sync::Semaphore;
+use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 use vault::{Content, Kept};
 
-/// The most messages of one stream that are unanswered.
-const IN_FLIGHT: usize = 256;
-/// The most bytes of them; a message that has more is handled alone.
-const IN_FLIGHT_BYTES: usize = 4 << 20;
 /// Form definitions kept in memory.
 const FORMS_KEPT: u64 = 256;
 /// First consents of participants kept in memory.
@@ -74,15 +69,9 @@ pub(crate) struct Inner {
     first_consents: Cache<(Uuid, Name), u64>,
 }
 
-fn bytes_of(message: &pb::SubmitFormsRequest) -> usize {
-    message.envelope.len() + message.datapoints.iter().map(Vec::len).sum::<usize>()
-}
-
-type Answers = Pin<Box<dyn Stream<Item = Result<pb::SubmitFormsResponse, Status>> + Send>>;
-
 #[tonic::async_trait]
 impl CaptureService for Api {
-    type SubmitFormsStream = Answers;
+    type SubmitFormsStream = stream::Answers;
 
     async fn define_forms(
         &self,
@@ -105,46 +94,8 @@ impl CaptureService for Api {
     async fn submit_forms(
         &self,
         request: Request<Streaming<pb::SubmitFormsRequest>>,
-    ) -> Result<Response<Answers>, Status> {
-        let (inner, room) = (self.0.clone(), Arc::new(Semaphore::new(IN_FLIGHT_BYTES)));
-        let (turns, unanswered) = (self.0.clone(), Arc::new(Semaphore::new(IN_FLIGHT)));
-        let answers = request
-            .into_inner()
-            .then(move |message| {
-                let bytes = message.as_ref().map_or(0, bytes_of).min(IN_FLIGHT_BYTES);
-                let place = room.clone().acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
-                let one = unanswered.clone().acquire_owned();
-                async move { (message, (one.await, place.await)) }
-            })
-            .map(move |(message, until_answered)| {
-                let inner = inner.clone();
-                // A task each, so that signatures are verified on every core.
-                let prepare = async move { inner.prepare_message(message).await };
-                let task = tokio::spawn(server::carry(prepare));
-                async move {
-                    let prepared = task.await;
-                    (prepared.unwrap_or_else(|_| Err(Status::internal("the submission was not handled"))), until_answered)
-                }
-            })
-            .buffered(IN_FLIGHT)
-            // One after the other: they are recorded in the order they came in.
-            .then(move |(prepared, until_answered)| {
-                let turns = turns.clone();
-                async move {
-                    let answer = match prepared {
-                        Ok(prepared) => Ok(turns.take_turn(prepared).await),
-                        Err(status) => Err(status),
-                    };
-                    (answer, until_answered)
-                }
-            })
-            .enumerate()
-            .map(|(sequence, (answer, until_answered))| async move {
-                let _until_answered = until_answered;
-                Ok(pb::SubmitFormsResponse { sequence: sequence as u64, ..answer?.await })
-            })
-            .buffered(IN_FLIGHT);
-        Ok(Response::new(Box::pin(answers)))
+    ) -> Result<Response<stream::Answers>, Status> {
+        Ok(Response::new(stream::answers(self.0.clone(), request.into_inner())))
     }
 
     async fn redact_value(

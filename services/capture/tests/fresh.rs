@@ -8,7 +8,9 @@ use capture::domain::{
     check_values,
 };
 use seal::{
-    command::{DefineForms, EraseParticipant, EventDef, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission},
+    command::{
+        DefineForms, EraseParticipant, EventDef, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission,
+    },
     datapoint::{self, Datapoint},
     fact::{Fact, Facts, Subject},
     id::{Name, Uuid},
@@ -101,13 +103,25 @@ fn accept(submission: &Submission, values: &[Datapoint], rules: Option<u32>) -> 
 fn blank_text_is_missing() {
     for blank in BLANK {
         let mandatory = [value("TERM", "", blank, "")];
-        assert_eq!(accept(&header(&mandatory), &mandatory, Some(3)), refusal("datapoints[0].value", Fault::Missing), "{blank:?}");
+        assert_eq!(
+            accept(&header(&mandatory), &mandatory, Some(3)),
+            refusal("datapoints[0].value", Fault::Missing),
+            "{blank:?}"
+        );
         let optional = [value("TERM", "", "aspirin", ""), value("NOTE", "", blank, "")];
-        assert_eq!(accept(&header(&optional), &optional, Some(3)), refusal("datapoints[1].value", Fault::Blank), "{blank:?}");
+        assert_eq!(
+            accept(&header(&optional), &optional, Some(3)),
+            refusal("datapoints[1].value", Fault::Blank),
+            "{blank:?}"
+        );
         let unit = [value("TERM", "", "aspirin", blank)];
         assert_eq!(accept(&header(&unit), &unit, Some(3)), refusal("datapoints[0].unit", Fault::Blank), "{blank:?}");
-        let correction = |values: &[Datapoint]| Submission { corrects: Some(4), reason: Some("typo".to_owned()), ..header(values) };
-        assert_eq!(accept(&correction(&mandatory), &mandatory, Some(3)), refusal("datapoints[0].value", Fault::Missing));
+        let correction =
+            |values: &[Datapoint]| Submission { corrects: Some(4), reason: Some("typo".to_owned()), ..header(values) };
+        assert_eq!(
+            accept(&correction(&mandatory), &mandatory, Some(3)),
+            refusal("datapoints[0].value", Fault::Missing)
+        );
         // As it was recorded under earlier rules, and as an audit takes what earlier programs recorded.
         assert_eq!(accept(&header(&mandatory), &mandatory, Some(2)), Ok(()));
         assert_eq!(check_values(&header(&mandatory), &mandatory, &forms()), Ok(()));
@@ -124,7 +138,11 @@ fn a_reason_is_stated_in_words() {
     let values = [value("NOTE", "", "x", "")];
     let because = |reason: &str| Submission { corrects: Some(4), reason: Some(reason.to_owned()), ..header(&values) };
     for blank in BLANK.into_iter().chain([".", "-", "?!", "\u{200b}."]) {
-        assert_eq!(accept(&because(blank), &values, Some(3)), refusal("envelope.payload.reason", Fault::Reason), "{blank:?}");
+        assert_eq!(
+            accept(&because(blank), &values, Some(3)),
+            refusal("envelope.payload.reason", Fault::Reason),
+            "{blank:?}"
+        );
     }
     for reason in ["x", "Tippfehler", "\u{8aa4}\u{5b57}", "see note 3"] {
         assert_eq!(accept(&because(reason), &values, Some(3)), Ok(()), "{reason:?}");
@@ -151,7 +169,10 @@ fn a_reason_is_stated_in_words() {
         reason: name(reason),
         second: name("bob"),
     };
-    assert_eq!(check_new_redaction(&redact("\u{200b}"), &study(Some(3))), refusal("envelope.payload.reason", Fault::Words));
+    assert_eq!(
+        check_new_redaction(&redact("\u{200b}"), &study(Some(3))),
+        refusal("envelope.payload.reason", Fault::Words)
+    );
     assert_eq!(check_new_redaction(&redact("a name"), &study(Some(3))), Ok(()));
     assert_eq!(check_new_redaction(&redact("\u{200b}"), &study(Some(2))), Ok(()));
     let erase = |order: &str, law: &str| EraseParticipant {
@@ -180,7 +201,17 @@ fn nothing_was_collected_in_the_future() {
         assert_eq!(accept(&on(date), &values, Some(3)), refusal("envelope.payload.collected", Fault::Future), "{date}");
         assert_eq!(accept(&on(date), &values, Some(2)), Ok(()), "{date}");
     }
-    for date in ["2016-01-01", "2026", "2026-06", "2026-06-15", "2026-06-16", "2026-06-15T12:04Z", "--12-31", "2026---31", "0000"] {
+    for date in [
+        "2016-01-01",
+        "2026",
+        "2026-06",
+        "2026-06-15",
+        "2026-06-16",
+        "2026-06-15T12:04Z",
+        "--12-31",
+        "2026---31",
+        "0000",
+    ] {
         assert_eq!(accept(&on(date), &values, Some(3)), Ok(()), "{date}");
     }
 }
@@ -189,7 +220,10 @@ fn nothing_was_collected_in_the_future() {
 fn repeats_of_an_item_are_told_apart_by_who_reads_them() {
     let values = |repeat: &str| [value("TERM", "1", "x", ""), value("TERM", repeat, "y", "")];
     for repeat in ["1\u{200b}", " 1", "1\u{a0}"] {
-        assert_eq!(accept(&header(&values(repeat)), &values(repeat), Some(3)), refusal("datapoints[1].item", Fault::ItemRepeated));
+        assert_eq!(
+            accept(&header(&values(repeat)), &values(repeat), Some(3)),
+            refusal("datapoints[1].item", Fault::ItemRepeated)
+        );
     }
     assert_eq!(accept(&header(&values("2")), &values("2"), Some(3)), Ok(()));
     assert_eq!(accept(&header(&values("1\u{200b}")), &values("1\u{200b}"), Some(2)), Ok(()));
@@ -224,7 +258,10 @@ fn names_that_are_defined_are_told_apart_by_who_reads_them() {
     let alike = [event("VISIT 1", &[]), event("VISIT\u{a0}1", &[])];
     assert_eq!(with(alike.to_vec()), refusal("envelope.payload.events[VISIT\u{a0}1]", Fault::Alike));
     assert_eq!(with(vec![event("V1", &["AE"])]), refusal("envelope.payload.events[V1].forms[AE]", Fault::Definition));
-    assert_eq!(with(vec![event("V1", &["CM", "CM"])]), refusal("envelope.payload.events[V1].forms[CM]", Fault::Definition));
+    assert_eq!(
+        with(vec![event("V1", &["CM", "CM"])]),
+        refusal("envelope.payload.events[V1].forms[CM]", Fault::Definition)
+    );
     let many = (0..4_097).map(|number| event(&format!("DAY {number}"), &[])).collect();
     assert_eq!(with(many), refusal("envelope.payload.events", Fault::Definition));
 

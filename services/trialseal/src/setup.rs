@@ -5,9 +5,9 @@ use client::{Access, Client, Reader, new_key, new_pseudonym, new_study, new_uuid
 use seal::{
     command::{
         ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, Collected, CreateStudy, DefineForms,
-        Delegate, EnrolParticipant, EventDef, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice, Offer,
-        Provision, PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission, Task,
-        Terms, Training, WithdrawConsent, WithdrawalScope,
+        Delegate, EnrolParticipant, EventDef, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice,
+        Offer, Provision, PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission,
+        Task, Terms, Training, WithdrawConsent, WithdrawalScope,
     },
     datapoint::Datapoint,
     id::{Name, Uuid},

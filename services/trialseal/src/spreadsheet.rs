@@ -31,9 +31,34 @@ mod tests {
     #[test]
     fn no_cell_is_a_formula_and_each_can_be_read_back() {
         let cells = [
-            "=HYPERLINK(\"http://x\",\"y\")", "@SUM(1+1)", "=cmd|'/c calc'!A0", "+1", "-1", "\t=1", "\r=1", "\n=1", " =1", "\u{a0}=1",
-            "\u{200b}=1", "\u{feff}@x", "\u{ff1d}1+1", "\u{ff0b}1", "\u{ff20}x", "\u{2212}1", "'=1", "'", "''", "plain", "a=b", "", "1-2",
-            "\"=1\"", "x,=1", "line\n=1", "2026-01-01", "\u{ff0d}1",
+            "=HYPERLINK(\"http://x\",\"y\")",
+            "@SUM(1+1)",
+            "=cmd|'/c calc'!A0",
+            "+1",
+            "-1",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            " =1",
+            "\u{a0}=1",
+            "\u{200b}=1",
+            "\u{feff}@x",
+            "\u{ff1d}1+1",
+            "\u{ff0b}1",
+            "\u{ff20}x",
+            "\u{2212}1",
+            "'=1",
+            "'",
+            "''",
+            "plain",
+            "a=b",
+            "",
+            "1-2",
+            "\"=1\"",
+            "x,=1",
+            "line\n=1",
+            "2026-01-01",
+            "\u{ff0d}1",
         ];
         let row: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
         let text = csv(&vec!["x"; cells.len()], [row]).unwrap();
@@ -41,7 +66,10 @@ mod tests {
         let record = reader.records().next().unwrap().unwrap();
         for (written, cell) in record.iter().zip(cells) {
             let first = written.chars().find(|character| is_visible(*character));
-            assert!(!first.is_some_and(|first| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}\u{2212}".contains(first)), "{written:?}");
+            assert!(
+                !first.is_some_and(|first| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}\u{2212}".contains(first)),
+                "{written:?}"
+            );
             assert!(!written.starts_with(['\t', '\r', '\n']), "{written:?}");
             assert_eq!(written.strip_prefix('\'').unwrap_or(written), cell, "{written:?}");
         }

@@ -58,8 +58,7 @@ impl Inner {
         let participant = name("participant", &request.participant)?;
         let sight = self.sight(from, study, &participant).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
-        let mut answer =
-            forms(&self.store, (study, &participant), page, |provision| sight.covers(provision)).await?;
+        let mut answer = forms(&self.store, (study, &participant), page, |provision| sight.covers(provision)).await?;
         self.place_in_time((study, &participant), answer.forms.iter_mut().flat_map(order::of_form).collect()).await;
         Ok(answer)
     }

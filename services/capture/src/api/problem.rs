@@ -30,9 +30,7 @@ impl From<Refusal> for Problem {
             Refusal::FormExists(entry) => {
                 Problem::new(Code::AlreadyExists, "FORM_EXISTS", said).with("entry", entry.to_string())
             }
-            Refusal::EventAlike => {
-                Problem::field("LOOKS_ALIKE", "envelope.payload.instance.event", said)
-            }
+            Refusal::EventAlike => Problem::field("LOOKS_ALIKE", "envelope.payload.instance.event", said),
             Refusal::CorrectionStale(latest) => {
                 let problem = Problem::new(Code::Aborted, "CORRECTION_STALE", said);
                 latest.map_or(problem.clone(), |entry| problem.with("entry", entry.to_string()))

@@ -20,7 +20,6 @@ use seal::{
 };
 use server::{Problem, Received, receive};
 use std::sync::Arc;
-use tonic::Status;
 
 /// A submission that waits for its turn.
 pub(super) struct Prepared {
@@ -120,15 +119,6 @@ impl Inner {
         Ok(forms)
     }
 
-    /// Prepares a submission of a stream.
-    pub(super) async fn prepare_message(
-        &self,
-        message: Result<pb::SubmitFormsRequest, Status>,
-    ) -> Result<Result<Prepared, Problem>, Status> {
-        let pb::SubmitFormsRequest { envelope, datapoints } = message?;
-        Ok(self.prepare(envelope, datapoints).await)
-    }
-
     /// Puts what was prepared in line, and gives what awaits its answer.
     pub(super) async fn take_turn(
         &self,
@@ -193,8 +183,5 @@ fn record(
     if known.is_none() {
         facts.push((keys.alike, keys.spelt.0.to_vec()));
     }
-    Ok(Decision {
-        facts,
-        ..Decision::default()
-    })
+    Ok(Decision { facts, ..Decision::default() })
 }

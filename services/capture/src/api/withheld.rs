@@ -3,8 +3,7 @@
 use super::{Inner, read::name};
 use crate::{
     domain::{
-        Refusal, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs,
-        redaction_needs,
+        Refusal, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs, redaction_needs,
     },
     store::{damaged, leaf, newest, vault_problem},
 };

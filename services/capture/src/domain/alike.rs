@@ -61,7 +61,17 @@ mod tests {
     #[test]
     fn names_that_look_the_same_are_alike() {
         let visit = alike("VISIT 1");
-        for text in ["Visit 1", "VISIT  1", "VISIT\u{a0}1", "VIS1T 1", "VISIT 1\u{200b}", "VISIT_1", "visit1", "\u{ff36}ISIT 1", "V\u{ad}ISIT 1"] {
+        for text in [
+            "Visit 1",
+            "VISIT  1",
+            "VISIT\u{a0}1",
+            "VIS1T 1",
+            "VISIT 1\u{200b}",
+            "VISIT_1",
+            "visit1",
+            "\u{ff36}ISIT 1",
+            "V\u{ad}ISIT 1",
+        ] {
             assert_eq!(alike(text), visit, "{text:?}");
         }
         for (one, other) in [

@@ -34,7 +34,10 @@ pub fn check_new(
         let at = |part: &str| format!("datapoints[{index}].{part}");
         if !datapoint.value.is_empty() && is_blank(&datapoint.value) {
             let item = form.and_then(|form| form.items.iter().find(|item| item.item.as_str() == datapoint.item));
-            return field(at("value"), if item.is_some_and(|item| item.mandatory) { Fault::Missing } else { Fault::Blank });
+            return field(
+                at("value"),
+                if item.is_some_and(|item| item.mandatory) { Fault::Missing } else { Fault::Blank },
+            );
         }
         if !datapoint.unit.is_empty() && is_blank(&datapoint.unit) {
             return field(at("unit"), Fault::Blank);

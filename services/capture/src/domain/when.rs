@@ -25,7 +25,8 @@ impl When {
     pub fn parse(text: &str) -> Option<Self> {
         let Some((first, last)) = text.split_once('/') else { return Self::moment(text) };
         let (first, last) = (Self::moment(first)?, Self::moment(last)?);
-        (first.earliest < last.latest).then_some(Self { earliest: first.earliest.max(last.earliest), latest: last.latest })
+        (first.earliest < last.latest)
+            .then_some(Self { earliest: first.earliest.max(last.earliest), latest: last.latest })
     }
 
     /// Whether all or a part of it was after `time` (Unix milliseconds), whatever is not known of it.
@@ -113,7 +114,8 @@ fn is_of_calendar(date: &[Option<u32>]) -> bool {
 
 /// The days of a month; the most it may have, where the year or the month is not known.
 fn days_in(year: Option<u32>, month: Option<u32>) -> u32 {
-    let leap = year.is_none_or(|year| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)));
+    let leap =
+        year.is_none_or(|year| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)));
     match month {
         Some(2) => 28 + u32::from(leap),
         Some(4 | 6 | 9 | 11) => 30,
@@ -123,7 +125,8 @@ fn days_in(year: Option<u32>, month: Option<u32>) -> u32 {
 
 fn bounds(date: &[Option<u32>], time: &[Option<u32>], offset: Option<i64>) -> When {
     let Some(year) = date.first().copied().flatten() else { return When { earliest: i64::MIN, latest: i64::MAX } };
-    let number = |parts: &[Option<u32>], place: usize, unknown: u32| parts.get(place).copied().flatten().unwrap_or(unknown);
+    let number =
+        |parts: &[Option<u32>], place: usize, unknown: u32| parts.get(place).copied().flatten().unwrap_or(unknown);
     let of_day = |unknown: [u32; 3]| {
         let [hour, minute, second] = [0, 1, 2].map(|place| i64::from(number(time, place, unknown[place])));
         hour * HOUR_MS + minute * MINUTE_MS + second * 1_000
@@ -161,23 +164,90 @@ mod tests {
     #[test]
     fn dates_are_read_as_sdtm_writes_them() {
         let good = [
-            "2003", "2003-12", "2003-12-15", "2003-12-15T13", "2003-12-15T13:15", "2003-12-15T13:15:17", "2003-12-15T13:15:17.123",
-            "2003---15", "2013---05", "--12-15", "--12", "-----T07:15", "2003-12-15T-:15", "2003-12-15T13:-:17", "2003-12-15T-:-:17",
-            "2003-12--T07:15", "2003-12-15T13:15Z", "2003-12-15T13:15:17.5+05:30", "2003-12-15T13-05:00", "2003-12-15T-:15-05:00",
-            "2003-12-01/2003-12-10", "2003-12-15T10:00/2003-12-15T10:30", "2003-01/2003-02-15", "--06-01/--06-10", "2004-02-29", "--02-29",
-            "2003-12-31T23:59:60", "0000",
+            "2003",
+            "2003-12",
+            "2003-12-15",
+            "2003-12-15T13",
+            "2003-12-15T13:15",
+            "2003-12-15T13:15:17",
+            "2003-12-15T13:15:17.123",
+            "2003---15",
+            "2013---05",
+            "--12-15",
+            "--12",
+            "-----T07:15",
+            "2003-12-15T-:15",
+            "2003-12-15T13:-:17",
+            "2003-12-15T-:-:17",
+            "2003-12--T07:15",
+            "2003-12-15T13:15Z",
+            "2003-12-15T13:15:17.5+05:30",
+            "2003-12-15T13-05:00",
+            "2003-12-15T-:15-05:00",
+            "2003-12-01/2003-12-10",
+            "2003-12-15T10:00/2003-12-15T10:30",
+            "2003-01/2003-02-15",
+            "--06-01/--06-10",
+            "2004-02-29",
+            "--02-29",
+            "2003-12-31T23:59:60",
+            "0000",
         ];
         for text in good {
             assert!(When::parse(text).is_some(), "{text}");
         }
         let bad = [
-            "", "-", "--", "----", "-----", "2003-", "2003--", "2003-12-", "2003-12--", "2003--15", "2003-13", "2003-00", "2003-12-32",
-            "2003-02-29", "2003-04-31", "--04-31", "--02-30", "2003---32", "03-12-15", "20031215", "2003-12-15T", "2003T10", "2003-12T10",
-            "2003-12-15T24:00", "2003-12-15T13:60", "2003-12-15T13:15:61", "2003-12-15T13:-", "2003-12-15T-", "2003-12-15T13:15:17.",
-            "2003-12-15T13.5", "2003-12-15T13:15:-.5", "2003-12-15T13:15+5:30", "2003-12-15T13:15+0530", "2003-12-15T13:15+15:00",
-            "2003-12-15T13:15+05:60", "2003-12-15+05:00", "2003-12-15T-05:00", "2003-12-15 13:15", "2003-12-15t13:15z", "2003/",
-            "/2003", "2003/2004/2005", "2004/2003", "2003-12-10/2003-12-01", "P1D", "2003-12-01/P9D", "2003-12-15T13:15:17,123", "yesterday",
-            "\u{662}\u{660}\u{660}\u{663}", "2003-12-15\u{200b}", " 2003",
+            "",
+            "-",
+            "--",
+            "----",
+            "-----",
+            "2003-",
+            "2003--",
+            "2003-12-",
+            "2003-12--",
+            "2003--15",
+            "2003-13",
+            "2003-00",
+            "2003-12-32",
+            "2003-02-29",
+            "2003-04-31",
+            "--04-31",
+            "--02-30",
+            "2003---32",
+            "03-12-15",
+            "20031215",
+            "2003-12-15T",
+            "2003T10",
+            "2003-12T10",
+            "2003-12-15T24:00",
+            "2003-12-15T13:60",
+            "2003-12-15T13:15:61",
+            "2003-12-15T13:-",
+            "2003-12-15T-",
+            "2003-12-15T13:15:17.",
+            "2003-12-15T13.5",
+            "2003-12-15T13:15:-.5",
+            "2003-12-15T13:15+5:30",
+            "2003-12-15T13:15+0530",
+            "2003-12-15T13:15+15:00",
+            "2003-12-15T13:15+05:60",
+            "2003-12-15+05:00",
+            "2003-12-15T-05:00",
+            "2003-12-15 13:15",
+            "2003-12-15t13:15z",
+            "2003/",
+            "/2003",
+            "2003/2004/2005",
+            "2004/2003",
+            "2003-12-10/2003-12-01",
+            "P1D",
+            "2003-12-01/P9D",
+            "2003-12-15T13:15:17,123",
+            "yesterday",
+            "\u{662}\u{660}\u{660}\u{663}",
+            "2003-12-15\u{200b}",
+            " 2003",
         ];
         for text in bad {
             assert_eq!(When::parse(text), None, "{text}");
@@ -189,7 +259,11 @@ mod tests {
         for time in (0..200_000).map(|day| day * 86_400_000_u64) {
             let day = day_of(time);
             let number = |range: std::ops::Range<usize>| day[range].parse().unwrap();
-            assert_eq!(day_number(number(0..4), number(5..7), number(8..10)) * DAY_MS, i64::try_from(time).unwrap(), "{day}");
+            assert_eq!(
+                day_number(number(0..4), number(5..7), number(8..10)) * DAY_MS,
+                i64::try_from(time).unwrap(),
+                "{day}"
+            );
         }
     }
 

@@ -147,36 +147,11 @@ impl Mapping {
             let found = columns.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
             if is_blank(found) { "" } else { found }
         };
-        let (participant, site) =
-            subjects.find(cell(&self.subject)).map_err(|why| Fault::in_column(&self.subject, why))?;
-        let form_repeat = match &self.repeat {
-            None => 0,
-            Some(column) => cell(column).parse().map_err(|_| Fault::in_column(column, "not a whole number"))?,
-        };
-        let instance = FormInstance {
-            participant,
-            event: self.event.name(cell)?,
-            event_repeat: 0,
-            form: self.form.name(cell)?,
-            form_repeat,
-        };
         if self.items.is_none() && header.iter().zip(record).any(|(column, cell)| is_blank(column) && !is_blank(cell)) {
             return Err(Fault::of_row("a cell is in a column without a name"));
         }
-        let values: Vec<Datapoint> = self
-            .items
-            .as_deref()
-            .unwrap_or(header)
-            .iter()
-            .filter(|item| !cell(item).is_empty())
-            .map(|item| Datapoint {
-                nonce: [0; 16],
-                item: item.clone(),
-                repeat: String::new(),
-                value: cell(item).to_owned(),
-                unit: self.units.get(item).map(cell).unwrap_or_default().to_owned(),
-            })
-            .collect();
+        let (instance, site) = self.instance(cell, subjects)?;
+        let values = self.values(cell, header);
         if values.is_empty() {
             return Err(Fault::of_row("the row is empty"));
         }
@@ -202,6 +177,35 @@ impl Mapping {
         let (content, earlier) = (content.hash(), content.earlier_request());
         Ok(Row { number, line, header, values, content, earlier })
     }
+
+    /// The form instance of a row, and its site.
+    fn instance<'a>(
+        &self,
+        cell: impl Fn(&String) -> &'a str + Copy,
+        subjects: &Subjects,
+    ) -> Result<(FormInstance, Name), Fault> {
+        let found = subjects.find(cell(&self.subject));
+        let (participant, site) = found.map_err(|why| Fault::in_column(&self.subject, why))?;
+        let form_repeat = match &self.repeat {
+            None => 0,
+            Some(column) => cell(column).parse().map_err(|_| Fault::in_column(column, "not a whole number"))?,
+        };
+        let (event, form) = (self.event.name(cell)?, self.form.name(cell)?);
+        Ok((FormInstance { participant, event, event_repeat: 0, form, form_repeat }, site))
+    }
+
+    /// The values of a row: of the columns to capture those that are not empty.
+    fn values<'a>(&self, cell: impl Fn(&String) -> &'a str + Copy, header: &[String]) -> Vec<Datapoint> {
+        let items = self.items.as_deref().unwrap_or(header).iter().filter(|item| !cell(item).is_empty());
+        let value = |item: &String| Datapoint {
+            nonce: [0; 16],
+            item: item.clone(),
+            repeat: String::new(),
+            value: cell(item).to_owned(),
+            unit: self.units.get(item).map(cell).unwrap_or_default().to_owned(),
+        };
+        items.map(value).collect()
+    }
 }
 
 impl Place {
@@ -219,7 +223,9 @@ impl Place {
             Place::Column { column, empty } => match (cell(column), empty) {
                 ("", Some(empty)) => Ok(empty.clone()),
                 ("", None) => Err(Fault::in_column(column, "blank")),
-                (text, _) => text.parse().map_err(|error: seal::id::IdError| Fault::in_column(column, error.to_string())),
+                (text, _) => {
+                    text.parse().map_err(|error: seal::id::IdError| Fault::in_column(column, error.to_string()))
+                }
             },
         }
     }

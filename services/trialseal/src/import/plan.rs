@@ -43,7 +43,8 @@ impl Rows {
         let (spelt, first) = self.events.entry(alike(event.as_str())).or_insert_with(|| (event.clone(), row.number));
         if spelt != event {
             let message = format!("looks like the event of row {first} and is spelt otherwise");
-            self.refused.insert(row.number, Fault { column: column.map(str::to_owned), reason: "LOOKS_ALIKE", message });
+            self.refused
+                .insert(row.number, Fault { column: column.map(str::to_owned), reason: "LOOKS_ALIKE", message });
             return;
         }
         match self.forms.entry(row.form_hash()) {

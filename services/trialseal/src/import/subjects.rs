@@ -32,7 +32,8 @@ impl Subjects {
         let shown = file.display();
         let mut reader = csv::Reader::from_path(file).with_context(|| format!("{shown}"))?;
         let header = reader.headers().with_context(|| format!("{shown}: the header"))?.clone();
-        super::table::check_header(&header.iter().map(str::to_owned).collect::<Vec<_>>()).with_context(|| format!("{shown}"))?;
+        super::table::check_header(&header.iter().map(str::to_owned).collect::<Vec<_>>())
+            .with_context(|| format!("{shown}"))?;
         let (mut subjects, mut seen, mut taken) = (Self::default(), HashMap::new(), HashMap::new());
         for line in reader.records() {
             let record = line.with_context(|| format!("{shown}"))?;
@@ -46,7 +47,9 @@ impl Subjects {
             if let Some((before, first)) = seen.insert(capture::domain::seen(&subject), (subject.clone(), at)) {
                 let same = before == subject && subjects.known.get(&subject) == Some(&who);
                 if !same && before == subject {
-                    bail!("{shown}: lines {first} and {at}: one subject stands for two participants, or is of two sites");
+                    bail!(
+                        "{shown}: lines {first} and {at}: one subject stands for two participants, or is of two sites"
+                    );
                 } else if !same {
                     bail!("{shown}: lines {first} and {at}: two subjects look the same and are spelt differently");
                 }

@@ -24,8 +24,8 @@ impl Answers {
     /// Reads a JSON object, such as `{"AGE": 42, "CONSENTED": true, "HB": {"value": "13.1", "unit": "g/dL"}}`.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let place = |error: serde_json::Error| format!("line {} column {}", error.line(), error.column());
-        let answers: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| anyhow::anyhow!("the answers: not a JSON object, at {}", place(error)))?;
+        let answers: Map<String, Value> = serde_json::from_slice(bytes)
+            .map_err(|error| anyhow::anyhow!("the answers: not a JSON object, at {}", place(error)))?;
         let answer = |(item, value): (String, Value)| {
             let read = match value {
                 Value::Object(_) => serde_json::from_value(value).ok(),
@@ -39,7 +39,12 @@ impl Answers {
 
     /// Gives the answers as they are attached, and fills in what the signer states of them: their root and number, and, where
     /// the fields do not state them, the criteria in force and the outcome of each.
-    pub async fn attach(self, client: &Client, signer: &Reader, fields: &mut Map<String, Value>) -> Result<Vec<Vec<u8>>> {
+    pub async fn attach(
+        self,
+        client: &Client,
+        signer: &Reader,
+        fields: &mut Map<String, Value>,
+    ) -> Result<Vec<Vec<u8>>> {
         ensure!(!self.0.is_empty(), "the answers: none");
         let mut answers = Vec::with_capacity(self.0.len());
         for (item, answer) in self.0 {
@@ -65,13 +70,19 @@ impl Answers {
 }
 
 /// Asks what the criteria in force make of answers.
-async fn evaluate(client: &Client, signer: &Reader, fields: &mut Map<String, Value>, answers: &[Vec<u8>]) -> Result<()> {
+async fn evaluate(
+    client: &Client,
+    signer: &Reader,
+    fields: &mut Map<String, Value>,
+    answers: &[Vec<u8>],
+) -> Result<()> {
     let site = fields.get("site").and_then(Value::as_str).context("the fields: `site` is missing")?;
     let (study, site) = (signer.study.to_string(), site.to_owned());
     let request = EvaluateEligibilityRequest { study, site, answers: answers.to_vec() };
     let answer = client.enrollment().evaluate_eligibility(signer.request(request)).await;
     let answer = answer.map_err(ClientError::from)?.into_inner();
-    let outcome = |found: proto::enrollment::CriterionOutcome| json!({"criterion": found.criterion, "outcome": found.outcome});
+    let outcome =
+        |found: proto::enrollment::CriterionOutcome| json!({"criterion": found.criterion, "outcome": found.outcome});
     fields.insert("criteria".to_owned(), Value::from(answer.criteria));
     fields.insert("outcomes".to_owned(), answer.outcomes.into_iter().map(outcome).collect());
     Ok(())
