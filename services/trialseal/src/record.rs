@@ -75,16 +75,13 @@ pub async fn record(
         let answer = grpc.unary(message, path.clone(), ProstCodec::<Signed, Answer>::default()).await;
         Ok(answer.map_err(ClientError::from)?.into_inner())
     };
-    let answer = match send(&fields).await {
+    let mut answer = send(&fields).await;
+    let newest = |error: &anyhow::Error| error.downcast_ref::<ClientError>().and_then(ClientError::newest);
+    if let Some(newest) = answer.as_ref().err().and_then(newest).filter(|_| !fields.contains_key("seen")) {
         // Signed on a state that was not named: on what is newest now.
-        Err(error) if !fields.contains_key("seen") => {
-            let newest = error.downcast_ref::<ClientError>().and_then(ClientError::newest);
-            let Some(newest) = newest else { return Err(error) };
-            fields.insert("seen".to_owned(), Value::from(newest.to_hex()));
-            send(&fields).await
-        }
-        answer => answer,
-    };
+        fields.insert("seen".to_owned(), Value::from(newest.to_hex()));
+        answer = send(&fields).await;
+    }
     let answer = answer.map_err(|error| missing::explain(error, &fields, &keys))?;
     let receipt = answer.receipt.and_then(parse_receipt).context("the service answered without a receipt")?;
     let entry = Entry::parse(&receipt.entry).context("the service answered nonsense")?;
