@@ -312,19 +312,19 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
             sign_bytes(kind, json.replace("\"702\"", "702").into_bytes(), &[key]),
             InvalidArgument,
             "MALFORMED",
-            Some("envelope.payload"),
+            Some("envelope.payload.site"),
         ),
         (
             sign_bytes(kind, json.replace("702", "\\u0007").into_bytes(), &[key]),
             InvalidArgument,
             "MALFORMED",
-            Some("envelope.payload"),
+            Some("envelope.payload.site"),
         ),
         (
             sign_bytes(kind, json.replace("702", "\\ud800").into_bytes(), &[key]),
             InvalidArgument,
             "MALFORMED",
-            Some("envelope.payload"),
+            Some("envelope.payload.site"),
         ),
         (
             sign_bytes(kind, json.replacen('{', "{\"extra\":1,", 1).into_bytes(), &[key]),
