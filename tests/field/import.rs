@@ -116,7 +116,7 @@ async fn a_misspelt_visit_is_refused_whether_or_not_the_study_lists_its_visits()
     let field = Field::new().await;
     let report = field.import(&table).await.unwrap();
     assert_eq!(refused(&report), (2..=6).map(|row| (row, "VISIT", "LOOKS_ALIKE")).collect::<Vec<_>>());
-    assert!(report.refused[0].message.contains("row 1"), "{}", report.refused[0].message);
+    assert!(report.refused[0].message.contains("Row 1 spells it otherwise"), "{}", report.refused[0].message);
     assert_eq!(field.recorded(0).await, first);
     // Nor by a table of its own, for anybody: the study has a visit of that name.
     for visit in &rows[1..] {
@@ -132,9 +132,20 @@ async fn a_misspelt_visit_is_refused_whether_or_not_the_study_lists_its_visits()
         let report = field.import(&format!("SUBJ,VISIT,TEMP\n001,{visit},36.1\n")).await.unwrap();
         assert_eq!(refused(&report), [(1, "VISIT", "EVENT_UNKNOWN")], "{visit:?}");
     }
-    assert_eq!(field.import(&table).await.unwrap().recorded, 1);
+    let misspelt_first = "SUBJ,VISIT,TEMP\n001,Visit 1,36.9\n001,VISIT 1,36.0\n";
+    let report = field.import(misspelt_first).await.unwrap();
+    assert_eq!((report.recorded, refused(&report)), (1, vec![(1, "VISIT", "EVENT_UNKNOWN")]));
+    assert_eq!(field.import(&table).await.unwrap().recorded_before, 1);
     assert_eq!(field.recorded(0).await, first);
     assert_eq!(field.audit().await.remarks, []);
+
+    // What was captured before there was a list does not keep the listed event out.
+    field.write("mapping.toml", MAPPING);
+    assert_eq!(field.import("SUBJ,VISIT,TEMP\n002,Visit 2,36.1\n").await.unwrap().recorded, 1);
+    field.write("mapping.toml", &MAPPING.replace("\"2\"", "\"3\""));
+    assert_eq!(field.import("SUBJ,VISIT,TEMP\n002,VISIT 2,36.1\n").await.unwrap().recorded, 1);
+    let remarks = field.audit().await.remarks;
+    assert!(remarks.len() == 1 && remarks[0].what.contains("spelt otherwise"), "{remarks:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

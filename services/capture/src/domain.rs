@@ -85,7 +85,9 @@ pub enum Refusal {
     #[error("this form instance was captured before, in entry {0}: correct it instead")]
     FormExists(u64),
     /// An event was captured before whose name looks the same and is spelt otherwise.
-    #[error("an event that looks the same was captured before and is spelt otherwise: use that spelling")]
+    #[error(
+        "an event that looks the same was captured before and is spelt otherwise: use that spelling, or list the study's events in its forms"
+    )]
     EventAlike,
     /// The correction is of an entry that is not the latest.
     #[error("the entry to correct is not the latest of this form instance")]

@@ -81,7 +81,8 @@ impl Row {
 
     fn sent(&self) -> Sent {
         let items = self.values.iter().map(|value| value.item.clone()).collect();
-        Sent { row: self.number, line: self.line, ids: self.ids(), items }
+        let event = self.header.instance.event.clone();
+        Sent { row: self.number, line: self.line, ids: self.ids(), items, event }
     }
 }
 
@@ -133,7 +134,7 @@ impl Import<'_> {
         bar.finish_and_clear();
         report.recorded = answered.recorded;
         report.datapoints = answered.datapoints;
-        self.judge(answered.refused, &mut report).await?;
+        self.judge(answered.refused, &plan, &mut report).await?;
         repeat_outcomes(&plan, &mut report);
         report.refused.sort_by_key(|refused| refused.row);
         let failed = sending.and(broken.map_or(Ok(()), |status| Err(client::ClientError::from(status).into())));
@@ -149,7 +150,7 @@ impl Import<'_> {
         while let Some((number, record)) = table.next()? {
             count = number;
             if let Ok(row) = self.row(&columns, number, &record) {
-                rows.add(&row, self.mapping.event.column().map(String::as_str));
+                rows.add(&row);
             }
         }
         Ok((count, rows.plan()))
@@ -264,7 +265,12 @@ impl Import<'_> {
 
     /// Reports refusals. A row that was recorded by an earlier run after this one looked it up was recorded before: that
     /// run was interrupted, and the service still had its rows.
-    async fn judge(&self, refused: Vec<(Sent, proto::capture::Refusal)>, report: &mut Report) -> Result<()> {
+    async fn judge(
+        &self,
+        refused: Vec<(Sent, proto::capture::Refusal)>,
+        plan: &Plan,
+        report: &mut Report,
+    ) -> Result<()> {
         for refused in refused.chunks(CHUNK) {
             let doubtful = refused.iter().filter(|(_, refusal)| sent::may_be_recorded(refusal));
             let before = self.recorded(doubtful.flat_map(|(sent, _)| sent.ids.clone()).collect()).await?;
@@ -272,7 +278,7 @@ impl Import<'_> {
                 if sent.ids.iter().any(|id| before.contains(id)) {
                     report.recorded_before += 1;
                 } else {
-                    report.refused.push(sent.refused(refusal, self.mapping));
+                    report.refused.push(sent.refused(refusal, self.mapping, plan));
                 }
             }
         }

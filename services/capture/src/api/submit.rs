@@ -92,6 +92,7 @@ impl Inner {
         domain::check_values(submission, &values, &forms)?;
         domain::check_new(submission, &values, &forms, (&basis.enrollment, now))?;
 
+        let listed = !forms.events.is_empty();
         let keys = self.store.keys(submission.study, &submission.instance);
         let stored = self.store.seal(&keys.participant, &received.hash, &received.bytes, &datapoints).await?;
         let proposal = Proposal {
@@ -102,7 +103,7 @@ impl Inner {
             stored,
             basis: basis.heads.clone(),
             reads: vec![keys.instance, keys.erased, keys.alike],
-            rule: Box::new(move |found, next| record(&received, &basis, &keys, found, next)),
+            rule: Box::new(move |found, next| record(&received, &basis, (&keys, listed), found, next)),
         };
         Ok(Prepared { proposal, reconsent_by })
     }
@@ -152,11 +153,11 @@ impl Inner {
 }
 
 /// The last word, at the entry's own time and place: the delegation still covers it, the decision is not too old, and
-/// nobody else recorded this form instance in between.
+/// nobody else recorded this form instance in between. `listed`: its event is on the study's list.
 fn record(
     received: &Received<Submission>,
     basis: &Basis,
-    keys: &store::Keys,
+    (keys, listed): (&store::Keys, bool),
     found: &Found,
     next: Next,
 ) -> Result<Decision, Refusal> {
@@ -175,12 +176,14 @@ fn record(
     domain::fits(submission, latest)?;
     let first = submission.corrects.is_none();
     let known = found.0.get(&keys.alike);
-    if first && basis.enrollment.rules() >= Some(3) && known.is_some_and(|spelt| *spelt != keys.spelt.0) {
+    let otherwise = known.is_some_and(|spelt| *spelt != keys.spelt.0);
+    // An event on a list is the right one, whatever was captured before there was a list.
+    if first && otherwise && !listed && basis.enrollment.rules() >= Some(3) {
         return Err(Refusal::EventAlike);
     }
     let mark = store::mark(first, next.number);
     let mut facts = vec![(keys.instance, next.number.to_be_bytes().to_vec()), (keys.participant, mark)];
-    if known.is_none() {
+    if known.is_none() || (otherwise && listed) {
         facts.push((keys.alike, keys.spelt.0.to_vec()));
     }
     Ok(Decision { facts, ..Decision::default() })

@@ -6,12 +6,12 @@ use std::str::Chars;
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// How far the clocks of the Earth are ahead of UTC, and behind it.
+/// How far local time is ahead of UTC at most, and behind it.
 const AHEAD_MS: i64 = 14 * HOUR_MS;
 const BEHIND_MS: i64 = 12 * HOUR_MS;
 
-/// When something was, as far as its text tells: moments in Unix milliseconds. Where no offset from UTC is stated it may have
-/// been on any clock of the Earth.
+/// When something was, as far as its text tells: moments in Unix milliseconds. Without an offset from UTC it may be
+/// local time anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct When {
     /// The first moment at which it, or the last of its interval, may have been.
@@ -21,12 +21,17 @@ pub struct When {
 }
 
 impl When {
-    /// Reads a date, a date and time, or an interval of two of them.
+    /// Reads a date, a date and time, or an interval of two of them that does not end before it begins.
     pub fn parse(text: &str) -> Option<Self> {
-        let Some((first, last)) = text.split_once('/') else { return Self::moment(text) };
-        let (first, last) = (Self::moment(first)?, Self::moment(last)?);
-        (first.earliest < last.latest)
-            .then_some(Self { earliest: first.earliest.max(last.earliest), latest: last.latest })
+        let Some((first, last)) = text.split_once('/') else { return Some(Moment::parse(text)?.anywhere()) };
+        let (first, last) = (Moment::parse(first)?, Moment::parse(last)?);
+        let ends_before = if first.offset == last.offset {
+            last.latest <= first.earliest
+        } else {
+            last.anywhere().latest <= first.anywhere().earliest
+        };
+        let (first, last) = (first.anywhere(), last.anywhere());
+        (!ends_before).then_some(Self { earliest: first.earliest.max(last.earliest), latest: last.latest })
     }
 
     /// Whether all or a part of it was after `time` (Unix milliseconds), whatever is not known of it.
@@ -38,8 +43,18 @@ impl When {
     pub fn is_before(&self, time: u64) -> bool {
         i64::try_from(time).is_ok_and(|time| self.latest <= time)
     }
+}
 
-    fn moment(text: &str) -> Option<Self> {
+/// One date, or date and time: moments as if it were UTC, where it states no offset.
+struct Moment {
+    earliest: i64,
+    latest: i64,
+    /// Whether it states an offset from UTC.
+    offset: bool,
+}
+
+impl Moment {
+    fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
         let date = parts(date, '-', &[4, 2, 2])?;
         let (time, offset) = match time {
@@ -49,6 +64,12 @@ impl When {
         };
         let last = time.last().or(date.last())?;
         (last.is_some() && is_of_calendar(&date)).then(|| bounds(&date, &time, offset))
+    }
+
+    /// Without an offset it may be local time anywhere.
+    fn anywhere(&self) -> When {
+        let (ahead, behind) = if self.offset { (0, 0) } else { (AHEAD_MS, BEHIND_MS) };
+        When { earliest: self.earliest.saturating_sub(ahead), latest: self.latest.saturating_add(behind) }
     }
 }
 
@@ -123,8 +144,10 @@ fn days_in(year: Option<u32>, month: Option<u32>) -> u32 {
     }
 }
 
-fn bounds(date: &[Option<u32>], time: &[Option<u32>], offset: Option<i64>) -> When {
-    let Some(year) = date.first().copied().flatten() else { return When { earliest: i64::MIN, latest: i64::MAX } };
+fn bounds(date: &[Option<u32>], time: &[Option<u32>], offset: Option<i64>) -> Moment {
+    let Some(year) = date.first().copied().flatten() else {
+        return Moment { earliest: i64::MIN, latest: i64::MAX, offset: offset.is_some() };
+    };
     let number =
         |parts: &[Option<u32>], place: usize, unknown: u32| parts.get(place).copied().flatten().unwrap_or(unknown);
     let of_day = |unknown: [u32; 3]| {
@@ -141,10 +164,8 @@ fn bounds(date: &[Option<u32>], time: &[Option<u32>], offset: Option<i64>) -> Wh
         2 => last + of_day([23, 59, 0]) + MINUTE_MS,
         _ => last + of_day([23, 59, 60]) + 1_000,
     };
-    match offset {
-        Some(minutes) => When { earliest: earliest - minutes * MINUTE_MS, latest: latest - minutes * MINUTE_MS },
-        None => When { earliest: earliest - AHEAD_MS, latest: latest + BEHIND_MS },
-    }
+    let minutes = offset.unwrap_or(0) * MINUTE_MS;
+    Moment { earliest: earliest - minutes, latest: latest - minutes, offset: offset.is_some() }
 }
 
 /// The days from 1 January 1970 to a day of the Gregorian calendar.

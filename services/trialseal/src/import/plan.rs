@@ -22,10 +22,11 @@ struct Same {
 #[derive(Default)]
 pub(super) struct Rows {
     forms: HashMap<[u8; 16], Same>,
-    /// Study events, by what those that look the same have in common: the first spelling, and its row.
-    events: HashMap<String, (Name, u64)>,
-    refused: HashMap<u64, Fault>,
+    events: Spellings,
 }
+
+/// Study events, by what those that look the same have in common: each spelling, and its first row.
+type Spellings = HashMap<String, Vec<(Name, u64)>>;
 
 /// What is to be done about rows for the sake of others.
 #[derive(Default)]
@@ -34,18 +35,24 @@ pub(super) struct Plan {
     pub(super) refused: HashMap<u64, Fault>,
     /// Rows that say what an earlier row says.
     pub(super) repeated: HashMap<u64, u64>,
+    events: Spellings,
+}
+
+impl Plan {
+    /// The first row whose event looks like this one and is spelt otherwise.
+    pub(super) fn other_spelling(&self, event: &Name) -> Option<u64> {
+        let spellings = self.events.get(&alike(event.as_str()))?;
+        spellings.iter().find(|(spelt, _)| spelt != event).map(|(_, row)| *row)
+    }
 }
 
 impl Rows {
-    /// Adds the next row, whose event is in `column`.
-    pub(super) fn add(&mut self, row: &Row, column: Option<&str>) {
+    /// Adds the next row.
+    pub(super) fn add(&mut self, row: &Row) {
         let event = &row.header.instance.event;
-        let (spelt, first) = self.events.entry(alike(event.as_str())).or_insert_with(|| (event.clone(), row.number));
-        if spelt != event {
-            let message = format!("looks like the event of row {first} and is spelt otherwise");
-            self.refused
-                .insert(row.number, Fault { column: column.map(str::to_owned), reason: "LOOKS_ALIKE", message });
-            return;
+        let spellings = self.events.entry(alike(event.as_str())).or_default();
+        if spellings.iter().all(|(spelt, _)| spelt != event) {
+            spellings.push((event.clone(), row.number));
         }
         match self.forms.entry(row.form_hash()) {
             Entry::Vacant(place) => {
@@ -60,7 +67,7 @@ impl Rows {
 
     /// What is to be done.
     pub(super) fn plan(self) -> Plan {
-        let mut plan = Plan { refused: self.refused, repeated: HashMap::new() };
+        let mut plan = Plan { events: self.events, ..Plan::default() };
         for Same { row, more, .. } in self.forms.into_values() {
             if more.iter().all(|(_, same)| *same) {
                 plan.repeated.extend(more.into_iter().map(|(again, _)| (again, row)));

@@ -1,8 +1,9 @@
 //! Rows that were sent, and their answers.
 
-use super::{Mapping, Refused};
+use super::{Mapping, Refused, plan::Plan};
 use indicatif::ProgressBar;
 use proto::capture::{ErrorReason, Refusal, SubmitFormsResponse, submit_forms_response::Outcome};
+use seal::id::Name;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -17,17 +18,22 @@ pub(super) struct Sent {
     pub(super) ids: [String; 2],
     /// The columns of its values.
     pub(super) items: Vec<String>,
+    pub(super) event: Name,
 }
 
 impl Sent {
     /// The row as it was refused.
-    pub(super) fn refused(&self, refusal: &Refusal, mapping: &Mapping) -> Refused {
+    pub(super) fn refused(&self, refusal: &Refusal, mapping: &Mapping, plan: &Plan) -> Refused {
         let column = refusal.fields.iter().find_map(|fault| mapping.column(&fault.field, &self.items));
         let reason = refusal.reason().as_str_name().trim_start_matches("ERROR_REASON_").to_owned();
         let mut message = match refusal.fields.first() {
             Some(fault) if column.is_some() => fault.description.clone(),
             _ => refusal.message.clone(),
         };
+        let other = plan.other_spelling(&self.event).filter(|_| refusal.reason() == ErrorReason::LooksAlike);
+        if let Some(row) = other {
+            message += &format!(". Row {row} spells it otherwise");
+        }
         if refusal.reason() == ErrorReason::FormExists {
             message += ". This command imports no corrections, which state a reason; what was recorded stays as it is";
         }
