@@ -46,7 +46,7 @@ pub fn path(json: &[u8], words: &str) -> Option<String> {
     let (line, column) = place.split_once(" column ")?;
     let (line, column): (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
     let before: usize = json.split_inclusive(|byte| *byte == b'\n').take(line.checked_sub(1)?).map(<[u8]>::len).sum();
-    let read = json.get(..before.checked_add(column)?.min(json.len()))?;
+    let read = json.get(..before.checked_add(column)?)?;
     let mut steps = steps(read);
     // These are about an object and name its field themselves.
     if ["missing field", "unknown field", "duplicate field"].iter().any(|start| words.contains(start)) {
