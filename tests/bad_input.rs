@@ -327,19 +327,19 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
             sign_bytes(kind, json.replace("\"702\"", "702").into_bytes(), &[key]),
             InvalidArgument,
             "MALFORMED",
-            Some("envelope.payload"),
+            Some("envelope.payload.site"),
         ),
         (
             sign_bytes(kind, json.replace("702", "\\u0007").into_bytes(), &[key]),
             InvalidArgument,
             "MALFORMED",
-            Some("envelope.payload"),
+            Some("envelope.payload.site"),
         ),
         (
             sign_bytes(kind, json.replace("702", "\\ud800").into_bytes(), &[key]),
             InvalidArgument,
             "MALFORMED",
-            Some("envelope.payload"),
+            Some("envelope.payload.site"),
         ),
         (
             sign_bytes(kind, json.replacen('{', "{\"extra\":1,", 1).into_bytes(), &[key]),
@@ -375,6 +375,7 @@ async fn envelopes_that_are_not_what_they_should_be_name_the_field() {
             form: name("VS").unwrap(),
             items: vec![text_item("A").unwrap(), text_item("A").unwrap()],
         }],
+        events: Vec::new(),
     };
     let error = world.client.record(&forms, &[key]).await.unwrap_err();
     let field = Some("envelope.payload.forms[VS].items[A]".to_owned());
@@ -459,6 +460,7 @@ async fn readers_see_what_their_delegation_covers_and_nothing_else() {
     assert_eq!(status_said(&status), (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned(), None));
     let decide = DecideRequest {
         read: None,
+        first: false,
         study: world.study.id.to_string(),
         participant: patient.name.to_string(),
         provision: "data_collection".to_owned(),

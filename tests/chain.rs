@@ -227,6 +227,7 @@ async fn a_decision_is_provable_whether_yes_or_never_consented() {
         };
         let request = DecideRequest {
             read: None,
+            first: false,
             study: world.study.id.to_string(),
             participant: participant.to_string(),
             provision: "data_collection".to_owned(),

@@ -394,6 +394,7 @@ async fn whoever_looks_from_outside_is_on_record() {
         study: world.study.id.to_string(),
         participant: participant.name.to_string(),
         provision: String::new(),
+        first: false,
         read: Some(pb::ReadQuestion {
             reader: stranger.name.to_string(),
             categories: vec!["data_collection".to_owned()],

@@ -42,6 +42,7 @@ impl Consents {
             participant: participant.to_string(),
             provision: provision.to_string(),
             read: None,
+            first: false,
         };
         let answer = self.client.clone().decide(self.services.attach(Request::new(request))).await;
         let answer = answer.map_err(|_| FactError::Unavailable(Service::Consent))?.into_inner();
@@ -59,5 +60,18 @@ impl Consents {
             _ => Err(NotInForce::Missing),
         };
         Ok(Decided { head, outcome, standing: answer.standing })
+    }
+    /// When the participant's first consent was signed, Unix milliseconds; nothing if there is none.
+    pub async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, FactError> {
+        let request = DecideRequest {
+            study: study.to_string(),
+            participant: participant.to_string(),
+            provision: Provision::data_collection().to_string(),
+            read: None,
+            first: true,
+        };
+        let answer = self.client.clone().decide(self.services.attach(Request::new(request))).await;
+        let answer = answer.map_err(|_| FactError::Unavailable(Service::Consent))?.into_inner();
+        Ok(Some(answer.first_signed_ms).filter(|time| *time > 0))
     }
 }

@@ -85,6 +85,15 @@ impl<E: Send + 'static> Journal<E> {
 
     /// The same, and says whether it had been recorded before.
     pub async fn append_noting(&self, proposal: Proposal<E>) -> Result<Appended, AppendError<E>> {
+        self.propose(proposal).await?.await
+    }
+
+    /// Puts a proposal in line, and gives what awaits its decision. Proposals of one stream are decided, and recorded, in
+    /// the order in which they came into the line.
+    pub async fn propose(
+        &self,
+        proposal: Proposal<E>,
+    ) -> Result<impl Future<Output = Result<Appended, AppendError<E>>> + Send + use<E>, AppendError<E>> {
         let (answer, answered) = oneshot::channel();
         let turn = usize::from(proposal.stream.0.0[0]) % self.queues.len().max(1);
         let queue = self.queues.get(turn).ok_or(AppendError::Storage)?;
@@ -92,7 +101,7 @@ impl<E: Send + 'static> Journal<E> {
         let place = queue.reserve().await.map_err(|_| AppendError::Storage)?;
         meters().queue.change(1); // before the writer can take it off: the gauge never falls below 0
         place.send(((proposal, answer), trace));
-        answered.await.map_err(|_| AppendError::Storage)?
+        Ok(async move { answered.await.map_err(|_| AppendError::Storage)? })
     }
 
     /// Reads beside the writers.

@@ -95,7 +95,9 @@ mod study;
 
 pub use actor::{Confirmation, Delegate, EndDelegation, RegisterActor, RevokeKey, RotateKey, Training};
 pub use allocation::{CommitAllocation, Randomise, RevealAllocation, Unblind};
-pub use capture::{DefineForms, EraseParticipant, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission};
+pub use capture::{
+    DefineForms, EraseParticipant, EventDef, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission,
+};
 pub use consent::{
     AccessData, Answer, Approval, Assent, Capacity, Collected, DocumentVersion, GiveConsent, GrantAccess, ItemRead,
     Manner, Notice, Offer, PublishDocument, Question, Quiz, Reconsent, ReconsentMode, RequestConsent, RevokeAccess,

@@ -264,7 +264,7 @@ fn json_fault(error: &serde_json::Error) -> String {
     let what = if safe.iter().any(|start| text.starts_with(start)) {
         text.split(" at line").next().unwrap_or_default().chars().take(100).collect()
     } else {
-        "a value of the wrong kind".to_owned()
+        crate::fault::wrong_kind(&text)
     };
     format!("{what} at line {} column {}", error.line(), error.column())
 }

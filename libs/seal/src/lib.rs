@@ -21,6 +21,7 @@ pub mod dsse;
 pub mod eligibility;
 pub mod entry;
 pub mod fact;
+pub mod fault;
 pub mod id;
 mod json;
 pub mod key;

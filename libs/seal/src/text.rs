@@ -80,9 +80,54 @@ pub fn digits(text: &str, length: usize) -> Option<u32> {
     good.then(|| text.parse().ok()).flatten()
 }
 
+/// Whether text says nothing: nothing in it is visible.
+pub fn is_blank(text: &str) -> bool {
+    !text.chars().any(is_visible)
+}
+
+/// Whether text says why: a letter or a number of any script is in it.
+pub fn is_in_words(text: &str) -> bool {
+    text.chars().any(|character| is_visible(character) && character.is_alphanumeric())
+}
+
+/// Whether a reader sees a character: it is no white space, no control character, not ignored by default, and not the blank
+/// pattern of Braille.
+pub fn is_visible(character: char) -> bool {
+    !(character.is_whitespace() || character.is_control() || is_ignorable(character) || character == '\u{2800}')
+}
+
+/// Whether text that has this character looks as if it had it not: `Default_Ignorable_Code_Point` (Unicode 17, UAX 44).
+pub fn is_ignorable(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
-    use super::day_of;
+    use super::{day_of, is_blank, is_in_words};
+
+    #[test]
+    fn text_without_a_visible_character_is_blank() {
+        for blank in
+            ["", "   ", "\t\r\n", "\u{a0}", "\u{2007}\u{202f}\u{3000}", "\u{200b}\u{feff}\u{2060}", "\u{ad}\u{34f}"]
+        {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for blank in
+            ["\u{115f}", "\u{3164}\u{ffa0}", "\u{2800}", "\u{fe0f}\u{e0101}", "\u{85}\u{2028}", "\u{180e}", "\u{e0041}"]
+        {
+            assert!(is_blank(blank) && !is_in_words(blank), "{blank:?}");
+        }
+        for text in ["x", " x ", ".", "\u{200b}0", "\u{5b78}"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+        for (text, says) in [(".", false), ("\u{200b}-?", false), ("x", true), ("\u{8aa4}", true), ("7", true)] {
+            assert_eq!(is_in_words(text), says, "{text:?}");
+        }
+    }
 
     #[test]
     fn days_of_known_times() {

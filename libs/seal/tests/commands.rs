@@ -211,6 +211,9 @@ fn capture_commands() -> Vec<&'static str> {
         check::<DefineForms>(&[
             &format!(r#","version":"1","forms":[{{"form":"VS",{items}}}]"#),
             &format!(r#","version":"1","forms":[{{"form":"GX",{items},"provision":"genetics"}}]"#),
+            &format!(
+                r#","version":"1","forms":[{{"form":"VS",{items}}}],"events":[{{"event":"V1","forms":["VS"]}},{{"event":"V2"}}]"#
+            ),
         ]),
         check::<Submission>(&[&submitted, &format!("{submitted}{corrected}")]),
         check::<RedactValue>(&[&redacted(""), &redacted(r#","repeat":"1""#)]),

@@ -4,7 +4,8 @@ use crate::{Problem, call::charge_signer};
 use seal::{
     Hash,
     command::Payload,
-    dsse::Envelope,
+    dsse::{Envelope, EnvelopeError},
+    fault,
     id::{StreamId, Uuid},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -35,12 +36,21 @@ impl<P: Payload> Received<P> {
 pub async fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem> {
     let envelope = Envelope::parse_strict(&bytes)?;
     charge_signer(envelope.key_ids().next()).await?;
-    let command: P = envelope.payload_strict()?;
+    let command: P = envelope.payload_strict().map_err(|error| placed(error, &envelope))?;
     if command.time() > now_ms().saturating_add(seal::MAX_CLOCK_AHEAD_MS) {
         let what = "the signer's clock is more than five minutes ahead: correct it and sign again";
         return Err(Problem::field("CLOCK_AHEAD", "envelope.payload.time", what));
     }
     Ok(Received { hash: envelope.hash(), bytes, envelope, command })
+}
+
+/// A payload that is not valid, with the field that is not.
+fn placed(error: EnvelopeError, envelope: &Envelope) -> Problem {
+    let EnvelopeError::Payload(words) = &error else { return error.into() };
+    match fault::path(envelope.payload_bytes(), words) {
+        Some(path) => Problem::field("MALFORMED", format!("envelope.payload.{path}"), words.clone()),
+        None => error.into(),
+    }
 }
 
 /// Reads a study's UUID from a request.

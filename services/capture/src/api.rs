@@ -2,9 +2,11 @@
 
 mod forms;
 mod lookup;
+mod order;
 mod problem;
 mod read;
 mod sight;
+mod stream;
 mod submit;
 mod withheld;
 
@@ -13,8 +15,7 @@ use crate::{
     gate::Gate,
     store::{Capture, Store},
 };
-use access::{AccessLog, Caller, RemoteFacts};
-use futures_util::{Stream, StreamExt};
+use access::{AccessLog, Caller, Consents, RemoteFacts};
 use journal::{
     Stored,
     api::{Call, Opened},
@@ -28,21 +29,19 @@ use seal::{
     command::DefineForms,
     id::{Name, Service, StreamId, Uuid},
 };
-use std::{pin::Pin, sync::Arc};
-use tokio::sync::Semaphore;
+use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 use vault::{Content, Kept};
 
-/// The most messages of one stream that are unanswered.
-const IN_FLIGHT: usize = 256;
-/// The most bytes of them; a message that has more is handled alone.
-const IN_FLIGHT_BYTES: usize = 4 << 20;
 /// Form definitions kept in memory.
 const FORMS_KEPT: u64 = 256;
+/// First consents of participants kept in memory.
+const FIRST_CONSENTS_KEPT: u64 = 100_000;
 
 /// The capture service over its journal.
 pub(crate) fn service(journal: Capture, store: Store, config: Config) -> CaptureServiceServer<Api> {
     let gate = Gate::new(&config);
+    let consents = Consents::new(config.consent_channel.clone(), config.services.clone());
     CaptureServiceServer::new(Api(Arc::new(Inner {
         journal,
         store,
@@ -50,6 +49,8 @@ pub(crate) fn service(journal: Capture, store: Store, config: Config) -> Capture
         enrollment: config.enrollment,
         accesses: AccessLog::new(config.consent_channel),
         forms: Cache::new(FORMS_KEPT),
+        consents,
+        first_consents: Cache::new(FIRST_CONSENTS_KEPT),
     })))
 }
 
@@ -64,17 +65,13 @@ pub(crate) struct Inner {
     enrollment: RemoteFacts,
     accesses: AccessLog,
     forms: Cache<(Uuid, Name), Arc<DefineForms>>,
+    consents: Consents,
+    first_consents: Cache<(Uuid, Name), u64>,
 }
-
-fn bytes_of(message: &pb::SubmitFormsRequest) -> usize {
-    message.envelope.len() + message.datapoints.iter().map(Vec::len).sum::<usize>()
-}
-
-type Answers = Pin<Box<dyn Stream<Item = Result<pb::SubmitFormsResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl CaptureService for Api {
-    type SubmitFormsStream = Answers;
+    type SubmitFormsStream = stream::Answers;
 
     async fn define_forms(
         &self,
@@ -97,28 +94,8 @@ impl CaptureService for Api {
     async fn submit_forms(
         &self,
         request: Request<Streaming<pb::SubmitFormsRequest>>,
-    ) -> Result<Response<Answers>, Status> {
-        let (inner, room) = (self.0.clone(), Arc::new(Semaphore::new(IN_FLIGHT_BYTES)));
-        let answers = request
-            .into_inner()
-            .then(move |message| {
-                let bytes = message.as_ref().map_or(0, bytes_of).min(IN_FLIGHT_BYTES);
-                let place = room.clone().acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
-                async move { (message, place.await) }
-            })
-            .enumerate()
-            .map(move |(sequence, (message, place))| {
-                let inner = inner.clone();
-                // A task each, so that signatures are verified on every core.
-                let answer = async move {
-                    let _until_answered = place;
-                    inner.answer(sequence as u64, message).await
-                };
-                let task = tokio::spawn(server::carry(answer));
-                async move { task.await.unwrap_or_else(|_| Err(Status::internal("the submission was not handled"))) }
-            })
-            .buffered(IN_FLIGHT);
-        Ok(Response::new(Box::pin(answers)))
+    ) -> Result<Response<stream::Answers>, Status> {
+        Ok(Response::new(stream::answers(self.0.clone(), request.into_inner())))
     }
 
     async fn redact_value(

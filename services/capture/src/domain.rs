@@ -1,11 +1,17 @@
 //! The rules of capture. No clock, no I/O, no transport types.
 
+mod alike;
 mod form;
+mod fresh;
 mod history;
+mod when;
 mod withheld;
 
+pub use alike::{alike, reduced, seen};
 pub use form::{check_forms, check_values};
+pub use fresh::{check_new, check_new_erasure, check_new_forms, check_new_redaction, is_future};
 pub use history::{Change, Current, FormFold, FormState, History, Recorded, sets};
+pub use when::When;
 pub use withheld::{admit_erasure, admit_redaction, erasure_needs, redaction_needs};
 
 use seal::{
@@ -78,6 +84,11 @@ pub enum Refusal {
     /// The form instance was captured before.
     #[error("this form instance was captured before, in entry {0}: correct it instead")]
     FormExists(u64),
+    /// An event was captured before whose name looks the same and is spelt otherwise.
+    #[error(
+        "an event that looks the same was captured before and is spelt otherwise: use that spelling, or list the study's events in its forms"
+    )]
+    EventAlike,
     /// The correction is of an entry that is not the latest.
     #[error("the entry to correct is not the latest of this form instance")]
     CorrectionStale(Option<u64>),
@@ -118,6 +129,24 @@ pub enum Fault {
     /// Too long.
     #[error("longer than the item allows")]
     TooLong,
+    /// No such event.
+    #[error("not an event of this version of the forms")]
+    EventUnknown,
+    /// The form is not captured at the event.
+    #[error("not a form of this event")]
+    FormElsewhere,
+    /// Two names look the same.
+    #[error("looks the same as another")]
+    Alike,
+    /// Nothing in it is visible.
+    #[error("blank: leave it out; in a correction an empty value takes one away")]
+    Blank,
+    /// Later than now.
+    #[error("in the future")]
+    Future,
+    /// No letter or number in it.
+    #[error("says nothing: state it in words")]
+    Words,
     /// Not in the code list.
     #[error("not in the item's code list")]
     NotInCodeList,
@@ -125,7 +154,7 @@ pub enum Fault {
     #[error("mandatory, and missing")]
     Missing,
     /// No reason for a correction, or one for a first submission.
-    #[error("a correction states a reason of 1 to 4,096 bytes, a first submission states none")]
+    #[error("a correction states a reason in words, of 1 to 4,096 bytes; a first submission states none")]
     Reason,
     /// The definitions contradict themselves.
     #[error("defined twice, or out of bounds")]
@@ -148,7 +177,7 @@ pub fn check_header(submission: &Submission, datapoints: &[Vec<u8>]) -> Result<V
     if reason != submission.corrects.map(|_| true) {
         return field("envelope.payload.reason", Fault::Reason);
     }
-    if submission.collected.as_ref().is_some_and(|date| !form::is_partial_datetime(date)) {
+    if submission.collected.as_ref().is_some_and(|date| When::parse(date).is_none()) {
         return field("envelope.payload.collected", Fault::WrongType);
     }
     let parse = |(index, bytes): (usize, &Vec<u8>)| {

@@ -10,7 +10,7 @@ pub(crate) use walk::{Folded, Open, too_large};
 
 use crate::{
     Config,
-    domain::{Recorded, Refusal},
+    domain::{Recorded, Refusal, alike},
 };
 use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
@@ -59,6 +59,10 @@ pub(crate) struct Keys {
     pub(crate) participant: Hash,
     /// Set when the participant is erased.
     pub(crate) erased: Hash,
+    /// What the names of study events that look like this one have in common: which of them was captured first.
+    pub(crate) alike: Hash,
+    /// The event's name, as it is spelt.
+    pub(crate) spelt: Hash,
 }
 
 /// Reads, opens and checks what was captured. Cheap to clone.
@@ -92,7 +96,9 @@ impl Store {
         ];
         let instance = Hash(self.vault.master().reference("form instance", &parts));
         let participant = self.participant_key(study, participant);
-        Keys { instance, participant, erased: self.erased_key(&participant) }
+        let of_event = |kind, text: &str| Hash(self.vault.master().reference(kind, &[&study.0, text.as_bytes()]));
+        let (alike, spelt) = (of_event("event alike", &alike(event.as_str())), of_event("event", event.as_str()));
+        Keys { instance, participant, erased: self.erased_key(&participant), alike, spelt }
     }
 
     /// The opaque name of a participant.

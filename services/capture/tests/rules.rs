@@ -256,6 +256,7 @@ fn forms() -> DefineForms {
             FormDef { provision: None, form: name("VS"), items: vital_signs },
             FormDef { provision: None, form: name("DM"), items: demographics },
         ],
+        events: Vec::new(),
     }
 }
 
@@ -333,7 +334,10 @@ fn submissions() -> impl Strategy<Value = Vec<Recorded>> {
             let values: Vec<Datapoint> = items
                 .into_iter()
                 .filter(|(item, repeat, _)| seen.insert((*item, *repeat)))
-                .map(|(item, repeat, new)| value(ITEMS[item], REPEATS[repeat], &"x".repeat(usize::from(new))))
+                .map(|(item, repeat, new)| Datapoint {
+                    unit: ["", "mmHg"][usize::from(new % 2)].to_owned(),
+                    ..value(ITEMS[item], REPEATS[repeat], &"x".repeat(usize::from(new / 2)))
+                })
                 .collect();
             number += 3; // other form instances have entries in between
             let redacted = (0..u32::try_from(number % 4).unwrap()).collect();
@@ -365,7 +369,8 @@ fn current(submissions: &[Recorded]) -> Vec<Current> {
     let mut items: Vec<Current> = Vec::new();
     for submission in submissions {
         for datapoint in &submission.datapoints {
-            let item = Current { datapoint: datapoint.clone(), entry: submission.entry.number };
+            let collected = submission.header.collected.clone();
+            let item = Current { datapoint: datapoint.clone(), entry: submission.entry.number, collected };
             let same = |known: &&mut Current| {
                 known.datapoint.item == datapoint.item && known.datapoint.repeat == datapoint.repeat
             };
@@ -425,12 +430,13 @@ proptest! {
             let newest = submissions.iter().rev().find_map(|submission| sets(submission.clone(), item, repeat));
             prop_assert_eq!(newest.as_ref(), stands);
 
-            let mut before = String::new();
+            let mut before = (String::new(), String::new());
             let mut expected = Vec::new();
             for (by, submission) in submissions.iter().enumerate() {
                 for datapoint in submission.datapoints.iter().filter(|d| (d.item.as_str(), d.repeat.as_str()) == (item, repeat)) {
-                    let new = datapoint.value.clone();
-                    expected.push((by, Change { old: std::mem::replace(&mut before, new.clone()), new }));
+                    let (new, new_unit) = (datapoint.value.clone(), datapoint.unit.clone());
+                    let (old, old_unit) = std::mem::replace(&mut before, (new.clone(), new_unit.clone()));
+                    expected.push((by, Change { old, new, old_unit, new_unit }));
                 }
             }
             prop_assert_eq!(changes, expected);

@@ -49,7 +49,7 @@ fn captured(form: Option<&str>, submission: Option<&str>) -> Result<(), Refusal>
         mandatory: true,
     };
     let forms = vec![FormDef { form: name("GX"), items: vec![item], provision: provision(form) }];
-    let forms = command!("root", DefineForms { version: name("1"), forms });
+    let forms = command!("root", DefineForms { version: name("1"), forms, events: Vec::new() });
     let (participant, event, form) = (name(PARTICIPANT), name("V1"), name("GX"));
     let submission = command!(
         "ann",

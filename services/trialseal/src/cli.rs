@@ -10,7 +10,7 @@ mod witness;
 use crate::{
     allow::AllowStudy,
     backup, demo,
-    import::{Import, Mapping, Subjects},
+    import::{EXAMPLE, Import, Mapping, Report, Subjects},
     init::Init,
     key,
     policy::PolicyArgs,
@@ -244,6 +244,10 @@ enum KeyCommand {
 #[derive(Subcommand)]
 enum ImportCommand {
     /// Import a CSV table, one row one form instance. Plain, zstd or gzip. Running it again is safe.
+    ///
+    /// Rows are recorded in their order. A row recorded before is left alone. Rows that contradict one another, and rows that would
+    /// correct what was recorded, are refused and reported with their columns. Interrupted, it says what was done.
+    #[command(after_long_help = format!("A mapping file:\n\n{EXAMPLE}"))]
     Csv {
         /// The table.
         file: PathBuf,
@@ -417,6 +421,22 @@ fn run_key(command: &KeyCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The exit status of what was interrupted, as shells know it.
+const INTERRUPTED: u8 = 128 + 2;
+
+/// Ready when the program is interrupted. A second time it ends at once.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    eprintln!("trialseal: stopping; what was sent is waited for. Interrupt again to stop at once");
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
+}
+
 async fn run_import(
     file: PathBuf,
     actor: ActorArgs,
@@ -428,20 +448,10 @@ async fn run_import(
     let (mapping, subjects) = (Mapping::read(&mapping)?, Subjects::read(&subjects)?);
     let progress = !json && io::stderr().is_terminal();
     let import = Import { client: &client, signer: &signer, mapping: &mapping, subjects: &subjects, progress };
-    let report = import.run(&file).await?;
-    print(json, &report, |report| {
-        let mut text = format!(
-            "{} rows: {} recorded ({} datapoints), {} recorded before, {} refused\n",
-            report.rows,
-            report.recorded,
-            report.datapoints,
-            report.recorded_before,
-            report.refused.len()
-        );
-        for refused in &report.refused {
-            text += &format!("  row {}: {}: {}\n", refused.row, refused.reason, refused.message);
-        }
-        text
-    })?;
+    let report = import.run_until(&file, interrupted()).await?;
+    print(json, &report, Report::readable)?;
+    if report.interrupted {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
     Ok(if report.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

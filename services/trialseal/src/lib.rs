@@ -20,6 +20,7 @@ pub mod process;
 pub mod prove;
 pub mod record;
 pub mod setup;
+pub mod spreadsheet;
 pub mod telling;
 pub mod verify;
 pub mod wiring;

@@ -1,5 +1,6 @@
 //! What inspectors read about people: the delegation log, a site's participants, and how an allocation is checked.
 
+use crate::spreadsheet;
 use anyhow::{Context, Result, bail};
 use client::{Client, ClientError, Reader};
 use jiff::Timestamp;
@@ -10,6 +11,24 @@ use seal::{
     text::{Base64, Hex},
 };
 use serde::{Deserialize, Serialize};
+
+const DELEGATION_COLUMNS: [&str; 15] = [
+    "actor",
+    "task",
+    "site",
+    "from",
+    "until",
+    "delegated_by",
+    "delegated",
+    "delegated_entry",
+    "training",
+    "training_completed",
+    "training_certificate",
+    "revoked_by",
+    "revoked",
+    "revoked_entry",
+    "revoked_reason",
+];
 
 /// A delegation with its end, if it was ended before its time.
 struct Line<'a> {
@@ -57,31 +76,13 @@ pub async fn allocation(client: &Client, reader: &Reader, participant: &str) -> 
     Ok(answer.map_err(ClientError::from)?.into_inner())
 }
 
-/// The delegation log as CSV (RFC 4180), a line for each delegation. Times are UTC (RFC 3339).
+/// The delegation log as CSV (RFC 4180), a line for each delegation, no cell a formula. Times are UTC (RFC 3339).
 pub fn delegation_csv(events: &[pb::DelegationEvent]) -> Result<String> {
-    let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    csv.write_record([
-        "actor",
-        "task",
-        "site",
-        "from",
-        "until",
-        "delegated_by",
-        "delegated",
-        "delegated_entry",
-        "training",
-        "training_completed",
-        "training_certificate",
-        "revoked_by",
-        "revoked",
-        "revoked_entry",
-        "revoked_reason",
-    ])?;
-    for Line { granted, ended } in lines(events) {
+    let rows = lines(events).into_iter().map(|Line { granted, ended }| {
         let training = granted.training.clone().unwrap_or_default();
         let (by, revoked) = (act(granted), ended.map(act));
         let entry = |act: &pb::Act| act.entry.to_string();
-        csv.write_record([
+        [
             granted.actor.clone(),
             granted.task.clone(),
             granted.site.clone(),
@@ -97,9 +98,9 @@ pub fn delegation_csv(events: &[pb::DelegationEvent]) -> Result<String> {
             revoked.as_ref().map(|act| time(act.recorded_ms)).unwrap_or_default(),
             revoked.as_ref().map(entry).unwrap_or_default(),
             revoked.map(|act| act.reason).unwrap_or_default(),
-        ])?;
-    }
-    Ok(String::from_utf8(csv.into_inner()?)?)
+        ]
+    });
+    spreadsheet::csv(&DELEGATION_COLUMNS, rows)
 }
 
 /// The delegation log as a page of text.

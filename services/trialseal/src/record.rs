@@ -3,6 +3,12 @@
 //! The method of a command is its kind in camel case, and its message begins with the envelope: the descriptors say which
 //! service has it.
 
+mod answers;
+mod attach;
+mod missing;
+
+pub use answers::Answers;
+
 use anyhow::{Context, Result, ensure};
 use client::{Client, ClientError, Reader, new_uuid, now_ms, parse_receipt};
 use prost_types::FileDescriptorSet;
@@ -18,8 +24,8 @@ use tonic_prost::ProstCodec;
 struct Signed {
     #[prost(bytes = "vec", tag = "1")]
     envelope: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    attached: Vec<u8>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    attached: Vec<Vec<u8>>,
 }
 
 /// What every answer begins with.
@@ -43,15 +49,16 @@ pub struct Recorded {
 }
 
 /// Signs a command of `kind` with the fields given, and has it recorded. Study, request, signer and time are filled in where
-/// they are not given. `others` sign after the signer.
+/// they are not given. `others` sign after the signer. `attached` is what the command names by its hash.
 pub async fn record(
     client: &Client,
     signer: &Reader,
     (kind, mut fields): (&str, Map<String, Value>),
     others: &[SecretKey],
-    attached: Vec<u8>,
+    attached: Vec<Vec<u8>>,
 ) -> Result<Recorded> {
     let (service, path) = method(kind)?;
+    attach::check(kind, attached.len())?;
     let request = fields.entry("request").or_insert(Value::from(new_uuid()?.to_string()));
     let request = request.as_str().context("request: not a UUID")?.to_owned();
     fields.entry("study").or_insert(Value::from(signer.study.to_string()));
@@ -68,19 +75,22 @@ pub async fn record(
         let answer = grpc.unary(message, path.clone(), ProstCodec::<Signed, Answer>::default()).await;
         Ok(answer.map_err(ClientError::from)?.into_inner())
     };
-    let answer = match send(&fields).await {
+    let mut answer = send(&fields).await;
+    let newest = |error: &anyhow::Error| error.downcast_ref::<ClientError>().and_then(ClientError::newest);
+    if let Some(newest) = answer.as_ref().err().and_then(newest).filter(|_| !fields.contains_key("seen")) {
         // Signed on a state that was not named: on what is newest now.
-        Err(error) if !fields.contains_key("seen") => {
-            let newest = error.downcast_ref::<ClientError>().and_then(ClientError::newest);
-            let Some(newest) = newest else { return Err(error) };
-            fields.insert("seen".to_owned(), Value::from(newest.to_hex()));
-            send(&fields).await?
-        }
-        answer => answer?,
-    };
+        fields.insert("seen".to_owned(), Value::from(newest.to_hex()));
+        answer = send(&fields).await;
+    }
+    let answer = answer.map_err(|error| missing::explain(error, &fields, &keys))?;
     let receipt = answer.receipt.and_then(parse_receipt).context("the service answered without a receipt")?;
     let entry = Entry::parse(&receipt.entry).context("the service answered nonsense")?;
     Ok(Recorded { service, entry: entry.number, recorded: entry.time, request })
+}
+
+/// Reads the fields of a command.
+pub fn fields(json: &[u8]) -> Result<Map<String, Value>> {
+    serde_json::from_slice(json).map_err(|error| missing::not_fields(&error))
 }
 
 /// The service that records commands of a kind, and the path of the method.

@@ -5,9 +5,9 @@ use client::{Access, Client, Reader, new_key, new_pseudonym, new_study, new_uuid
 use seal::{
     command::{
         ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, Collected, CreateStudy, DefineForms,
-        Delegate, EnrolParticipant, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice, Offer,
-        Provision, PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission, Task,
-        Terms, Training, WithdrawConsent, WithdrawalScope,
+        Delegate, EnrolParticipant, EventDef, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice,
+        Offer, Provision, PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission,
+        Task, Terms, Training, WithdrawConsent, WithdrawalScope,
     },
     datapoint::Datapoint,
     id::{Name, Uuid},
@@ -279,6 +279,17 @@ impl Study {
 
     /// Defines forms.
     pub async fn define(&self, client: &Client, version: &str, forms: Vec<FormDef>) -> Result<()> {
+        self.define_with(client, version, forms, Vec::new()).await
+    }
+
+    /// Defines forms, and the study events; none: any.
+    pub async fn define_with(
+        &self,
+        client: &Client,
+        version: &str,
+        forms: Vec<FormDef>,
+        events: Vec<EventDef>,
+    ) -> Result<()> {
         let define = DefineForms {
             study: self.id,
             request: new_uuid()?,
@@ -286,6 +297,7 @@ impl Study {
             time: now_ms(),
             version: name(version)?,
             forms,
+            events,
         };
         client.record(&define, &[&self.root.key]).await?;
         Ok(())

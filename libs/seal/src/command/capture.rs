@@ -21,7 +21,9 @@ pub enum ItemType {
     Boolean,
     /// A calendar date, `YYYY-MM-DD` (ISO 8601).
     Date,
-    /// A date or date and time of any precision from the year down to the second (ISO 8601), as SDTM writes them.
+    /// A date, a date and time, or an interval of two of them behind one another (`/`), of any precision from the year down to
+    /// fractions of a second, as SDTM writes them (ISO 8601; SDTMIG 3.4 section 4.4): a component that is not known in front of one
+    /// that is known is a hyphen (`2003---15`, `--12-15`, `2003-12-15T-:15`, `-----T07:15`); a time may state its offset from UTC.
     PartialDatetime,
 }
 
@@ -64,6 +66,17 @@ pub struct FormDef {
     pub provision: Option<Provision>,
 }
 
+/// One study event, such as a visit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventDef {
+    /// The event's identifier, unique in the study.
+    pub event: Name,
+    /// The forms captured at it; empty: every form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forms: Vec<Name>,
+}
+
 payload! {
     /// Defines the study's forms, all of them; later versions leave earlier submissions as they are. Task: `define_forms`.
     "define-forms" DefineForms {
@@ -71,6 +84,9 @@ payload! {
         version: Name,
         /// The forms.
         forms: Vec<FormDef>,
+        /// The study events, all of them: under this version no other event is captured. Empty: any. From rules 3 on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        events: Vec<EventDef>,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Forms and items as they stand, for those entitled to see.
 
 use super::{
-    Inner,
+    Inner, order,
     read::{name, not_found},
 };
 use crate::{
@@ -26,7 +26,9 @@ impl Inner {
         let sight = self.sight(from, study, &instance.participant).await?;
         let wanted = (request.item.as_str(), request.repeat.as_str());
         let found = self.store.item(study, &instance, wanted, |provision| sight.covers(provision)).await?;
-        Ok(pb::GetDatapointResponse { value: Some(value_message(found.ok_or_else(not_found)?)) })
+        let mut value = value_message(found.ok_or_else(not_found)?);
+        self.place_in_time((study, &instance.participant), vec![order::of_value(&mut value)]).await;
+        Ok(pb::GetDatapointResponse { value: Some(value) })
     }
 
     pub(super) async fn get_form(
@@ -38,7 +40,11 @@ impl Inner {
         let sight = self.sight(from, study, &instance.participant).await?;
         match self.store.form(study, &instance, |provision| sight.covers(provision)).await? {
             Folded::Nothing => Err(not_found()),
-            Folded::Whole(form) => Ok(pb::GetFormResponse { form: Some(form_message(*form)) }),
+            Folded::Whole(form) => {
+                let mut form = form_message(*form);
+                self.place_in_time((study, &instance.participant), order::of_form(&mut form)).await;
+                Ok(pb::GetFormResponse { form: Some(form) })
+            }
             Folded::TooLarge => Err(too_large()),
         }
     }
@@ -52,7 +58,9 @@ impl Inner {
         let participant = name("participant", &request.participant)?;
         let sight = self.sight(from, study, &participant).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
-        forms(&self.store, (study, &participant), page, |provision| sight.covers(provision)).await
+        let mut answer = forms(&self.store, (study, &participant), page, |provision| sight.covers(provision)).await?;
+        self.place_in_time((study, &participant), answer.forms.iter_mut().flat_map(order::of_form).collect()).await;
+        Ok(answer)
     }
 
     pub(super) async fn get_item_history(
@@ -64,7 +72,11 @@ impl Inner {
         let sight = self.sight(from, study, &instance.participant).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
         let history = History::new(request.item, request.repeat);
-        changes(&self.store, (study, &instance), history, page, |provision| sight.covers(provision)).await
+        let mut answer =
+            changes(&self.store, (study, &instance), history, page, |provision| sight.covers(provision)).await?;
+        let all = answer.changes.iter_mut().map(order::of_change).collect();
+        self.place_in_time((study, &instance.participant), all).await;
+        Ok(answer)
     }
 }
 
@@ -129,6 +141,10 @@ async fn changes(
             signed_ms: recorded.header.time,
             reason: recorded.header.reason.unwrap_or_default(),
             entry: recorded.entry.number,
+            old_unit: change.old_unit,
+            new_unit: change.new_unit,
+            collected: recorded.header.collected.unwrap_or_default(),
+            collected_before_consent: None,
         };
         if !page.takes(message.entry, &message) {
             break;
@@ -156,8 +172,10 @@ fn parse(of_study: &str, instance: Option<pb::FormInstance>) -> Result<(Uuid, Fo
 }
 
 fn value_message(item: Current) -> pb::ItemValue {
-    let Current { datapoint, entry } = item;
+    let Current { datapoint, entry, collected } = item;
     pb::ItemValue {
+        collected: collected.unwrap_or_default(),
+        collected_before_consent: None,
         item: datapoint.item,
         repeat: datapoint.repeat,
         value: datapoint.value,
@@ -167,7 +185,7 @@ fn value_message(item: Current) -> pb::ItemValue {
 }
 
 /// A form of which only the first submission's header is told.
-fn begun(Submission { instance, site, forms_version, .. }: &Submission) -> pb::Form {
+fn begun(Submission { instance, site, forms_version, collected, .. }: &Submission) -> pb::Form {
     pb::Form {
         instance: Some(pb::FormInstance {
             participant: instance.participant.to_string(),
@@ -178,6 +196,7 @@ fn begun(Submission { instance, site, forms_version, .. }: &Submission) -> pb::F
         }),
         site: site.to_string(),
         forms_version: forms_version.to_string(),
+        collected: collected.clone().unwrap_or_default(),
         ..pb::Form::default()
     }
 }

@@ -30,6 +30,7 @@ impl From<Refusal> for Problem {
             Refusal::FormExists(entry) => {
                 Problem::new(Code::AlreadyExists, "FORM_EXISTS", said).with("entry", entry.to_string())
             }
+            Refusal::EventAlike => Problem::field("LOOKS_ALIKE", "envelope.payload.instance.event", said),
             Refusal::CorrectionStale(latest) => {
                 let problem = Problem::new(Code::Aborted, "CORRECTION_STALE", said);
                 latest.map_or(problem.clone(), |entry| problem.with("entry", entry.to_string()))
@@ -41,7 +42,11 @@ impl From<Refusal> for Problem {
 
 fn reason(fault: Fault) -> &'static str {
     match fault {
-        Fault::Malformed | Fault::Definition => "MALFORMED",
+        Fault::Malformed | Fault::Definition | Fault::Words => "MALFORMED",
+        Fault::EventUnknown | Fault::FormElsewhere => "EVENT_UNKNOWN",
+        Fault::Alike => "LOOKS_ALIKE",
+        Fault::Blank => "VALUE_BLANK",
+        Fault::Future => "COLLECTED_IN_FUTURE",
         Fault::Provision => "PROVISION_MISMATCH",
         Fault::RootMismatch => "ROOT_MISMATCH",
         Fault::ItemUnknown => "ITEM_UNKNOWN",

@@ -49,6 +49,8 @@ impl Inner {
             return Err(not_found());
         }
         let (index, withheld) = self.place(study, &request, &content).await?;
+        let (collected, mut before) = (recorded.header.collected.as_deref().unwrap_or_default(), None);
+        self.place_in_time((study, participant), vec![(collected, &mut before)]).await;
         let leaves: Vec<Hash> = content.datapoints.iter().map(leaf).collect();
         Ok(pb::DiscloseDatapointResponse {
             entry: stored.entry,
@@ -57,6 +59,7 @@ impl Inner {
             index: index as u64,
             path: Tree::new(&leaves).path(index).iter().map(|hash| hash.0.to_vec()).collect(),
             withheld,
+            collected_before_consent: before,
         })
     }
 

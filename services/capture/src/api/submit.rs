@@ -20,7 +20,12 @@ use seal::{
 };
 use server::{Problem, Received, receive};
 use std::sync::Arc;
-use tonic::Status;
+
+/// A submission that waits for its turn.
+pub(super) struct Prepared {
+    proposal: Proposal<Refusal>,
+    reconsent_by: Option<u64>,
+}
 
 impl Inner {
     pub(super) async fn define_forms(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
@@ -43,6 +48,7 @@ impl Inner {
             }
             authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)?;
             domain::on_time(&command, &facts, next.time)?;
+            domain::check_new_forms(&command, &facts)?;
             if found.0.contains_key(&key) {
                 return Err(Refusal::FormsVersionExists);
             }
@@ -67,15 +73,26 @@ impl Inner {
         envelope: Vec<u8>,
         datapoints: Vec<Vec<u8>>,
     ) -> Result<(Receipt, Option<u64>), Problem> {
+        let Prepared { proposal, reconsent_by } = self.prepare(envelope, datapoints).await?;
+        let receipt = self.journal.append(proposal).await?;
+        telemetry::meters().submissions.add(1);
+        Ok((receipt_message(receipt), reconsent_by))
+    }
+
+    /// Does what there is to do about a submission before its turn.
+    pub(super) async fn prepare(&self, envelope: Vec<u8>, datapoints: Vec<Vec<u8>>) -> Result<Prepared, Problem> {
         let received = receive::<Submission>(envelope).await?;
         let submission = &received.command;
         let values = domain::check_header(submission, &datapoints)?;
         let basis = self.gate.basis(submission, &received.envelope).await?;
-        domain::admit(submission, &received.envelope, &basis.enrollment, server::now_ms())?;
+        let now = server::now_ms();
+        domain::admit(submission, &received.envelope, &basis.enrollment, now)?;
         let reconsent_by = basis.consent.clone()?.reconsent_by;
         let forms = self.forms(submission.study, &submission.forms_version).await?;
         domain::check_values(submission, &values, &forms)?;
+        domain::check_new(submission, &values, &forms, (&basis.enrollment, now))?;
 
+        let listed = !forms.events.is_empty();
         let keys = self.store.keys(submission.study, &submission.instance);
         let stored = self.store.seal(&keys.participant, &received.hash, &received.bytes, &datapoints).await?;
         let proposal = Proposal {
@@ -85,12 +102,10 @@ impl Inner {
             envelope: received.hash,
             stored,
             basis: basis.heads.clone(),
-            reads: vec![keys.instance, keys.erased],
-            rule: Box::new(move |found, next| record(&received, &basis, &keys, found, next)),
+            reads: vec![keys.instance, keys.erased, keys.alike],
+            rule: Box::new(move |found, next| record(&received, &basis, (&keys, listed), found, next)),
         };
-        let receipt = self.journal.append(proposal).await?;
-        telemetry::meters().submissions.add(1);
-        Ok((receipt_message(receipt), reconsent_by))
+        Ok(Prepared { proposal, reconsent_by })
     }
 
     async fn forms(&self, study: Uuid, version: &Name) -> Result<Arc<DefineForms>, Problem> {
@@ -105,27 +120,44 @@ impl Inner {
         Ok(forms)
     }
 
-    pub(super) async fn answer(
+    /// Puts what was prepared in line, and gives what awaits its answer.
+    pub(super) async fn take_turn(
         &self,
-        sequence: u64,
-        message: Result<pb::SubmitFormsRequest, Status>,
-    ) -> Result<pb::SubmitFormsResponse, Status> {
-        let pb::SubmitFormsRequest { envelope, datapoints } = message?;
-        let (outcome, reconsent_by) = match self.submit(envelope, datapoints).await {
-            Ok((receipt, reconsent_by)) => (Outcome::Receipt(receipt), reconsent_by),
-            Err(problem) => (Outcome::Refusal(refusal_message(problem)), None),
+        prepared: Result<Prepared, Problem>,
+    ) -> impl Future<Output = pb::SubmitFormsResponse> + Send + use<> {
+        let proposed = match prepared {
+            Ok(Prepared { proposal, reconsent_by }) => match self.journal.propose(proposal).await {
+                Ok(decision) => Ok((decision, reconsent_by)),
+                Err(error) => Err(error.into()),
+            },
+            Err(problem) => Err(problem),
         };
-        let reconsent_by_ms = reconsent_by.unwrap_or(0);
-        Ok(pb::SubmitFormsResponse { sequence, outcome: Some(outcome), reconsent_by_ms })
+        async move {
+            let outcome = match proposed {
+                Ok((decision, reconsent_by)) => {
+                    decision.await.map(|appended| (appended.receipt, reconsent_by)).map_err(Problem::from)
+                }
+                Err(problem) => Err(problem),
+            };
+            let (outcome, reconsent_by) = match outcome {
+                Ok((receipt, reconsent_by)) => {
+                    telemetry::meters().submissions.add(1);
+                    (Outcome::Receipt(receipt_message(receipt)), reconsent_by)
+                }
+                Err(problem) => (Outcome::Refusal(refusal_message(problem)), None),
+            };
+            let reconsent_by_ms = reconsent_by.unwrap_or(0);
+            pb::SubmitFormsResponse { sequence: 0, outcome: Some(outcome), reconsent_by_ms }
+        }
     }
 }
 
 /// The last word, at the entry's own time and place: the delegation still covers it, the decision is not too old, and
-/// nobody else recorded this form instance in between.
+/// nobody else recorded this form instance in between. `listed`: its event is on the study's list.
 fn record(
     received: &Received<Submission>,
     basis: &Basis,
-    keys: &store::Keys,
+    (keys, listed): (&store::Keys, bool),
     found: &Found,
     next: Next,
 ) -> Result<Decision, Refusal> {
@@ -142,9 +174,17 @@ fn record(
     domain::on_time(submission, &basis.enrollment, next.time)?;
     let latest = found.0.get(&keys.instance).and_then(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_be_bytes);
     domain::fits(submission, latest)?;
-    let mark = store::mark(submission.corrects.is_none(), next.number);
-    Ok(Decision {
-        facts: vec![(keys.instance, next.number.to_be_bytes().to_vec()), (keys.participant, mark)],
-        ..Decision::default()
-    })
+    let first = submission.corrects.is_none();
+    let known = found.0.get(&keys.alike);
+    let otherwise = known.is_some_and(|spelt| *spelt != keys.spelt.0);
+    // An event on a list is the right one, whatever was captured before there was a list.
+    if first && otherwise && !listed && basis.enrollment.rules() >= Some(3) {
+        return Err(Refusal::EventAlike);
+    }
+    let mark = store::mark(first, next.number);
+    let mut facts = vec![(keys.instance, next.number.to_be_bytes().to_vec()), (keys.participant, mark)];
+    if known.is_none() || (otherwise && listed) {
+        facts.push((keys.alike, keys.spelt.0.to_vec()));
+    }
+    Ok(Decision { facts, ..Decision::default() })
 }

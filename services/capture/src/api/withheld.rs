@@ -2,7 +2,9 @@
 
 use super::{Inner, read::name};
 use crate::{
-    domain::{Refusal, admit_erasure, admit_redaction, erasure_needs, redaction_needs},
+    domain::{
+        Refusal, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs, redaction_needs,
+    },
     store::{damaged, leaf, newest, vault_problem},
 };
 use access::{Caller, FactSource};
@@ -70,6 +72,7 @@ impl Inner {
             return Ok(receipt);
         }
         admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms)?;
+        check_new_redaction(&received.command, &basis.enrollment)?;
         let (stored, seen) = self.without_value(&received.command).await?;
         before.must_be_new()?;
         let key = self.store.redacted_key(study, received.command.entry);
@@ -128,6 +131,7 @@ impl Inner {
             return Ok(receipt);
         }
         admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms)?;
+        check_new_erasure(&received.command, &enrollment)?;
         let consent = self.gate.without_consent(study, &participant).await?;
         let basis = Basis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
         if !self.store.are_entries_of(study, &participant, &received.command.entries).await? {

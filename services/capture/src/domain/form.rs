@@ -1,15 +1,17 @@
 //! Form definitions, and whether values fit them.
 
-use super::{Fault, Refusal, field};
+use super::{Fault, Refusal, When, alike::alike, field};
 use seal::{
-    command::{DefineForms, FormDef, ItemDef, ItemType, Provision, Submission},
+    command::{DefineForms, FormDef, FormInstance, ItemDef, ItemType, Provision, Submission},
     datapoint::{Datapoint, MAX_DATAPOINTS, MAX_VALUE_BYTES},
-    text::{digits, is_day},
+    id::Name,
+    text::is_day,
 };
 use std::collections::HashSet;
 
 const DEFAULT_LENGTH: usize = 4_096;
 const MAX_FORMS: usize = 1_024;
+const MAX_EVENTS: usize = 4_096;
 
 /// Checks that definitions do not contradict themselves.
 pub fn check_forms(forms: &DefineForms) -> Result<(), Refusal> {
@@ -31,7 +33,39 @@ pub fn check_forms(forms: &DefineForms) -> Result<(), Refusal> {
             }
         }
     }
+    check_events(forms)
+}
+
+/// Checks that study events are told apart by who reads them, and name forms that are defined, each once.
+fn check_events(forms: &DefineForms) -> Result<(), Refusal> {
+    if forms.events.len() > MAX_EVENTS {
+        return field("envelope.payload.events", Fault::Definition);
+    }
+    let mut names = HashSet::new();
+    for event in &forms.events {
+        let path = format!("envelope.payload.events[{}]", event.event);
+        if !names.insert(alike(event.event.as_str())) {
+            return field(path, Fault::Alike);
+        }
+        let mut seen = HashSet::new();
+        let defined = |name: &Name| forms.forms.iter().any(|form| form.form == *name);
+        if let Some(form) = event.forms.iter().find(|form| !defined(form) || !seen.insert(*form)) {
+            return field(format!("{path}.forms[{form}]"), Fault::Definition);
+        }
+    }
     Ok(())
+}
+
+/// Checks that the study has the event of a form instance, and captures the form there.
+fn check_event(instance: &FormInstance, forms: &DefineForms) -> Result<(), Refusal> {
+    if forms.events.is_empty() {
+        return Ok(());
+    }
+    match forms.events.iter().find(|event| event.event == instance.event) {
+        None => field("envelope.payload.instance.event", Fault::EventUnknown),
+        Some(event) if event.forms.is_empty() || event.forms.contains(&instance.form) => Ok(()),
+        Some(_) => field("envelope.payload.instance.form", Fault::FormElsewhere),
+    }
 }
 
 /// Checks a submission's values against the definitions it names.
@@ -39,6 +73,7 @@ pub fn check_values(submission: &Submission, values: &[Datapoint], forms: &Defin
     let Some(form) = forms.forms.iter().find(|form| form.form == submission.instance.form) else {
         return field("envelope.payload.instance.form", Fault::ItemUnknown);
     };
+    check_event(&submission.instance, forms)?;
     let provision = form.provision.clone().unwrap_or_else(Provision::data_collection);
     if submission.rests_on() != provision {
         return field("envelope.payload.provision", Fault::Provision);
@@ -82,7 +117,7 @@ fn check_value(item: &ItemDef, value: &str) -> Result<(), Fault> {
         ItemType::Decimal => is_decimal(value).then(|| value.parse::<f64>().ok()),
         ItemType::Boolean => matches!(value, "true" | "false").then_some(None),
         ItemType::Date => is_day(value).then_some(None),
-        ItemType::PartialDatetime => is_partial_datetime(value).then_some(None),
+        ItemType::PartialDatetime => When::parse(value).map(|_| None),
     };
     let number = number.ok_or(Fault::WrongType)?;
     let below = number.zip(item.min).is_some_and(|(number, min)| number < min);
@@ -106,23 +141,6 @@ fn is_decimal(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_integer(whole) && fraction.is_none_or(digits)
-}
-
-/// `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, then `Thh`, `Thh:mm`, `Thh:mm:ss` (ISO 8601, reduced precision).
-pub(super) fn is_partial_datetime(text: &str) -> bool {
-    let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
-    let good_date = match date.len() {
-        4 => digits(date, 4).is_some(),
-        7 => is_day(&format!("{date}-01")),
-        _ => is_day(date),
-    };
-    let limits = [24, 60, 61]; // a second 60 is a leap second
-    let good_time = time.is_none_or(|time| {
-        let parts: Vec<&str> = time.split(':').collect();
-        let in_range = |(part, limit): (&&str, u32)| digits(part, 2).is_some_and(|number| number < limit);
-        date.len() == 10 && (1..=3).contains(&parts.len()) && parts.iter().zip(limits).all(in_range)
-    });
-    good_date && good_time
 }
 
 #[cfg(test)]

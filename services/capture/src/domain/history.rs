@@ -27,6 +27,8 @@ pub struct Current {
     pub datapoint: Datapoint,
     /// The number of the entry that did.
     pub entry: u64,
+    /// When the data of that entry were collected, as their source states it.
+    pub collected: Option<String>,
 }
 
 /// A form instance as it stands.
@@ -58,13 +60,13 @@ impl FormFold {
     /// Adds the submission before those that were added.
     pub fn add(&mut self, older: Recorded) {
         let Recorded { entry, header, datapoints, redacted } = older;
-        let number = entry.number;
+        let (number, collected) = (entry.number, &header.collected);
         for (place, datapoint) in datapoints.into_iter().enumerate().rev() {
             let key = (datapoint.item.clone(), datapoint.repeat.clone());
             let first = (number, place);
             self.items.entry(key).and_modify(|known| known.1 = first).or_insert_with(|| {
-                self.bytes += ROW_BYTES + text_bytes(&datapoint);
-                (Current { datapoint, entry: number }, first)
+                self.bytes += ROW_BYTES + text_bytes(&datapoint) + collected.as_ref().map_or(0, String::len);
+                (Current { datapoint, entry: number, collected: collected.clone() }, first)
             });
         }
         self.bytes += ROW_BYTES * (1 + redacted.len());
@@ -98,7 +100,7 @@ pub fn sets(submission: Recorded, item: &str, repeat: &str) -> Option<Current> {
     let entry = submission.entry.number;
     let wanted = |datapoint: &Datapoint| datapoint.item == item && datapoint.repeat == repeat;
     let datapoint = submission.datapoints.into_iter().rfind(wanted)?;
-    Some(Current { datapoint, entry })
+    Some(Current { datapoint, entry, collected: submission.header.collected })
 }
 
 /// One change of an item.
@@ -108,6 +110,10 @@ pub struct Change {
     pub old: String,
     /// The value after.
     pub new: String,
+    /// The unit before; empty where there was none.
+    pub old_unit: String,
+    /// The unit after; empty where there is none.
+    pub new_unit: String,
 }
 
 /// Folds the submissions of a form instance into the changes of one item, oldest first.
@@ -115,19 +121,22 @@ pub struct Change {
 pub struct History {
     item: String,
     repeat: String,
-    before: String,
+    /// The value and its unit.
+    before: (String, String),
 }
 
 impl History {
     /// Of an item that was never captured.
     pub fn new(item: impl Into<String>, repeat: impl Into<String>) -> Self {
-        Self { item: item.into(), repeat: repeat.into(), before: String::new() }
+        Self { item: item.into(), repeat: repeat.into(), before: Default::default() }
     }
 
     /// The change that the next submission made, if it made one.
     pub fn add(&mut self, next: &Recorded) -> Option<Change> {
         let wanted = |datapoint: &&Datapoint| datapoint.item == self.item && datapoint.repeat == self.repeat;
-        let new = next.datapoints.iter().find(wanted)?.value.clone();
-        Some(Change { old: std::mem::replace(&mut self.before, new.clone()), new })
+        let found = next.datapoints.iter().find(wanted)?;
+        let (new, new_unit) = (found.value.clone(), found.unit.clone());
+        let (old, old_unit) = std::mem::replace(&mut self.before, (new.clone(), new_unit.clone()));
+        Some(Change { old, new, old_unit, new_unit })
     }
 }

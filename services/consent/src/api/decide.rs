@@ -6,8 +6,9 @@ use access::{Caller, FactSource};
 use journal::{ReadError, api::head_message};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
-    command::{AccessData, Provision, Task},
+    command::{AccessData, GiveConsent, Provision, Task},
     consent,
+    dsse::Envelope,
     entry::Head,
     fact::{Fact, Facts, Subject},
     id::{IdError, Name, Service, Uuid},
@@ -16,6 +17,9 @@ use server::{Problem, now_ms, study};
 
 /// Tasks that see how a participant's consent stands.
 const SEES: [Task; 4] = [Task::ObtainConsent, Task::Capture, Task::Read, Task::Audit];
+
+/// The most changes of a consent among which the first is looked for: what is before it is what was declined.
+const FIRST: u32 = 100;
 
 impl Inner {
     pub(super) async fn decide(
@@ -32,7 +36,11 @@ impl Inner {
                 if !from.is_service() {
                     self.may_see(from, study, &participant).await?;
                 }
-                self.decide_capture(study, &participant, &provision).await
+                let mut answer = self.decide_capture(study, &participant, &provision).await?;
+                if request.first {
+                    answer.first_signed_ms = self.first_signed(study, &participant).await?.unwrap_or(0);
+                }
+                Ok(answer)
             }
         }
     }
@@ -63,6 +71,19 @@ impl Inner {
             answer.reconsent_by_ms = in_force.reconsent_by.unwrap_or(0);
         }
         Ok(answer)
+    }
+
+    /// When the first consent of a participant was signed, by its signer's clock.
+    async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, ReadError> {
+        let (stream, key) = (Service::Consent.stream(study), Subject::Consent(participant.clone()).map_key(study));
+        let reader = self.journal.reader();
+        for (number, _) in reader.history(stream, &key, None, FIRST).await? {
+            let given = Envelope::parse(&reader.entry(stream, number).await?.stored);
+            if let Ok(given) = given.and_then(|envelope| envelope.payload::<GiveConsent>()) {
+                return Ok(Some(given.time));
+            }
+        }
+        Ok(None)
     }
 
     /// A participant's consent and the documents it was given under, from one state.

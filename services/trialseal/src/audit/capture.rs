@@ -17,6 +17,7 @@ use seal::{
     entry::Entry,
     fact::{Fact, Facts, Subject},
     id::{Name, Service},
+    text::is_in_words,
 };
 use std::collections::{HashMap, HashSet};
 use tlog::merkle;
@@ -37,6 +38,8 @@ pub(super) struct Captured {
     /// Values that are not there, and values that were taken out, by entry and place.
     missing: HashSet<(u64, u32)>,
     redacted: HashMap<(u64, u32), u64>,
+    /// The study events, by what those that look the same have in common: each spelling, and the entry that used it first.
+    events: HashMap<String, Vec<(Name, u64)>>,
 }
 
 impl Study<'_> {
@@ -67,6 +70,7 @@ impl Study<'_> {
                     let placed = outcome.and_then(|(submission, envelope)| {
                         self.order(Service::Capture, &record.entry, (&envelope, &[]), report)?;
                         self.after_consent(&record.entry, &submission, report);
+                        self.as_new(&record.entry, &submission, report);
                         self.in_order(record, submission, &envelope)
                     });
                     if let Err(what) = placed {
@@ -92,6 +96,26 @@ impl Study<'_> {
         if let Err(what) = check(self, record, report) {
             self.find(report, Service::Capture, record.entry.number, what);
         }
+    }
+
+    /// Remarks on what is refused when it is new, and earlier programs recorded.
+    fn as_new(&mut self, entry: &Entry, submission: &Submission, report: &mut Report) {
+        let mut remark = |what: String| report.remark(self.id, Service::Capture, entry.number, what);
+        if submission.collected.as_ref().is_some_and(|collected| domain::is_future(collected, entry.time)) {
+            remark("says that its data were collected after it was recorded".to_owned());
+        }
+        if submission.reason.as_ref().is_some_and(|reason| !is_in_words(reason)) {
+            remark("corrects without a reason in words".to_owned());
+        }
+        let event = &submission.instance.event;
+        let spellings = self.captured.events.entry(domain::alike(event.as_str())).or_default();
+        if spellings.iter().any(|(known, _)| known == event) {
+            return;
+        }
+        if let Some((_, first)) = spellings.first() {
+            remark(format!("is of an event that looks like the one of entry {first} and is spelt otherwise"));
+        }
+        spellings.push((event.clone(), entry.number));
     }
 
     fn in_order(&mut self, record: &Record, submission: Submission, envelope: &Envelope) -> Result<(), String> {
@@ -124,6 +148,9 @@ impl Study<'_> {
         domain::on_time(&forms, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
         report.commands += 1;
         domain::check_forms(&forms).map_err(|refusal| refusal.to_string())?;
+        if !forms.events.is_empty() && facts.rules() < Some(3) {
+            return Err(domain::Refusal::RulesOutdated.to_string());
+        }
         match self.captured.forms.insert(forms.version.clone(), (entry.number, forms)) {
             None => Ok(()),
             Some(_) => Err("defines a version of the forms again".to_owned()),

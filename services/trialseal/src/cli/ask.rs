@@ -1,17 +1,26 @@
 //! The questions of participants, investigators and inspectors, each one command.
 
 use super::{ActorArgs, print};
-use crate::{key, participant, people, record};
-use anyhow::{Context, Result};
+use crate::{
+    key, participant, people,
+    record::{self, Answers},
+};
+use anyhow::{Context, Result, ensure};
 use clap::{Subcommand, ValueEnum};
 use proto::consent::CopyFormat;
 use seal::{Hash, id::Name};
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
+
+/// How long standard input may keep one waiting before it is said what is awaited there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Subcommand)]
 pub(super) enum Ask {
@@ -98,9 +107,14 @@ pub(super) enum Ask {
         /// The key file of somebody else who signs; may be given again.
         #[arg(long)]
         also: Vec<PathBuf>,
-        /// What the command names by its hash: a document's file, a FHIR resource, an allocation's secret.
+        /// What the command names by its hash: a document's file, a FHIR resource, an allocation's secret. A command that names
+        /// several takes it again.
         #[arg(long)]
-        attach: Option<PathBuf>,
+        attach: Vec<PathBuf>,
+        /// For record-screening: the answers as a JSON object, such as {"AGE": 42, "HB": {"value": "13.1", "unit": "g/dL"}}. Their
+        /// root and count are filled in, and, where they are not given, the criteria in force and what they make of the answers.
+        #[arg(long, conflicts_with = "attach")]
+        answers: Option<PathBuf>,
         /// Print as JSON.
         #[arg(long)]
         json: bool,
@@ -190,11 +204,17 @@ impl Ask {
                     show(&format!("{kind:<26} {service}\n"))?;
                 }
             }
-            Ask::Record { actor, kind, fields, also, attach, json } => {
+            Ask::Record { actor, kind, fields, also, attach, answers, json } => {
                 let (client, signer) = actor.open()?;
-                let fields = serde_json::from_slice(&read(&fields)?).context("the fields: not a JSON object")?;
+                let mut fields = record::fields(&read(&fields, "the command's fields, a JSON object")?)?;
                 let others = also.iter().map(|file| key::read(file)).collect::<Result<Vec<_>>>()?;
-                let attached = attach.map(|file| read(&file)).transpose()?.unwrap_or_default();
+                let attached = match answers {
+                    Some(file) => {
+                        let answers = Answers::parse(&read(&file, "the answers, a JSON object")?)?;
+                        answers.attach(&client, &signer, &mut fields).await?
+                    }
+                    None => attach.iter().map(|file| read(file, "the attachment")).collect::<Result<_>>()?,
+                };
                 let recorded = record::record(&client, &signer, (&kind, fields), &others, attached).await?;
                 print(json, &recorded, |recorded| format!("{kind}: {} entry {}\n", recorded.service, recorded.entry))?;
             }
@@ -209,14 +229,24 @@ impl Ask {
     }
 }
 
-/// A file's content, or standard input's.
-fn read(file: &Path) -> Result<Vec<u8>> {
-    if file.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
-        return Ok(bytes);
+/// A file's content, or standard input's: says what is awaited there if it does not come at once.
+fn read(file: &Path, what: &str) -> Result<Vec<u8>> {
+    if file.as_os_str() != "-" {
+        return fs::read(file).with_context(|| format!("{}", file.display()));
     }
-    fs::read(file).with_context(|| format!("{}", file.display()))
+    let awaited = format!("trialseal: reading {what} from standard input; end it with Ctrl-D, or name a file instead");
+    let patience = if io::stdin().is_terminal() { Duration::ZERO } else { PATIENCE };
+    let (done, all_read) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        if all_read.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{awaited}");
+        }
+    });
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
+    drop(done);
+    ensure!(!bytes.trim_ascii().is_empty(), "standard input is empty: {what} was expected there");
+    Ok(bytes)
 }
 
 fn show(text: &str) -> Result<()> {

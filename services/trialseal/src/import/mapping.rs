@@ -1,6 +1,6 @@
 //! How rows become forms.
 
-use super::{Row, request::Content};
+use super::{Row, request::Content, subjects::Subjects};
 use anyhow::{Context, Result, bail};
 use client::{Reader, now_ms};
 use csv::StringRecord;
@@ -9,23 +9,28 @@ use seal::{
     datapoint::Datapoint,
     id::Name,
     sha256,
+    text::is_blank,
 };
 use serde::Deserialize;
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::Path,
+};
 
-/// A mapping file (TOML).
-///
-/// ```toml
-/// forms_version = "1"                     # the version of the form definitions
-/// subject = "USUBJID"                     # the column that names the subject
-/// form = { constant = "VS" }              # the form, or { column = "…" }
-/// event = { column = "VISIT", empty = "UNSCHEDULED" }
-/// repeat = "VSSEQ"                        # optional: the column with the form's repetition, a whole number
-/// date = "VSDTC"                          # optional: the column with the date of collection
-/// items = ["VSTESTCD", "VSORRES"]         # optional: the columns to capture; all of them unless given
-/// [units]                                 # optional: for an item, the column with its unit
-/// VSORRES = "VSORRESU"
-/// ```
+/// An example of a mapping file with every key there is.
+pub const EXAMPLE: &str = r#"forms_version = "1"                                    # the version of the form definitions
+subject = "USUBJID"                                    # column, looked up in the subjects file: subject,participant,site
+form = { constant = "VS" }                             # or { column = "…" }
+event = { column = "VISIT", empty = "NONE" }           # a row without a visit is of the event NONE
+repeat = "VSSEQ"                                       # optional column: the form's repetition, a whole number
+date = "VSDTC"                                         # optional column: when the data were collected
+items = ["VSTESTCD", "VSORRES"]                        # the columns to capture, items of the form; all columns unless given
+[units]                                                # optional: for an item, the column with its unit
+VSORRES = "VSORRESU"
+"#;
+
+/// A mapping file (TOML), such as [`EXAMPLE`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
@@ -70,32 +75,21 @@ pub enum Place {
     },
 }
 
-/// Which participant, at which site, each subject of the source is.
-#[derive(Debug, Clone, Default)]
-pub struct Subjects(HashMap<String, (Name, Name)>);
-
-impl Subjects {
-    /// Reads a CSV file with the columns `subject`, `participant`, `site`.
-    pub fn read(file: &Path) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Line {
-            subject: String,
-            participant: Name,
-            site: Name,
-        }
-        let mut reader = csv::Reader::from_path(file).with_context(|| format!("{}", file.display()))?;
-        let mut subjects = HashMap::new();
-        for line in reader.deserialize() {
-            let Line { subject, participant, site } = line.with_context(|| format!("{}", file.display()))?;
-            subjects.insert(subject, (participant, site));
-        }
-        Ok(Self(subjects))
-    }
+/// Why a row is not sent, without its values.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) column: Option<String>,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
-impl FromIterator<(String, (Name, Name))> for Subjects {
-    fn from_iter<I: IntoIterator<Item = (String, (Name, Name))>>(subjects: I) -> Self {
-        Self(subjects.into_iter().collect())
+impl Fault {
+    fn of_row(message: &str) -> Self {
+        Self { column: None, reason: "ROW", message: message.to_owned() }
+    }
+
+    fn in_column(column: &str, message: impl Into<String>) -> Self {
+        Self { column: Some(column.to_owned()), reason: "ROW", message: message.into() }
     }
 }
 
@@ -106,22 +100,41 @@ impl Mapping {
         toml::from_str(&text).with_context(|| format!("{}", file.display()))
     }
 
-    /// Checks that the columns named exist.
+    /// Checks that the columns named exist, and that no column is captured twice.
     pub(super) fn check(&self, header: &[String]) -> Result<()> {
         let mut named: Vec<&String> = vec![&self.subject];
         named
             .extend(self.repeat.iter().chain(&self.date).chain(self.items.iter().flatten()).chain(self.units.values()));
-        named.extend([&self.form, &self.event].into_iter().filter_map(|place| match place {
-            Place::Column { column, .. } => Some(column),
-            Place::Constant { .. } => None,
-        }));
-        match named.into_iter().find(|column| !header.contains(column)) {
-            Some(column) => bail!("the mapping names the column {column:?}, which the table does not have"),
+        named.extend([&self.form, &self.event].into_iter().filter_map(Place::column));
+        if let Some(column) = named.into_iter().find(|column| !header.contains(column)) {
+            bail!("the mapping names the column {column:?}, which the table does not have");
+        }
+        let mut seen = HashSet::new();
+        if let Some(item) = self.items.iter().flatten().find(|item| !seen.insert(*item)) {
+            bail!("the mapping names the item {item:?} twice");
+        }
+        match self.units.keys().find(|item| !self.items.as_deref().unwrap_or(header).contains(item)) {
+            Some(item) => bail!("the mapping names a unit for {item:?}, which is not captured"),
             None => Ok(()),
         }
     }
 
-    /// A row on its way; on failure what is wrong with it, without its values.
+    /// The column in which the field of a refusal is, where it is in one; `items` are the columns of the row's values.
+    pub(super) fn column(&self, field: &str, items: &[String]) -> Option<String> {
+        match field {
+            "envelope.payload.instance.event" => self.event.column().cloned(),
+            "envelope.payload.instance.form" => self.form.column().cloned(),
+            "envelope.payload.collected" => self.date.clone(),
+            _ => {
+                let (of, part) = field.strip_prefix("datapoints[")?.split_once(']')?;
+                let item = of.parse().ok().and_then(|place: usize| items.get(place)).cloned();
+                let item = item.unwrap_or_else(|| of.to_owned());
+                if part == ".unit" { self.units.get(&item).cloned() } else { Some(item) }
+            }
+        }
+    }
+
+    /// A row on its way.
     pub(super) fn row(
         &self,
         (number, record): (u64, &StringRecord),
@@ -129,40 +142,18 @@ impl Mapping {
         columns: &HashMap<String, usize>,
         subjects: &Subjects,
         signer: &Reader,
-    ) -> Result<Row, String> {
-        let cell = |column: &String| columns.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
-        let (participant, site) = subjects
-            .0
-            .get(cell(&self.subject))
-            .cloned()
-            .ok_or_else(|| format!("{}: the subject is not in the subjects file", self.subject))?;
-        let form_repeat = match &self.repeat {
-            None => 0,
-            Some(column) => cell(column).parse().map_err(|_| format!("{column}: not a whole number"))?,
+    ) -> Result<Row, Fault> {
+        let cell = |column: &String| {
+            let found = columns.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
+            if is_blank(found) { "" } else { found }
         };
-        let instance = FormInstance {
-            participant,
-            event: self.event.name(cell)?,
-            event_repeat: 0,
-            form: self.form.name(cell)?,
-            form_repeat,
-        };
-        let values: Vec<Datapoint> = self
-            .items
-            .as_deref()
-            .unwrap_or(header)
-            .iter()
-            .filter(|item| !cell(item).is_empty())
-            .map(|item| Datapoint {
-                nonce: [0; 16],
-                item: item.clone(),
-                repeat: String::new(),
-                value: cell(item).to_owned(),
-                unit: self.units.get(item).map(cell).unwrap_or_default().to_owned(),
-            })
-            .collect();
+        if self.items.is_none() && header.iter().zip(record).any(|(column, cell)| is_blank(column) && !is_blank(cell)) {
+            return Err(Fault::of_row("a cell is in a column without a name"));
+        }
+        let (instance, site) = self.instance(cell, subjects)?;
+        let values = self.values(cell, header);
         if values.is_empty() {
-            return Err("the row is empty".to_owned());
+            return Err(Fault::of_row("the row is empty"));
         }
         let collected = self.date.as_ref().map(cell).filter(|date| !date.is_empty()).map(str::to_owned);
         let content = Content::new(signer.study, (&site, &instance, collected.as_deref()), &values);
@@ -182,17 +173,59 @@ impl Mapping {
             provision: None,
             late: None,
         };
-        Ok(Row { number, header, values, earlier: content.earlier_request() })
+        let line = record.position().map_or(0, csv::Position::line);
+        let (content, earlier) = (content.hash(), content.earlier_request());
+        Ok(Row { number, line, header, values, content, earlier })
+    }
+
+    /// The form instance of a row, and its site.
+    fn instance<'a>(
+        &self,
+        cell: impl Fn(&String) -> &'a str + Copy,
+        subjects: &Subjects,
+    ) -> Result<(FormInstance, Name), Fault> {
+        let found = subjects.find(cell(&self.subject));
+        let (participant, site) = found.map_err(|why| Fault::in_column(&self.subject, why))?;
+        let form_repeat = match &self.repeat {
+            None => 0,
+            Some(column) => cell(column).parse().map_err(|_| Fault::in_column(column, "not a whole number"))?,
+        };
+        let (event, form) = (self.event.name(cell)?, self.form.name(cell)?);
+        Ok((FormInstance { participant, event, event_repeat: 0, form, form_repeat }, site))
+    }
+
+    /// The values of a row: of the columns to capture those that are not empty.
+    fn values<'a>(&self, cell: impl Fn(&String) -> &'a str + Copy, header: &[String]) -> Vec<Datapoint> {
+        let items = self.items.as_deref().unwrap_or(header).iter().filter(|item| !cell(item).is_empty());
+        let value = |item: &String| Datapoint {
+            nonce: [0; 16],
+            item: item.clone(),
+            repeat: String::new(),
+            value: cell(item).to_owned(),
+            unit: self.units.get(item).map(cell).unwrap_or_default().to_owned(),
+        };
+        items.map(value).collect()
     }
 }
 
 impl Place {
-    fn name<'a>(&self, cell: impl Fn(&String) -> &'a str) -> Result<Name, String> {
+    /// The column it comes from, if it does.
+    pub(super) fn column(&self) -> Option<&String> {
+        match self {
+            Place::Column { column, .. } => Some(column),
+            Place::Constant { .. } => None,
+        }
+    }
+
+    fn name<'a>(&self, cell: impl Fn(&String) -> &'a str) -> Result<Name, Fault> {
         match self {
             Place::Constant { constant } => Ok(constant.clone()),
             Place::Column { column, empty } => match (cell(column), empty) {
                 ("", Some(empty)) => Ok(empty.clone()),
-                (text, _) => text.parse().map_err(|error| format!("{column}: {error}")),
+                ("", None) => Err(Fault::in_column(column, "blank")),
+                (text, _) => {
+                    text.parse().map_err(|error: seal::id::IdError| Fault::in_column(column, error.to_string()))
+                }
             },
         }
     }

@@ -1,7 +1,9 @@
 //! A CSV file, plain or compressed with zstd or gzip.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use capture::domain::reduced;
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -35,10 +37,12 @@ impl Table {
         self.file.display().to_string()
     }
 
-    /// The names of the columns.
+    /// The names of the columns, no two of which look the same.
     pub(super) fn header(&mut self) -> Result<Vec<String>> {
         let header = self.reader.headers().with_context(|| format!("{}: the header", self.file.display()))?;
-        Ok(header.iter().map(str::to_owned).collect())
+        let header: Vec<String> = header.iter().map(str::to_owned).collect();
+        check_header(&header).with_context(|| self.name())?;
+        Ok(header)
     }
 
     /// The next row and its number, from 1.
@@ -49,13 +53,23 @@ impl Table {
         let what = || format!("{}: row {} is truncated, damaged or not UTF-8", self.file.display(), self.row);
         Ok(read.with_context(what)?.then_some((self.row, record)))
     }
+}
 
-    /// Reads to the end and counts the rows.
-    pub(super) fn count(mut self) -> Result<u64> {
-        let mut rows = 0;
-        while self.next()?.is_some() {
-            rows += 1;
+/// Checks that no two columns have the same name, or names that look the same. Columns without a name may be several.
+pub(super) fn check_header(header: &[String]) -> Result<()> {
+    let mut seen = HashMap::new();
+    for (place, name) in (1..).zip(header) {
+        let looks = reduced(name);
+        if looks.is_empty() {
+            continue;
         }
-        Ok(rows)
+        if let Some((first, other)) = seen.insert(looks, (place, name)) {
+            let place: usize = place;
+            if other == name {
+                bail!("columns {first} and {place} are both named {name:?}");
+            }
+            bail!("columns {first} and {place} are named {other:?} and {name:?}, which look the same");
+        }
     }
+    Ok(())
 }
