@@ -43,6 +43,7 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
                 let term = Term::new(chain, (store.clone(), token), &config.journals, &state, &publishing);
                 let _until_overtaken = follow(&config, &term.known); // news are for whoever makes blocks
                 meters().lease.set(1);
+                meters().freshness.end(""); // known from the first checkpoint of this term on
                 tokio::select! {
                     () = term.run(config.pace.interval) => {}
                     () = overtaken(&store, token) => {}
