@@ -5,7 +5,12 @@
 
 mod offer;
 
-use super::{cores::Cores, running::memory_mib, trial::Trial, up::Up};
+use super::{
+    cores::Cores,
+    running::{memory_mib, processor_seconds},
+    trial::Trial,
+    up::Up,
+};
 use anyhow::{Context, Result};
 use client::Client;
 use offer::{Counted, flat_out, offer};
@@ -37,6 +42,8 @@ pub struct Figures {
     pub overloaded: Phase,
     /// What is done under overload, as a share of the peak.
     pub goodput_ratio: f64,
+    /// The same for each second of processor that the service had: what else the machine does takes nothing off it.
+    pub goodput_per_processor_ratio: f64,
     /// How much longer half of the accepted calls take under overload.
     pub p50_ratio: f64,
     /// How much longer all but one in a hundred take.
@@ -90,17 +97,24 @@ pub async fn run(folder: &Path, lasting: Duration, limit_mib: u32) -> Result<Fig
     };
     let about = flat_out(&clients, trial.signed("TRIAL", TRIAL)?).await;
     // As long as the others: the chain, and the database's own housekeeping, take their part only after a while.
-    let peak = flat_out(&clients, of_phase("PEAK", about)?).await;
+    let forms = of_phase("PEAK", about)?;
+    let (count, before) = (forms.len() as f64, processor_seconds(&up.id())?);
+    let peak = flat_out(&clients, forms).await;
+    let peak_per_processor = count / (processor_seconds(&up.id())? - before);
     let phase = async |event: &str, rate: f64| -> Result<Phase> {
         Ok(Phase::from(offer(&clients, of_phase(event, rate)?, rate).await))
     };
     let sustained = phase("SUSTAINED", peak * SUSTAINED).await?;
     let sustained_mib = memory_mib(&up.id(), "VmRSS")?;
-    let overloaded = phase("OVERLOADED", peak * SUSTAINED * TIMES).await?;
+    let before = processor_seconds(&up.id())?;
+    let counted = offer(&clients, of_phase("OVERLOADED", peak * SUSTAINED * TIMES)?, peak * SUSTAINED * TIMES).await;
+    let overloaded_per_processor = counted.accepted.len() as f64 / (processor_seconds(&up.id())? - before);
+    let overloaded = Phase::from(counted);
     let memory = Memory { sustained_mib, most_mib: memory_mib(&up.id(), "VmHWM")?, limit_mib: f64::from(limit_mib) };
     Ok(Figures {
         peak_per_second: peak,
         goodput_ratio: overloaded.accepted_per_second / peak,
+        goodput_per_processor_ratio: overloaded_per_processor / peak_per_processor,
         p50_ratio: overloaded.p50_ms / sustained.p50_ms,
         p99_ratio: overloaded.p99_ms / sustained.p99_ms,
         sustained,
@@ -147,9 +161,10 @@ pub fn readable(figures: &Figures) -> String {
         + &phase("sustained", &figures.sustained)
         + &phase("overloaded", &figures.overloaded)
         + &format!(
-            "  goodput {:.2} of the peak   accepted calls take {:.1} times as long (p50), {:.1} (p99)\n  memory {:.0} MiB \
+            "  goodput {:.2} of the peak, {:.2} of it for each second of processor   accepted calls take {:.1} times as long (p50), {:.1} (p99)\n  memory {:.0} MiB \
              sustained, {:.0} MiB at most, of {:.0} MiB\n",
             figures.goodput_ratio,
+            figures.goodput_per_processor_ratio,
             figures.p50_ratio,
             figures.p99_ratio,
             figures.memory.sustained_mib,
