@@ -74,6 +74,10 @@ async fn a_new_chain_signs_with_two_keys_and_one_that_began_with_one_goes_on_wit
     assert!(policy.logs().iter().all(|log| log.key.name() == "trialseal.example/chain"));
     let (note, _) = believed(&up.endpoints.anchoring, &policy).await;
     let checkpoint = Checkpoint::parse(&note.text).unwrap();
+    assert_eq!(checkpoint.size, 0, "nothing was recorded");
+    let (policy_file, endpoints) = (text(&data.join("policy.txt")), text(&data.join("endpoints.json")));
+    let audit = told(&["audit", "--policy", &policy_file, "--endpoints", &endpoints]);
+    assert!(audit.contains("AUDIT CLEAN"), "{audit}");
     for log in policy.logs() {
         let alone = note.verify(std::slice::from_ref(&log.key)).unwrap();
         assert_eq!(alone.len(), 1, "signed by the {:?} key", log.key.algorithm());
