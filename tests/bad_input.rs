@@ -123,7 +123,7 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
         .into();
     json["instance"] = json!(instance);
     array.envelope = sign_bytes(&payload_type("submit-form"), json.to_string().into_bytes(), &[key]);
-    refused(&world, array, InvalidArgument, "MALFORMED", Some("envelope.payload")).await;
+    refused(&world, array, InvalidArgument, "MALFORMED", Some("envelope.payload.instance")).await;
 
     let mut lying = form(&world, header(&world));
     lying.datapoints.push(lying.datapoints[0].clone());

@@ -118,7 +118,9 @@ impl Names<'_> {
     fn decide(&self, asker: &Name) -> Vec<Question> {
         let (study, participant) = (self.trial.world.study.id, self.participant);
         let asked = |provision: &str, read: Value, own| Question {
-            message: json!({ "study": study, "participant": participant, "provision": provision, "read": read }),
+            message: json!({
+                "study": study, "participant": participant, "provision": provision, "first": read.is_null(), "read": read,
+            }),
             payload: None,
             own,
         };

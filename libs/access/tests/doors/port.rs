@@ -154,7 +154,9 @@ async fn talk(
     path: &str,
     headers: &[(&str, String)],
 ) -> Result<String, Option<Refused>> {
-    let mut request = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n");
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n"
+    );
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }

@@ -7,7 +7,7 @@ use seal::{
     command::Task,
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, Subject},
+    fact::{Fact, Period, Subject},
     id::{Name, Service},
     key::KeyId,
     verify::MAX_STEPS_BEFORE,
@@ -45,6 +45,14 @@ impl Way {
 }
 
 impl Study<'_> {
+    /// The ways to a signer's key, and to what they had to hold.
+    fn ways(&self, envelope: &Envelope, needed: &Needed<'_>, time: u64) -> Vec<Arc<Way>> {
+        let key = signed_with(&self.enrollment, envelope, needed.by);
+        let key = key.and_then(|key| self.rights.keys.get(&key));
+        let granted = counts(&self.enrollment, needed, time);
+        key.into_iter().chain(granted.iter().filter_map(|entry| self.rights.delegations.get(entry))).cloned().collect()
+    }
+
     /// Takes in the rights a command gave, and remarks on one whose proof is too long, or half as long as it may be. To be
     /// asked before the command's `changes` are taken in.
     pub(super) fn provable(
@@ -53,24 +61,10 @@ impl Study<'_> {
         (envelope, changes): (&Envelope, &[(Subject, Fact)]),
         report: &mut Report,
     ) -> Result<(), String> {
-        #[derive(Deserialize)]
-        struct By {
-            by: Name,
-            confirmed: Option<Confirmed>,
-        }
-        #[derive(Deserialize)]
-        struct Confirmed {
-            by: Name,
-        }
-        let By { by, confirmed } = envelope.common().map_err(|error| error.to_string())?;
-        let by = confirmed.map_or(by, |confirmed| confirmed.by);
-        let key = signed_with(&self.enrollment, envelope, &by);
-        let mut way = key.and_then(|key| self.rights.keys.get(&key)).into_iter().cloned().collect::<Vec<_>>();
-        for (task, site) in changes.iter().filter_map(|(subject, fact)| rests_on(subject, fact)) {
-            let granted = counts(&self.enrollment, &by, task, &site, entry.time);
-            way.extend(granted.and_then(|granted| self.rights.delegations.get(&granted)).cloned());
-        }
-        let way = Arc::new(Way::through((entry.number, envelope.size()), way));
+        let signed: Signed = envelope.common().map_err(|error| error.to_string())?;
+        let ways = rests_on(&signed, changes).into_iter().flat_map(|held| self.ways(envelope, &held, entry.time));
+        let ways: Vec<Arc<Way>> = ways.collect();
+        let way = Arc::new(Way::through((entry.number, envelope.size()), ways));
         let mut gives = false;
         for (subject, fact) in changes {
             match (subject, fact) {
@@ -104,14 +98,52 @@ impl Study<'_> {
     }
 }
 
-/// What whoever set this may have had to hold, if it gave a right.
-fn rests_on(subject: &Subject, fact: &Fact) -> Option<(Task, Name)> {
-    match (subject, fact) {
-        (Subject::Key(_), Fact::Key { ended: None, .. }) => Some((Task::RegisterActors, Name::all_sites())),
-        (Subject::Participant(_), Fact::Participant { site, .. }) => Some((Task::Enrol, site.clone())),
-        (Subject::Delegation(_, task, site), _) => Some((*task, site.clone())),
-        _ => None,
+/// Who signed a command that gives a right, and for what.
+#[derive(Deserialize)]
+struct Signed {
+    by: Name,
+    confirmed: Option<Confirmed>,
+    /// The second person, and the site, of who registers a representative.
+    second: Option<Name>,
+    site: Option<Name>,
+    /// The period of a delegation.
+    from: Option<u64>,
+    until: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Confirmed {
+    by: Name,
+}
+
+/// A task that a signer may have had to hold, now or throughout a later period.
+struct Needed<'a> {
+    by: &'a Name,
+    task: Option<(Task, Name)>,
+    period: Option<(u64, u64)>,
+}
+
+/// What whoever signed may have had to hold for the rights that a command gave: at least a key.
+fn rests_on<'a>(signed: &'a Signed, changes: &[(Subject, Fact)]) -> Vec<Needed<'a>> {
+    let by = signed.confirmed.as_ref().map_or(&signed.by, |confirmed| &confirmed.by);
+    let mut needed = vec![Needed { by, task: None, period: None }];
+    if let (Some(second), Some(site)) = (&signed.second, &signed.site) {
+        needed.push(Needed { by, task: Some((Task::Enrol, site.clone())), period: None });
+        needed.push(Needed { by: second, task: Some((Task::ObtainConsent, site.clone())), period: None });
+        return needed;
     }
+    for (subject, fact) in changes {
+        let task = match (subject, fact) {
+            (Subject::Key(_), Fact::Key { ended: None, .. }) => Some((Task::RegisterActors, Name::all_sites())),
+            (Subject::Participant(_), Fact::Participant { site, .. }) => Some((Task::Enrol, site.clone())),
+            (Subject::Delegation(_, task, site), _) => Some((*task, site.clone())),
+            _ => None,
+        };
+        if task.is_some() {
+            needed.push(Needed { by, task, period: signed.from.zip(signed.until) });
+        }
+    }
+    needed
 }
 
 /// The key of `by` that signed.
@@ -122,10 +154,17 @@ fn signed_with(state: &State, envelope: &Envelope, by: &Name) -> Option<KeyId> {
     })
 }
 
-/// The entry that granted the delegation by which `by` holds a task.
-fn counts(state: &State, by: &Name, task: Task, site: &Name, time: u64) -> Option<u64> {
-    delegations(by, task, site).iter().find_map(|subject| {
-        let periods = state.at(subject, u64::MAX)?.periods();
-        periods.iter().find(|period| period.covers(time)).map(|period| period.granted)
-    })
+/// The entry that granted the delegation by which `by` holds a task at `time`, and the one by which they hold it throughout a
+/// period.
+fn counts(state: &State, Needed { by, task, period }: &Needed<'_>, time: u64) -> Vec<u64> {
+    let Some((task, site)) = task else { return Vec::new() };
+    let subjects = delegations(by, *task, site);
+    let periods = || subjects.iter().filter_map(|subject| Some(state.at(subject, u64::MAX)?.periods()));
+    let granted = |wanted: &dyn Fn(&Period) -> bool| {
+        periods().find_map(|periods| periods.iter().find(|period| wanted(period)).map(|period| period.granted))
+    };
+    let throughout = period.and_then(|(from, until)| {
+        granted(&|period| period.ended.is_none() && period.from <= from && until <= period.until)
+    });
+    granted(&|period| period.covers(time)).into_iter().chain(throughout).collect()
 }

@@ -4,7 +4,7 @@
 
 use super::{Report, study::Study};
 use seal::{
-    command::{ActorKind, RotateKey, WithdrawConsent},
+    command::{ActorKind, RegisterRepresentative, Relation, RotateKey, WithdrawConsent},
     dsse::{self, Envelope},
     entry::Entry,
     fact::{Fact, Subject},
@@ -80,15 +80,15 @@ fn old_late_and_disordered_signatures_are_remarked_on() {
     assert!(before.contains("before entry 0"), "{before}");
 }
 
-/// The numbers of the entries at which a chain of `times` rotations is remarked on, and what the last remark says.
-fn rotations(times: u8) -> (Vec<u64>, String) {
-    let root = secret(0).public();
-    let mut study = Study::new(STUDY, &root);
-    let mut report = Report::default();
-    let fact = |key: PublicKey, ended| {
-        let fact = Fact::Key { actor: name("ann"), key, registered: 0, ended, steps: None };
-        (Subject::Key(key.id()), fact)
-    };
+/// A key of an actor, as its registration or rotation sets it.
+fn key_of(actor: &str, key: &SecretKey, ended: Option<u64>) -> (Subject, Fact) {
+    let key = key.public();
+    (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered: 0, ended, steps: None })
+}
+
+/// A study in which a key was rotated `times` times, and what was remarked on.
+fn rotated(root: &PublicKey, times: u8) -> (Study<'_>, Report) {
+    let (mut study, mut report) = (Study::new(STUDY, root), Report::default());
     let actor = Fact::Actor { kind: ActorKind::Person, registered: 0, site: None };
     for number in 0..times {
         let (before, key) = (secret(number), secret(number + 1));
@@ -103,15 +103,57 @@ fn rotations(times: u8) -> (Vec<u64>, String) {
         let envelope = Envelope::parse(&dsse::sign(&rotate, &[&before, &key])).unwrap();
         let now = entry(Service::Enrollment, u64::from(number), 0);
         let changes = vec![
-            fact(before.public(), Some(u64::from(number))),
-            fact(key.public(), None),
+            key_of("ann", &before, Some(u64::from(number))),
+            key_of("ann", &key, None),
             (Subject::Actor(name("ann")), actor.clone()),
         ];
         study.provable(&now, (&envelope, &changes), &mut report).unwrap();
         study.enrollment.apply(STUDY, &now, seal::Hash::ZERO, changes);
     }
+    (study, report)
+}
+
+/// The numbers of the entries at which a chain of `times` rotations is remarked on, and what the last remark says.
+fn rotations(times: u8) -> (Vec<u64>, String) {
+    let root = secret(0).public();
+    let (_, mut report) = rotated(&root, times);
     let at = report.remarks.iter().filter_map(|remark| remark.entry).collect();
     (at, report.remarks.pop().map(|remark| remark.what).unwrap_or_default())
+}
+
+#[test]
+fn the_proof_of_a_representatives_key_leads_through_both_who_registered_them() {
+    let root = secret(0).public();
+    let remarked = |by: &str, second: &str| {
+        let (mut study, mut report) = rotated(&root, 63);
+        let bob = secret(200);
+        study.enrollment.apply(
+            STUDY,
+            &entry(Service::Enrollment, 63, 0),
+            seal::Hash::ZERO,
+            vec![key_of("bob", &bob, None)],
+        );
+        let (representative, ann) = (secret(201), secret(63));
+        let register = RegisterRepresentative {
+            study: STUDY,
+            request: Uuid([99; 16]),
+            by: name(by),
+            time: 0,
+            participant: name("P-ABCDEFGHIJKLMNOP"),
+            site: name("701"),
+            actor: name("R-ABCDEFGHIJKLMNOP"),
+            relation: Relation::Parent,
+            key: representative.public(),
+            second: Some(name(second)),
+            grounds: Some(name("mother")),
+            until: Some(1),
+        };
+        let envelope = Envelope::parse(&dsse::sign(&register, &[&ann, &bob, &representative])).unwrap();
+        let changes = [key_of("R-ABCDEFGHIJKLMNOP", &representative, None)];
+        study.provable(&entry(Service::Enrollment, 64, 0), (&envelope, &changes), &mut report).unwrap();
+        report.remarks.len()
+    };
+    assert_eq!([remarked("ann", "bob"), remarked("bob", "ann")], [1, 1]);
 }
 
 #[test]
