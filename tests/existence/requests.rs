@@ -119,7 +119,7 @@ impl Names<'_> {
         let (study, participant) = (self.trial.world.study.id, self.participant);
         let asked = |provision: &str, read: Value, own| Question {
             message: json!({
-                "study": study, "participant": participant, "provision": provision, "first": read.is_null(), "read": read,
+                "study": study, "participant": participant, "provision": provision, "first": u64::from(read.is_null()), "read": read,
             }),
             payload: None,
             own,

@@ -17,7 +17,7 @@ use seal::{
     datapoint::Datapoint,
     id::Name,
 };
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 use support::World;
 use trialseal::{
     import::{Import, Mapping, Report, Subjects},
@@ -64,7 +64,7 @@ impl Field {
     }
 
     fn write(&self, file: &str, text: &str) {
-        fs::write(self.path(file), text).unwrap();
+        owner::write(&self.path(file), text.as_bytes()).unwrap(); // keys are among them
     }
 
     /// Writes the subjects file: each subject is the participant of that number.

@@ -78,7 +78,7 @@ async fn who_has_no_certificate_is_nobody() {
     for path in [READ, FACTS, ENTRIES] {
         assert_eq!(ask(at, nobody.clone(), path, &[]).await, Err(unauthenticated()), "{path}");
     }
-    assert_eq!(ask(at, nobody, "/", &[]).await, Err(None));
+    assert_eq!(ask(at, nobody, "/", &[]).await, Err(unauthenticated()));
 }
 
 #[tokio::test]
