@@ -129,38 +129,7 @@ enum Command {
         json: bool,
     },
     /// Recompute the whole chain and, with an auditor's key, a whole study. Exits 0 if nothing is wrong, 1 if not.
-    Audit {
-        #[command(flatten)]
-        policy: PolicyArgs,
-        /// The study to replay; the chain alone unless given.
-        #[arg(long, requires = "actor", requires = "key")]
-        study: Option<Uuid>,
-        /// Who audits: an actor with the task audit.
-        #[arg(long)]
-        actor: Option<Name>,
-        /// The auditor's key file.
-        #[arg(long)]
-        key: Option<PathBuf>,
-        /// What the data are read for, as participants will see it; `audit` unless given.
-        #[arg(long, requires = "study")]
-        purpose: Option<Name>,
-        /// Where the services are, as `trialseal up` wrote it.
-        #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
-        endpoints: PathBuf,
-        /// Audit the folder that `trialseal export` wrote, with no server.
-        #[arg(long, conflicts_with_all = ["study", "actor", "key"])]
-        export: Option<PathBuf>,
-        /// Receipts that were handed out, one a line: check that what they promised is kept.
-        #[arg(long)]
-        receipts: Option<PathBuf>,
-        /// Report a latest checkpoint that the quorum cosigned longer ago than this, such as 1h. Any age is accepted unless
-        /// given.
-        #[arg(long, value_parser = process::duration)]
-        max_age: Option<Duration>,
-        /// Print the report as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Audit(preserve::Wanted),
     /// Copy a data directory to a new folder while it is in use. Keys are not copied.
     Backup {
         /// The folder to make.
@@ -366,11 +335,7 @@ impl Cli {
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Audit { policy, study, actor, key, purpose, endpoints, export, receipts, max_age, json } => {
-                let auditor = study.zip(actor).zip(key);
-                let wanted = preserve::Wanted { policy, auditor, purpose, endpoints, export, receipts, max_age, json };
-                preserve::audit(wanted).await
-            }
+            Command::Audit(wanted) => preserve::audit(wanted).await,
             Command::Backup { output, data, json } => {
                 print(json, &backup::write(&data, &output).await?, backup::readable)?;
                 Ok(ExitCode::SUCCESS)

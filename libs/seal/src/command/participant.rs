@@ -66,7 +66,7 @@ pub enum WithdrawalReason {
 
 payload! {
     /// Enrols a participant under a random pseudonym and registers their key. Task: `enrol`, at that site. From rules 3 on
-    /// the new key signs too, as proof of possession.
+    /// the new key signs too, as proof of possession. No consent is asked for: it comes after, and before anything is captured.
     "enrol-participant" EnrolParticipant: late {
         /// The pseudonym: `P-` and 16 random characters of `A`–`Z`, `2`–`7`.
         participant: Name,

@@ -6,9 +6,10 @@ use crate::{
     export::{self, Export},
     key,
     policy::PolicyArgs,
-    prove,
+    process, prove,
 };
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 use client::{Access, Client, Reader};
 use seal::{
     id::{Name, Uuid},
@@ -24,15 +25,38 @@ use std::{
 };
 
 /// What to audit.
+#[derive(Args)]
 pub(super) struct Wanted {
-    pub(super) policy: PolicyArgs,
-    pub(super) auditor: Option<((Uuid, Name), PathBuf)>,
-    pub(super) purpose: Option<Name>,
-    pub(super) endpoints: PathBuf,
-    pub(super) export: Option<PathBuf>,
-    pub(super) receipts: Option<PathBuf>,
-    pub(super) max_age: Option<Duration>,
-    pub(super) json: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// The study to replay; the chain alone unless given.
+    #[arg(long, requires = "actor", requires = "key")]
+    study: Option<Uuid>,
+    /// Who audits: an actor with the task audit.
+    #[arg(long)]
+    actor: Option<Name>,
+    /// The auditor's key file.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// What the data are read for, as participants will see it; `audit` unless given.
+    #[arg(long, requires = "study")]
+    purpose: Option<Name>,
+    /// Where the services are, as `trialseal up` wrote it.
+    #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
+    endpoints: PathBuf,
+    /// Audit the folder that `trialseal export` wrote, with no server.
+    #[arg(long, conflicts_with_all = ["study", "actor", "key"])]
+    export: Option<PathBuf>,
+    /// Receipts that were handed out, one a line: check that what they promised is kept.
+    #[arg(long)]
+    receipts: Option<PathBuf>,
+    /// Report a latest checkpoint that the quorum cosigned longer ago than this, such as 1h. Any age is accepted unless
+    /// given.
+    #[arg(long, value_parser = process::duration)]
+    max_age: Option<Duration>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Audits running services, or an export.
@@ -55,10 +79,10 @@ async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], prog
     let endpoints = prove::endpoints(&wanted.endpoints)?;
     let client = Client::new(&endpoints)?;
     let mut studies = Vec::new();
-    if let Some(((study, actor), file)) = &wanted.auditor {
+    if let (Some(study), Some(actor), Some(file)) = (wanted.study, &wanted.actor, &wanted.key) {
         let purpose = wanted.purpose.clone().map_or_else(|| "audit".parse(), Ok)?;
         let access = Some(Access::everybody(purpose));
-        studies.push(Reader { study: *study, actor: actor.clone(), key: key::read(file)?, access });
+        studies.push(Reader { study, actor: actor.clone(), key: key::read(file)?, access });
     }
     Audit { client: &client, tiles: &endpoints.anchoring, policy, studies, progress }.run_with(receipts).await
 }
