@@ -150,19 +150,19 @@ impl Attempts {
             }
             _ => {
                 running.answered();
-                self.from_the_service(&running, answer)
+                self.of_the_service(&running, answer).map_err(|told| Miss::Sent(Err(told), Duration::MAX)) // never again
             }
         }
     }
 
     /// The answer, if it is one of the service that was called. Another service at the address knows no such method; what is no
     /// gRPC server answers by HTTP alone.
-    fn from_the_service(&self, running: &Running, mut answer: Response<Body>) -> Result<Response<Body>, Miss> {
+    fn of_the_service(&self, running: &Running, mut answer: Response<Body>) -> Answer {
         let service = self.head.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
         let status = Status::from_header_map(answer.headers());
         if status.is_none() && answer.status() != StatusCode::OK {
             let found = running.found(format_args!("answers HTTP {}, and is no {service}", answer.status().as_u16()));
-            return Err(Miss::Sent(Err(with_found(Status::unknown("something else answers"), &found)), Duration::MAX));
+            return Err(with_found(Status::unknown("something else answers"), &found));
         }
         if status.is_some_and(|status| status.code() == Code::Unimplemented && status.details().is_empty()) {
             let found = running.found(format_args!("does not serve {service}"));

@@ -60,10 +60,9 @@ fn openmetrics(text: &str) -> String {
             Some((keyword, (family, what))) => {
                 let family = family.strip_suffix("_total").unwrap_or(family);
                 let _never_fails = writeln!(out, "# {keyword} {family} {what}");
-                if let Some(unit) = ["seconds", "ratio"].iter().find(|unit| family.ends_with(*unit)) {
-                    if keyword == "TYPE" {
-                        let _never_fails = writeln!(out, "# UNIT {family} {unit}");
-                    }
+                let unit = ["seconds", "ratio"].into_iter().find(|unit| keyword == "TYPE" && family.ends_with(unit));
+                if let Some(unit) = unit {
+                    let _never_fails = writeln!(out, "# UNIT {family} {unit}");
                 }
             }
             None => {

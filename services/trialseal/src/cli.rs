@@ -44,6 +44,7 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // one is made in the life of a process
 enum Command {
     /// Run every service and three witnesses in this process.
     Up(Up),

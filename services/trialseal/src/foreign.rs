@@ -70,6 +70,7 @@ pub fn checked(policy: String) -> Result<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use tlog::key::SignerKey;

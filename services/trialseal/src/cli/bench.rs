@@ -115,6 +115,7 @@ fn removed<T>(folder: &Path, measured: Result<T>) -> Result<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
