@@ -7,9 +7,8 @@ use std::process::Command;
 
 /// What the deployment may take in this test, in MiB.
 const MEMORY: &str = "1024";
-/// What must be done of what can be done, by the clock or for each second of processor: the first is less where the machine does
-/// something else as well, the second where forms were refused at a greater cost than they are at the peak. How often that
-/// is tried.
+/// What must be done of what can be done, and how often that is tried: what else the machine does while it is overloaded
+/// looks as if the service did less, never as if it did more.
 const GOODPUT: f64 = 0.8;
 const TRIES: usize = 3;
 
@@ -36,5 +35,5 @@ fn goodput_ratio() -> f64 {
     assert!(figure("/overloaded/late") < 0.05, "calls wait until they are of no use");
     assert!(figure("/overloaded/failed") < 0.01, "calls fail otherwise");
     assert!(figure("/memory/most_mib") < figure("/memory/limit_mib"), "memory is not bounded");
-    figure("/goodput_ratio").max(figure("/goodput_per_processor_ratio"))
+    figure("/goodput_ratio")
 }
