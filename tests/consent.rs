@@ -15,7 +15,7 @@ use seal::{
     command::{
         ActorKind, Answer, Assent, Capacity, DocumentVersion, EraseParticipant, GiveConsent, GrantAccess, Manner,
         Provision, Question, Quiz, Reconsent, ReconsentMode, RedactValue, RegisterActor, RegisterRepresentative,
-        Relation, RequestConsent, RevokeAccess, Task, WithdrawalScope,
+        Relation, RequestConsent, RevokeAccess, Submission, Task, WithdrawalScope,
     },
     entry::Entry,
     id::Name,
@@ -89,6 +89,18 @@ async fn person(world: &World, who: &str, tasks: &[Task], site: &Name) -> Actor 
         world.study.delegate(&world.client, &world.study.root, &actor, *task, site).await.unwrap();
     }
     actor
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_for_a_timely_form_does_not_decide_on_a_late_one() {
+    let world = World::new().await;
+    let (participant, nurse) = (&world.participants[0], &world.study.coordinator);
+    world.study.delegate(&world.client, &world.study.root, nurse, Task::RecordLate, &world.site).await.unwrap();
+    submit(&world, participant, "TIMELY", 0).await.unwrap();
+    let late = Some(name("the line was down").unwrap());
+    let header = Submission { late, ..world.study.header(participant, "LATE", "VS", 0).unwrap() };
+    let form = sign_form(header, vec![value("SYSBP", "120"), value("COMMENT", "fine")], &nurse.key).unwrap();
+    world.client.submit(form).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

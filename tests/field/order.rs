@@ -16,7 +16,7 @@ async fn a_stream_is_recorded_in_its_order() {
     let message = |repeat: u32| {
         let mut header = field.header("VISIT 1", "VS");
         header.instance.form_repeat = repeat;
-        let note = if repeat % 7 == 0 { "x".repeat(4_000) } else { "x".to_owned() };
+        let note = if repeat.is_multiple_of(7) { "x".repeat(4_000) } else { "x".to_owned() };
         field.sign(header, vec![value("NOTE", &note)]).into_message()
     };
     let messages: Vec<_> = (0..ROWS).map(message).collect();

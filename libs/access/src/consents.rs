@@ -61,6 +61,7 @@ impl Consents {
         };
         Ok(Decided { head, outcome, standing: answer.standing })
     }
+
     /// When the participant's first consent was signed, Unix milliseconds; nothing if there is none.
     pub async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, FactError> {
         let request = DecideRequest {

@@ -4,7 +4,11 @@
 //! While the bus is away none are kept. So a decision rests on a state that was left behind at most a second ago: the
 //! second counts where news got lost without anybody's knowledge, such as when a process died between its commit and the
 //! news of it. Without an answer nothing is captured.
+//!
+//! A question is asked once, however many wait for its answer: else an answer that ends under load is asked for anew by
+//! every form that comes in until it is there, and the load keeps itself up.
 
+mod joint;
 mod watch;
 
 use crate::{
@@ -12,15 +16,14 @@ use crate::{
     domain::{self, Refusal},
 };
 use access::{Consents, Decided, FactSource, RemoteFacts};
-use moka::sync::Cache;
+use joint::Joint;
 use seal::{
     command::{Provision, Submission},
     consent::InForce,
     dsse::Envelope,
     entry::Head,
-    fact::Facts,
+    fact::{Facts, Subject},
     id::{Name, Service, Uuid},
-    key::KeyId,
 };
 use server::{Problem, now_ms};
 use std::{sync::Arc, time::Duration};
@@ -28,8 +31,10 @@ use telemetry::meters;
 use tracing::{Instrument, info_span};
 use watch::{Since, Watch};
 
-/// How long an answer is kept.
+/// How long an answer is kept, from when it was asked for.
 const KEPT: Duration = Duration::from_secs(1);
+/// The most answers kept.
+const MOST: u64 = 100_000;
 
 /// The state a submission is decided on.
 pub(crate) struct Basis {
@@ -40,12 +45,11 @@ pub(crate) struct Basis {
     since: Since,
 }
 
+/// What is asked: all that the answer depends on.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Question {
     study: Uuid,
-    by: Name,
-    keys: Vec<KeyId>,
-    site: Name,
+    needs: Vec<Subject>,
     participant: Name,
     provision: Provision,
 }
@@ -55,7 +59,7 @@ struct Question {
 pub(crate) struct Gate {
     enrollment: RemoteFacts,
     consents: Consents,
-    answers: Cache<Question, Arc<Basis>>,
+    answers: Joint<Question, Arc<Basis>, Problem>,
     watch: Watch,
 }
 
@@ -64,7 +68,7 @@ impl Gate {
         Self {
             enrollment: config.enrollment.clone(),
             consents: Consents::new(config.consent_channel.clone(), config.services.clone()),
-            answers: Cache::builder().max_capacity(100_000).time_to_live(KEPT).build(),
+            answers: Joint::new(MOST, KEPT),
             watch: Watch::over(&config.bus, &[Service::Enrollment, Service::Consent]),
         }
     }
@@ -73,31 +77,25 @@ impl Gate {
     pub(crate) async fn basis(&self, submission: &Submission, envelope: &Envelope) -> Result<Arc<Basis>, Problem> {
         let question = Question {
             study: submission.study,
-            by: submission.by.clone(),
-            keys: envelope.key_ids().collect(),
-            site: submission.site.clone(),
+            needs: domain::needs(submission, envelope),
             participant: submission.instance.participant.clone(),
             provision: submission.rests_on(),
         };
-        if let Some(basis) = self.answers.get(&question).filter(|basis| self.is_current(basis)) {
-            meters().decisions.of("hit");
-            return Ok(basis);
-        }
-        meters().decisions.of("miss");
-        let basis = Arc::new(self.ask(submission, envelope).instrument(info_span!("capture.decide")).await?);
-        self.answers.insert(question, basis.clone());
-        Ok(basis)
+        let ask = || self.clone().ask(question.clone()).instrument(info_span!("capture.decide"));
+        let (answer, is_new) = self.answers.get(&question, ask, |basis| self.is_current(basis)).await;
+        meters().decisions.of(if is_new { "miss" } else { "hit" });
+        answer
     }
 
-    async fn ask(&self, submission: &Submission, envelope: &Envelope) -> Result<Basis, Problem> {
+    async fn ask(self, question: Question) -> Result<Arc<Basis>, Problem> {
+        let Question { study, needs, participant, provision } = question;
         let (asked_ms, since) = (now_ms(), self.watch.now());
-        let needs = domain::needs(submission, envelope);
-        let enrollment = self.enrollment.facts(submission.study, &needs);
-        let provision = submission.rests_on();
-        let consent = self.consents.decide(submission.study, &submission.instance.participant, &provision);
+        let enrollment = self.enrollment.facts(study, &needs);
+        let consent = self.consents.decide(study, &participant, &provision);
         let ((enrollment_head, facts), Decided { head, outcome, .. }) = tokio::try_join!(enrollment, consent)?;
         let heads = [enrollment_head, head].into_iter().flatten().collect();
-        Ok(Basis { enrollment: facts, consent: outcome.map_err(Refusal::NotInForce), heads, asked_ms, since })
+        let consent = outcome.map_err(Refusal::NotInForce);
+        Ok(Arc::new(Basis { enrollment: facts, consent, heads, asked_ms, since }))
     }
 
     /// The present head of the consent journal, if everything the participant consented to is withdrawn.
