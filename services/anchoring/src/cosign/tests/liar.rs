@@ -18,7 +18,7 @@ use tlog::{
     checkpoint::Checkpoint,
     cosignature::cosign,
     key::{Algorithm, SignerKey, VerifierKey},
-    note::{Note, NoteSignature},
+    note::{Note, NoteSignature, sign},
     witness::{AddCheckpoint, Refusal, SIZE_CONTENT_TYPE, decide},
 };
 
@@ -49,6 +49,10 @@ pub(super) enum Lie {
     BareConflict,
     /// It says it has cosigned a million blocks, and shows nothing.
     Boasts,
+    /// The same, and shows a checkpoint in the chain's name that the chain did not sign.
+    BoastsForged,
+    /// It says that the chain contradicts what it cosigned, and shows such a checkpoint.
+    ContradictsForged,
     /// It names another size each time.
     Wavers,
     /// It takes the request and never answers.
@@ -65,7 +69,7 @@ pub(super) enum Lie {
 
 impl Lie {
     /// All by which its cosignature does not count.
-    pub(super) const ALL: [Lie; 22] = [
+    pub(super) const ALL: [Lie; 24] = [
         Lie::WrongSignature,
         Lie::OtherCheckpoint,
         Lie::Forged,
@@ -82,6 +86,8 @@ impl Lie {
         Lie::Status(302),
         Lie::BareConflict,
         Lie::Boasts,
+        Lie::BoastsForged,
+        Lie::ContradictsForged,
         Lie::Wavers,
         Lie::Hangs,
         Lie::Huge,
@@ -92,6 +98,9 @@ impl Lie {
     /// All that are beside a good cosignature.
     pub(super) const BESIDE: [Lie; 3] = [Lie::ForgedBeside, Lie::JunkBeside, Lie::StrangersBeside];
 }
+
+/// How many blocks a witness says it has cosigned that boasts.
+const BOASTED: u64 = 1_000_000;
 
 struct Inner {
     lie: Lie,
@@ -158,8 +167,18 @@ async fn show(State(shared): State<Arc<Shared>>) -> Response {
     let inner = shared.inner.lock().unwrap();
     match (&inner.note, inner.lie) {
         (Some(note), Lie::None) => note.clone().into_response(),
+        (_, Lie::BoastsForged | Lie::ContradictsForged) => in_the_name_of(&shared.chain).into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// A checkpoint that a chain did not sign, though it says so.
+fn in_the_name_of(chain: &VerifierKey) -> String {
+    let key = SignerKey::from_seed(chain.name(), Algorithm::Ed25519, [9; 32]).unwrap();
+    let checkpoint =
+        Checkpoint { origin: chain.name().to_owned(), size: BOASTED, root: Hash([9; 32]), extensions: Vec::new() };
+    let text = checkpoint.to_string();
+    Note { signatures: vec![sign(&text, &key).unwrap()], text }.to_string()
 }
 
 async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
@@ -174,7 +193,8 @@ async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
         Lie::Slow(time) => tokio::time::sleep(time).await,
         Lie::Status(status) => return (StatusCode::from_u16(status).unwrap(), "no\n").into_response(),
         Lie::BareConflict => return (StatusCode::CONFLICT, "17\n").into_response(),
-        Lie::Boasts => return conflict(1_000_000),
+        Lie::Boasts | Lie::BoastsForged => return conflict(BOASTED),
+        Lie::ContradictsForged => return (StatusCode::UNPROCESSABLE_ENTITY, "no\n").into_response(),
         Lie::Wavers => {
             return conflict(u64::from(u32::from_be_bytes(tlog::sha256(&[&body]).0[..4].try_into().unwrap())));
         }
