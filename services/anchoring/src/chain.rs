@@ -109,7 +109,7 @@ impl Chain {
         let cosigned = verified.and_then(|verified| policy.cosigned_since(&verified.cosigned_by));
         let cosigned = cosigned.map(|seconds| seconds.saturating_mul(1_000));
         let truth = Truth { store: store.clone(), tiles: tiles.clone(), keys: chain_keys(&key, &policy) };
-        let witnesses = Witnesses::new(&policy, config.http.clone(), truth, config.pace.gap());
+        let witnesses = Witnesses::new(&policy, config.http.clone(), truth, &config.pace);
         Ok(Self {
             store,
             token,

@@ -40,13 +40,20 @@ pub struct Pace {
     pub refresh: Duration,
     /// How many times each witness is asked to cosign within a minute, at most.
     pub witness_rate: NonZeroU32,
+    /// How long a witness may take to answer before it counts as away. Nobody waits for it who has the quorum.
+    pub witness_patience: Duration,
 }
 
 impl Default for Pace {
-    /// Five checkpoints a second, cosigned anew every five minutes; ten requests a second to each witness.
+    /// Five checkpoints a second, cosigned anew every five minutes; ten requests a second to each witness, five seconds for
+    /// each answer.
     fn default() -> Self {
-        let witness_rate = NonZeroU32::MIN.saturating_add(599);
-        Self { interval: Duration::from_millis(200), refresh: Duration::from_secs(300), witness_rate }
+        Self {
+            interval: Duration::from_millis(200),
+            refresh: Duration::from_secs(300),
+            witness_rate: NonZeroU32::MIN.saturating_add(599),
+            witness_patience: Duration::from_secs(5),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod pace;
 pub(crate) use ask::{CosignError, Growth, Introduction};
 pub(crate) use claim::Truth;
 
+use crate::config;
 use ask::{Ask, Cosigned};
 use channel::http::Http;
 use pace::Pace;
@@ -79,13 +80,15 @@ pub(crate) struct Witnesses {
     asked: JoinSet<Answered>,
     http: Http,
     truth: Truth,
+    /// How long each may take to answer.
+    patience: Duration,
     /// Whether they were all asked once who they are.
     introduced: bool,
 }
 
 impl Witnesses {
-    /// The witnesses of a policy; each is asked to cosign at most once in `gap`.
-    pub(crate) fn new(policy: &Policy, http: Http, truth: Truth, gap: Duration) -> Self {
+    /// The witnesses of a policy, to be asked at this pace.
+    pub(crate) fn new(policy: &Policy, http: Http, truth: Truth, pace: &config::Pace) -> Self {
         let mut all: Vec<Witness> = Vec::new();
         for line in policy.witnesses() {
             let Some(url) = line.url.as_ref().map(|url| url.trim_end_matches('/')) else { continue };
@@ -96,11 +99,12 @@ impl Witnesses {
                     keys: vec![line.key.clone()],
                     last: None,
                     busy: None,
-                    pace: Pace::new(gap),
+                    pace: Pace::new(pace.gap()),
                 }),
             }
         }
-        Self { all, policy: policy.clone(), asked: JoinSet::new(), http, truth, introduced: false }
+        let patience = pace.witness_patience;
+        Self { all, policy: policy.clone(), asked: JoinSet::new(), http, truth, patience, introduced: false }
     }
 
     /// Shows those not met yet a checkpoint that was published before, and learns what each cosigned last. Gives what is
@@ -112,7 +116,7 @@ impl Witnesses {
         }
         let (now, introduction) = (Instant::now(), Arc::new(introduction.clone()));
         for witness in self.all.iter_mut().filter(|witness| witness.last.is_none() && witness.is_free(now)) {
-            let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth);
+            let ask = Ask::new(&witness.url, &witness.keys, (&self.http, &self.truth), self.patience);
             let introduction = introduction.clone();
             let task = self.asked.spawn(async move { Answered::Met(ask.meet(&introduction).await) });
             witness.busy = Some((task.id(), None));
@@ -143,7 +147,7 @@ impl Witnesses {
         let mut answers = Answers { size: Some(size), ..Answers::default() };
         for witness in self.all.iter_mut().filter(|witness| witness.is_free(now)) {
             let Some(last) = witness.last else { continue };
-            let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth);
+            let ask = Ask::new(&witness.url, &witness.keys, (&self.http, &self.truth), self.patience);
             let (own, growth) = (own.clone(), growth.clone());
             let task = self.asked.spawn(async move { Answered::Cosigned(size, ask.cosign(&own, &growth, last).await) });
             witness.busy = Some((task.id(), Some(size)));

@@ -27,7 +27,6 @@ use tokio::time::timeout;
 const MAX_ANSWER: usize = 64 << 10;
 /// The largest checkpoint read that a witness shows.
 const MAX_SHOWN: usize = tlog::note::MAX_NOTE_BYTES;
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How far the time of a cosignature may be from this machine's clock.
 const CLOCKS_DIFFER: u64 = 600;
 
@@ -154,6 +153,7 @@ pub(super) struct Ask {
     keys: Vec<VerifierKey>,
     http: Http,
     truth: Truth,
+    patience: Duration,
 }
 
 /// What a witness answered to one request.
@@ -166,13 +166,13 @@ enum Answer {
 }
 
 impl Ask {
-    pub(super) fn new(url: &str, keys: &[VerifierKey], http: &Http, truth: &Truth) -> Self {
-        Self { url: url.to_owned(), keys: keys.to_vec(), http: http.clone(), truth: truth.clone() }
+    pub(super) fn new(url: &str, keys: &[VerifierKey], (http, truth): (&Http, &Truth), patience: Duration) -> Self {
+        Self { url: url.to_owned(), keys: keys.to_vec(), http: http.clone(), truth: truth.clone(), patience }
     }
 
     /// Shows it what is known already; gives how many blocks it cosigned last.
     pub(super) async fn meet(self, introduction: &Introduction) -> Result<u64, CosignError> {
-        patiently(async {
+        patiently(self.patience, async {
             match self.post(0, Vec::new(), &introduction.note).await {
                 Ok(Answer::Cosigned(_)) => Ok(introduction.size),
                 Ok(Answer::Last(last)) if last <= introduction.size => Ok(last),
@@ -195,7 +195,7 @@ impl Ask {
 
     /// Its cosignatures of a checkpoint.
     pub(super) async fn cosign(self, own: &Note, growth: &Growth, last: u64) -> Result<Cosigned, CosignError> {
-        patiently(async {
+        patiently(self.patience, async {
             let checkpoint = own.to_string();
             let mut answer = self.prove(&checkpoint, growth, last).await?;
             if let Answer::Last(last) = answer {
@@ -286,8 +286,11 @@ impl Ask {
     }
 }
 
-async fn patiently<T>(answer: impl Future<Output = Result<T, CosignError>>) -> Result<T, CosignError> {
-    timeout(PATIENCE, answer).await.unwrap_or(Err(CosignError::Slow))
+async fn patiently<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, CosignError>>,
+) -> Result<T, CosignError> {
+    timeout(patience, answer).await.unwrap_or(Err(CosignError::Slow))
 }
 
 /// Whether the body is the size cosigned last: by its type, whatever its parameters.

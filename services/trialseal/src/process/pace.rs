@@ -23,7 +23,12 @@ impl Pace {
     /// As the anchoring service takes it.
     pub fn pace(self) -> anchoring::Pace {
         let Self { checkpoint_interval, checkpoint_refresh, witness_rate } = self;
-        anchoring::Pace { interval: checkpoint_interval, refresh: checkpoint_refresh, witness_rate }
+        anchoring::Pace {
+            interval: checkpoint_interval,
+            refresh: checkpoint_refresh,
+            witness_rate,
+            ..anchoring::Pace::default()
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A chain whose blocks come from nowhere, and its witnesses.
 
-use super::liar::Liar;
+use super::liar::{Liar, Lie};
 use crate::{
     Config, Journals, PART, Pace,
     chain::Chain,
@@ -137,13 +137,28 @@ impl Running {
         verified
     }
 
-    /// Grows and publishes; gives how long it took.
-    pub(super) async fn publishes(&mut self) -> Duration {
+    /// Grows and publishes.
+    pub(super) async fn publishes(&mut self) {
         self.grow().await;
-        let (before, begun) = (self.chain.size(), Instant::now());
+        let before = self.chain.size();
         self.chain.publish().await.unwrap();
         assert_eq!(self.published().await.checkpoint.size, before + 1);
-        begun.elapsed()
+    }
+
+    /// The same, though a witness would be waited for longer than a test takes.
+    pub(super) async fn publishes_without_waiting(&mut self, lie: Lie) {
+        let published = tokio::time::timeout(Duration::from_secs(120), self.publishes()).await;
+        assert!(published.is_ok(), "{lie:?} is waited for");
+    }
+
+    /// Grows and publishes until all of these have cosigned what is published: then nobody is late with an answer.
+    pub(super) async fn cosigned_by_all(&mut self, names: &[&str]) {
+        let until = Instant::now() + Duration::from_secs(60);
+        self.publishes_in_the_end().await;
+        while self.cosigned_by().await != names {
+            assert!(Instant::now() < until, "not everybody cosigns");
+            self.publishes_in_the_end().await;
+        }
     }
 
     /// Tries again, as the sequencer does, until a checkpoint is published.
