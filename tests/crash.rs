@@ -131,7 +131,7 @@ async fn extends(client: &Client, old: &Checkpoint, new: &Checkpoint) {
 }
 
 fn policy(data: &Path, study: &Study) -> Policy {
-    let (_, text) = trialseal::policy::read(&data.join("policy.txt"), None).unwrap();
+    let (_, text) = ::verify::read_policy(&data.join("policy.txt"), None).unwrap();
     Policy::parse(&format!("{text}{}", study.policy_line())).unwrap()
 }
 

@@ -86,7 +86,7 @@ async fn an_export_verifies_without_any_server_by_us_and_by_another() {
     let own = export.join("policy.txt");
     tlog::policy::Policy::parse(&fs::read_to_string(&own).unwrap()).unwrap();
     assert_eq!(judged(&export, &own)["verified"], true, "the folder's own two files");
-    let (parsed, _) = trialseal::policy::read(&own, None).unwrap();
+    let (parsed, _) = ::verify::read_policy(&own, None).unwrap();
     assert_eq!((&parsed.studies, &parsed.receipts), (&policy.studies, &policy.receipts));
 
     // The study's policy line is the regulator's own: with another root key nothing holds.

@@ -125,7 +125,7 @@ impl Judged<'_> {
     async fn audit(&self, client: &Client, load: &Load) {
         let endpoints = trialseal::prove::endpoints(self.endpoints).unwrap();
         let lines: String = load.studies().map(trialseal::setup::Study::policy_line).collect();
-        let policy = format!("{}{lines}", trialseal::policy::read(self.policy, None).unwrap().1);
+        let policy = format!("{}{lines}", ::verify::read_policy(self.policy, None).unwrap().1);
         let policy = Policy::parse(&policy).unwrap();
         let studies = load.studies().map(trialseal::setup::Study::reader).collect();
         let audit = Audit { client, tiles: &endpoints.anchoring, policy: &policy, studies, progress: false };

@@ -173,7 +173,7 @@ fn a_deployment_has_any_number_of_witnesses_that_others_run() {
     assert_eq!(policy.logs().len(), 2);
     let keys: Vec<_> = fs::read_dir(Path::new(&made).join("keys")).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert!(!keys.iter().any(|name| name.to_str().unwrap().starts_with("witness")), "{keys:?}");
-    let parsed = trialseal::policy::read(&Path::new(&made).join("policy.txt"), None).unwrap().0;
+    let parsed = ::verify::read_policy(&Path::new(&made).join("policy.txt"), None).unwrap().0;
     assert_eq!(parsed.receipts.len(), 3);
     told(&[&init[..], &named, &["--quorum", "5"]].concat());
     assert!(policy_in(Path::new(&made)).quorum_text().starts_with("all of "));

@@ -67,7 +67,7 @@ async fn a_clean_stop_and_a_restart_go_on_where_it_was() {
     let client = Client::new(&up.endpoints).unwrap();
     assert_eq!(client.submit(first).await.unwrap(), receipt);
     client.submit(form("WEEK 2")).await.unwrap();
-    let (_, policy) = trialseal::policy::read(&data.path().join("policy.txt"), None).unwrap();
+    let (_, policy) = ::verify::read_policy(&data.path().join("policy.txt"), None).unwrap();
     let policy = policy + &study.policy_line();
     let policy = seal::policy::Policy::parse(&policy).unwrap();
     let tiles = &up.endpoints.anchoring;
@@ -86,7 +86,7 @@ fn beyond_this_machine_nothing_is_served_or_reached_in_the_clear() {
     init.extend(urls.iter().map(String::as_str));
     init.extend(["--witness=https://w1.example", "--witness=https://w2.example", "--witness=https://w3.example"]);
     assert!(trialseal(&init).status.success());
-    let (_, policy) = trialseal::policy::read(Path::new(&policy), None).unwrap();
+    let (_, policy) = ::verify::read_policy(Path::new(&policy), None).unwrap();
     for name in
         ["log trial-7.example/chain+", " trial-7.example/witness/cro+", "receipt trial-7.example/receipts/capture+"]
     {

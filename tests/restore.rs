@@ -90,7 +90,7 @@ impl Kept {
     }
 
     fn policy(&self) -> Policy {
-        let (_, text) = trialseal::policy::read(&self.data.path().join("policy.txt"), None).unwrap();
+        let (_, text) = ::verify::read_policy(&self.data.path().join("policy.txt"), None).unwrap();
         Policy::parse(&format!("{text}{}", self.study.policy_line())).unwrap()
     }
 

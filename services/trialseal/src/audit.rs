@@ -18,7 +18,6 @@ mod study;
 pub(crate) use source::{Live, Source, Wanted};
 pub(crate) use study::lengths;
 
-use crate::verify::fresh;
 use anyhow::Result;
 use client::{Client, Reader};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,6 +28,7 @@ use seal::{
 };
 use serde::Serialize;
 use std::time::Duration;
+use verify::fresh;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -15,7 +15,7 @@ use crate::{
     key,
     policy::PolicyArgs,
     process::{self, PlainBackends, Process},
-    prove, verify,
+    prove,
 };
 use ask::Ask;
 use bench::Bench;

@@ -7,7 +7,6 @@ use crate::{
     audit::{self, Audit},
     prove,
     setup::{Participant, Study, text_item, value},
-    verify,
 };
 use anyhow::{Context, Result, bail, ensure};
 use client::{Client, Reader, entry_number, sign_form};

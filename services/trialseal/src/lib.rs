@@ -22,5 +22,4 @@ pub mod record;
 pub mod setup;
 pub mod spreadsheet;
 pub mod telling;
-pub mod verify;
 pub mod wiring;

@@ -1,12 +1,13 @@
 //! What participants ask: what did I agree to, who looked, and can you prove it.
 
-use crate::{prove, verify::time};
+use crate::prove;
 use anyhow::{Context, Result};
 use client::{Client, ClientError, Reader};
 use proto::consent as pb;
 use seal::id::{Name, Service};
 use serde::Serialize;
 use std::path::Path;
+use verify::time;
 
 /// How one provision stands.
 #[derive(Debug, Clone, Serialize)]

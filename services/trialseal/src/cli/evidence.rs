@@ -1,12 +1,13 @@
 //! `trialseal witness evidence`: the forks that a witness has kept.
 
 use super::print;
-use crate::{process::PlainBackends, verify::time};
+use crate::process::PlainBackends;
 use anyhow::{Context, Result};
 use clap::Args;
 use database::Database;
 use serde_json::json;
 use tlog::{checkpoint::Checkpoint, note::Note};
+use verify::time;
 use witness::evidence::{Evidence, Kept, kept};
 
 /// Flags of `trialseal witness evidence`.

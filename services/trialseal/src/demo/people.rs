@@ -4,7 +4,6 @@ use super::{AGAIN, Demo, IN_FORCE, chapter, told, vital_signs};
 use crate::{
     participant,
     setup::{Actor, Participant, Study, name, offer, terms, value},
-    verify,
 };
 use anyhow::{Context, Result, bail, ensure};
 use client::{Access, ClientError, Reader, new_key, new_uuid, now_ms, sign_form};
