@@ -32,7 +32,7 @@ pub enum CredentialsError {
     #[error("expired, not yet valid, or an actor's own and valid for longer than five minutes")]
     Time,
     /// The key is not a valid key of the actor.
-    #[error("not of an actor with a valid key in the study")]
+    #[error("the actor has no valid key in this study: unknown actor, wrong key file, or revoked key")]
     Key,
     /// The token is not signed by its identity provider with a key and an algorithm accepted from it.
     #[error("not signed by its identity provider with a key and algorithm accepted from it")]

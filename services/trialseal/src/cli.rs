@@ -50,7 +50,7 @@ enum Command {
     Up(Up),
     #[command(flatten)]
     Process(Process),
-    /// Run a witness: one organisation's memory of the chain. Its subcommands make its key, list its logs and show what it kept.
+    /// Run a witness, which remembers and cosigns the chain's latest state. Subcommands create its key, list its logs and show the forks it has kept.
     Witness(WitnessCommand),
     /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
     Init(Init),
@@ -83,7 +83,7 @@ enum Command {
         #[arg(long = "study", requires = "actors")]
         studies: Vec<Uuid>,
     },
-    /// Tell the whole story on synthetic data, and fail if anything is not as told.
+    /// Run the end-to-end demo on synthetic data; exits 1 if any step misbehaves.
     Demo {
         /// The folder to make; a demo's folder is made anew.
         #[arg(long, default_value = "trialseal-demo")]
@@ -142,7 +142,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Export for keeping.
+    /// Export a study for archiving.
     #[command(subcommand)]
     Export(ExportCommand),
     #[command(flatten)]

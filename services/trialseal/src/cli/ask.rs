@@ -82,7 +82,7 @@ pub(super) enum Ask {
         #[arg(long)]
         site: Name,
     },
-    /// To which arm was this participant allocated? For who may see it; writes the proof.
+    /// Show a participant's treatment arm, if you may see it, and save the proof.
     Allocation {
         #[command(flatten)]
         actor: ActorArgs,
@@ -107,8 +107,8 @@ pub(super) enum Ask {
         /// The key file of somebody else who signs; may be given again.
         #[arg(long)]
         also: Vec<PathBuf>,
-        /// What the command names by its hash: a document's file, a FHIR resource, an allocation's secret. A command that names
-        /// several takes it again.
+        /// A file whose hash is in the command: an ICF file, a FHIR resource, an allocation secret. Repeat it if the command names
+        /// several.
         #[arg(long)]
         attach: Vec<PathBuf>,
         /// For record-screening: the answers as a JSON object, such as {"AGE": 42, "HB": {"value": "13.1", "unit": "g/dL"}}. Their
