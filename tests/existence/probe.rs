@@ -280,7 +280,7 @@ impl<'a> Probe<'a> {
     fn show(&self, request: &mut Request<Vec<u8>>, message: &Value, put: &Put<'_>) {
         let study = message.get("study").and_then(Value::as_str);
         let study: Uuid = study.map_or(self.trial.world.study.id, |text| text.parse().unwrap());
-        let token = access::issue(&put.asker.name, study, &put.asker.key, now_ms());
+        let token = token::issue(&put.asker.name, study, &put.asker.key, now_ms());
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         if let Some(access) = &put.access {
             let named = message.get("participant").or_else(|| message.pointer("/instance/participant"));
@@ -299,7 +299,7 @@ impl<'a> Probe<'a> {
                 only: None,
             };
             let envelope = seal::dsse::sign(&command, &[&put.asker.key]);
-            request.metadata_mut().insert_bin(access::ACCESS_HEADER, MetadataValue::from_bytes(&envelope));
+            request.metadata_mut().insert_bin(token::ACCESS_HEADER, MetadataValue::from_bytes(&envelope));
         }
     }
 
@@ -315,7 +315,7 @@ impl<'a> Probe<'a> {
             return Request::new(self.types.request(self.method, &message));
         }
         let mut request = Request::new(self.types.request(self.method, &message));
-        let token = access::issue(&asker.name, study, &asker.key, now_ms());
+        let token = token::issue(&asker.name, study, &asker.key, now_ms());
         let (header, rest) = token.split_once('.').unwrap();
         let header = String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap().replace(&own, &id);
         let token = format!("Bearer {}.{rest}", URL_SAFE_NO_PAD.encode(header));

@@ -6,7 +6,6 @@ mod guess;
 #[path = "../support/mod.rs"]
 mod support;
 
-use access::ACCESS_HEADER;
 use client::{Access, ClientError, Reader, new_key, new_uuid, now_ms};
 use futures_util::future::join_all;
 use proto::{
@@ -27,6 +26,7 @@ use seal::{
     verify,
 };
 use support::World;
+use token::ACCESS_HEADER;
 use tonic::{Request, Status, metadata::MetadataValue};
 use trialseal::{
     participant,

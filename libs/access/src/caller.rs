@@ -1,13 +1,11 @@
 //! Who is calling.
 
-use crate::{oidc::Login, token::Token};
+use crate::oidc::Login;
 use seal::id::{Name, Uuid};
 use std::{fmt, sync::Arc};
+use token::{ACCESS_HEADER, Token};
 use tonic::codegen::Bytes;
 use tonic::{Extensions, Request, metadata::MetadataMap};
-
-/// The metadata a reader from outside sends with a call: the envelope of a command `access-data`.
-pub const ACCESS_HEADER: &str = "trialseal-access-bin";
 
 /// A service of the deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,11 +4,11 @@ use crate::{
     caller::{Certified, Member, Who},
     oidc::Oidc,
     service::ServiceToken,
-    token::Token,
 };
 use axum::extract::ConnectInfo;
 use std::sync::Arc;
 use tls::{CertifiedName, Peer, Presented, Transport};
+use token::{Token, TokenError};
 use tonic::codegen::http::{Extensions, HeaderMap, header::AUTHORIZATION};
 
 /// The longest token, in bytes.
@@ -54,6 +54,17 @@ pub enum CredentialsError {
     Service,
 }
 
+impl From<TokenError> for CredentialsError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Malformed => Self::Malformed,
+            TokenError::Audience => Self::Audience,
+            TokenError::Time => Self::Time,
+            TokenError::Key => Self::Key,
+        }
+    }
+}
+
 /// How credentials are checked.
 pub(crate) struct Credentials {
     pub(crate) services: ServiceToken,
@@ -85,7 +96,7 @@ impl Credentials {
     fn bearer(&self, text: &str, now_ms: u64) -> Result<Who, CredentialsError> {
         match self.oidc.as_ref().and_then(|oidc| oidc.verify(text, now_ms)) {
             Some(login) => login.map(|login| Who::Oidc(Arc::new(login))),
-            None => Token::parse(text, now_ms).map(|token| Who::Token(Arc::new(token))),
+            None => Ok(Who::Token(Arc::new(Token::parse(text, now_ms)?))),
         }
     }
 

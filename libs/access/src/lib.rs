@@ -19,16 +19,14 @@ pub mod oidc;
 pub mod policy;
 mod refusal;
 mod service;
-mod token;
 
-pub use caller::{ACCESS_HEADER, Caller, Kind, Member};
+pub use caller::{Caller, Kind, Member};
 pub use consents::{Consents, Decided};
 pub use credentials::CredentialsError;
 pub use facts::{FactError, FactSource, RemoteFacts};
 pub use gatekeeper::{Gate, GateLayer, Gatekeeper, speaks_grpc};
 pub use log::{AccessDenied, AccessLog, Reading, signed_read};
 pub use service::ServiceToken;
-pub use token::{MAX_TOKEN_SECONDS, issue};
 
 use caller::Who;
 use seal::{
@@ -82,12 +80,12 @@ pub async fn actor(from: &Caller, study: Uuid, facts: &dyn FactSource, now_ms: u
 }
 
 async fn keyholder(token: &Token, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
-    token.holds(study, now_ms)?;
+    token.holds(study, now_ms).map_err(CredentialsError::from)?;
     let key = Subject::Key(token.key);
     let (_, found) = facts.facts(study, std::slice::from_ref(&key)).await?;
     match found.find(&key) {
         Some(Fact::Key { actor, key, ended: None, .. }) if *actor == token.actor => {
-            token.verify(key)?;
+            token.verify(key).map_err(CredentialsError::from)?;
             Ok(token.actor.clone())
         }
         _ => Err(CredentialsError::Key.into()),

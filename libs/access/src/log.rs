@@ -3,7 +3,7 @@
 //! A signed command opens one read: the consent service says whether it had been recorded before, and then nothing is
 //! shown.
 
-use crate::caller::{ACCESS_HEADER, Caller};
+use crate::caller::Caller;
 use channel::Channel;
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{
@@ -12,6 +12,7 @@ use seal::{
     dsse::Envelope,
     id::{Name, Uuid},
 };
+use token::ACCESS_HEADER;
 use tonic::Status;
 
 /// Why a read is not answered.

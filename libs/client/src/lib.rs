@@ -313,12 +313,12 @@ impl Reader {
 
     fn request_for<T>(&self, message: T, access: Option<&Access>) -> Request<T> {
         let mut request = Request::new(message);
-        let token = access::issue(&self.actor, self.study, &self.key, now_ms());
+        let token = token::issue(&self.actor, self.study, &self.key, now_ms());
         if let Ok(value) = MetadataValue::try_from(format!("Bearer {token}")) {
             request.metadata_mut().insert("authorization", value);
         }
         if let Some(envelope) = access.and_then(|access| self.sign(access)) {
-            request.metadata_mut().insert_bin(access::ACCESS_HEADER, MetadataValue::from_bytes(&envelope));
+            request.metadata_mut().insert_bin(token::ACCESS_HEADER, MetadataValue::from_bytes(&envelope));
             request = asked_once(request);
         }
         request

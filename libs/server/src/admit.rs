@@ -42,7 +42,7 @@ pub async fn admit_auditor(
         let named = accesses.record(from, everybody, now).await?;
         if named.is_some() {
             let what = "a journal is read whole: name no categories, or the log would say less than was read";
-            return Err(Problem::field("MALFORMED", access::ACCESS_HEADER, what));
+            return Err(Problem::field("MALFORMED", token::ACCESS_HEADER, what));
         }
     }
     Ok(())

@@ -158,9 +158,9 @@ impl From<AccessDenied> for Problem {
         let said = denied.to_string();
         match denied {
             AccessDenied::Unsigned => Problem::new(Code::FailedPrecondition, "ACCESS_UNSIGNED", said),
-            AccessDenied::Mismatch => Problem::field("MALFORMED", access::ACCESS_HEADER, said),
+            AccessDenied::Mismatch => Problem::field("MALFORMED", token::ACCESS_HEADER, said),
             AccessDenied::Stale => Problem::new(Code::FailedPrecondition, "ACCESS_STALE", said),
-            AccessDenied::Ahead => Problem::field("CLOCK_AHEAD", access::ACCESS_HEADER, said),
+            AccessDenied::Ahead => Problem::field("CLOCK_AHEAD", token::ACCESS_HEADER, said),
             AccessDenied::Used => Problem::new(Code::FailedPrecondition, "ACCESS_USED", said),
             AccessDenied::Refused(status) => relayed(&status),
         }

@@ -3,6 +3,7 @@
 //! that needs a server never skips. So with the judges, other people's programs that judge ours.
 
 pub mod cluster;
+pub mod crates;
 pub mod judges;
 mod once;
 pub mod packages;

@@ -1,9 +1,9 @@
 //! `trialseal-verify`: verifies a proof bundle offline. Exits 0 if every link holds, 1 if not or if a file cannot be read, 2 if
 //! it is called wrongly.
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 use std::{
-    ffi::OsString,
+    ffi::OsStr,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -89,7 +89,7 @@ fn called(mut arguments: Parser) -> Result<Called, lexopt::Error> {
             }
             Arg::Long("policy") => once(&mut policy, arguments.value()?.into(), "--policy")?,
             Arg::Long("policy-keys") => once(&mut policy_keys, arguments.value()?.into(), "--policy-keys")?,
-            Arg::Long("max-age") => once(&mut max_age, duration(arguments.value()?)?, "--max-age")?,
+            Arg::Long("max-age") => once(&mut max_age, duration(&arguments.value()?)?, "--max-age")?,
             Arg::Long("json") => json = true,
             Arg::Value(file) => once(&mut bundle, file.into(), "BUNDLE")?,
             other => return Err(other.unexpected()),
@@ -108,10 +108,9 @@ fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), lexopt::Er
 }
 
 /// A duration as people write it, such as `90s` or `1h 30m`.
-fn duration(text: OsString) -> Result<Duration, lexopt::Error> {
-    text.parse_with(|text| {
-        let duration: jiff::SignedDuration =
-            text.parse().map_err(|_| format!("{text:?} is not a duration such as 90s or 1h"))?;
-        Duration::try_from(duration).map_err(|_| "a duration is not negative".to_owned())
-    })
+fn duration(text: &OsStr) -> Result<Duration, lexopt::Error> {
+    let spoken = text.to_string_lossy();
+    let duration: jiff::SignedDuration =
+        spoken.parse().map_err(|_| format!("{spoken:?} is not a duration such as 90s or 1h"))?;
+    Duration::try_from(duration).map_err(|_| "a duration is not negative".into())
 }

@@ -7,7 +7,6 @@ use crate::{
     tiles::{Known, Source, Tiles, TilesError},
     turns::{Present, Turns},
 };
-use access::ACCESS_HEADER;
 use proto::capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient};
 use seal::{
     Hash,
@@ -22,6 +21,7 @@ use server::Problem;
 use std::collections::BTreeMap;
 use telemetry::Causes;
 use tlog::{merkle::Tree, tile};
+use token::ACCESS_HEADER;
 use tonic::{Code, Request, Status, metadata::MetadataMap};
 
 /// Which datapoint a bundle is for.

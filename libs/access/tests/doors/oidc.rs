@@ -2,11 +2,12 @@
 
 use crate::{port::*, provider::Provider};
 use access::{
-    Gatekeeper, Member, issue,
+    Gatekeeper, Member,
     oidc::{Oidc, OidcError},
 };
 use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, sync::atomic::Ordering::Relaxed, time::Duration};
+use token::issue;
 use tokio::time::{Instant, sleep};
 
 const ISSUER: &str = "https://id.example.org/trial";

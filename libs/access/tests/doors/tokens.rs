@@ -1,8 +1,9 @@
 //! Actors by tokens of their own key.
 
 use crate::port::*;
-use access::{Gatekeeper, Member, issue};
+use access::{Gatekeeper, Member};
 use tls::pki;
+use token::issue;
 
 #[tokio::test]
 async fn a_token_opens_its_study_and_no_other() {
