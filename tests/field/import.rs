@@ -3,9 +3,22 @@
 use super::{Field, MAPPING, event, refused};
 use client::{Client, new_key};
 use seal::command::Task;
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
 use support::process::TRIALSEAL;
-use tokio::sync::oneshot;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{oneshot, watch},
+    task::block_in_place,
+};
 use trialseal::{
     import::{EXAMPLE, Import, Mapping, Report, Subjects},
     setup::{Actor, name},
@@ -280,18 +293,27 @@ async fn an_import_that_is_interrupted_says_what_was_done_and_goes_on_when_run_a
     field.write("mapping.toml", &format!("{MAPPING}repeat = \"SEQ\"\n"));
     field.write("table.csv", &many(ROWS));
     field.write("coordinator.key", &field.world.study.coordinator.key.to_secret_text());
-    let run = || {
+    // No more gets through than some rows, until the import was interrupted.
+    let mut endpoints: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(field.path("endpoints.json")).unwrap()).unwrap();
+    let (held, open) = held(endpoints["capture"].as_str().unwrap(), 300 << 10).await;
+    endpoints["capture"] = held.into();
+    field.write("held.json", &endpoints.to_string());
+    let run = |endpoints: &str| {
         let mut command = Command::new(TRIALSEAL);
         command.args(["import", "csv"]).arg(field.path("table.csv")).args(["--actor", "coordinator-lund", "--json"]);
         command.args(["--study", &field.world.study.id.to_string()]).arg("--key").arg(field.path("coordinator.key"));
-        command.arg("--endpoints").arg(field.path("endpoints.json")).arg("--mapping").arg(field.path("mapping.toml"));
+        command.arg("--endpoints").arg(field.path(endpoints)).arg("--mapping").arg(field.path("mapping.toml"));
         command.arg("--subjects").arg(field.path("subjects.csv")).env("RUST_LOG", "error");
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
     };
-    let interrupted = run();
+    let mut interrupted = run("held.json");
     while field.forms_of(0).await.is_empty() {}
     Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status().unwrap();
-    let again = run(); // at once: the service may still have rows of the first
+    let mut said = BufReader::new(interrupted.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(block_in_place(|| said.any(|line| line.contains("Interrupt again"))));
+    open.send(true).unwrap();
+    let again = run("endpoints.json"); // at once: the service may still have rows of the first
     let (interrupted, again) = (interrupted.wait_with_output().unwrap(), again.wait_with_output().unwrap());
     let report =
         |output: &std::process::Output| -> serde_json::Value { serde_json::from_slice(&output.stdout).unwrap() };
@@ -308,8 +330,40 @@ async fn an_import_that_is_interrupted_says_what_was_done_and_goes_on_when_run_a
     let recorded = count(&first, "recorded") + count(&second, "recorded") + last;
     assert_eq!(recorded, u64::from(ROWS), "{first} {second}");
     assert!(count(&first, "recorded") < u64::from(ROWS), "it was not interrupted: {first}");
-    let said = String::from_utf8(interrupted.stderr).unwrap();
-    assert!(said.contains("Interrupt again"), "{said}");
+}
+
+/// A way to the service at `url` that lets so many bytes through, and the others once it is opened.
+async fn held(url: &str, bytes: usize) -> (String, watch::Sender<bool>) {
+    let to = url.strip_prefix("http://").unwrap().to_owned();
+    let (listener, (open, opened)) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), watch::channel(false));
+    let here = format!("http://{}", listener.local_addr().unwrap());
+    let passed = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let (to, passed, mut opened) = (to.clone(), passed.clone(), opened.clone());
+            tokio::spawn(async move {
+                let (mut reading, mut writing) = from.split();
+                let mut service = TcpStream::connect(to).await.unwrap();
+                let (mut answers, mut requests) = service.split();
+                let forward = async {
+                    let mut buffer = vec![0; 16 << 10];
+                    while let Ok(read @ 1..) = reading.read(&mut buffer).await {
+                        let is_held = passed.fetch_add(read, SeqCst) > bytes;
+                        if is_held && opened.wait_for(|is_open| *is_open).await.is_err()
+                            || requests.write_all(&buffer[..read]).await.is_err()
+                        {
+                            return;
+                        }
+                    }
+                };
+                tokio::select! {
+                    () = forward => {}
+                    _ended = tokio::io::copy(&mut answers, &mut writing) => {}
+                }
+            });
+        }
+    });
+    (here, open)
 }
 
 #[tokio::test(flavor = "multi_thread")]

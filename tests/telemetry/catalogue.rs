@@ -74,9 +74,14 @@ async fn what_dashboard_and_alerts_name_is_measured_and_what_is_measured_is_show
     let header = study.header(&participant, "VISIT", "VS", 0).unwrap();
     let form = client::sign_form(header, vec![value("SYSBP", "120")], &study.coordinator.key).unwrap();
     client.submit(form).await.unwrap();
-    let chained =
-        async || told.metrics().await.lines().any(|line| line.starts_with("trialseal_witness_age")).then_some(());
-    crate::deployment::eventually("a checkpoint", chained).await;
+    let chained = async || {
+        told.metrics()
+            .await
+            .lines()
+            .any(|line| line.starts_with("trialseal_anchoring_checkpoint_wait_seconds"))
+            .then_some(())
+    };
+    crate::deployment::eventually("a block in a checkpoint", chained).await;
     let exposed = exposed(&told.metrics().await);
     let openmetrics =
         told.metrics_as("application/openmetrics-text;version=1.0.0;q=0.7,text/plain;version=0.0.4;q=0.3").await;

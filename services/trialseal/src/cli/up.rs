@@ -57,6 +57,8 @@ impl Up {
         let mut deployment = Deployment::start_beside(&data, port, within, &foreign).await?;
         let endpoints = &deployment.endpoints;
         println!("trialseal is up, data in {}", data.display());
+        // Whoever is told that it is up may stop it.
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         for (name, url) in [
             ("enrollment", &endpoints.enrollment),
             ("consent", &endpoints.consent),
@@ -75,9 +77,8 @@ impl Up {
         }
         println!("studies may be created by {may}");
         println!("policy in {}, stop with Ctrl-C", data.join("policy.txt").display());
-        let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             error = deployment.failed() => return Err(error),
         }
