@@ -164,8 +164,8 @@ fn read(file: &Path) -> Result<String> {
 
 async fn serve_until_told(address: SocketAddr, identity: Option<Identity>, parts: Parts) -> Result<()> {
     let listener = bind(address).await?;
-    println!("listening on {}", listener.local_addr()?);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    println!("listening on {}", listener.local_addr()?); // whoever is told may stop it
     let told = async move {
         tokio::select! {
             _ = terminate.recv() => {}
