@@ -25,10 +25,11 @@ test: venv
 venv:
     python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) sh -c "apt-get update && apt-get install --yes python3-venv"
 
-# Format, lints, licences, bans, sources and advisories. Installs cargo-deny from crates.io if it is missing.
+# Format, lints, documentation, licences, bans, sources and advisories. Installs cargo-deny from crates.io if it is missing.
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
     command -v cargo-deny || cargo install --locked cargo-deny
     cargo deny check licenses bans sources
     just advisories

@@ -39,7 +39,7 @@ pub enum Transport {
     Tls(Option<Presented>),
 }
 
-/// A port that accepts connections and says who is at the other end; with [`axum::serve`] the [`Peer`] is the connect info.
+/// A port that accepts connections and says who is at the other end; with [`axum::serve()`] the [`Peer`] is the connect info.
 ///
 /// Handshakes run beside each other, each within a few seconds: who is slow holds nobody up.
 pub struct Listener {

@@ -38,7 +38,7 @@ pub enum Part {
     Fact(FactPart),
 }
 
-/// Where a walk gets the parts it lacks. Nothing ends the walk with [`Fault::Missing`].
+/// Where a walk gets the parts it lacks. If it gives nothing, the walk ends, and its report says which part is missing.
 pub type Supplier<'a> = dyn FnMut(&Demand) -> Option<Part> + 'a;
 
 impl Demand {
