@@ -5,7 +5,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 27] = [
+pub(crate) const OURS: [&str; 29] = [
     "access",
     "allocation",
     "anchoring",
@@ -28,9 +28,11 @@ pub(crate) const OURS: [&str; 27] = [
     "telemetry",
     "testbed",
     "tls",
+    "token",
     "tlog",
     "trialseal",
     "vault",
+    "verify",
     "witness",
     "call",
 ];
