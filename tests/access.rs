@@ -22,8 +22,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 use support::{World, process::TRIALSEAL};
+use synthetic::Actor;
 use tonic::{Code, Request};
-use trialseal::setup::Actor;
 
 const ISSUER: &str = "https://id.example.org";
 

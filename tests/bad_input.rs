@@ -24,9 +24,9 @@ use seal::{
 };
 use serde_json::{Value, json};
 use support::World;
+use synthetic::{Actor, name, text_item, value};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use trialseal::setup::{Actor, name, text_item, value};
 
 /// The code, reason and first field of a refusal.
 fn said(error: &ClientError) -> (Code, String, Option<String>) {
@@ -164,7 +164,7 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
     refused(&world, form(&world, other), AlreadyExists, "REQUEST_REUSED", None).await;
     assert_eq!(head(&world, Service::Capture).await, before + 1);
     let report = world.audit().await;
-    assert!(report.clean, "{}", trialseal::audit::readable(&report));
+    assert!(report.clean, "{}", audit::readable(&report));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,7 +265,7 @@ async fn whoever_lost_the_right_is_refused() {
     client.record(&close, &[&study.root.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "SITE_NOT_OPEN").await;
     let report = world.audit().await;
-    assert!(report.clean, "{}", trialseal::audit::readable(&report));
+    assert!(report.clean, "{}", audit::readable(&report));
 }
 
 /// Submits until it is refused for this reason: no capture that begins after the bound may be accepted.

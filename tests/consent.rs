@@ -10,6 +10,7 @@ use proto::{
     capture::{FormInstance, GetFormRequest, GetItemHistoryRequest, ListEntriesRequest},
     consent::{self as pb, CopyFormat},
 };
+use reports::participant;
 use seal::{
     MAX_DECISION_AGE_MS,
     command::{
@@ -25,11 +26,8 @@ use seal::{
 };
 use std::sync::atomic::{AtomicU32, Ordering};
 use support::World;
+use synthetic::{Actor, Participant, name, offer, terms, value};
 use tokio::sync::Notify;
-use trialseal::{
-    participant,
-    setup::{Actor, Participant, name, offer, terms, value},
-};
 
 /// Captures that race a withdrawal.
 const RACING: u32 = 1_000;

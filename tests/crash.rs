@@ -4,6 +4,7 @@
 
 mod support;
 
+use audit::Audit;
 use client::{Client, SignedForm, entry_number, random, sign_form};
 use proto::{
     anchoring::{GetCheckpointRequest, GetConsistencyProofRequest},
@@ -20,11 +21,8 @@ use std::{
     time::Duration,
 };
 use support::process::Up;
+use synthetic::{Participant, Study, text_item, value};
 use tlog::{Hash, checkpoint::Checkpoint, merkle::verify_consistency};
-use trialseal::{
-    audit::Audit,
-    setup::{Participant, Study, text_item, value},
-};
 
 const KILLS: u64 = 50;
 const CLIENTS: usize = 8;
@@ -175,7 +173,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let tiles = &up.endpoints.anchoring;
     let studies = vec![load.study.reader()];
     let report = Audit { client: &client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap();
-    assert!(report.clean, "{}", trialseal::audit::readable(&report));
+    assert!(report.clean, "{}", audit::readable(&report));
     // Every entry is a submission that was acknowledged, the form definitions, or one of a journal with a state.
     assert_eq!(report.entries, count as u64 + 1 + report.state_roots);
     up.kill();

@@ -4,7 +4,9 @@
 
 mod support;
 
+use audit::{Report, readable, receipts};
 use client::{Access, Reader};
+use export::{Export, Manifest};
 use seal::{policy::Policy, receipt::Receipt};
 use serde_json::Value;
 use std::{
@@ -14,10 +16,6 @@ use std::{
 };
 use support::{World, repository};
 use testbed::judges::environment;
-use trialseal::{
-    audit::{Report, readable, receipts},
-    export::{self, Export, Manifest},
-};
 
 async fn exported(world: &World, folder: &Path) -> Manifest {
     let auditor = world.study.reader();
@@ -257,7 +255,7 @@ async fn receipts_are_checked_against_an_export() {
     let world = World::new().await;
     let submit = |event| {
         let header = world.study.header(&world.participants[0], event, "VS", 0).unwrap();
-        client::sign_form(header, vec![trialseal::setup::value("SYSBP", "120")], &world.study.coordinator.key).unwrap()
+        client::sign_form(header, vec![synthetic::value("SYSBP", "120")], &world.study.coordinator.key).unwrap()
     };
     let kept = world.client.submit(submit("BASELINE")).await.unwrap();
     let folder = tempfile::tempdir().unwrap();

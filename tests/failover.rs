@@ -4,6 +4,7 @@
 
 mod support;
 
+use audit::{Audit, readable};
 use client::{Client, Endpoints};
 use proto::anchoring::GetCheckpointRequest;
 use seal::policy::Policy;
@@ -16,7 +17,6 @@ use std::{
 use support::{World, process::Running};
 use testbed::postgres::Postgres;
 use tlog::key::{Algorithm, SignerKey};
-use trialseal::audit::{Audit, readable};
 
 /// Within this time a process that stands by has taken over.
 const TAKEOVER: Duration = Duration::from_secs(10);

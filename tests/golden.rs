@@ -12,6 +12,7 @@ mod play;
 mod study;
 mod support;
 
+use audit::{Audit, Report, readable};
 use client::{Client, Reader, entry_number, now_ms, sign_form};
 use kept::{Kept, Receipts};
 use proto::{
@@ -21,6 +22,8 @@ use proto::{
     enrollment::{GetParticipantRequest, GetStudyRequest},
     journal::{EntryView, ReadEntriesRequest},
 };
+use reports::participant;
+use reports::people;
 use seal::{
     command::{Provision, Task, WithdrawalScope},
     id::Service,
@@ -35,13 +38,9 @@ use std::{
     process::Command,
 };
 use support::{World, process::Up, repository};
+use synthetic::{Participant, value};
 use tempfile::TempDir;
 use testbed::judges::run;
-use trialseal::{
-    audit::{Audit, Report, readable},
-    participant, people,
-    setup::{Participant, value},
-};
 
 fn archive() -> PathBuf {
     repository().join("tests/golden/v1/golden.tar.zst")
@@ -269,7 +268,7 @@ async fn extend(opened: &Opened) {
     let receipt = capture(opened, &participant, 0).await.unwrap();
     let reader: Reader = study.reads(&study.coordinator);
     let entry = entry_number(&receipt).unwrap();
-    let bundle = trialseal::prove::fetch(client, &reader, entry, "SYSBP", "").await.unwrap();
+    let bundle = client.prove(&reader, entry, "SYSBP", "").await.unwrap();
     let report = verify(&bundle, policy);
     assert!(report.verified, "{:?}", report.failure);
     let withdraw = study.withdrawal(&participant, WithdrawalScope::Everything).unwrap();

@@ -4,6 +4,7 @@
 
 mod support;
 
+use audit::Audit;
 use base64::Engine;
 use client::{Client, sign_form};
 use seal::command::FormDef;
@@ -21,10 +22,7 @@ use support::{
     World,
     process::{TRIALSEAL, Up},
 };
-use trialseal::{
-    audit::Audit,
-    setup::{Study, text_item, value},
-};
+use synthetic::{Study, text_item, value};
 
 fn trialseal(arguments: &[&str]) -> Output {
     Command::new(TRIALSEAL).args(arguments).env("RUST_LOG", "error").output().unwrap()
@@ -40,7 +38,7 @@ fn refuses(arguments: &[&str], what: &str) {
     assert!(text(&output.stderr).contains(what), "{arguments:?}: {}", text(&output.stderr));
 }
 
-async fn study_in(client: &Client) -> (Study, trialseal::setup::Participant) {
+async fn study_in(client: &Client) -> (Study, synthetic::Participant) {
     let study = Study::create(client, "OPERATOR").await.unwrap();
     let site = study.open_site(client, "701", "Synthetic site").await.unwrap();
     let items = vec![text_item("SYSBP").unwrap(), text_item("COMMENT").unwrap()];

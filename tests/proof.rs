@@ -28,7 +28,6 @@ use std::{collections::BTreeMap, fs, path::Path};
 use study::{Bundles, bundles};
 use support::{World, repository};
 use tlog::Hash;
-use trialseal::prove::record;
 
 /// What a report claims, and how many witnesses it names.
 fn claimed(report: &Report) -> (Value, usize) {
@@ -111,7 +110,7 @@ async fn a_value_and_a_command_under_many_key_rotations_are_proven_with_no_part_
     let (envelope, number) = rotate(&mut world, TIMES).await;
     let entry = world.capture("BASELINE", "120").await;
     let of_value = world.bundle(entry, "SYSBP").await;
-    let of_command = record(&world.client, world.study.id, (Service::Enrollment, number), &envelope).await.unwrap();
+    let of_command = world.client.prove_record(world.study.id, (Service::Enrollment, number), &envelope).await.unwrap();
     let policy = world.policy();
     world.deployment.stop().await;
     for bytes in [of_value, of_command] {
@@ -310,7 +309,7 @@ fn outcome(report: &Report) -> Value {
 fn primitives() -> Value {
     let key = seal::key::SecretKey::from_seed(&[1; 32]).public();
     let study: Uuid = "00000000-0000-4000-8000-000000000000".parse().unwrap();
-    let datapoint = Datapoint { nonce: [2; 16], ..trialseal::setup::value("SYSBP", "120") };
+    let datapoint = Datapoint { nonce: [2; 16], ..synthetic::value("SYSBP", "120") };
     let mut map = seal::map::Memory::default();
     map.set(&Hash([0x00; 32]), &Hash([3; 32]));
     map.set(&Hash([0x01; 32]), &Hash([4; 32]));

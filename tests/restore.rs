@@ -4,6 +4,7 @@
 
 mod support;
 
+use audit::{Audit, Report, readable};
 use channel::{Channel, Settings};
 use client::{Client, sign_form};
 use proto::anchoring::GetCheckpointRequest;
@@ -14,11 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 use support::process::Up;
+use synthetic::{Participant, Study, text_item, value};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use trialseal::{
-    audit::{Audit, Report, readable},
-    setup::{Participant, Study, text_item, value},
-};
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);

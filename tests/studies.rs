@@ -26,10 +26,10 @@ use support::{
     World,
     process::{Running, TRIALSEAL},
 };
+use synthetic::{approval, name, offer, terms};
 use tempfile::TempDir;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use trialseal::setup::{approval, name, offer, terms};
 
 /// Longer than a changed file may go unseen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

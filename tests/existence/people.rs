@@ -10,7 +10,7 @@ use seal::{
     id::Name,
     key::SecretKey,
 };
-use trialseal::setup::{Actor, Participant, Study, name};
+use synthetic::{Actor, Participant, Study, name};
 
 macro_rules! command {
     ($study:expr, $by:expr, $type:ident { $($field:ident $(: $value:expr)?),* $(,)? }) => {

@@ -13,7 +13,7 @@ use seal::{
     id::{Service, Uuid},
 };
 use std::collections::BTreeMap;
-use trialseal::setup::{Actor, Participant, name, text_item, value};
+use synthetic::{Actor, Participant, name, text_item, value};
 
 /// What there is.
 pub(crate) struct Trial {
@@ -96,7 +96,7 @@ impl Trial {
         let Participant { name, key, .. } = &self.world.participants[0];
         let own = self.world.study.reads(&Actor { name: name.clone(), key: key.clone() });
         let of = (name, self.consented);
-        trialseal::participant::copy(&self.world.client, &own, of, CopyFormat::FhirR4).await.unwrap().into_bytes()
+        reports::participant::copy(&self.world.client, &own, of, CopyFormat::FhirR4).await.unwrap().into_bytes()
     }
 
     /// The entries of a journal, with their envelopes if `full`; nothing is recorded by looking at them bare.

@@ -2,6 +2,7 @@
 
 use super::{Field, MAPPING, event, refused};
 use client::{Client, new_key};
+use import::{EXAMPLE, Import, Mapping, Report, Subjects};
 use seal::command::Task;
 use std::{
     fs,
@@ -13,15 +14,12 @@ use std::{
     },
 };
 use support::process::TRIALSEAL;
+use synthetic::{Actor, name};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
     task::block_in_place,
-};
-use trialseal::{
-    import::{EXAMPLE, Import, Mapping, Report, Subjects},
-    setup::{Actor, name},
 };
 
 use super::support;

@@ -6,7 +6,7 @@ use proto::{
     journal::{EntryView, ReadEntriesRequest},
 };
 use seal::{command::Submission, dsse::Envelope, id::Service};
-use trialseal::setup::value;
+use synthetic::value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_recorded_in_its_order() {

@@ -3,7 +3,7 @@
 use super::Field;
 use proto::capture as pb;
 use seal::{command::Submission, datapoint::Datapoint};
-use trialseal::setup::value;
+use synthetic::value;
 
 fn with_unit(text: &str, unit: &str) -> Vec<Datapoint> {
     vec![Datapoint { unit: unit.to_owned(), ..value("TEMP", text) }]

@@ -19,7 +19,7 @@ use seal::{
     receipt::Receipt,
 };
 use std::{fs, path::Path};
-use trialseal::setup::{Actor, Participant, name, text_item, value};
+use synthetic::{Actor, Participant, name, text_item, value};
 
 /// When the delegations end: in 2126, long after the last program that reads them.
 const FAR_MS: u64 = 4_922_208_000_000;
@@ -117,7 +117,7 @@ impl Play<'_> {
     /// Waits until a command, and so every one before it in its journal, is on the chain.
     async fn on_the_chain(&self, service: Service, receipt: &Receipt, envelope: &[u8]) {
         let of = (service, client::entry_number(receipt).unwrap());
-        trialseal::prove::record(&self.world.client, self.world.study.id, of, envelope).await.unwrap();
+        self.world.client.prove_record(self.world.study.id, of, envelope).await.unwrap();
     }
 
     /// A form and its correction.

@@ -4,16 +4,14 @@ use crate::trial::*;
 use client::{new_uuid, now_ms, sign_screening};
 use identity::{Attributes, MatchingKey, token};
 use proto::enrollment as pb;
+use reports::people;
 use seal::{
     command::{ClearMatch, LinkParticipants, Provision, Stage, WithdrawParticipant, WithdrawalReason},
     datapoint::Datapoint,
     eligibility::Outcome,
     text::Hex,
 };
-use trialseal::{
-    people::{self},
-    setup::{Participant, value},
-};
+use synthetic::{Participant, value};
 
 /// Outcomes are those of the answers; only the investigator overrides. Gives who failed.
 pub(crate) async fn screening(trial: &Trial) -> Participant {

@@ -8,7 +8,7 @@ use seal::{
     id::{Name, Uuid},
     key::SecretKey,
 };
-use trialseal::setup::{Actor, Study};
+use synthetic::{Actor, Study};
 
 /// Arms, a limit, criteria, the commitment.
 pub(crate) async fn start_up(trial: &Trial) -> Secret {

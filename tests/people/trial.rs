@@ -1,7 +1,10 @@
 //! A trial in the making: a deployment, a study with two sites, and who works on it.
 
+use audit::{Audit, Report};
 use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, sign_screening};
+use export::Export;
 use proto::enrollment as pb;
+use reports::people;
 use seal::{
     allocation::{Arm, Factor, Method, Scheme, Secret},
     command::{
@@ -21,15 +24,10 @@ use std::{
     process::Command,
     sync::{Arc, Mutex},
 };
+use synthetic::{Actor, Participant, Study, value};
 use tempfile::TempDir;
 use testbed::{judges::environment, repository};
-use trialseal::{
-    audit::{Audit, Report},
-    deployment::Deployment,
-    export::{self, Export},
-    people::{self},
-    setup::{Actor, Participant, Study, value},
-};
+use trialseal::deployment::Deployment;
 
 pub(crate) const ARMS: [&str; 2] = ["VERUM-7Q4X", "PLACEBO-2K9Z"];
 /// The places of each stratum.

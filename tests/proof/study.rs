@@ -13,7 +13,7 @@ use seal::{
     sha256,
 };
 use std::collections::BTreeMap;
-use trialseal::setup::{Actor, Participant, Study, name, offer, terms, text_item, value};
+use synthetic::{Actor, Participant, Study, name, offer, terms, text_item, value};
 
 const YEAR_MS: u64 = 365 * 86_400_000;
 

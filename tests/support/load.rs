@@ -20,9 +20,9 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use synthetic::{Participant, Study, text_item};
 use tokio::time::{interval, sleep, timeout};
 use tonic::{Code, Response, Status};
-use trialseal::setup::{Participant, Study, text_item};
 
 /// How much load, for how long.
 #[derive(Debug, Clone)]

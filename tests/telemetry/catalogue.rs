@@ -4,8 +4,8 @@ use crate::{collector::Collector, deployment::Told};
 use seal::command::FormDef;
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, io::Write, process::Stdio};
+use synthetic::{Study, text_item, value};
 use testbed::{judges::python, repository};
-use trialseal::setup::{Study, text_item, value};
 
 fn document(name: &str) -> String {
     fs::read_to_string(repository().join("docs").join(name)).unwrap()

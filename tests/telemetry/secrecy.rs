@@ -9,12 +9,12 @@ use seal::{
     key::SecretKey,
 };
 use std::{collections::BTreeMap, fs};
+use synthetic::{Actor, Study, text_item, value};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 use tonic::{Request, Status};
-use trialseal::setup::{Actor, Study, text_item, value};
 
 const VALUE: &str = "planted-value-7f3a";
 const WRONG: &str = "planted-wrong-value-1c9e";

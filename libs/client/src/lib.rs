@@ -3,11 +3,12 @@
 mod command;
 mod endpoints;
 mod form;
+mod prove;
 mod random;
 mod screening;
 
 pub use command::Command;
-pub use endpoints::{Endpoints, OwnFiles, TlsFiles};
+pub use endpoints::{Endpoints, EndpointsError, OwnFiles, TlsFiles};
 pub use form::{SignedForm, sign_form};
 pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_study, new_uuid, random};
 pub use screening::{SignedScreening, sign_screening};

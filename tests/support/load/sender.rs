@@ -15,8 +15,8 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+use synthetic::value;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use trialseal::setup::value;
 
 /// The longest a participant stays without consent: some captures come later after a withdrawal than any cache may keep.
 const WITHOUT_CONSENT_MS: u64 = 9_000;

@@ -1,16 +1,12 @@
 //! `trialseal audit` and `trialseal export`.
 
-use super::{ActorArgs, print};
-use crate::{
-    audit::{self, Audit, Report, receipts},
-    export::{self, Export},
-    key,
-    policy::PolicyArgs,
-    process, prove,
-};
+use super::{ActorArgs, endpoints, print};
+use crate::{key, policy::PolicyArgs, process};
 use anyhow::{Context, Result, ensure};
+use audit::{Audit, Report, receipts};
 use clap::Args;
 use client::{Access, Client, Reader};
+use export::Export;
 use seal::{
     id::{Name, Uuid},
     policy::Policy,
@@ -76,7 +72,7 @@ pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
 }
 
 async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], progress: bool) -> Result<Report> {
-    let endpoints = prove::endpoints(&wanted.endpoints)?;
+    let endpoints = endpoints(&wanted.endpoints)?;
     let client = Client::new(&endpoints)?;
     let mut studies = Vec::new();
     if let (Some(study), Some(actor), Some(file)) = (wanted.study, &wanted.actor, &wanted.key) {
@@ -99,7 +95,7 @@ pub(super) async fn export(actor: ActorArgs, policy: &PolicyArgs, output: &Path,
     let (client, mut reader) = actor.open()?;
     reader.access.get_or_insert(Access::everybody("export".parse()?));
     let (parsed, text) = policy.read()?;
-    let tiles = prove::endpoints(&actor.endpoints)?.anchoring;
+    let tiles = endpoints(&actor.endpoints)?.anchoring;
     let manifest = export::write(&client, &tiles, reader, (&parsed, &text), output).await?;
     let report = Export::open(output)?.audit(&parsed, &[], !json && io::stderr().is_terminal()).await?;
     let written = serde_json::json!({ "folder": output, "files": manifest.files.len(), "audit": report });

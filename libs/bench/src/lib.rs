@@ -2,14 +2,14 @@
 
 pub mod cluster;
 mod cores;
+pub mod folder;
 pub mod overload;
 mod running;
 mod trial;
 mod up;
 
-use crate::deployment::Deployment;
 use anyhow::{Context, Result, bail};
-use client::{Client, SignedForm};
+use client::{Client, Endpoints, SignedForm};
 use proto::capture::submit_forms_response::Outcome;
 use running::processor_seconds;
 use serde::Serialize;
@@ -68,10 +68,10 @@ pub struct Gate {
     pub kept_per_second: f64,
 }
 
-/// Captures `forms` forms of `items` items in a fresh deployment in `folder`.
-pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
-    let deployment = Deployment::start(folder, 0).await?;
-    let client = Client::new(&deployment.endpoints)?;
+/// Captures `forms` forms of `items` items in the deployment at `endpoints`, which runs in this process on the data in `folder`
+/// alone.
+pub async fn run(endpoints: &Endpoints, folder: &Path, forms: usize, items: usize) -> Result<Figures> {
+    let client = Client::new(endpoints)?;
     let trial = Trial::set_up(&client, "BENCH", items, PARTICIPANTS).await?;
     let signing = Instant::now();
     let signed = trial.signed("VISIT 1", forms)?;
@@ -84,7 +84,6 @@ pub async fn run(folder: &Path, forms: usize, items: usize) -> Result<Figures> {
     let cores = (processor_seconds("self")? - cpu_before) / seconds;
     let bytes = size(folder)?.saturating_sub(bytes_before);
     let gate = gate(&client, &trial).await?;
-    deployment.stop().await;
 
     latencies.sort_unstable();
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;

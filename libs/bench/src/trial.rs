@@ -1,11 +1,11 @@
 //! A study whose forms are captured.
 
-use crate::setup::{Participant, Study, text_item, value};
 use anyhow::Result;
 use client::{Client, SignedForm, sign_form};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
 use seal::{command::FormDef, id::Name};
+use synthetic::{Participant, Study, text_item, value};
 
 /// Commands under way while participants are enrolled.
 const AT_ONCE: usize = 64;

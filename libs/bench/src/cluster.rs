@@ -6,9 +6,8 @@ use super::{
     trial::Trial,
     up::Up,
 };
-use crate::prove;
 use anyhow::{Context, Result};
-use client::{Client, SignedForm};
+use client::{Client, Endpoints, SignedForm};
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use serde::Serialize;
 use sqlx::{AnyPool, any::install_default_drivers};
@@ -98,7 +97,8 @@ pub async fn run(folder: &Path, cluster: &Path, forms: usize, items: usize) -> R
     drop((client, up));
 
     let databases = databases(cluster).await?;
-    let client = Client::new(&prove::endpoints(&cluster.join("endpoints.json"))?)?;
+    let file = cluster.join("endpoints.json");
+    let client = Client::new(&Endpoints::read(&file).with_context(|| format!("{}", file.display()))?)?;
     let studies = set_up_all(&client, items).await?;
     let (taken_before, bytes_before) = (taken(cluster)?, sizes(&databases).await?);
     let one_study = captured(&client, &studies[..1], forms).await?;

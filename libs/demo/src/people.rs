@@ -1,13 +1,10 @@
 //! The chapters about consent as people live it: declining, agreeing anew, letting somebody read, seeing who looked.
 
 use super::{AGAIN, Demo, IN_FORCE, chapter, told, vital_signs};
-use crate::{
-    participant,
-    setup::{Actor, Participant, Study, name, offer, terms, value},
-};
 use anyhow::{Context, Result, bail, ensure};
 use client::{Access, ClientError, Reader, new_key, new_uuid, now_ms, sign_form};
 use proto::capture::{GetFormRequest, SubmitFormResponse};
+use reports::participant;
 use seal::{
     command::{
         DocumentVersion, GrantAccess, Offer, Provision, Reconsent, ReconsentMode, RevokeAccess, Submission, Terms,
@@ -15,6 +12,7 @@ use seal::{
     policy::Policy,
 };
 use std::{fs, time::Duration};
+use synthetic::{Actor, Participant, Study, name, offer, terms, value};
 use tokio::time::{Instant, sleep};
 
 /// How long participants have to agree to the new version, in milliseconds: weeks, where it is not a story.

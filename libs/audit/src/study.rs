@@ -77,7 +77,7 @@ pub(super) async fn check(
 /// How many entries each journal has, of which `known` are known to be there.
 ///
 /// An entry rests on others that were there before it: what is counted first is read last.
-pub(crate) async fn lengths(
+pub async fn lengths(
     source: &impl Source,
     study: Uuid,
     known: impl Fn(Service) -> u64,

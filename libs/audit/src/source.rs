@@ -12,38 +12,39 @@ use tonic::Code;
 
 /// Which entries of a journal are read, and how much of each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// The study.
-    pub(crate) study: Uuid,
+    pub study: Uuid,
     /// Whose journal of it.
-    pub(crate) service: Service,
+    pub service: Service,
     /// The number of the first entry.
-    pub(crate) from: u64,
+    pub from: u64,
     /// The most entries; 0: all.
-    pub(crate) limit: u64,
+    pub limit: u64,
     /// Whether envelopes and values are read too.
-    pub(crate) full: bool,
+    pub full: bool,
 }
 
 /// Where an audit reads from. Nothing that it gives is believed.
-pub(crate) trait Source {
+pub trait Source {
     /// All published checkpoints, the latest first.
-    async fn checkpoints(&self) -> Result<Vec<String>>;
+    fn checkpoints(&self) -> impl Future<Output = Result<Vec<String>>>;
 
     /// A file of the chain, of at most `limit` bytes.
-    async fn file(&self, name: &str, limit: usize) -> Result<Vec<u8>>;
+    fn file(&self, name: &str, limit: usize) -> impl Future<Output = Result<Vec<u8>>>;
 
     /// Gives `each` the entries in their order. There are none of a journal that does not exist.
-    async fn entries(&self, wanted: Wanted, each: impl FnMut(ReadEntriesResponse)) -> Result<()>;
+    fn entries(&self, wanted: Wanted, each: impl FnMut(ReadEntriesResponse)) -> impl Future<Output = Result<()>>;
 }
 
 /// Running services.
-pub(crate) struct Live<'a> {
-    pub(crate) client: &'a Client,
+pub struct Live<'a> {
+    /// The services.
+    pub client: &'a Client,
     /// Where the chain's files are served: URLs, comma separated.
-    pub(crate) tiles: &'a str,
+    pub tiles: &'a str,
     /// With whose rights each study is read.
-    pub(crate) readers: &'a [Reader],
+    pub readers: &'a [Reader],
 }
 
 impl Source for Live<'_> {

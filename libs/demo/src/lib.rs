@@ -3,12 +3,10 @@
 mod people;
 mod stage;
 
-use crate::{
-    audit::{self, Audit},
-    prove,
-    setup::{Participant, Study, text_item, value},
-};
+pub use stage::Stage;
+
 use anyhow::{Context, Result, bail, ensure};
+use audit::Audit;
 use client::{Client, Reader, entry_number, sign_form};
 use proto::{anchoring::GetCheckpointRequest, capture::GetItemHistoryRequest};
 use seal::{
@@ -18,12 +16,12 @@ use seal::{
     id::Service,
     policy::Policy,
 };
-use stage::Stage;
 use std::{
     fs,
     path::{Path, PathBuf},
     time::Duration,
 };
+use synthetic::{Participant, Study, text_item, value};
 use tokio::time::{Instant, sleep};
 
 const AGAIN: Duration = Duration::from_millis(50);
@@ -44,43 +42,54 @@ struct Demo {
     folder: PathBuf,
 }
 
-/// Tells the story in a fresh folder: on a deployment of its own there, or on the `cluster` whose folder is given. An error
-/// means that something was not as told.
-pub async fn run(folder: &Path, cluster: Option<&Path>) -> Result<()> {
-    make_room(folder)?;
-    let where_to = if cluster.is_some() { "A process each, mTLS between them." } else { "One process, real gRPC." };
-    chapter(1, &format!("A deployment: three recording services, a chain, three witnesses. {where_to}"));
-    let stage = match cluster {
-        Some(cluster) => Stage::cluster(cluster)?,
-        None => Stage::own(folder).await?,
-    };
-    let demo = Demo { client: Client::new(&stage.endpoints)?, stage, folder: folder.to_owned() };
-    for (name, url) in [
-        ("enrollment", &demo.stage.endpoints.enrollment),
-        ("consent", &demo.stage.endpoints.consent),
-        ("capture", &demo.stage.endpoints.capture),
-        ("anchoring", &demo.stage.endpoints.anchoring),
-    ] {
-        told(format!("{name:<11} {url}"));
+/// A story that has begun.
+pub struct Story<'a> {
+    folder: &'a Path,
+    cluster: bool,
+}
+
+impl<'a> Story<'a> {
+    /// Begins it in a fresh folder: on a deployment of its own there, or on a `cluster` that is there already.
+    pub fn begin(folder: &'a Path, cluster: bool) -> Result<Self> {
+        make_room(folder)?;
+        let where_to = if cluster { "A process each, mTLS between them." } else { "One process, real gRPC." };
+        chapter(1, &format!("A deployment: three recording services, a chain, three witnesses. {where_to}"));
+        Ok(Self { folder, cluster })
     }
-    let (study, participants) = demo.study().await?;
-    let first = demo.visits(&study, &participants).await?;
-    let corrected = demo.correction(&study, &participants[0], first).await?;
-    demo.declined(&study, &participants).await?;
-    demo.reconsent(&study, &participants[0]).await?;
-    demo.withdrawal(&study, &participants[2]).await?;
-    demo.researcher(&study, &participants[0]).await?;
-    let policy = demo.anchored(&study, corrected).await?;
-    demo.audited(&study, &policy).await?;
-    demo.proven(&study, corrected, &policy).await?;
-    demo.tampered(&study, first, &policy).await?;
-    let gone = if cluster.is_some() { "no service is asked" } else { "no service is running any more" };
-    demo.stage.leave().await;
-    println!("\nVerify the same bundle yourself; {gone}:\n");
-    println!("   trialseal verify {0}/bundle.trialseal --policy {0}/regulator-policy.txt", folder.display());
-    println!("   trialseal verify {0}/bundle.trialseal --policy {0}/regulator-policy.txt --json", folder.display());
-    println!("\n(With cargo: put `cargo run -q -- ` in place of `trialseal `.)");
-    Ok(())
+
+    /// Tells it. An error means that something was not as told.
+    pub async fn tell(&self, stage: Stage) -> Result<()> {
+        let demo = Demo { client: Client::new(&stage.endpoints)?, stage, folder: self.folder.to_owned() };
+        for (name, url) in [
+            ("enrollment", &demo.stage.endpoints.enrollment),
+            ("consent", &demo.stage.endpoints.consent),
+            ("capture", &demo.stage.endpoints.capture),
+            ("anchoring", &demo.stage.endpoints.anchoring),
+        ] {
+            told(format!("{name:<11} {url}"));
+        }
+        let (study, participants) = demo.study().await?;
+        let first = demo.visits(&study, &participants).await?;
+        let corrected = demo.correction(&study, &participants[0], first).await?;
+        demo.declined(&study, &participants).await?;
+        demo.reconsent(&study, &participants[0]).await?;
+        demo.withdrawal(&study, &participants[2]).await?;
+        demo.researcher(&study, &participants[0]).await?;
+        let policy = demo.anchored(&study, corrected).await?;
+        demo.audited(&study, &policy).await?;
+        demo.proven(&study, corrected, &policy).await?;
+        demo.tampered(&study, first, &policy).await
+    }
+
+    /// Ends it, once a deployment of its own has stopped: the reader verifies the same bundle.
+    pub fn end(self) {
+        let gone = if self.cluster { "no service is asked" } else { "no service is running any more" };
+        let folder = self.folder.display();
+        println!("\nVerify the same bundle yourself; {gone}:\n");
+        println!("   trialseal verify {folder}/bundle.trialseal --policy {folder}/regulator-policy.txt");
+        println!("   trialseal verify {folder}/bundle.trialseal --policy {folder}/regulator-policy.txt --json");
+        println!("\n(With cargo: put `cargo run -q -- ` in place of `trialseal `.)");
+    }
 }
 
 /// The file by which a demo knows a folder of its own.
@@ -215,7 +224,7 @@ impl Demo {
         let (pure, keys) = seal::policy::part(&text);
         fs::write(self.folder.join("regulator-policy.txt"), pure)?;
         fs::write(self.folder.join("regulator-policy-keys.txt"), keys)?;
-        prove::fetch(&self.client, &study.reader(), entry, "SYSBP", "").await?;
+        self.client.prove(&study.reader(), entry, "SYSBP", "").await?;
         let request = GetCheckpointRequest { at_most: 0 };
         let answer = self.client.anchoring.clone().get_checkpoint(request).await;
         let note = answer.map_err(client::ClientError::from)?.into_inner().checkpoint;
@@ -243,7 +252,7 @@ impl Demo {
 
     async fn proven(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {
         chapter(12, "A regulator verifies one datapoint offline, from two files.");
-        let bytes = prove::fetch(&self.client, &study.reader(), entry, "SYSBP", "").await?;
+        let bytes = self.client.prove(&study.reader(), entry, "SYSBP", "").await?;
         let file = self.folder.join("bundle.trialseal");
         fs::write(&file, &bytes)?;
         let report = verify::verify(&file, policy)?;
@@ -263,7 +272,7 @@ impl Demo {
     /// Somebody with the database and even the master key changes a value, and seals it again so that it opens.
     async fn tampered(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {
         chapter(13, "An insider with the database and the keys edits a value behind the service's back.");
-        let (database, vault) = self.stage.insider().await?;
+        let Stage { capture: database, vault, .. } = &self.stage;
         let number = i64::try_from(entry)?;
         let stream: i64 = sqlx::query_scalar("SELECT id FROM stream WHERE name = $1")
             .bind(Service::Capture.stream(study.id).0.0.to_vec())
@@ -291,7 +300,7 @@ impl Demo {
 
     /// Whose form an entry is.
     async fn subject(&self, study: &Study, entry: u64) -> Result<String> {
-        let bytes = prove::fetch(&self.client, &study.reader(), entry, "DIABP", "").await?;
+        let bytes = self.client.prove(&study.reader(), entry, "DIABP", "").await?;
         let bundle = seal::bundle::Bundle::parse(&bytes)?;
         let part = bundle.entries.iter().find(|part| (part.service, part.number) == (Service::Capture, entry));
         let envelope = part.and_then(|part| part.envelope.as_ref()).context("no envelope")?;

@@ -1,6 +1,5 @@
 //! What participants ask: what did I agree to, who looked, and can you prove it.
 
-use crate::prove;
 use anyhow::{Context, Result};
 use client::{Client, ClientError, Reader};
 use proto::consent as pb;
@@ -156,7 +155,7 @@ pub async fn prove(
     let mut files = Vec::with_capacity(accesses.len());
     for access in accesses {
         let of = (Service::Consent, access.number);
-        let bundle = prove::record(client, reader.study, of, &access.envelope).await?;
+        let bundle = client.prove_record(reader.study, of, &access.envelope).await?;
         let file = folder.join(format!("access-{}.trialseal", access.number));
         owner::write(&file, &bundle).with_context(|| format!("{}", file.display()))?;
         files.push(file.display().to_string());

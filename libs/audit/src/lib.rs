@@ -15,8 +15,8 @@ mod replay;
 mod source;
 mod study;
 
-pub(crate) use source::{Live, Source, Wanted};
-pub(crate) use study::lengths;
+pub use source::{Live, Source, Wanted};
+pub use study::lengths;
 
 use anyhow::Result;
 use client::{Client, Reader};
@@ -94,13 +94,8 @@ pub struct Report {
 const MAX_LISTED: usize = 1_000;
 
 impl Report {
-    pub(crate) fn find(
-        &mut self,
-        study: Option<Uuid>,
-        service: Option<Service>,
-        entry: Option<u64>,
-        what: impl Into<String>,
-    ) {
+    /// Adds a finding.
+    pub fn find(&mut self, study: Option<Uuid>, service: Option<Service>, entry: Option<u64>, what: impl Into<String>) {
         self.found += 1;
         if self.findings.len() < MAX_LISTED {
             self.findings.push(Finding { study, service, entry, what: what.into() });
@@ -153,7 +148,7 @@ impl Audit<'_> {
 }
 
 /// Audits the chain, studies and receipts, whatever they are read from.
-pub(crate) async fn run(
+pub async fn run(
     source: &impl Source,
     policy: &Policy,
     (studies, receipts): (&[Uuid], &[Receipt]),

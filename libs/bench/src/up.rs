@@ -1,7 +1,6 @@
 //! `trialseal up` as a process of its own, so that its memory and its processor time are not the client's.
 
 use super::cores::Cores;
-use crate::prove;
 use anyhow::{Context, Result, ensure};
 use client::Endpoints;
 use std::{
@@ -32,7 +31,7 @@ impl Up {
             is_up
         });
         let is_up = is_up.await?;
-        let endpoints = prove::endpoints(&folder.join("endpoints.json"));
+        let endpoints = Endpoints::read(&folder.join("endpoints.json"));
         if !is_up || endpoints.is_err() {
             process.kill()?;
         }

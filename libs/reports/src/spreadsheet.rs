@@ -7,7 +7,7 @@ use anyhow::Result;
 use seal::text::is_visible;
 
 /// Writes a table, the header first.
-pub fn csv<R: AsRef<[String]>>(header: &[&str], rows: impl IntoIterator<Item = R>) -> Result<String> {
+pub(crate) fn csv<R: AsRef<[String]>>(header: &[&str], rows: impl IntoIterator<Item = R>) -> Result<String> {
     let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     csv.write_record(header)?;
     for row in rows {

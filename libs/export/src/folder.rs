@@ -4,8 +4,8 @@ use super::{
     FORMAT, Manifest,
     manifest::{NAME, digest},
 };
-use crate::audit::{self, Report, Source, Wanted};
 use anyhow::{Context, Result, ensure};
+use audit::{Report, Source, Wanted};
 use proto::journal::{Fact, ReadEntriesResponse};
 use seal::{policy::Policy, receipt::Receipt, text::Base64};
 use serde::{Deserialize, Serialize};

@@ -10,8 +10,8 @@ mod manifest;
 pub use folder::Export;
 pub use manifest::{FORMAT, Manifest};
 
-use crate::audit::{Live, Source, Wanted, lengths};
 use anyhow::{Context, Result, bail, ensure};
+use audit::{Live, Source, Wanted, lengths};
 use client::{Client, ClientError, Reader};
 use folder::Line;
 use manifest::Writer;
