@@ -4,9 +4,9 @@ use super::{
     Report,
     study::{Record, Study, envelope},
 };
-use capture::domain;
 use proto::journal::ReadEntriesResponse;
 use rayon::prelude::*;
+use rules::capture as rule;
 use seal::{
     Hash,
     authority::authorise,
@@ -101,14 +101,14 @@ impl Study<'_> {
     /// Remarks on what is refused when it is new, and earlier programs recorded.
     fn as_new(&mut self, entry: &Entry, submission: &Submission, report: &mut Report) {
         let mut remark = |what: String| report.remark(self.id, Service::Capture, entry.number, what);
-        if submission.collected.as_ref().is_some_and(|collected| domain::is_future(collected, entry.time)) {
+        if submission.collected.as_ref().is_some_and(|collected| rule::is_future(collected, entry.time)) {
             remark("says that its data were collected after it was recorded".to_owned());
         }
         if submission.reason.as_ref().is_some_and(|reason| !is_in_words(reason)) {
             remark("corrects without a reason in words".to_owned());
         }
         let event = &submission.instance.event;
-        let spellings = self.captured.events.entry(domain::alike(event.as_str())).or_default();
+        let spellings = self.captured.events.entry(rule::alike(event.as_str())).or_default();
         if spellings.iter().any(|(known, _)| known == event) {
             return;
         }
@@ -122,7 +122,7 @@ impl Study<'_> {
         self.once(Service::Capture, envelope)?;
         let number = record.entry.number;
         let latest = self.captured.latest.get(&submission.instance).copied();
-        domain::fits(&submission, latest).map_err(|refusal| refusal.to_string())?;
+        rule::fits(&submission, latest).map_err(|refusal| refusal.to_string())?;
         let participant = submission.instance.participant.clone();
         if self.captured.gone.contains(&participant) {
             return Err("was captured after its participant was erased".to_owned());
@@ -145,11 +145,11 @@ impl Study<'_> {
         let facts = self.enrollment.facts(&subjects, basis);
         authorise(&facts, &envelope, &forms.by, Task::DefineForms, &everywhere, entry.time)
             .map_err(|error| error.to_string())?;
-        domain::on_time(&forms, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
+        rule::on_time(&forms, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
         report.commands += 1;
-        domain::check_forms(&forms).map_err(|refusal| refusal.to_string())?;
+        rule::check_forms(&forms).map_err(|refusal| refusal.to_string())?;
         if !forms.events.is_empty() && facts.rules() < Some(3) {
-            return Err(domain::Refusal::RulesOutdated.to_string());
+            return Err(rule::Refusal::RulesOutdated.to_string());
         }
         match self.captured.forms.insert(forms.version.clone(), (entry.number, forms)) {
             None => Ok(()),
@@ -161,19 +161,19 @@ impl Study<'_> {
         let Record { entry, message, .. } = record;
         let envelope = envelope(entry, message)?;
         let submission: Submission = envelope.payload().map_err(|error| error.to_string())?;
-        let said = |refusal: domain::Refusal| refusal.to_string();
+        let said = |refusal: rule::Refusal| refusal.to_string();
         let enrollment = self.basis(entry, Service::Enrollment, report)?;
         let consent = self.basis(entry, Service::Consent, report)?;
-        let facts = self.enrollment.facts(&domain::needs(&submission, &envelope), enrollment);
-        domain::admit(&submission, &envelope, &facts, entry.time).map_err(said)?;
+        let facts = self.enrollment.facts(&rule::needs(&submission, &envelope), enrollment);
+        rule::admit(&submission, &envelope, &facts, entry.time).map_err(said)?;
         let participant = &submission.instance.participant;
         self.consents(participant, &submission.rests_on(), (consent, entry.time)).map_err(|why| why.to_string())?;
         let forms = self.captured.forms.get(&submission.forms_version);
         let (_, forms) =
             forms.filter(|(defined, _)| *defined < entry.number).ok_or("names form definitions that did not exist")?;
         if message.redacted.is_empty() {
-            let values = domain::check_header(&submission, &message.datapoints).map_err(said)?;
-            domain::check_values(&submission, &values, forms).map_err(said)?;
+            let values = rule::check_header(&submission, &message.datapoints).map_err(said)?;
+            rule::check_values(&submission, &values, forms).map_err(said)?;
             report.datapoints = values.len() as u64;
         } else {
             report.datapoints = rest_of(&submission, message)?;
@@ -207,8 +207,8 @@ impl Study<'_> {
         self.once(Service::Capture, &envelope)?;
         let redact: RedactValue = envelope.payload().map_err(|error| error.to_string())?;
         let basis = self.basis(entry, Service::Enrollment, report)?;
-        let facts = self.enrollment.facts(&domain::redaction_needs(&redact, &envelope), basis);
-        domain::admit_redaction(&redact, &envelope, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
+        let facts = self.enrollment.facts(&rule::redaction_needs(&redact, &envelope), basis);
+        rule::admit_redaction(&redact, &envelope, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
         let whose = self.captured.readable.get(&redact.entry);
         if whose.is_some_and(|whose| *whose != redact.participant) {
             return Err("takes out a value of another participant".to_owned());
@@ -225,8 +225,8 @@ impl Study<'_> {
         self.once(Service::Capture, &envelope)?;
         let erase: EraseParticipant = envelope.payload().map_err(|error| error.to_string())?;
         let basis = self.basis(entry, Service::Enrollment, report)?;
-        let facts = self.enrollment.facts(&domain::erasure_needs(&erase, &envelope), basis);
-        domain::admit_erasure(&erase, &envelope, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
+        let facts = self.enrollment.facts(&rule::erasure_needs(&erase, &envelope), basis);
+        rule::admit_erasure(&erase, &envelope, &facts, entry.time).map_err(|refusal| refusal.to_string())?;
         self.nothing_consented(&erase, entry, report)?;
         for number in erase.entries.iter().filter(|number| **number < entry.number) {
             self.captured.erased.insert(*number, entry.number);

@@ -109,12 +109,12 @@ impl State {
 
 /// What an enrollment command changes, by the enrollment service's rules; or why it should have been refused.
 pub(super) fn enrollment(state: &State, entry: &Entry, envelope: &Envelope) -> Result<Vec<(Subject, Fact)>, String> {
-    use enrollment::domain::{Next, Rule};
+    use rules::enrollment::{Next, Rule};
     fn decide<P: Rule>(state: &State, entry: &Entry, envelope: &Envelope) -> Result<Vec<(Subject, Fact)>, String> {
         let command: P = envelope.payload().map_err(|error| error.to_string())?;
         let facts = state.now(&command.needs(envelope));
         let next = Next { number: entry.number, time: entry.time };
-        enrollment::domain::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
+        rules::enrollment::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
     }
     match entry.kind.as_str() {
         cmd::CreateStudy::KIND => decide::<cmd::CreateStudy>(state, entry, envelope),
@@ -157,7 +157,7 @@ pub(super) fn consent(
     entry: &Entry,
     envelope: &Envelope,
 ) -> Result<Vec<(Subject, Fact)>, String> {
-    use consent::domain::{Next, Rule};
+    use rules::consent::{Next, Rule};
     fn decide<P: Rule>(
         (state, enrollment): (&State, &State),
         basis: u64,
@@ -168,7 +168,7 @@ pub(super) fn consent(
         let mut facts = enrollment.facts(&command.needs_enrollment(envelope), basis);
         facts.extend(state.now(&command.needs(&facts)));
         let next = Next { number: entry.number, time: entry.time };
-        consent::domain::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
+        rules::consent::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
     }
     let states = (state, enrollment);
     match entry.kind.as_str() {

@@ -3,7 +3,7 @@
 //! Of a row it keeps two hashes and its number, about 100 bytes.
 
 use super::{Row, mapping::Fault};
-use capture::domain::alike;
+use rules::capture::alike;
 use seal::id::Name;
 use std::collections::{HashMap, hash_map::Entry};
 

@@ -44,7 +44,7 @@ impl Subjects {
                 bail!("{shown}: line {at}: the subject is blank");
             }
             let who = (participant.clone(), site);
-            if let Some((before, first)) = seen.insert(capture::domain::seen(&subject), (subject.clone(), at)) {
+            if let Some((before, first)) = seen.insert(rules::capture::seen(&subject), (subject.clone(), at)) {
                 let same = before == subject && subjects.known.get(&subject) == Some(&who);
                 if !same && before == subject {
                     bail!(

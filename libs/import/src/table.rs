@@ -1,7 +1,7 @@
 //! A CSV file, plain or compressed with zstd or gzip.
 
 use anyhow::{Context, Result, bail};
-use capture::domain::reduced;
+use rules::capture::reduced;
 use std::{
     collections::HashMap,
     fs::File,

@@ -5,7 +5,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 36] = [
+pub(crate) const OURS: [&str; 37] = [
     "access",
     "allocation",
     "anchoring",
@@ -30,6 +30,7 @@ pub(crate) const OURS: [&str; 36] = [
     "owner",
     "proto",
     "reports",
+    "rules",
     "seal",
     "server",
     "synthetic",

@@ -13,7 +13,7 @@ mod watch;
 
 use crate::{
     Config,
-    domain::{self, Refusal},
+    domain::{self, Refusal, Refused},
 };
 use access::{Consents, Decided, FactSource, RemoteFacts};
 use joint::Joint;
@@ -102,7 +102,7 @@ impl Gate {
     pub(crate) async fn without_consent(&self, study: Uuid, participant: &Name) -> Result<Option<Head>, Problem> {
         let decided = self.consents.decide(study, participant, &Provision::data_collection()).await?;
         if decided.outcome.is_ok() || decided.standing > 0 {
-            return Err(Refusal::ConsentInForce.into());
+            return Err(Refused::from(Refusal::ConsentInForce).into());
         }
         Ok(decided.head)
     }

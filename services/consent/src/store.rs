@@ -1,6 +1,6 @@
 //! The consent journal, and the documents' files.
 
-use crate::{Config, domain::Refusal};
+use crate::{Config, domain::Refused};
 use journal::Journal;
 use objects::{ObjectError, Objects};
 use seal::{
@@ -14,7 +14,7 @@ use seal::{
 pub(crate) const MAX_FILE_BYTES: usize = 8 << 20;
 
 /// The journal as this service keeps it.
-pub(crate) type Consent = Journal<Refusal>;
+pub(crate) type Consent = Journal<Refused>;
 
 /// What ends a right, and reads by those who must sign for them, are recorded beyond the quota as well.
 const IN_RESERVE: &[&str] = &[WithdrawConsent::KIND, RevokeAccess::KIND, AccessData::KIND];

@@ -148,7 +148,7 @@ impl Inner {
         let caller = access::actor(from, study, &self.facts, now_ms()).await?;
         match self.find(study, &[Subject::Study]).await?.rules() {
             Some(2..) => Ok((study, caller)),
-            _ => Err(crate::domain::Refusal::RulesOutdated.into()),
+            _ => Err(problem::refused(crate::domain::Refusal::RulesOutdated)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod keys;
 
-use crate::{Config, domain::Refusal};
+use crate::{Config, domain::Refused};
 use access::{FactError, FactSource};
 use journal::{Journal, Reader, Stored};
 use seal::{
@@ -23,7 +23,7 @@ use tonic::Code;
 use vault::{Content, Kept, Vault, VaultError};
 
 /// The journal as this service keeps it.
-pub(crate) type Enrollment = Journal<Refusal>;
+pub(crate) type Enrollment = Journal<Refused>;
 
 /// Entries read at once.
 const PAGE: u32 = 500;

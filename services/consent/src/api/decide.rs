@@ -1,6 +1,9 @@
 //! Decisions: what may be captured, what may be read.
 
-use super::{Inner, problem::not_in_force};
+use super::{
+    Inner,
+    problem::{not_in_force, refused},
+};
 use crate::domain::{self, Refusal, may_read};
 use access::{Caller, FactSource};
 use journal::{ReadError, api::head_message};
@@ -219,7 +222,7 @@ pub(super) fn provisions(facts: &Facts, participant: &Name) -> Vec<Provision> {
 }
 
 fn reason(refusal: Refusal) -> ErrorReason {
-    let problem = Problem::from(refusal);
+    let problem = refused(refusal);
     ErrorReason::from_str_name(&format!("ERROR_REASON_{}", problem.reason)).unwrap_or(ErrorReason::Malformed)
 }
 

@@ -1,6 +1,6 @@
 //! Criteria, screening and its dry run, and the key of tokens.
 
-use super::{Inner, name, record::Foreseen};
+use super::{Inner, name, problem::refused, record::Foreseen};
 use crate::domain::Refusal;
 use access::Caller;
 use eligibility::{Criteria, Fault};
@@ -63,7 +63,7 @@ impl Inner {
         let answers = parse(&request.answers)?;
         let in_force = self.find(study, &[Subject::CriteriaInForce]).await?;
         let Some(Fact::CriteriaInForce { version }) = in_force.find(&Subject::CriteriaInForce) else {
-            return Err(Refusal::CriteriaOutdated(None).into());
+            return Err(refused(Refusal::CriteriaOutdated(None)));
         };
         let facts = self.find(study, &[Subject::Criteria(version.clone())]).await?;
         let (criteria, outcomes) = self.evaluate(&facts, (study, version.clone()), answers).await?;
@@ -93,7 +93,7 @@ impl Inner {
     ) -> Result<(&'a [Criterion], Vec<CriterionOutcome>), Problem> {
         let (items, criteria): (&[ItemDef], &[Criterion]) = match facts.find(&Subject::Criteria(version.1.clone())) {
             Some(Fact::Criteria { items, criteria, .. }) => (items, criteria),
-            _ => return Err(Refusal::NotFound("criteria version").into()),
+            _ => return Err(refused(Refusal::NotFound("criteria version"))),
         };
         let outcomes = self.work.evaluate(version, (items.to_vec(), criteria.to_vec()), answers).await?;
         Ok((criteria, outcomes.map_err(|fault| invalid(&fault))?))

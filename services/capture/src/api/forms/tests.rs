@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::{
-    domain::Refusal,
+    domain::Refused,
     store::{PLACES, mark},
 };
 use database::Database;
@@ -28,7 +28,7 @@ const LONG: usize = 64 << 10;
 
 /// A journal and a vault with submissions that nobody had to authorise.
 struct World {
-    journal: Journal<Refusal>,
+    journal: Journal<Refused>,
     store: Store,
     _folder: TempDir,
 }

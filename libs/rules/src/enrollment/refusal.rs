@@ -58,9 +58,6 @@ pub enum Refusal {
     /// The participant's consent is not in force.
     #[error(transparent)]
     NotInForce(#[from] seal::consent::NotInForce),
-    /// What it was decided on grew too old before it could be recorded.
-    #[error("what this was decided on grew too old before it could be recorded: try again")]
-    DecisionTooOld,
     /// A name is taken.
     #[error("this {0} exists already")]
     NameTaken(&'static str),

@@ -133,7 +133,7 @@ impl Rule for AccessData {
 const MAX_REPEAT_BYTES: usize = 128;
 
 /// The facts of the enrollment journal that decide whether somebody may read, besides the keys that signed.
-pub(crate) fn reader_needs(access: &AccessData) -> Vec<Subject> {
+pub fn reader_needs(access: &AccessData) -> Vec<Subject> {
     let mut needs = vec![
         Subject::Study,
         Subject::Participant(access.participant.clone()),
