@@ -4,8 +4,8 @@
 
 mod support;
 
-use audit::Audit;
 use client::{Client, Reader, random};
+use export::LiveAudit;
 use import::{Import, Mapping, Subjects};
 use proto::journal::{EntryView, ReadEntriesRequest};
 use seal::{
@@ -170,7 +170,7 @@ async fn the_pilot_study_is_imported_whole_audited_and_proven() {
     let last = forms.last().unwrap();
     client.prove(&study.reads(&study.coordinator), last.0, &last.1[0].item, "").await.unwrap();
     let tiles = &deployment.endpoints.anchoring;
-    let audit = Audit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
+    let audit = LiveAudit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
     let report = audit.run().await.unwrap();
     println!("{}", audit::readable(&report));
     assert!(report.clean);

@@ -4,8 +4,8 @@
 
 mod support;
 
-use audit::Audit;
 use client::{Client, SignedForm, entry_number, random, sign_form};
+use export::LiveAudit;
 use proto::{
     anchoring::{GetCheckpointRequest, GetConsistencyProofRequest},
     journal::{EntryView, ReadEntriesRequest},
@@ -172,7 +172,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     }
     let tiles = &up.endpoints.anchoring;
     let studies = vec![load.study.reader()];
-    let report = Audit { client: &client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap();
+    let report = LiveAudit { client: &client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap();
     assert!(report.clean, "{}", audit::readable(&report));
     // Every entry is a submission that was acknowledged, the form definitions, or one of a journal with a state.
     assert_eq!(report.entries, count as u64 + 1 + report.state_roots);

@@ -27,7 +27,7 @@ async fn exported(world: &World, folder: &Path) -> Manifest {
 }
 
 async fn audited(folder: &Path, policy: &Policy, receipts: &[Receipt]) -> Report {
-    Export::open(folder).unwrap().audit(policy, receipts, false).await.unwrap()
+    Export::open(folder).unwrap().audit(policy, receipts, client::now_ms(), &()).unwrap()
 }
 
 /// What the independent verifier says.
@@ -112,7 +112,7 @@ async fn found_out(
     }
     let judgement = judged(&export, policy_file);
     assert_eq!(judgement["verified"], false, "{what}");
-    let outcome = Export::open(&export).unwrap().audit(policy, &[], false).await;
+    let outcome = Export::open(&export).unwrap().audit(policy, &[], client::now_ms(), &());
     assert!(outcome.is_err() || !outcome.unwrap().clean, "{what}");
 }
 

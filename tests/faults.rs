@@ -10,9 +10,10 @@
 mod cluster;
 mod support;
 
-use audit::{Audit, readable};
+use audit::readable;
 use client::{Client, random};
 use cluster::{Many, in_own_network};
+use export::LiveAudit;
 use seal::policy::Policy;
 use std::{
     env,
@@ -128,7 +129,7 @@ impl Judged<'_> {
         let policy = format!("{}{lines}", ::verify::read_policy(self.policy, None).unwrap().1);
         let policy = Policy::parse(&policy).unwrap();
         let studies = load.studies().map(synthetic::Study::reader).collect();
-        let audit = Audit { client, tiles: &endpoints.anchoring, policy: &policy, studies, progress: false };
+        let audit = LiveAudit { client, tiles: &endpoints.anchoring, policy: &policy, studies, progress: false };
         let report = audit.run().await.unwrap();
         println!("{}", readable(&report));
         assert!(report.clean, "{}", readable(&report));

@@ -12,8 +12,9 @@ mod play;
 mod study;
 mod support;
 
-use audit::{Audit, Report, readable};
+use audit::{Report, readable};
 use client::{Client, Reader, entry_number, now_ms, sign_form};
+use export::LiveAudit;
 use kept::{Kept, Receipts};
 use proto::{
     anchoring::ListBlocksRequest,
@@ -102,7 +103,7 @@ impl Opened {
 
     async fn audit(&self) -> Report {
         let (tiles, studies) = (&self.up.endpoints.anchoring, vec![self.kept.study().reader()]);
-        let audit = Audit { client: &self.client, tiles, policy: &self.policy, studies, progress: false };
+        let audit = LiveAudit { client: &self.client, tiles, policy: &self.policy, studies, progress: false };
         audit.run().await.unwrap()
     }
 

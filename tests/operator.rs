@@ -4,9 +4,9 @@
 
 mod support;
 
-use audit::Audit;
 use base64::Engine;
 use client::{Client, sign_form};
+use export::LiveAudit;
 use seal::command::FormDef;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -69,7 +69,7 @@ async fn a_clean_stop_and_a_restart_go_on_where_it_was() {
     let policy = policy + &study.policy_line();
     let policy = seal::policy::Policy::parse(&policy).unwrap();
     let tiles = &up.endpoints.anchoring;
-    let audit = Audit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
+    let audit = LiveAudit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
     assert!(audit.run().await.unwrap().clean);
 }
 

@@ -4,9 +4,10 @@
 
 mod support;
 
-use audit::{Audit, Report, readable};
+use audit::{Report, readable};
 use channel::{Channel, Settings};
 use client::{Client, sign_form};
+use export::LiveAudit;
 use proto::anchoring::GetCheckpointRequest;
 use seal::{command::FormDef, policy::Policy, receipt::Receipt};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -95,7 +96,10 @@ impl Kept {
     async fn audit(&self, up: &Up, receipts: &[Receipt]) -> Report {
         let (client, policy) = (Client::new(&up.endpoints).unwrap(), self.policy());
         let (tiles, studies) = (&up.endpoints.anchoring, vec![self.study.reader()]);
-        Audit { client: &client, tiles, policy: &policy, studies, progress: false }.run_with(receipts).await.unwrap()
+        LiveAudit { client: &client, tiles, policy: &policy, studies, progress: false }
+            .run_with(receipts)
+            .await
+            .unwrap()
     }
 
     /// How many forks the witnesses have kept.

@@ -1,8 +1,9 @@
 //! A trial in the making: a deployment, a study with two sites, and who works on it.
 
-use audit::{Audit, Report};
+use audit::Report;
 use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, sign_screening};
 use export::Export;
+use export::LiveAudit;
 use proto::enrollment as pb;
 use reports::people;
 use seal::{
@@ -225,7 +226,7 @@ impl Trial {
         let policy = Policy::parse(&format!("{}{}", self.deployment.policy, self.study.policy_line())).unwrap();
         let studies = vec![self.study.reader()];
         let tiles = &self.deployment.endpoints.anchoring;
-        Audit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
+        LiveAudit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
     }
 
     /// What our audit and the independent verifier say of one export.
@@ -240,7 +241,7 @@ impl Trial {
         let mut judge = Command::new(environment().join("bin/python"));
         judge.arg(repository().join("docs/export/verify_export.py")).env("PYTHONDONTWRITEBYTECODE", "1");
         let output = judge.arg(&at).arg("--policy").arg(&policy_file).arg("--json").output().unwrap();
-        let report = Export::open(&at).unwrap().audit(&policy, &[], false).await.unwrap();
+        let report = Export::open(&at).unwrap().audit(&policy, &[], client::now_ms(), &()).unwrap();
         (report, serde_json::from_slice(&output.stdout).unwrap())
     }
 }

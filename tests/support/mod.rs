@@ -9,8 +9,9 @@ pub mod receipts;
 pub mod seeded;
 pub mod told;
 
-use audit::{Audit, Report};
+use audit::Report;
 use client::{Client, entry_number, sign_form};
+use export::LiveAudit;
 use seal::{command::FormDef, id::Name, policy::Policy};
 use std::path::PathBuf;
 use synthetic::{Participant, Study, text_item, value};
@@ -78,6 +79,6 @@ impl World {
         let policy = self.policy();
         let studies = vec![self.study.reader()];
         let tiles = &self.deployment.endpoints.anchoring;
-        Audit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
+        LiveAudit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
     }
 }

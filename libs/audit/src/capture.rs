@@ -1,10 +1,9 @@
 //! The capture journal of a study: forms, submissions, and what was taken out.
 
 use super::{
-    Report,
+    Report, StoredEntry,
     study::{Record, Study, envelope},
 };
-use proto::journal::ReadEntriesResponse;
 use rayon::prelude::*;
 use rules::capture as rule;
 use seal::{
@@ -56,7 +55,7 @@ impl Study<'_> {
             .filter(|record| record.entry.kind != DefineForms::KIND)
             .map(|record| {
                 let mut part = Report::default();
-                let readable = record.entry.kind == Submission::KIND && !record.message.unreadable;
+                let readable = record.entry.kind == Submission::KIND && !record.stored.unreadable;
                 let outcome = readable.then(|| this.submission(record, &mut part));
                 (record, outcome, part)
             })
@@ -129,13 +128,13 @@ impl Study<'_> {
         }
         self.captured.latest.insert(submission.instance, number);
         self.captured.readable.insert(number, participant);
-        self.captured.missing.extend(record.message.redacted.iter().map(|place| (number, *place)));
+        self.captured.missing.extend(record.stored.redacted.iter().map(|place| (number, *place)));
         Ok(())
     }
 
     fn forms(&mut self, record: &Record, report: &mut Report) -> Result<(), String> {
-        let Record { entry, message, .. } = record;
-        let envelope = envelope(entry, message)?;
+        let Record { entry, stored, .. } = record;
+        let envelope = envelope(entry, stored)?;
         self.once(Service::Capture, &envelope)?;
         let forms: DefineForms = envelope.payload().map_err(|error| error.to_string())?;
         let basis = self.basis(entry, Service::Enrollment, report)?;
@@ -158,8 +157,8 @@ impl Study<'_> {
     }
 
     fn submission(&self, record: &Record, report: &mut Report) -> Result<(Submission, Envelope), String> {
-        let Record { entry, message, .. } = record;
-        let envelope = envelope(entry, message)?;
+        let Record { entry, stored, .. } = record;
+        let envelope = envelope(entry, stored)?;
         let submission: Submission = envelope.payload().map_err(|error| error.to_string())?;
         let said = |refusal: rule::Refusal| refusal.to_string();
         let enrollment = self.basis(entry, Service::Enrollment, report)?;
@@ -171,12 +170,12 @@ impl Study<'_> {
         let forms = self.captured.forms.get(&submission.forms_version);
         let (_, forms) =
             forms.filter(|(defined, _)| *defined < entry.number).ok_or("names form definitions that did not exist")?;
-        if message.redacted.is_empty() {
-            let values = rule::check_header(&submission, &message.datapoints).map_err(said)?;
+        if stored.redacted.is_empty() {
+            let values = rule::check_header(&submission, &stored.datapoints).map_err(said)?;
             rule::check_values(&submission, &values, forms).map_err(said)?;
             report.datapoints = values.len() as u64;
         } else {
-            report.datapoints = rest_of(&submission, message)?;
+            report.datapoints = rest_of(&submission, stored)?;
         }
         Ok((submission, envelope))
     }
@@ -202,8 +201,8 @@ impl Study<'_> {
     }
 
     fn redaction(&mut self, record: &Record, report: &mut Report) -> Result<(), String> {
-        let Record { entry, message, .. } = record;
-        let envelope = envelope(entry, message)?;
+        let Record { entry, stored, .. } = record;
+        let envelope = envelope(entry, stored)?;
         self.once(Service::Capture, &envelope)?;
         let redact: RedactValue = envelope.payload().map_err(|error| error.to_string())?;
         let basis = self.basis(entry, Service::Enrollment, report)?;
@@ -220,8 +219,8 @@ impl Study<'_> {
     }
 
     fn erasure(&mut self, record: &Record, report: &mut Report) -> Result<(), String> {
-        let Record { entry, message, .. } = record;
-        let envelope = envelope(entry, message)?;
+        let Record { entry, stored, .. } = record;
+        let envelope = envelope(entry, stored)?;
         self.once(Service::Capture, &envelope)?;
         let erase: EraseParticipant = envelope.payload().map_err(|error| error.to_string())?;
         let basis = self.basis(entry, Service::Enrollment, report)?;
@@ -277,17 +276,17 @@ impl Study<'_> {
 }
 
 /// Checks what is left of a submission of which values were taken out against its signed header; gives how many are left.
-fn rest_of(submission: &Submission, message: &ReadEntriesResponse) -> Result<u64, String> {
-    let out: HashSet<u32> = message.redacted.iter().copied().collect();
+fn rest_of(submission: &Submission, stored: &StoredEntry) -> Result<u64, String> {
+    let out: HashSet<u32> = stored.redacted.iter().copied().collect();
     let leaf = |(place, bytes): (u32, &Vec<u8>)| {
         if out.contains(&place) { Hash::from_slice(bytes) } else { Some(merkle::leaf_hash(bytes)) }
     };
-    let leaves: Option<Vec<Hash>> = (0..).zip(&message.datapoints).map(leaf).collect();
+    let leaves: Option<Vec<Hash>> = (0..).zip(&stored.datapoints).map(leaf).collect();
     let leaves = leaves.ok_or("holds something else than the hash of a value that was taken out")?;
     if merkle::root(&leaves) != submission.root.0 || leaves.len() != submission.count as usize {
         return Err("has other datapoints than the signed header".to_owned());
     }
-    let whole = (0..).zip(&message.datapoints).filter(|(place, _): &(u32, _)| !out.contains(place));
+    let whole = (0..).zip(&stored.datapoints).filter(|(place, _): &(u32, _)| !out.contains(place));
     for (_, bytes) in whole.clone() {
         Datapoint::parse(bytes).map_err(|error| error.to_string())?;
     }

@@ -1,8 +1,6 @@
 //! The chain: every block, every published checkpoint.
 
-use super::{Report, Source};
-use anyhow::{Context, Result};
-use indicatif::ProgressBar;
+use super::{AuditError, Progress, Report, Source};
 use rayon::prelude::*;
 use seal::{block::Block, entry, id::StreamId, policy::Policy};
 use std::collections::HashMap;
@@ -12,19 +10,21 @@ use tlog::{
     tile::{EntriesId, TILE_WIDTH, parse_entry_bundle},
 };
 
+/// The entries of a full bundle.
+const FULL: u16 = TILE_WIDTH as u16;
 const MAX_BUNDLE: usize = 256 * (65_535 + 2);
 
 /// The blocks of each stream, in order, as far as they are consistent.
 pub(super) type Blocks = HashMap<StreamId, Vec<Block>>;
 
 /// Reads the chain and checks it.
-pub(super) async fn check(
-    source: &impl Source,
+pub(super) async fn check<S: Source>(
+    source: &S,
     policy: &Policy,
     report: &mut Report,
-    bar: &ProgressBar,
-) -> Result<Blocks> {
-    let notes = source.checkpoints().await?;
+    progress: &impl Progress,
+) -> Result<Blocks, AuditError> {
+    let notes = source.checkpoints().await.map_err(AuditError::of::<S>)?;
     // Without a checkpoint nothing is on the chain: entries whose time is past will be found one by one.
     let Some(latest) = notes.first() else { return Ok(Blocks::new()) };
     let latest = match policy.tlog.verify_checkpoint(latest.as_bytes()) {
@@ -37,10 +37,10 @@ pub(super) async fn check(
             return Ok(Blocks::new());
         }
     };
-    bar.set_length(latest.size);
+    progress.more(latest.size);
     let mut leaves = Vec::new();
     let mut blocks = Vec::new();
-    for bytes in entries(source, latest.size, bar).await? {
+    for bytes in entries(source, latest.size, progress).await? {
         leaves.push(entry::hash(&bytes));
         blocks.push(bytes);
     }
@@ -67,18 +67,20 @@ pub(super) async fn check(
 }
 
 /// The chain's entries, from its entry bundles.
-async fn entries(source: &impl Source, size: u64, bar: &ProgressBar) -> Result<Vec<Vec<u8>>> {
+async fn entries(source: &impl Source, size: u64, progress: &impl Progress) -> Result<Vec<Vec<u8>>, AuditError> {
     let mut entries = Vec::new();
-    let full = size / TILE_WIDTH as u64;
+    let full = size / u64::from(FULL);
     for index in 0..=full {
-        let width = if index < full { TILE_WIDTH as u64 } else { size % TILE_WIDTH as u64 };
+        let width = if index < full { FULL } else { (size % u64::from(FULL)) as u16 };
         if width == 0 {
             continue;
         }
-        let id = EntriesId { index, width: u16::try_from(width)? };
-        let bytes = source.file(&id.path(), MAX_BUNDLE).await.with_context(|| id.path())?;
-        entries.extend(parse_entry_bundle(&bytes, id.width).with_context(|| id.path())?);
-        bar.inc(width);
+        let id = EntriesId { index, width };
+        let bytes = source.file(&id.path(), MAX_BUNDLE).await;
+        let bytes = bytes.map_err(|error| AuditError::File { name: id.path(), source: error.into() })?;
+        let bundle = parse_entry_bundle(&bytes, width);
+        entries.extend(bundle.map_err(|source| AuditError::Bundle { name: id.path(), source })?);
+        progress.done(width.into());
     }
     Ok(entries)
 }

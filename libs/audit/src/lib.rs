@@ -1,218 +1,78 @@
-//! `trialseal audit`: the whole chain and whole studies, recomputed from stored bytes.
+//! An audit: the whole chain and whole studies, recomputed from stored bytes.
 //!
-//! Nothing a server says is believed: every hash, root, signature, basis and rule is checked again here, by replaying
-//! the journals through the same pure rules the services decide by.
+//! Nothing a server says is believed: every hash, root, signature, basis and rule is checked again here, by replaying the
+//! journals through the same pure rules the services decide by. Where the bytes come from is a [`Source`]: an [`Export`] is
+//! one, which needs no server and no runtime; whoever embeds the audit may write another. The clock is the caller's.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = seal::policy::Policy::parse(&std::fs::read_to_string("policy.txt")?)?;
+//! let export = audit::Export::open("export".as_ref())?;
+//! let report = export.audit(&policy, &[], 1_795_219_200_000, &())?;
+//! print!("{}", audit::readable(&report));
+//! # Ok(())
+//! # }
+//! ```
 
 mod capture;
 mod chain;
+mod error;
+mod folder;
+mod line;
+mod manifest;
 mod order;
 mod people;
+mod progress;
 mod provable;
 pub mod receipts;
 #[cfg(test)]
 mod remarks_tests;
 mod replay;
+mod report;
 mod source;
 mod study;
 
-pub use source::{Live, Source, Wanted};
+pub use error::AuditError;
+pub use folder::{Export, ExportError};
+pub use manifest::{FORMAT, MANIFEST, Manifest};
+pub use progress::Progress;
+pub use report::{Finding, Report, readable};
+pub use source::{Source, StoredEntry, Wanted};
 pub use study::lengths;
 
-use anyhow::Result;
-use client::{Client, Reader};
-use indicatif::{ProgressBar, ProgressStyle};
-use seal::{
-    id::{Service, Uuid},
-    policy::Policy,
-    receipt::Receipt,
-};
-use serde::Serialize;
-use std::time::Duration;
-use verify::fresh;
+use seal::{id::Uuid, policy::Policy, receipt::Receipt};
 
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The study, if it is about one.
-    pub study: Option<Uuid>,
-    /// The journal, if it is about one.
-    pub service: Option<Service>,
-    /// The entry, if it is about one.
-    pub entry: Option<u64>,
-    /// What is wrong.
-    pub what: String,
-}
-
-/// What an audit found, and what it looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Whether nothing was found.
-    pub clean: bool,
-    /// Since when the quorum stands by the latest checkpoint, POSIX seconds; none without a checkpoint or a quorum.
-    pub cosigned_since: Option<u64>,
-    /// Published checkpoints recomputed and verified.
-    pub checkpoints: u64,
-    /// Blocks on the chain.
-    pub blocks: u64,
-    /// Entries read, hashed and replayed.
-    pub entries: u64,
-    /// Of those, entries not on the chain yet.
-    pub waiting: u64,
-    /// Entries that rest on what could not be read or replayed, and were not judged: see the findings before them.
-    pub unjudged: u64,
-    /// Commands whose signatures were verified; what was erased has none left.
-    pub commands: u64,
-    /// State roots recomputed.
-    pub state_roots: u64,
-    /// Values of forms hashed; neither those taken out nor answers of screenings.
-    pub datapoints: u64,
-    /// Values that were taken out, by two persons entitled to.
-    pub redacted: u64,
-    /// Submissions whose participant was erased.
-    pub erased: u64,
-    /// Screenings evaluated again from their answers.
-    pub screenings: u64,
-    /// Allocations recomputed from revealed secrets.
-    pub allocations: u64,
-    /// The oldest decision an entry rests on, in milliseconds past the state that superseded it.
-    pub oldest_decision_ms: u64,
-    /// The longest an entry took into a block, in milliseconds. Receipts promise a bound; time stopped counts as well.
-    pub slowest_anchoring_ms: u64,
-    /// Receipts compared with the journals and the chain.
-    pub receipts: u64,
-    /// What is wrong. At most 1,000 are listed.
-    pub findings: Vec<Finding>,
-    /// How many findings there are.
-    pub found: u64,
-    /// What the rules of a study allow and a reader should know: signatures long before their entries or out of order, and
-    /// rights that cannot be proven or soon cannot. At most 1,000 are listed; an audit with remarks may be clean.
-    pub remarks: Vec<Finding>,
-    /// How many remarks there are.
-    pub remarked: u64,
-}
-
-const MAX_LISTED: usize = 1_000;
-
-impl Report {
-    /// Adds a finding.
-    pub fn find(&mut self, study: Option<Uuid>, service: Option<Service>, entry: Option<u64>, what: impl Into<String>) {
-        self.found += 1;
-        if self.findings.len() < MAX_LISTED {
-            self.findings.push(Finding { study, service, entry, what: what.into() });
-        }
-    }
-
-    /// Demands that the quorum cosigned the latest checkpoint at most `max_age` before `now`, in POSIX seconds.
-    pub fn demand_fresh(&mut self, max_age: Duration, now: u64) {
-        if let Err(reason) = fresh(self.cosigned_since, max_age, now) {
-            self.find(None, None, None, format!("the latest checkpoint is not fresh: {reason}"));
-            self.clean = false;
-        }
-    }
-
-    pub(crate) fn remark(&mut self, study: Uuid, service: Service, entry: u64, what: String) {
-        self.remarked += 1;
-        if self.remarks.len() < MAX_LISTED {
-            let (study, service, entry) = (Some(study), Some(service), Some(entry));
-            self.remarks.push(Finding { study, service, entry, what });
-        }
-    }
-}
-
-/// What to audit, and with whose rights.
+/// What is audited, and by what.
+#[derive(Clone, Copy)]
 pub struct Audit<'a> {
-    /// The services.
-    pub client: &'a Client,
-    /// Where the chain's files are served.
-    pub tiles: &'a str,
     /// What is relied on.
     pub policy: &'a Policy,
-    /// The studies to replay, each with an actor who holds the task audit there.
-    pub studies: Vec<Reader>,
-    /// Whether to show progress.
-    pub progress: bool,
+    /// The studies to replay.
+    pub studies: &'a [Uuid],
+    /// Receipts whose promises must have been kept.
+    pub receipts: &'a [Receipt],
+    /// The auditor's clock when the audit begins, Unix milliseconds.
+    pub now_ms: u64,
 }
 
 impl Audit<'_> {
-    /// Runs the audit. An error means that something could not be read; what is wrong with what was read is a finding.
-    pub async fn run(&self) -> Result<Report> {
-        self.run_with(&[]).await
-    }
-
-    /// Runs the audit, and checks that what these receipts promised is kept.
-    pub async fn run_with(&self, receipts: &[Receipt]) -> Result<Report> {
-        let source = Live { client: self.client, tiles: self.tiles, readers: &self.studies };
-        let studies: Vec<Uuid> = self.studies.iter().map(|reader| reader.study).collect();
-        run(&source, self.policy, (&studies, receipts), self.progress).await
-    }
-}
-
-/// Audits the chain, studies and receipts, whatever they are read from.
-pub async fn run(
-    source: &impl Source,
-    policy: &Policy,
-    (studies, receipts): (&[Uuid], &[Receipt]),
-    progress: bool,
-) -> Result<Report> {
-    let mut report = Report::default();
-    let progress_of = |what| if progress { bar(what) } else { ProgressBar::hidden() };
-    let shown = progress_of("chain");
-    let blocks = chain::check(source, policy, &mut report, &shown).await?;
-    shown.finish_and_clear();
-    for study in studies {
-        let shown = progress_of("study");
-        study::check(source, (*study, policy), &blocks, &mut report, &shown).await?;
-        shown.finish_and_clear();
-    }
-    receipts::check(source, policy, (studies, receipts), &blocks, &mut report).await?;
-    report.clean = report.found == 0;
-    Ok(report)
-}
-
-fn bar(what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("  {prefix:<6} {bar:30} {pos}/{len} {msg} {elapsed}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_prefix(what)
-}
-
-/// A report as people read it.
-pub fn readable(report: &Report) -> String {
-    let mut text = format!(
-        "  {} checkpoints, {} blocks, {} entries ({} not on the chain yet), {} datapoints\n  {} values taken out, {} \
-         submissions erased, {} screenings evaluated, {} allocations recomputed\n  {} commands verified, {} \
-         state roots recomputed, oldest decision {} ms, slowest into a block {} ms\n",
-        report.checkpoints,
-        report.blocks,
-        report.entries,
-        report.waiting,
-        report.datapoints,
-        report.redacted,
-        report.erased,
-        report.screenings,
-        report.allocations,
-        report.commands,
-        report.state_roots,
-        report.oldest_decision_ms,
-        report.slowest_anchoring_ms
-    );
-    if report.unjudged > 0 {
-        text += &format!("  {} entries rest on what is found here, and were not judged\n", report.unjudged);
-    }
-    for (mark, listed, all) in [('✗', &report.findings, report.found), ('!', &report.remarks, report.remarked)] {
-        for Finding { study, service, entry, what } in listed {
-            text += &format!("  {mark} ");
-            for part in [
-                study.map(|s| format!("study {s} ")),
-                service.map(|s| format!("{s} ")),
-                entry.map(|e| format!("entry {e} ")),
-            ] {
-                text += &part.unwrap_or_default();
-            }
-            text = format!("{}: {what}\n", text.trim_end());
+    /// Audits the chain, the studies and the receipts, read from `source`.
+    ///
+    /// # Errors
+    ///
+    /// Something could not be read. What is wrong with what was read is a finding.
+    pub async fn run<S: Source>(&self, source: &S, progress: &impl Progress) -> Result<Report, AuditError> {
+        let mut report = Report::default();
+        progress.begin("chain");
+        let blocks = chain::check(source, self.policy, &mut report, progress).await?;
+        progress.end();
+        for study in self.studies {
+            progress.begin("study");
+            study::check(source, *study, self, &blocks, (&mut report, progress)).await?;
+            progress.end();
         }
-        let listed = listed.len() as u64;
-        if all > listed {
-            text += &format!("  … and {} more\n", all - listed);
-        }
+        receipts::check(source, self, &blocks, &mut report).await?;
+        report.clean = report.found == 0;
+        Ok(report)
     }
-    text + if report.clean { "AUDIT CLEAN\n" } else { "AUDIT FOUND DAMAGE\n" }
 }

@@ -1,9 +1,8 @@
 //! Screening and randomisation: what their rules cannot see, because it was secret or is sealed.
 
-use super::{Report, study::Study};
+use super::{Report, StoredEntry, study::Study};
 use allocation::{List, check, replay};
 use eligibility::Criteria;
-use proto::journal::ReadEntriesResponse;
 use seal::{
     MAX_CLOCK_AHEAD_MS, MAX_DECISION_AGE_MS,
     allocation::{Method, Scheme, Secret},
@@ -33,7 +32,7 @@ impl Study<'_> {
         &mut self,
         entry: &Entry,
         envelope: &Envelope,
-        message: &ReadEntriesResponse,
+        stored: &StoredEntry,
         report: &mut Report,
     ) -> Result<(), String> {
         fn payload<P: Payload>(envelope: &Envelope) -> Result<P, String> {
@@ -45,7 +44,7 @@ impl Study<'_> {
                 self.rests_on_consent(entry, &screening.participant);
                 self.people.screenings.push((entry.number, screening.participant.clone(), true));
                 report.screenings += 1;
-                self.evaluate(&screening, &message.datapoints)
+                self.evaluate(&screening, &stored.datapoints)
             }
             Randomise::KIND => {
                 let Randomise { participant, allocation, levels, .. } = payload(envelope)?;
@@ -149,19 +148,19 @@ impl Study<'_> {
     pub(super) fn erased_screening(
         &mut self,
         entry: &Entry,
-        message: &ReadEntriesResponse,
+        stored: &StoredEntry,
     ) -> Result<Vec<(Subject, Fact)>, String> {
         let set = |subject: &Subject| {
             let key = subject.map_key(self.id);
-            let found = message.set.iter().find(|fact| fact.key == key.0)?;
-            Fact::parse(&found.fact)
+            let (_, fact) = stored.set.iter().find(|(of, _)| of.as_slice() == key.0)?;
+            Fact::parse(fact)
         };
         let participants = self.enrollment.subjects().filter_map(|subject| match subject {
             Subject::Participant(participant) => Some(participant),
             _ => None,
         });
         let mut screened = participants.filter(|one| set(&Subject::Screening((*one).clone())).is_some());
-        let participant = screened.next().cloned().filter(|_| message.set.len() == 3);
+        let participant = screened.next().cloned().filter(|_| stored.set.len() == 3);
         let participant = participant.ok_or("cannot be opened, and set facts that no screening sets")?;
         let subjects = [
             Subject::Participant(participant.clone()),

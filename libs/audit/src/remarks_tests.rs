@@ -45,7 +45,7 @@ fn consent() -> (Subject, Fact) {
 /// What is remarked on a withdrawal signed at `signed` and recorded at `recorded`, after a consent recorded at hour 30.
 fn remarked(signed: u64, recorded: u64, late: Option<&str>) -> Vec<String> {
     let key = secret(1).public();
-    let mut study = Study::new(STUDY, &key);
+    let mut study = Study::new(STUDY, &key, 100 * HOUR_MS);
     let consented = entry(Service::Consent, 0, 30 * HOUR_MS);
     study.consent.apply(STUDY, &consented, seal::Hash::ZERO, vec![consent()]);
     let withdraw = WithdrawConsent {
@@ -88,7 +88,7 @@ fn key_of(actor: &str, key: &SecretKey, ended: Option<u64>) -> (Subject, Fact) {
 
 /// A study in which a key was rotated `times` times, and what was remarked on.
 fn rotated(root: &PublicKey, times: u8) -> (Study<'_>, Report) {
-    let (mut study, mut report) = (Study::new(STUDY, root), Report::default());
+    let (mut study, mut report) = (Study::new(STUDY, root, 100 * HOUR_MS), Report::default());
     let actor = Fact::Actor { kind: ActorKind::Person, registered: 0, site: None };
     for number in 0..times {
         let (before, key) = (secret(number), secret(number + 1));

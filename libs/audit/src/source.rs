@@ -1,14 +1,7 @@
-//! Where an audit reads from: running services, or the files of an export.
+//! Where an audit reads from: the files of an export, running services, or whatever else implements [`Source`].
 
-use anyhow::{Context, Result, bail};
-use client::{Client, ClientError, Reader};
-use proto::{
-    anchoring::GetCheckpointRequest,
-    journal::{EntryView, ReadEntriesRequest, ReadEntriesResponse},
-};
 use seal::id::{Service, Uuid};
-use tlog::note::Note;
-use tonic::Code;
+use std::error::Error;
 
 /// Which entries of a journal are read, and how much of each.
 #[derive(Debug, Clone, Copy)]
@@ -25,75 +18,34 @@ pub struct Wanted {
     pub full: bool,
 }
 
+/// An entry of a journal and what is stored with it, as a service or an export gives it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// The entry (`trialseal/entry@v1`).
+    pub entry: Vec<u8>,
+    /// The signed envelope that it records; empty if it was not asked for or cannot be opened any more.
+    pub envelope: Vec<u8>,
+    /// The values of a form, or the answers of a screening; of a value that was taken out, its leaf hash.
+    pub datapoints: Vec<Vec<u8>>,
+    /// Whether what is stored cannot be opened, because its participant was erased.
+    pub unreadable: bool,
+    /// The places of the values that were taken out.
+    pub redacted: Vec<u32>,
+    /// Of what cannot be opened, the facts that it set: map key and fact.
+    pub set: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
 /// Where an audit reads from. Nothing that it gives is believed.
 pub trait Source {
+    /// Why something cannot be read.
+    type Error: Into<Box<dyn Error + Send + Sync>>;
+
     /// All published checkpoints, the latest first.
-    fn checkpoints(&self) -> impl Future<Output = Result<Vec<String>>>;
+    fn checkpoints(&self) -> impl Future<Output = Result<Vec<String>, Self::Error>>;
 
     /// A file of the chain, of at most `limit` bytes.
-    fn file(&self, name: &str, limit: usize) -> impl Future<Output = Result<Vec<u8>>>;
+    fn file(&self, name: &str, limit: usize) -> impl Future<Output = Result<Vec<u8>, Self::Error>>;
 
     /// Gives `each` the entries in their order. There are none of a journal that does not exist.
-    fn entries(&self, wanted: Wanted, each: impl FnMut(ReadEntriesResponse)) -> impl Future<Output = Result<()>>;
-}
-
-/// Running services.
-pub struct Live<'a> {
-    /// The services.
-    pub client: &'a Client,
-    /// Where the chain's files are served: URLs, comma separated.
-    pub tiles: &'a str,
-    /// With whose rights each study is read.
-    pub readers: &'a [Reader],
-}
-
-impl Source for Live<'_> {
-    async fn checkpoints(&self) -> Result<Vec<String>> {
-        let (mut notes, mut at_most) = (Vec::new(), 0);
-        loop {
-            let answer = match self.client.anchoring.clone().get_checkpoint(GetCheckpointRequest { at_most }).await {
-                Ok(answer) => answer.into_inner().checkpoint,
-                Err(status) if status.code() == Code::NotFound => return Ok(notes),
-                Err(status) => return Err(ClientError::from(status)).context("reading checkpoints"),
-            };
-            let size =
-                Note::parse(answer.as_bytes()).ok().and_then(|note| note.text.lines().nth(1)?.parse::<u64>().ok());
-            let size = size.context("a checkpoint cannot be read")?;
-            if at_most != 0 && size > at_most {
-                bail!("the anchoring service answers with a checkpoint that was not asked for");
-            }
-            notes.push(answer);
-            if size <= 1 {
-                return Ok(notes);
-            }
-            at_most = size - 1;
-        }
-    }
-
-    async fn file(&self, name: &str, limit: usize) -> Result<Vec<u8>> {
-        Ok(self.client.http.fetch_from(self.tiles, name, limit).await?)
-    }
-
-    async fn entries(&self, wanted: Wanted, mut each: impl FnMut(ReadEntriesResponse)) -> Result<()> {
-        let Wanted { study, service, from, limit, full } = wanted;
-        let reader = self.readers.iter().find(|reader| reader.study == study);
-        let reader = reader.context("no auditor of the study")?;
-        let view = if full { EntryView::Full } else { EntryView::Bare };
-        let stream = service.stream(study).0.0.to_vec();
-        let request = ReadEntriesRequest { stream, from, limit, view: view.into(), study: study.to_string() };
-        let reading = || format!("reading the {service} journal");
-        let answer = self.client.journal(service).read_entries(reader.request(request)).await;
-        let mut messages = match answer {
-            Ok(messages) => messages.into_inner(),
-            Err(status) => return Err(ClientError::from(status)).with_context(reading),
-        };
-        loop {
-            match messages.message().await {
-                Ok(Some(message)) => each(message),
-                Ok(None) => return Ok(()),
-                Err(status) if status.code() == Code::NotFound => return Ok(()),
-                Err(status) => return Err(ClientError::from(status)).with_context(reading),
-            }
-        }
-    }
+    fn entries(&self, wanted: Wanted, each: impl FnMut(StoredEntry)) -> impl Future<Output = Result<(), Self::Error>>;
 }

@@ -1,11 +1,9 @@
 //! One study: its three journals, entry by entry.
 
 use super::{
-    Report, Source, Wanted, capture::Captured, chain::Blocks, people::People, provable::Rights, replay, replay::State,
+    Audit, AuditError, Progress, Report, Source, StoredEntry, Wanted, capture::Captured, chain::Blocks, people::People,
+    provable::Rights, replay, replay::State,
 };
-use anyhow::Result;
-use indicatif::ProgressBar;
-use proto::journal::ReadEntriesResponse;
 use rayon::prelude::*;
 use seal::{
     Hash, MAX_DECISION_AGE_MS,
@@ -16,7 +14,6 @@ use seal::{
     fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
     key::PublicKey,
-    policy::Policy,
     sha256,
 };
 use std::collections::HashSet;
@@ -47,26 +44,26 @@ pub(super) struct Study<'a> {
 pub(super) struct Record {
     pub(super) entry: Entry,
     hash: Hash,
-    pub(super) message: ReadEntriesResponse,
+    pub(super) stored: StoredEntry,
 }
 
 /// Replays a study, whose root key is what the policy names.
-pub(super) async fn check(
-    source: &impl Source,
-    (id, policy): (Uuid, &Policy),
+pub(super) async fn check<S: Source>(
+    source: &S,
+    id: Uuid,
+    audit: &Audit<'_>,
     blocks: &Blocks,
-    report: &mut Report,
-    bar: &ProgressBar,
-) -> Result<()> {
-    let Some(root_key) = policy.studies.get(&id) else {
+    (report, progress): (&mut Report, &impl Progress),
+) -> Result<(), AuditError> {
+    let Some(root_key) = audit.policy.studies.get(&id) else {
         report.find(Some(id), None, None, "the policy does not name the study's root key");
         return Ok(());
     };
-    let mut study = Study::new(id, root_key);
+    let mut study = Study::new(id, root_key, audit.now_ms);
     let anchored = |service: Service| blocks.get(&service.stream(id)).map_or(&[][..], Vec::as_slice);
-    let lengths = lengths(source, id, |service| count(anchored(service))).await?;
+    let lengths = lengths(source, id, |service| count(anchored(service))).await.map_err(AuditError::of::<S>)?;
     for (length, service) in lengths.into_iter().zip(Service::ALL) {
-        study.journal(source, (service, length), anchored(service), report, bar).await?;
+        study.journal(source, (service, length), anchored(service), (report, progress)).await?;
     }
     study.screenings(report);
     study.consented(report);
@@ -77,11 +74,15 @@ pub(super) async fn check(
 /// How many entries each journal has, of which `known` are known to be there.
 ///
 /// An entry rests on others that were there before it: what is counted first is read last.
-pub async fn lengths(
-    source: &impl Source,
+///
+/// # Errors
+///
+/// The source cannot be read.
+pub async fn lengths<S: Source>(
+    source: &S,
     study: Uuid,
     known: impl Fn(Service) -> u64,
-) -> Result<[u64; Service::ALL.len()]> {
+) -> Result<[u64; Service::ALL.len()], S::Error> {
     let mut lengths = [0; Service::ALL.len()];
     for (length, service) in lengths.iter_mut().zip(Service::ALL).rev() {
         *length = known(service);
@@ -109,7 +110,7 @@ struct Position<'a> {
 }
 
 impl<'a> Study<'a> {
-    pub(super) fn new(id: Uuid, root_key: &'a PublicKey) -> Self {
+    pub(super) fn new(id: Uuid, root_key: &'a PublicKey, begun_ms: u64) -> Self {
         Self {
             id,
             root_key,
@@ -119,26 +120,25 @@ impl<'a> Study<'a> {
             people: People::default(),
             rights: Rights::default(),
             requests: HashSet::new(),
-            begun_ms: client::now_ms(),
+            begun_ms,
         }
     }
 }
 
 impl Study<'_> {
-    async fn journal(
+    async fn journal<S: Source>(
         &mut self,
-        source: &impl Source,
+        source: &S,
         (service, length): (Service, u64),
         blocks: &[Block],
-        report: &mut Report,
-        bar: &ProgressBar,
-    ) -> Result<()> {
+        (report, progress): (&mut Report, &impl Progress),
+    ) -> Result<(), AuditError> {
         let (stream, anchored) = (service.stream(self.id), count(blocks));
         if length == 0 {
             return Ok(());
         }
-        bar.inc_length(length);
-        bar.set_message(service.name());
+        progress.more(length);
+        progress.reading(service.name());
         let mut position = Position {
             stream,
             service,
@@ -150,15 +150,15 @@ impl Study<'_> {
         };
         let mut chunk = Vec::with_capacity(CHUNK);
         let wanted = Wanted { study: self.id, service, from: 0, limit: length, full: true };
-        let each = |message| {
-            chunk.push(message);
+        let each = |stored| {
+            chunk.push(stored);
             if chunk.len() == CHUNK {
-                bar.inc(CHUNK as u64);
+                progress.done(CHUNK as u64);
                 self.chunk(std::mem::take(&mut chunk), &mut position, report);
             }
         };
-        source.entries(wanted, each).await?;
-        bar.inc(chunk.len() as u64);
+        source.entries(wanted, each).await.map_err(AuditError::of::<S>)?;
+        progress.done(chunk.len() as u64);
         self.chunk(chunk, &mut position, report);
         if position.next < anchored {
             let what = format!("the chain holds {anchored} entries of the journal, which has only {}", position.next);
@@ -167,12 +167,12 @@ impl Study<'_> {
         Ok(())
     }
 
-    fn chunk(&mut self, messages: Vec<ReadEntriesResponse>, position: &mut Position<'_>, report: &mut Report) {
-        let parsed: Vec<_> = messages
+    fn chunk(&mut self, entries: Vec<StoredEntry>, position: &mut Position<'_>, report: &mut Report) {
+        let parsed: Vec<_> = entries
             .into_par_iter()
-            .map(|message| {
-                let hash = entry::hash(&message.entry);
-                Entry::parse(&message.entry).map(|entry| Record { entry, hash, message })
+            .map(|stored| {
+                let hash = entry::hash(&stored.entry);
+                Entry::parse(&stored.entry).map(|entry| Record { entry, hash, stored })
             })
             .collect();
         let mut records = Vec::with_capacity(parsed.len());
@@ -255,7 +255,7 @@ impl Study<'_> {
         }
         let Some((block, hashes)) = &mut position.block else {
             report.waiting += u64::from(read.is_some());
-            if read.is_some_and(|(time, _)| client::now_ms() > time.saturating_add(ANCHORED_WITHIN_MS)) {
+            if read.is_some_and(|(time, _)| self.begun_ms > time.saturating_add(ANCHORED_WITHIN_MS)) {
                 self.find(report, service, number, "is not on the chain although its time is long past");
             }
             return;
@@ -280,7 +280,7 @@ impl Study<'_> {
 
     /// Checks an entry of a journal with a state, and takes its changes in.
     fn stateful(&mut self, record: &Record, service: Service, report: &mut Report) {
-        let Record { entry, hash, message } = record;
+        let Record { entry, hash, stored } = record;
         if !self.state(service).is_known(entry.number) || !self.rests_on_what_is_known(entry) {
             report.unjudged += 1;
             let state = self.state_mut(service);
@@ -288,11 +288,11 @@ impl Study<'_> {
             return state.pass_over(entry, *hash);
         }
         let found = report.found;
-        let changes = self.changes(entry, message, service, report).unwrap_or_else(|what| {
+        let changes = self.changes(entry, stored, service, report).unwrap_or_else(|what| {
             self.find(report, service, entry.number, what);
             Vec::new()
         });
-        report.commands += u64::from(!message.unreadable);
+        report.commands += u64::from(!stored.unreadable);
         report.state_roots += 1;
         let (id, state) = (self.id, self.state_mut(service));
         if state.apply(id, entry, *hash, changes) {
@@ -328,18 +328,18 @@ impl Study<'_> {
     fn changes(
         &mut self,
         entry: &Entry,
-        message: &ReadEntriesResponse,
+        stored: &StoredEntry,
         service: Service,
         report: &mut Report,
     ) -> Result<Vec<(Subject, Fact)>, String> {
-        if service == Service::Enrollment && entry.kind == RecordScreening::KIND && message.unreadable {
-            return self.erased_screening(entry, message);
+        if service == Service::Enrollment && entry.kind == RecordScreening::KIND && stored.unreadable {
+            return self.erased_screening(entry, stored);
         }
-        let envelope = envelope(entry, message)?;
+        let envelope = envelope(entry, stored)?;
         self.once(service, &envelope)?;
         if service == Service::Enrollment {
             let changes = replay::enrollment(&self.enrollment, entry, &envelope)?;
-            if let Err(what) = self.person(entry, &envelope, message, report) {
+            if let Err(what) = self.person(entry, &envelope, stored, report) {
                 self.find(report, service, entry.number, what);
             }
             self.order(service, entry, (&envelope, &changes), report)?;
@@ -393,12 +393,12 @@ impl Study<'_> {
 }
 
 /// The envelope behind an entry, checked to be the one it records.
-pub(super) fn envelope(entry: &Entry, message: &ReadEntriesResponse) -> Result<Envelope, String> {
-    if message.unreadable {
+pub(super) fn envelope(entry: &Entry, stored: &StoredEntry) -> Result<Envelope, String> {
+    if stored.unreadable {
         return Err("what is stored of it cannot be opened".to_owned());
     }
-    if sha256(&[&message.envelope]) != entry.envelope {
+    if sha256(&[&stored.envelope]) != entry.envelope {
         return Err("records another envelope than the one stored".to_owned());
     }
-    Envelope::parse(&message.envelope).map_err(|error| error.to_string())
+    Envelope::parse(&stored.envelope).map_err(|error| error.to_string())
 }

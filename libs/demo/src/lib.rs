@@ -6,8 +6,8 @@ mod stage;
 pub use stage::Stage;
 
 use anyhow::{Context, Result, bail, ensure};
-use audit::Audit;
 use client::{Client, Reader, entry_number, sign_form};
+use export::LiveAudit;
 use proto::{anchoring::GetCheckpointRequest, capture::GetItemHistoryRequest};
 use seal::{
     command::{FormDef, ItemDef, ItemType, Submission, WithdrawalScope},
@@ -247,7 +247,7 @@ impl Demo {
     async fn audit(&self, study: &Study, policy: &Policy) -> Result<audit::Report> {
         let studies = vec![study.reader()];
         let tiles = &self.stage.endpoints.anchoring;
-        Audit { client: &self.client, tiles, policy, studies, progress: true }.run().await
+        LiveAudit { client: &self.client, tiles, policy, studies, progress: true }.run().await
     }
 
     async fn proven(&self, study: &Study, entry: u64, policy: &Policy) -> Result<()> {

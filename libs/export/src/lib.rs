@@ -1,21 +1,23 @@
-//! `trialseal export`: one study in one folder, with everything that is needed to verify it without us.
+//! What an auditor reads out of a running deployment: an audit of it as it runs, or one study in one folder, with everything
+//! that is needed to verify it without us.
 //!
 //! The folder is plain files that will be readable as long as text and hashes are: the journals as JSON lines, the chain as
 //! the C2SP tile files, the consent documents, the policy, the byte-by-byte specification of the proofs, a verifier written
 //! from it alone, and a manifest of digests. Personal values are in it as far as the exporting auditor may read them.
 
-mod folder;
-mod manifest;
+mod live;
+mod progress;
+mod writer;
 
-pub use folder::Export;
-pub use manifest::{FORMAT, Manifest};
+pub use audit::{Export, Manifest};
+pub use live::LiveAudit;
+pub use progress::Bars;
 
 use anyhow::{Context, Result, bail, ensure};
-use audit::{Live, Source, Wanted, lengths};
+use audit::{Source, StoredEntry, Wanted, lengths};
 use client::{Client, ClientError, Reader};
-use folder::Line;
-use manifest::Writer;
-use proto::{consent::GetDocumentRequest, journal::ReadEntriesResponse};
+use live::Live;
+use proto::consent::GetDocumentRequest;
 use seal::{
     block::Block,
     command::{Payload, PublishDocument},
@@ -27,6 +29,7 @@ use seal::{
 use std::{collections::HashMap, path::Path, time::Duration};
 use tlog::tile::{EntriesId, TILE_WIDTH, TileId, parse_entry_bundle, tiles_for_growth};
 use tokio::time::{Instant, sleep};
+use writer::Writer;
 
 /// The largest file of a chain.
 const MAX_FILE: usize = TILE_WIDTH * (65_535 + 2);
@@ -147,10 +150,10 @@ async fn journal(
     if count > 0 {
         let mut outcome = Ok(());
         let wanted = Wanted { study, service, from: 0, limit: count, full: true };
-        live.entries(wanted, |message| {
-            documents.extend(published(&message));
+        live.entries(wanted, |stored| {
+            documents.extend(published(&stored));
             if outcome.is_ok() {
-                outcome = lines.line(&Line::from(message));
+                outcome = lines.line(&stored);
             }
         })
         .await?;
@@ -160,11 +163,11 @@ async fn journal(
 }
 
 /// The document that an entry published.
-fn published(message: &ReadEntriesResponse) -> Option<PublishDocument> {
-    let entry = Entry::parse(&message.entry).ok().filter(|entry| entry.kind == PublishDocument::KIND)?;
-    let envelope = Envelope::parse(&message.envelope).ok()?;
+fn published(stored: &StoredEntry) -> Option<PublishDocument> {
+    let entry = Entry::parse(&stored.entry).ok().filter(|entry| entry.kind == PublishDocument::KIND)?;
+    let envelope = Envelope::parse(&stored.envelope).ok()?;
     let document: PublishDocument = envelope.payload().ok()?;
-    (entry.envelope == seal::sha256(&[&message.envelope])).then_some(document)
+    (entry.envelope == seal::sha256(&[&stored.envelope])).then_some(document)
 }
 
 async fn keep_document(client: &Client, reader: &Reader, command: &PublishDocument, writer: &mut Writer) -> Result<()> {

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use proto::journal::Fact as FactMessage;
 use seal::{
     allocation::{Arm, commitment},
     command::{ItemDef, ItemType},
@@ -13,6 +12,8 @@ use seal::{
     sha256,
 };
 
+/// The auditor's clock.
+const NOW_MS: u64 = 1_795_219_200_000;
 const PARTICIPANT: &str = "P-ABCDEFGHIJKLMNOP";
 
 fn name(text: &str) -> Name {
@@ -44,7 +45,7 @@ fn scheme() -> Scheme {
 
 /// A study with these facts.
 fn study<'a>(key: &'a PublicKey, facts: Vec<(Subject, Fact)>) -> Study<'a> {
-    let mut study = Study::new(Uuid([9; 16]), key);
+    let mut study = Study::new(Uuid([9; 16]), key, NOW_MS);
     study.enrollment.apply(study.id, &entry(0), seal::Hash::ZERO, facts);
     study
 }
@@ -153,12 +154,9 @@ fn an_erased_screening_set_what_a_screening_sets_and_nothing_else() {
     };
     let replayed = |from: Stage, facts: Vec<(Subject, Fact)>| {
         let mut study = study(&key, before(from));
-        let message = |(subject, fact): (Subject, Fact)| FactMessage {
-            key: subject.map_key(study.id).0.to_vec(),
-            fact: fact.to_bytes(),
-        };
-        let set = facts.into_iter().map(message).collect();
-        study.erased_screening(&entry(7), &ReadEntriesResponse { unreadable: true, set, ..Default::default() })
+        let stored = |(subject, fact): (Subject, Fact)| (subject.map_key(study.id).0.to_vec(), fact.to_bytes());
+        let set = facts.into_iter().map(stored).collect();
+        study.erased_screening(&entry(7), &StoredEntry { unreadable: true, set, ..StoredEntry::default() })
     };
     for (stage, eligible, overridden) in
         [(Stage::Eligible, true, false), (Stage::Eligible, false, true), (Stage::ScreenFailed, false, false)]

@@ -3,10 +3,10 @@
 use super::{ActorArgs, endpoints, print};
 use crate::{key, policy::PolicyArgs, process};
 use anyhow::{Context, Result, ensure};
-use audit::{Audit, Report, receipts};
+use audit::{Export, Report, receipts};
 use clap::Args;
-use client::{Access, Client, Reader};
-use export::Export;
+use client::{Access, Client, Reader, now_ms};
+use export::{Bars, LiveAudit};
 use seal::{
     id::{Name, Uuid},
     policy::Policy,
@@ -61,11 +61,11 @@ pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
     let receipts = wanted.receipts.as_deref().map_or_else(|| Ok(Vec::new()), read_receipts)?;
     let progress = !wanted.json && io::stderr().is_terminal();
     let mut report = match &wanted.export {
-        Some(folder) => Export::open(folder)?.audit(&policy, &receipts, progress).await?,
+        Some(folder) => Export::open(folder)?.audit(&policy, &receipts, now_ms(), &Bars::shown(progress))?,
         None => audit_live(&wanted, &policy, &receipts, progress).await?,
     };
     if let Some(max_age) = wanted.max_age {
-        report.demand_fresh(max_age, server::now_ms() / 1_000);
+        report.demand_fresh(max_age, now_ms() / 1_000);
     }
     print(wanted.json, &report, audit::readable)?;
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -80,7 +80,7 @@ async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], prog
         let access = Some(Access::everybody(purpose));
         studies.push(Reader { study, actor: actor.clone(), key: key::read(file)?, access });
     }
-    Audit { client: &client, tiles: &endpoints.anchoring, policy, studies, progress }.run_with(receipts).await
+    LiveAudit { client: &client, tiles: &endpoints.anchoring, policy, studies, progress }.run_with(receipts).await
 }
 
 fn read_receipts(file: &Path) -> Result<Vec<Receipt>> {
@@ -97,7 +97,8 @@ pub(super) async fn export(actor: ActorArgs, policy: &PolicyArgs, output: &Path,
     let (parsed, text) = policy.read()?;
     let tiles = endpoints(&actor.endpoints)?.anchoring;
     let manifest = export::write(&client, &tiles, reader, (&parsed, &text), output).await?;
-    let report = Export::open(output)?.audit(&parsed, &[], !json && io::stderr().is_terminal()).await?;
+    let report =
+        Export::open(output)?.audit(&parsed, &[], now_ms(), &Bars::shown(!json && io::stderr().is_terminal()))?;
     let written = serde_json::json!({ "folder": output, "files": manifest.files.len(), "audit": report });
     print(json, &written, |_| {
         format!("{}: {} files\n{}", output.display(), manifest.files.len(), audit::readable(&report))

@@ -1,8 +1,9 @@
-//! The manifest of an export: every file and its digest.
+//! Writing the files of an export, and its manifest last.
 
 use anyhow::{Context, Result};
+use audit::{FORMAT, MANIFEST, Manifest};
 use seal::{id::Uuid, text::Hex};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
@@ -11,27 +12,6 @@ use std::{
     path::{Path, PathBuf},
 };
 use tlog::Hash;
-
-/// The form of exports that this program writes and reads.
-pub const FORMAT: &str = "trialseal/export@v1";
-/// The manifest's own name.
-pub(super) const NAME: &str = "manifest.json";
-
-/// What is in an export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// [`FORMAT`].
-    pub format: String,
-    /// The study.
-    pub study: Uuid,
-    /// When it was exported, Unix milliseconds, by the exporter's clock.
-    pub exported: u64,
-    /// How many blocks the chain had.
-    pub blocks: u64,
-    /// Every other file, by its path, and its SHA-256.
-    pub files: BTreeMap<String, Hex>,
-}
 
 /// Writes the files of an export and remembers their digests.
 pub(super) struct Writer {
@@ -67,7 +47,7 @@ impl Writer {
 
     /// Writes the manifest: an export without one is not finished.
     pub(super) fn finish(self, study: Uuid, blocks: u64, exported: u64) -> Result<Manifest> {
-        let path = self.root.join(NAME);
+        let path = self.root.join(MANIFEST);
         let manifest = Manifest { format: FORMAT.to_owned(), study, exported, blocks, files: self.files };
         let text = serde_json::to_string_pretty(&manifest)? + "\n";
         let mut file = owner::new_file(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
@@ -101,26 +81,5 @@ impl Lines {
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.digest.update(bytes);
         self.file.write_all(bytes).with_context(|| format!("{}: cannot be written", self.path.display()))
-    }
-}
-
-/// The digest of a file.
-pub(super) fn digest(path: &Path) -> Result<Hex> {
-    let mut digest = Sha256::new();
-    let copied = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut Hasher(&mut digest)));
-    copied.with_context(|| format!("{}: cannot be read", path.display()))?;
-    Ok(Hex(Hash(digest.finalize().into())))
-}
-
-struct Hasher<'a>(&'a mut Sha256);
-
-impl Write for Hasher<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
