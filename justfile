@@ -73,6 +73,10 @@ advisories:
         missing
     fi
 
+# The code of libs/proto from proto/, after a change there.
+generate:
+    TRIALSEAL_GENERATE=1 cargo test --package proto --test generated
+
 # How fast this machine captures.
 bench *arguments:
     cargo run --release -- bench {{arguments}}
