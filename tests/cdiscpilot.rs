@@ -7,7 +7,6 @@ mod support;
 use client::{Client, Reader, random};
 use proto::journal::{EntryView, ReadEntriesRequest};
 use seal::{
-    command::{FormDef, Submission},
     datapoint::Datapoint,
     dsse::Envelope,
     id::{Name, Service},
@@ -21,6 +20,7 @@ use trialseal::{
     prove,
     setup::{Study, text_item},
 };
+use vocabulary::command::{FormDef, Submission};
 
 /// File, form, event, column of the repeat, column of the date.
 const DOMAINS: [(&str, &str, &str, Option<&str>, &str); 8] = [

@@ -9,7 +9,7 @@ use proto::{
     anchoring::{GetCheckpointRequest, GetConsistencyProofRequest},
     journal::{EntryView, ReadEntriesRequest},
 };
-use seal::{command::FormDef, entry::Entry, id::Service, policy::Policy, receipt::Receipt};
+use seal::{entry::Entry, id::Service, policy::Policy, receipt::Receipt};
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -25,6 +25,7 @@ use trialseal::{
     audit::Audit,
     setup::{Participant, Study, text_item, value},
 };
+use vocabulary::command::FormDef;
 
 const KILLS: u64 = 50;
 const CLIENTS: usize = 8;

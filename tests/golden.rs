@@ -21,13 +21,7 @@ use proto::{
     enrollment::{GetParticipantRequest, GetStudyRequest},
     journal::{EntryView, ReadEntriesRequest},
 };
-use seal::{
-    command::{Provision, Task, WithdrawalScope},
-    id::Service,
-    policy::Policy,
-    receipt::Receipt,
-    verify::verify,
-};
+use seal::{id::Service, policy::Policy, receipt::Receipt, verify::verify};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{self, File},
@@ -42,6 +36,7 @@ use trialseal::{
     participant, people,
     setup::{Participant, value},
 };
+use vocabulary::command::{Provision, Task, WithdrawalScope};
 
 fn archive() -> PathBuf {
     repository().join("tests/golden/v1/golden.tar.zst")

@@ -6,7 +6,6 @@ mod support;
 
 use base64::Engine;
 use client::{Client, sign_form};
-use seal::command::FormDef;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
@@ -25,6 +24,7 @@ use trialseal::{
     audit::Audit,
     setup::{Study, text_item, value},
 };
+use vocabulary::command::FormDef;
 
 fn trialseal(arguments: &[&str]) -> Output {
     Command::new(TRIALSEAL).args(arguments).env("RUST_LOG", "error").output().unwrap()

@@ -7,7 +7,7 @@ mod support;
 use channel::{Channel, Settings};
 use client::{Client, sign_form};
 use proto::anchoring::GetCheckpointRequest;
-use seal::{command::FormDef, policy::Policy, receipt::Receipt};
+use seal::{policy::Policy, receipt::Receipt};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs,
@@ -19,6 +19,7 @@ use trialseal::{
     audit::{Audit, Report, readable},
     setup::{Participant, Study, text_item, value},
 };
+use vocabulary::command::FormDef;
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);

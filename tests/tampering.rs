@@ -5,13 +5,14 @@
 mod support;
 
 use proto::capture::{FormInstance, GetFormRequest};
-use seal::{command::Task, fact::Subject, id::Service};
+use seal::id::Service;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::World;
 use trialseal::{
     audit::{Finding, Report, readable},
     setup::{Actor, name},
 };
+use vocabulary::{command::Task, subject};
 
 async fn sql(world: &World, file: &str, statement: &str) {
     let options = SqliteConnectOptions::new().filename(world.folder.path().join(file));
@@ -125,7 +126,7 @@ async fn a_fact_planted_in_the_database_gives_no_right() {
     let nurse = Actor { name: name("nurse").unwrap(), key: client::new_key().unwrap() };
     world.study.register(&world.client, &nurse).await.unwrap();
     let delegation = |actor: &Actor| {
-        let subject = Subject::Delegation(actor.name.clone(), Task::Capture, world.site.clone());
+        let subject = subject::delegation(&actor.name, Task::Capture.name(), &world.site);
         subject.map_key(world.study.id).to_hex()
     };
     let (from, to) = (delegation(&world.study.coordinator), delegation(&nurse));

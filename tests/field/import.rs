@@ -2,7 +2,6 @@
 
 use super::{Field, MAPPING, event, refused};
 use client::{Client, new_key};
-use seal::command::Task;
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -23,6 +22,7 @@ use trialseal::{
     import::{EXAMPLE, Import, Mapping, Report, Subjects},
     setup::{Actor, name},
 };
+use vocabulary::command::Task;
 
 use super::support;
 

@@ -3,14 +3,14 @@
 use crate::trial::*;
 use client::{new_key, new_pseudonym, new_uuid, now_ms};
 use proto::enrollment as pb;
-use seal::{
-    allocation::Secret,
-    command::{RevealAllocation, SetCap, Stage, State, Unblind},
-    eligibility::Outcome,
-};
 use trialseal::{
     people::{self, SlotFile, verify_slot},
     setup::Participant,
+};
+use vocabulary::{
+    allocation::Secret,
+    command::{RevealAllocation, SetCap, Stage, State, Unblind},
+    eligibility::Outcome,
 };
 
 /// Enrols up to the limit and randomises until a stratum is full.

@@ -2,18 +2,7 @@
 
 use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, sign_screening};
 use proto::enrollment as pb;
-use seal::{
-    allocation::{Arm, Factor, Method, Scheme, Secret},
-    command::{
-        DefineCriteria, ItemDef, ItemType, Randomise, RecordScreening, RecordStage, ScreenParticipant, SetStudyState,
-        Stage, State, Task,
-    },
-    datapoint::Datapoint,
-    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
-    id::Name,
-    policy::Policy,
-    text::Hex,
-};
+use seal::{datapoint::Datapoint, id::Name, policy::Policy, text::Hex};
 use serde_json::Value;
 use std::{
     fs,
@@ -29,6 +18,14 @@ use trialseal::{
     export::{self, Export},
     people::{self},
     setup::{Actor, Participant, Study, value},
+};
+use vocabulary::{
+    allocation::{Arm, Factor, Method, Scheme, Secret},
+    command::{
+        DefineCriteria, ItemDef, ItemType, Randomise, RecordScreening, RecordStage, ScreenParticipant, SetStudyState,
+        Stage, State, Task,
+    },
+    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
 };
 
 pub(crate) const ARMS: [&str; 2] = ["VERUM-7Q4X", "PLACEBO-2K9Z"];

@@ -19,9 +19,7 @@ use proto::{
     journal::{EntryView, ReadEntriesRequest},
 };
 use seal::{
-    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS,
-    command::{AccessData, GrantAccess, ItemRead, Provision, Task},
-    dsse,
+    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS, dsse,
     id::{Name, Service},
     verify,
 };
@@ -32,6 +30,7 @@ use trialseal::{
     participant,
     setup::{Actor, Participant, name},
 };
+use vocabulary::command::{AccessData, GrantAccess, ItemRead, Provision, Task};
 
 /// Longer than a call takes.
 const WHILE_MS: u64 = 10_000;

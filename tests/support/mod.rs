@@ -10,7 +10,7 @@ pub mod seeded;
 pub mod told;
 
 use client::{Client, entry_number, sign_form};
-use seal::{command::FormDef, id::Name, policy::Policy};
+use seal::{id::Name, policy::Policy};
 use std::path::PathBuf;
 use tempfile::TempDir;
 pub use testbed::repository;
@@ -19,6 +19,7 @@ use trialseal::{
     deployment::Deployment,
     setup::{Participant, Study, text_item, value},
 };
+use vocabulary::command::FormDef;
 
 /// The real data beside the repository, if it is there.
 pub fn real_data() -> Option<PathBuf> {

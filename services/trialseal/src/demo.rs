@@ -11,13 +11,7 @@ use crate::{
 use anyhow::{Context, Result, bail, ensure};
 use client::{Client, Reader, entry_number, sign_form};
 use proto::{anchoring::GetCheckpointRequest, capture::GetItemHistoryRequest};
-use seal::{
-    command::{FormDef, ItemDef, ItemType, Submission, WithdrawalScope},
-    datapoint::Datapoint,
-    entry::Entry,
-    id::Service,
-    policy::Policy,
-};
+use seal::{datapoint::Datapoint, entry::Entry, id::Service, policy::Policy};
 use stage::Stage;
 use std::{
     fs,
@@ -25,6 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
+use vocabulary::command::{FormDef, ItemDef, ItemType, Submission, WithdrawalScope};
 
 const AGAIN: Duration = Duration::from_millis(50);
 /// A withdrawal is in force everywhere after a second; the machine may be busy.

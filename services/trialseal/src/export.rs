@@ -18,7 +18,6 @@ use manifest::Writer;
 use proto::{consent::GetDocumentRequest, journal::ReadEntriesResponse};
 use seal::{
     block::Block,
-    command::{Payload, PublishDocument},
     dsse::Envelope,
     entry::Entry,
     id::{Service, StreamId, Uuid},
@@ -27,6 +26,7 @@ use seal::{
 use std::{collections::HashMap, path::Path, time::Duration};
 use tlog::tile::{EntriesId, TILE_WIDTH, TileId, parse_entry_bundle, tiles_for_growth};
 use tokio::time::{Instant, sleep};
+use vocabulary::command::{Payload, PublishDocument};
 
 /// The largest file of a chain.
 const MAX_FILE: usize = TILE_WIDTH * (65_535 + 2);

@@ -10,10 +10,8 @@ use rayon::prelude::*;
 use seal::{
     Hash, MAX_DECISION_AGE_MS,
     block::Block,
-    command::{Payload, RecordScreening},
     dsse::Envelope,
     entry::{self, Entry, Head},
-    fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
     key::PublicKey,
     policy::Policy,
@@ -21,6 +19,11 @@ use seal::{
 };
 use std::collections::HashSet;
 use tlog::merkle;
+use vocabulary::{
+    command::{Payload, RecordScreening},
+    fact::Fact,
+    subject::Subject,
+};
 
 /// Entries checked at once.
 const CHUNK: usize = 4_096;

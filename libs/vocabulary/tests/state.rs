@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 use seal::{
-    fact::{Fact, List, Subject, salt, value_hash},
     id::{Name, Uuid},
     text::Hex,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
+use vocabulary::{
+    fact::{Fact, salt, value_hash},
+    subject::{self, List, Subject},
+};
 
 const STUDY: Uuid = Uuid([9; 16]);
 const NONCE: [u8; 16] = [7; 16];
@@ -53,36 +56,36 @@ fn name(text: &str) -> Name {
 fn subject(parts: &[String]) -> Subject {
     let of = |place: usize| name(&parts[place]);
     match parts[0].as_str() {
-        "study" => Subject::Study,
-        "protocol" => Subject::Protocol(of(1)),
-        "site" => Subject::Site(of(1)),
-        "actor" => Subject::Actor(of(1)),
-        "key" => Subject::Key(parts[1].parse().unwrap()),
-        "delegation" => Subject::Delegation(of(1), seal::command::Task::Capture, of(3)),
-        "participant" => Subject::Participant(of(1)),
-        "document" => Subject::Document(of(1), of(2), of(3)),
-        "consent" => Subject::Consent(of(1)),
-        "study-state" => Subject::StudyState,
-        "site-approval" => Subject::SiteApproval(of(1)),
-        "arm" => Subject::Arm(of(1)),
-        "cap" => Subject::Cap(of(1)),
-        "enrolled" => Subject::Enrolled(of(1)),
-        "criteria" => Subject::Criteria(of(1)),
-        "criteria-in-force" => Subject::CriteriaInForce,
-        "screening" => Subject::Screening(of(1)),
-        "token" => Subject::Token(serde_json::from_str(&format!("\"{}\"", parts[1])).unwrap()),
-        "match" => Subject::Match(of(1)),
-        "same" => Subject::Same(of(1)),
-        "continued" => Subject::Continued(of(1)),
-        "held" => Subject::Held(of(1)),
-        "representative" => Subject::Representative(of(1), of(2)),
-        "allocation" => Subject::Allocation(of(1)),
-        "stratum" => Subject::Stratum(of(1), parts[2].clone()),
-        "randomised" => Subject::Randomised(of(1)),
-        "lost-from" => Subject::LostFrom(of(1)),
-        "unblinded" => Subject::Unblinded(of(1)),
-        "grant" => Subject::Grant(of(1), of(2)),
-        "list" => Subject::List(list(&parts[1..])),
+        "study" => subject::study(),
+        "protocol" => subject::protocol(&of(1)),
+        "site" => subject::site(&of(1)),
+        "actor" => subject::actor(&of(1)),
+        "key" => subject::key(parts[1].parse().unwrap()),
+        "delegation" => subject::delegation(&of(1), vocabulary::command::Task::Capture.name(), &of(3)),
+        "participant" => subject::participant(&of(1)),
+        "document" => subject::document(&of(1), &of(2), &of(3)),
+        "consent" => subject::consent(&of(1)),
+        "study-state" => subject::study_state(),
+        "site-approval" => subject::site_approval(&of(1)),
+        "arm" => subject::arm(&of(1)),
+        "cap" => subject::cap(&of(1)),
+        "enrolled" => subject::enrolled(&of(1)),
+        "criteria" => subject::criteria(&of(1)),
+        "criteria-in-force" => subject::criteria_in_force(),
+        "screening" => subject::screening(&of(1)),
+        "token" => subject::token(serde_json::from_str(&format!("\"{}\"", parts[1])).unwrap()),
+        "match" => subject::matched(&of(1)),
+        "same" => subject::same(&of(1)),
+        "continued" => subject::continued(&of(1)),
+        "held" => subject::held(&of(1)),
+        "representative" => subject::representative(&of(1), &of(2)),
+        "allocation" => subject::allocation(&of(1)),
+        "stratum" => subject::stratum(&of(1), &parts[2]),
+        "randomised" => subject::randomised(&of(1)),
+        "lost-from" => subject::lost_from(&of(1)),
+        "unblinded" => subject::unblinded(&of(1)),
+        "grant" => subject::grant(&of(1), &of(2)),
+        "list" => subject::list(&list(&parts[1..])),
         other => panic!("{other}"),
     }
 }
@@ -94,7 +97,7 @@ fn every_kind_of_fact_has_the_bytes_and_hash_it_had() {
         let (Some(fact), Some(value)) = (vector.fact, vector.value) else { continue };
         let read = Fact::parse(fact.get().as_bytes()).unwrap_or_else(|| panic!("{}", fact.get()));
         assert_eq!(String::from_utf8(read.to_bytes()).unwrap(), fact.get());
-        let salt = salt(&NONCE, &Subject::Study.map_key(STUDY));
+        let salt = salt(&NONCE, &subject::study().map_key(STUDY));
         assert_eq!(value_hash(&salt, &read.to_bytes()), value.0, "{}", fact.get());
         kinds.insert(fact.get().split('"').nth(1).unwrap().to_owned());
     }
