@@ -11,7 +11,6 @@ use channel::{Channel, Settings};
 use client::{new_key, new_uuid, now_ms};
 use proto::capture::{LookupReceiptsRequest, capture_service_client::CaptureServiceClient};
 use seal::{
-    command::{RevokeKey, RotateKey},
     id::{Name, Service},
     key::SecretKey,
 };
@@ -24,6 +23,7 @@ use std::{
 use support::{World, process::TRIALSEAL};
 use synthetic::Actor;
 use tonic::{Code, Request};
+use vocabulary::command::{RevokeKey, RotateKey};
 
 const ISSUER: &str = "https://id.example.org";
 

@@ -13,10 +13,6 @@ use proto::{
     journal::{FollowHeadsRequest, ListStreamsRequest, ProveFactsRequest, ReadEntriesRequest, ReadFactsRequest},
 };
 use seal::{
-    command::{
-        AddSite, CloseSite, Collected, DefineForms, Delegate, EndDelegation, FormDef, ItemDef, ItemType, Provision,
-        RevokeKey, Submission, Task, WithdrawConsent, WithdrawParticipant,
-    },
     datapoint::Datapoint,
     dsse::{payload_type, sign, sign_bytes},
     id::{Name, Service, Uuid},
@@ -27,6 +23,10 @@ use support::World;
 use synthetic::{Actor, name, text_item, value};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+use vocabulary::command::{
+    AddSite, CloseSite, Collected, DefineForms, Delegate, EndDelegation, FormDef, ItemDef, ItemType, Provision,
+    RevokeKey, Submission, Task, WithdrawConsent, WithdrawParticipant,
+};
 
 /// The code, reason and first field of a refusal.
 fn said(error: &ClientError) -> (Code, String, Option<String>) {
@@ -187,7 +187,7 @@ async fn whoever_lost_the_right_is_refused() {
         by: Name::root(),
         time: now,
         actor: nurse.name.clone(),
-        task: Task::Capture,
+        task: Task::Capture.into(),
         site: world.site.clone(),
         from,
         until,
@@ -250,7 +250,7 @@ async fn whoever_lost_the_right_is_refused() {
         time: now,
         participant: patient.name.clone(),
         site: world.site.clone(),
-        reason: seal::command::WithdrawalReason::ParticipantDecision,
+        reason: vocabulary::command::WithdrawalReason::ParticipantDecision,
     };
     client.record(&leave, &[&patient.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "PARTICIPANT_NOT_ENROLLED").await;

@@ -9,7 +9,6 @@ use export::LiveAudit;
 use import::{Import, Mapping, Subjects};
 use proto::journal::{EntryView, ReadEntriesRequest};
 use seal::{
-    command::{FormDef, Submission},
     datapoint::Datapoint,
     dsse::Envelope,
     id::{Name, Service},
@@ -18,6 +17,7 @@ use seal::{
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 use synthetic::{Study, text_item};
 use trialseal::deployment::Deployment;
+use vocabulary::command::{FormDef, Submission};
 
 /// File, form, event, column of the repeat, column of the date.
 const DOMAINS: [(&str, &str, &str, Option<&str>, &str); 8] = [

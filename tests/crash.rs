@@ -10,7 +10,7 @@ use proto::{
     anchoring::{GetCheckpointRequest, GetConsistencyProofRequest},
     journal::{EntryView, ReadEntriesRequest},
 };
-use seal::{command::FormDef, entry::Entry, id::Service, policy::Policy, receipt::Receipt};
+use seal::{entry::Entry, id::Service, policy::Policy, receipt::Receipt};
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -23,6 +23,7 @@ use std::{
 use support::process::Up;
 use synthetic::{Participant, Study, text_item, value};
 use tlog::{Hash, checkpoint::Checkpoint, merkle::verify_consistency};
+use vocabulary::command::FormDef;
 
 const KILLS: u64 = 50;
 const CLIENTS: usize = 8;

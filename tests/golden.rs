@@ -23,15 +23,8 @@ use proto::{
     enrollment::{GetParticipantRequest, GetStudyRequest},
     journal::{EntryView, ReadEntriesRequest},
 };
-use reports::participant;
-use reports::people;
-use seal::{
-    command::{Provision, Task, WithdrawalScope},
-    id::Service,
-    policy::Policy,
-    receipt::Receipt,
-    verify::verify,
-};
+use reports::{participant, people};
+use seal::{id::Service, policy::Policy, receipt::Receipt, verify::verify};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{self, File},
@@ -42,6 +35,7 @@ use support::{World, process::Up, repository};
 use synthetic::{Participant, value};
 use tempfile::TempDir;
 use testbed::judges::run;
+use vocabulary::command::{Provision, Task, WithdrawalScope};
 
 fn archive() -> PathBuf {
     repository().join("tests/golden/v1/golden.tar.zst")

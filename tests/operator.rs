@@ -7,7 +7,6 @@ mod support;
 use base64::Engine;
 use client::{Client, sign_form};
 use export::LiveAudit;
-use seal::command::FormDef;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
@@ -23,6 +22,7 @@ use support::{
     process::{TRIALSEAL, Up},
 };
 use synthetic::{Study, text_item, value};
+use vocabulary::command::FormDef;
 
 fn trialseal(arguments: &[&str]) -> Output {
     Command::new(TRIALSEAL).args(arguments).env("RUST_LOG", "error").output().unwrap()

@@ -13,10 +13,8 @@ mod support;
 use client::{entry_number, new_key, new_uuid, now_ms};
 use seal::{
     bundle::Bundle,
-    command::RotateKey,
     datapoint::Datapoint,
     dsse::sign,
-    fact::Subject,
     id::{Service, Uuid},
     policy::Policy,
     report::{LinkName, Report},
@@ -28,6 +26,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use study::{Bundles, bundles};
 use support::{World, repository};
 use tlog::Hash;
+use vocabulary::{command::RotateKey, subject};
 
 /// What a report claims, and how many witnesses it names.
 fn claimed(report: &Report) -> (Value, usize) {
@@ -318,7 +317,7 @@ fn primitives() -> Value {
         "key_id_of_that_key": key.id(),
         "study": study,
         "stream_of_its_capture_journal": Service::Capture.stream(study).0.to_hex(),
-        "map_key_of_its_site_S01": Subject::Site("S01".parse().unwrap()).map_key(study).to_hex(),
+        "map_key_of_its_site_S01": subject::site(&"S01".parse().unwrap()).map_key(study).to_hex(),
         "datapoint_SYSBP_120_with_nonce_of_bytes_02": Base64(datapoint.to_bytes()),
         "leaf_of_that_datapoint": tlog::merkle::leaf_hash(&datapoint.to_bytes()).to_hex(),
         "map_root_of_keys_00_and_01_with_values_03_and_04": map.root().to_hex(),

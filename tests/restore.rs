@@ -9,7 +9,7 @@ use channel::{Channel, Settings};
 use client::{Client, sign_form};
 use export::LiveAudit;
 use proto::anchoring::GetCheckpointRequest;
-use seal::{command::FormDef, policy::Policy, receipt::Receipt};
+use seal::{policy::Policy, receipt::Receipt};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs,
@@ -18,6 +18,7 @@ use std::{
 use support::process::Up;
 use synthetic::{Participant, Study, text_item, value};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use vocabulary::command::FormDef;
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -6,10 +6,11 @@ mod support;
 
 use audit::{Finding, Report, readable};
 use proto::capture::{FormInstance, GetFormRequest};
-use seal::{command::Task, fact::Subject, id::Service};
+use seal::id::Service;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::World;
 use synthetic::{Actor, name};
+use vocabulary::{command::Task, subject};
 
 async fn sql(world: &World, file: &str, statement: &str) {
     let options = SqliteConnectOptions::new().filename(world.folder.path().join(file));
@@ -123,7 +124,7 @@ async fn a_fact_planted_in_the_database_gives_no_right() {
     let nurse = Actor { name: name("nurse").unwrap(), key: client::new_key().unwrap() };
     world.study.register(&world.client, &nurse).await.unwrap();
     let delegation = |actor: &Actor| {
-        let subject = Subject::Delegation(actor.name.clone(), Task::Capture, world.site.clone());
+        let subject = subject::delegation(&actor.name, Task::Capture.name(), &world.site);
         subject.map_key(world.study.id).to_hex()
     };
     let (from, to) = (delegation(&world.study.coordinator), delegation(&nurse));

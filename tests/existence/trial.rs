@@ -7,13 +7,15 @@ use crate::{
 use client::{Reader, entry_number, sign_form};
 use proto::{consent::CopyFormat, journal::ReadEntriesRequest};
 use seal::{
-    allocation::{Arm, Factor, Method, Scheme, Secret, commitment},
-    command::{AddArm, CommitAllocation, FormDef, Randomise, RedactValue},
     dsse::Envelope,
     id::{Service, Uuid},
 };
 use std::collections::BTreeMap;
 use synthetic::{Actor, Participant, name, text_item, value};
+use vocabulary::{
+    allocation::{Arm, Factor, Method, Scheme, Secret, commitment},
+    command::{AddArm, CommitAllocation, FormDef, Randomise, RedactValue},
+};
 
 /// What there is.
 pub(crate) struct Trial {

@@ -2,13 +2,14 @@
 
 use super::{Field, support::process::TRIALSEAL};
 use client::{new_key, new_pseudonym};
-use seal::{command::Task, key::SecretKey};
+use seal::key::SecretKey;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Output, Stdio},
 };
 use synthetic::{Actor, name};
+use vocabulary::command::Task;
 
 impl Field {
     /// Runs a command of `trialseal` by somebody, with text on its standard input.

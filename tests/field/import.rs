@@ -3,7 +3,6 @@
 use super::{Field, MAPPING, event, refused};
 use client::{Client, new_key};
 use import::{EXAMPLE, Import, Mapping, Report, Subjects};
-use seal::command::Task;
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -21,6 +20,7 @@ use tokio::{
     sync::{oneshot, watch},
     task::block_in_place,
 };
+use vocabulary::command::Task;
 
 use super::support;
 

@@ -13,14 +13,11 @@ mod support;
 use ::import::{Import, Mapping, Report, Subjects};
 use client::{ClientError, Reader, SignedForm, sign_form};
 use proto::capture as pb;
-use seal::{
-    command::{EventDef, FormDef, ItemDef, ItemType, Submission},
-    datapoint::Datapoint,
-    id::Name,
-};
+use seal::{datapoint::Datapoint, id::Name};
 use std::path::PathBuf;
 use support::World;
 use synthetic::{Actor, name, text_item};
+use vocabulary::command::{EventDef, FormDef, ItemDef, ItemType, Submission};
 
 /// The mapping of these tables, under version `2` of the forms.
 const MAPPING: &str = "forms_version = \"2\"\nsubject = \"SUBJ\"\nform = { constant = \"VS\" }\n\

@@ -4,12 +4,12 @@ use crate::trial::*;
 use client::{new_key, new_pseudonym, new_uuid, now_ms};
 use proto::enrollment as pb;
 use reports::people::{self, SlotFile, verify_slot};
-use seal::{
+use synthetic::Participant;
+use vocabulary::{
     allocation::Secret,
     command::{RevealAllocation, SetCap, Stage, State, Unblind},
     eligibility::Outcome,
 };
-use synthetic::Participant;
 
 /// Enrols up to the limit and randomises until a stratum is full.
 pub(crate) async fn randomisation(trial: &Trial) -> Vec<Participant> {

@@ -5,13 +5,12 @@ use client::{new_uuid, now_ms, sign_screening};
 use identity::{Attributes, MatchingKey, token};
 use proto::enrollment as pb;
 use reports::people;
-use seal::{
-    command::{ClearMatch, LinkParticipants, Provision, Stage, WithdrawParticipant, WithdrawalReason},
-    datapoint::Datapoint,
-    eligibility::Outcome,
-    text::Hex,
-};
+use seal::{datapoint::Datapoint, text::Hex};
 use synthetic::{Participant, value};
+use vocabulary::{
+    command::{ClearMatch, LinkParticipants, Provision, Stage, WithdrawParticipant, WithdrawalReason},
+    eligibility::Outcome,
+};
 
 /// Outcomes are those of the answers; only the investigator overrides. Gives who failed.
 pub(crate) async fn screening(trial: &Trial) -> Participant {

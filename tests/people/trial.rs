@@ -6,18 +6,7 @@ use export::Export;
 use export::LiveAudit;
 use proto::enrollment as pb;
 use reports::people;
-use seal::{
-    allocation::{Arm, Factor, Method, Scheme, Secret},
-    command::{
-        DefineCriteria, ItemDef, ItemType, Randomise, RecordScreening, RecordStage, ScreenParticipant, SetStudyState,
-        Stage, State, Task,
-    },
-    datapoint::Datapoint,
-    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
-    id::Name,
-    policy::Policy,
-    text::Hex,
-};
+use seal::{datapoint::Datapoint, id::Name, policy::Policy, text::Hex};
 use serde_json::Value;
 use std::{
     fs,
@@ -29,6 +18,14 @@ use synthetic::{Actor, Participant, Study, value};
 use tempfile::TempDir;
 use testbed::{judges::environment, repository};
 use trialseal::deployment::Deployment;
+use vocabulary::{
+    allocation::{Arm, Factor, Method, Scheme, Secret},
+    command::{
+        DefineCriteria, ItemDef, ItemType, Randomise, RecordScreening, RecordStage, ScreenParticipant, SetStudyState,
+        Stage, State, Task,
+    },
+    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
+};
 
 pub(crate) const ARMS: [&str; 2] = ["VERUM-7Q4X", "PLACEBO-2K9Z"];
 /// The places of each stratum.

@@ -20,9 +20,7 @@ use proto::{
 };
 use reports::participant;
 use seal::{
-    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS,
-    command::{AccessData, GrantAccess, ItemRead, Provision, Task},
-    dsse,
+    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS, dsse,
     id::{Name, Service},
     verify,
 };
@@ -30,6 +28,7 @@ use support::World;
 use synthetic::{Actor, Participant, name};
 use token::ACCESS_HEADER;
 use tonic::{Request, Status, metadata::MetadataValue};
+use vocabulary::command::{AccessData, GrantAccess, ItemRead, Provision, Task};
 
 /// Longer than a call takes.
 const WHILE_MS: u64 = 10_000;

@@ -12,12 +12,13 @@ pub mod told;
 use audit::Report;
 use client::{Client, entry_number, sign_form};
 use export::LiveAudit;
-use seal::{command::FormDef, id::Name, policy::Policy};
+use seal::{id::Name, policy::Policy};
 use std::path::PathBuf;
 use synthetic::{Participant, Study, text_item, value};
 use tempfile::TempDir;
 pub use testbed::repository;
 use trialseal::deployment::Deployment;
+use vocabulary::command::FormDef;
 
 /// The real data beside the repository, if it is there.
 pub fn real_data() -> Option<PathBuf> {

@@ -4,7 +4,6 @@ use crate::{collector::Collector, deployment::Told};
 use client::{ClientError, Reader, random, sign_form};
 use proto::capture::{FormInstance, GetFormRequest, SubmitFormRequest};
 use seal::{
-    command::FormDef,
     id::{Name, Service},
     key::SecretKey,
 };
@@ -15,6 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 use tonic::{Request, Status};
+use vocabulary::command::FormDef;
 
 const VALUE: &str = "planted-value-7f3a";
 const WRONG: &str = "planted-wrong-value-1c9e";

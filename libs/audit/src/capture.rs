@@ -8,18 +8,21 @@ use rayon::prelude::*;
 use rules::capture as rule;
 use seal::{
     Hash,
-    authority::authorise,
-    command::{DefineForms, EraseParticipant, FormInstance, Payload, Provision, RedactValue, Submission, Task},
-    consent::{self, NotInForce},
     datapoint::Datapoint,
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, Facts, Subject},
     id::{Name, Service},
     text::is_in_words,
 };
 use std::collections::{HashMap, HashSet};
 use tlog::merkle;
+use vocabulary::{
+    authority::authorise,
+    command::{DefineForms, EraseParticipant, FormInstance, Payload, Provision, RedactValue, Submission, Task},
+    consent::{self, NotInForce},
+    fact::{self, Fact, Facts},
+    subject,
+};
 
 /// What is known of the capture journal so far.
 #[derive(Default)]
@@ -139,8 +142,8 @@ impl Study<'_> {
         let forms: DefineForms = envelope.payload().map_err(|error| error.to_string())?;
         let basis = self.basis(entry, Service::Enrollment, report)?;
         let everywhere = Name::all_sites();
-        let subjects = seal::authority::subjects(&forms.by, envelope.key_ids(), Task::DefineForms, &everywhere);
-        let subjects = [subjects, vec![Subject::Study]].concat();
+        let subjects = vocabulary::authority::subjects(&forms.by, envelope.key_ids(), Task::DefineForms, &everywhere);
+        let subjects = [subjects, vec![subject::study()]].concat();
         let facts = self.enrollment.facts(&subjects, basis);
         authorise(&facts, &envelope, &forms.by, Task::DefineForms, &everywhere, entry.time)
             .map_err(|error| error.to_string())?;
@@ -192,9 +195,9 @@ impl Study<'_> {
 
     /// A participant's consent in state `number`, and the documents it was given under.
     fn consent_facts(&self, participant: &Name, number: u64) -> Facts {
-        let subject = Subject::Consent(participant.clone());
+        let subject = subject::consent(&participant);
         let mut subjects = vec![subject.clone()];
-        if let Some(Fact::Consent { provisions, .. }) = self.consent.at(&subject, number) {
+        if let Some(Fact::Consent(fact::Consent { provisions, .. })) = self.consent.at(&subject, number) {
             subjects.extend(provisions.values().map(consent::document));
         }
         self.consent.facts(&subjects, number)
@@ -236,14 +239,16 @@ impl Study<'_> {
 
     /// Checks that whatever the participant consented to had been withdrawn.
     fn nothing_consented(&self, erase: &EraseParticipant, entry: &Entry, report: &mut Report) -> Result<(), String> {
-        let subject = Subject::Consent(erase.participant.clone());
+        let subject = subject::consent(&erase.participant);
         if entry.basis_in(Service::Consent.stream(erase.study)).is_none() {
             let ever = self.consent.at(&subject, u64::MAX).is_some();
             return if ever { Err("names no consent head it rests on".to_owned()) } else { Ok(()) };
         }
         let consent = self.basis(entry, Service::Consent, report)?;
         match self.consent.at(&subject, consent) {
-            Some(Fact::Consent { provisions, .. }) if provisions.values().any(|given| given.withdrawn.is_none()) => {
+            Some(Fact::Consent(fact::Consent { provisions, .. }))
+                if provisions.values().any(|given| given.withdrawn.is_none()) =>
+            {
                 Err("erases a participant who withdrew not everything".to_owned())
             }
             _ => Ok(()),

@@ -3,14 +3,17 @@
 use super::{Report, replay::State, study::Study};
 use seal::{
     MAX_CLOCK_AHEAD_MS,
-    command::Submission,
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, Subject},
     id::{Name, Service},
     moment::MAX_AGE_MS,
 };
 use serde::Deserialize;
+use vocabulary::{
+    command::Submission,
+    fact::{self, Fact},
+    subject::{self, Subject},
+};
 
 /// What payloads say of their moment.
 #[derive(Deserialize)]
@@ -52,10 +55,10 @@ impl Study<'_> {
 impl Study<'_> {
     /// Remarks on a submission that was signed before the consent it rests on was recorded: no rule compares the two.
     pub(super) fn after_consent(&self, entry: &Entry, submission: &Submission, report: &mut Report) {
-        let subject = Subject::Consent(submission.instance.participant.clone());
+        let subject = subject::consent(&submission.instance.participant);
         let head = entry.basis_in(Service::Consent.stream(self.id));
         let given = match head.and_then(|head| self.consent.at(&subject, head.number)) {
-            Some(Fact::Consent { provisions, .. }) => provisions.get(&submission.rests_on()),
+            Some(Fact::Consent(fact::Consent { provisions, .. })) => provisions.get(&submission.rests_on()),
             _ => None,
         };
         let recorded = given.and_then(|given| Some((given.given, self.consent.time(given.given)?)));
@@ -72,19 +75,12 @@ impl Study<'_> {
 /// The entries before `number` that whoever set `subject` to `fact` should have seen: the one before about the same right,
 /// and the publication of each document consented to.
 fn follows(state: &State, subject: &Subject, fact: &Fact, number: u64) -> Vec<u64> {
-    let right = matches!(
-        subject,
-        Subject::Consent(_)
-            | Subject::Delegation(..)
-            | Subject::Grant(..)
-            | Subject::SiteApproval(_)
-            | Subject::StudyState
-    );
+    let right = matches!(subject.kind(), "consent" | "delegation" | "grant" | "site-approval" | "study-state");
     let mut entries: Vec<u64> = state.newest(subject).filter(|_| right).into_iter().collect();
-    if let Fact::Consent { provisions, .. } = fact {
+    if let Fact::Consent(fact::Consent { provisions, .. }) = fact {
         for given in provisions.values().filter(|given| given.given == number) {
-            let document = seal::consent::document(given);
-            if let Some(Fact::Document { published, .. }) = state.at(&document, number) {
+            let document = vocabulary::consent::document(given);
+            if let Some(Fact::Document(fact::Document { published, .. })) = state.at(&document, number) {
                 entries.push(*published);
             }
         }

@@ -5,15 +5,18 @@ use allocation::{List, check, replay};
 use eligibility::Criteria;
 use seal::{
     MAX_CLOCK_AHEAD_MS, MAX_DECISION_AGE_MS,
-    allocation::{Method, Scheme, Secret},
-    command::{Payload, Provision, Randomise, RecordScreening, RevealAllocation, Stage},
     datapoint::{self, Datapoint},
     dsse::Envelope,
     entry::{Entry, Head},
-    fact::{Fact, List as FactList, Subject},
     id::{Name, Service},
 };
 use std::collections::HashMap;
+use vocabulary::{
+    allocation::{Method, Scheme, Secret},
+    command::{Payload, Provision, Randomise, RecordScreening, RevealAllocation, Stage},
+    fact::{self, Fact},
+    subject::{self, List as FactList, Subject},
+};
 
 /// What is known of screenings and allocations so far.
 #[derive(Default)]
@@ -99,7 +102,7 @@ impl Study<'_> {
         }
         let answers: Result<Vec<Datapoint>, _> = answers.iter().map(|bytes| Datapoint::parse(bytes)).collect();
         let answers = answers.map_err(|error| error.to_string())?;
-        let subject = Subject::Criteria(screening.criteria.clone());
+        let subject = subject::criteria(&screening.criteria);
         let Some(Fact::Criteria { items, criteria, .. }) = self.enrollment.at(&subject, u64::MAX) else {
             return Err("names criteria that did not exist".to_owned());
         };
@@ -112,7 +115,7 @@ impl Study<'_> {
 
     /// Recomputes a revealed allocation: the committed list, and a place in it for everybody who was randomised.
     fn recompute(&self, reveal: &RevealAllocation, report: &mut Report) -> Result<(), String> {
-        let subject = Subject::Allocation(reveal.allocation.clone());
+        let subject = subject::allocation(&reveal.allocation);
         let Some(Fact::Allocation { scheme, commitment, root, .. }) = self.enrollment.at(&subject, u64::MAX) else {
             return Err("reveals an allocation that did not exist".to_owned());
         };
@@ -133,7 +136,7 @@ impl Study<'_> {
     fn listed(&self, scheme: &Scheme, secret: &Secret, randomised: &[(Name, Vec<Name>)]) -> Result<(), String> {
         let list = List::generate(scheme, secret).map_err(|error| error.to_string())?;
         for (participant, _) in randomised {
-            let found = self.enrollment.at(&Subject::Randomised(participant.clone()), u64::MAX);
+            let found = self.enrollment.at(&subject::randomised(&participant), u64::MAX);
             let place = match found {
                 Some(Fact::Randomised { stratum, index, .. }) => Some(stratum).zip(u32::try_from(*index).ok()),
                 _ => None,
@@ -155,17 +158,18 @@ impl Study<'_> {
             let (_, fact) = stored.set.iter().find(|(of, _)| of.as_slice() == key.0)?;
             Fact::parse(fact)
         };
-        let participants = self.enrollment.subjects().filter_map(|subject| match subject {
-            Subject::Participant(participant) => Some(participant),
+        let participants = self.enrollment.subjects().filter(|subject| subject.kind() == subject::PARTICIPANT);
+        let participants = participants.filter_map(|subject| match subject.names() {
+            [participant] => participant.parse::<Name>().ok(),
             _ => None,
         });
-        let mut screened = participants.filter(|one| set(&Subject::Screening((*one).clone())).is_some());
-        let participant = screened.next().cloned().filter(|_| stored.set.len() == 3);
+        let mut screened = participants.filter(|one| set(&subject::screening(one)).is_some());
+        let participant = screened.next().filter(|_| stored.set.len() == 3);
         let participant = participant.ok_or("cannot be opened, and set facts that no screening sets")?;
         let subjects = [
-            Subject::Participant(participant.clone()),
-            Subject::List(FactList::Participant(participant.clone())),
-            Subject::Screening(participant.clone()),
+            subject::participant(&participant),
+            subject::list(&FactList::Participant(participant.clone())),
+            subject::screening(&participant),
         ];
         let changes: Option<Vec<_>> =
             subjects.into_iter().map(|subject| Some((subject.clone(), set(&subject)?))).collect();
@@ -179,8 +183,13 @@ impl Study<'_> {
     fn follows(&self, entry: &Entry, participant: &Name, changes: &[(Subject, Fact)]) -> bool {
         let before = |subject: Subject| self.enrollment.at(&subject, u64::MAX);
         let (place, list) =
-            (Subject::Participant(participant.clone()), Subject::List(FactList::Participant(participant.clone())));
-        let Some(Fact::Participant { site, enrolled, withdrawn: None, stage: Some(Stage::Screened) }) = before(place)
+            (subject::participant(&participant), subject::list(&FactList::Participant(participant.clone())));
+        let Some(Fact::Participant(fact::Participant {
+            site,
+            enrolled,
+            withdrawn: None,
+            stage: Some(Stage::Screened),
+        })) = before(place)
         else {
             return false;
         };
@@ -198,11 +207,11 @@ impl Study<'_> {
             Some(Fact::Count { count, newest: None }) => *count,
             _ => 0,
         };
-        *is == Fact::Participant { site, enrolled, withdrawn: None, stage: Some(stage) }
+        *is == Fact::Participant(fact::Participant { site, enrolled, withdrawn: None, stage: Some(stage) })
             && *count == length + 1
             && *decided == entry.number
             && !(*eligible && *overridden)
-            && before(Subject::CriteriaInForce) == Some(&Fact::CriteriaInForce { version: criteria.clone() })
+            && before(subject::criteria_in_force()) == Some(&Fact::CriteriaInForce { version: criteria.clone() })
     }
 
     /// Checks that exactly the screenings of erased participants cannot be read.

@@ -2,12 +2,9 @@
 
 use super::{Report, replay::State, study::Study};
 use seal::{
-    authority::{MAX_STEPS_OF_RIGHT, delegations},
     bundle::MAX_BUNDLE_BYTES,
-    command::Task,
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, Period, Subject},
     id::{Name, Service},
     key::KeyId,
     verify::MAX_STEPS_BEFORE,
@@ -16,6 +13,12 @@ use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+};
+use vocabulary::{
+    authority::{MAX_STEPS_OF_RIGHT, delegations},
+    command::Task,
+    fact::{self, Fact, Period},
+    subject::{self, Subject},
 };
 
 /// The most bytes of envelopes in a bundle, which carries them in base64.
@@ -66,13 +69,13 @@ impl Study<'_> {
         let ways: Vec<Arc<Way>> = ways.collect();
         let way = Arc::new(Way::through((entry.number, envelope.size()), ways));
         let mut gives = false;
-        for (subject, fact) in changes {
-            match (subject, fact) {
-                (Subject::Key(id), Fact::Key { ended: None, .. }) => {
+        for (_, fact) in changes {
+            match fact {
+                Fact::Key(fact::Key { key, ended: None, .. }) => {
                     gives = true;
-                    self.rights.keys.insert(*id, way.clone());
+                    self.rights.keys.insert(key.id(), way.clone());
                 }
-                (Subject::Delegation(..), fact) if fact.periods().iter().any(|one| one.granted == entry.number) => {
+                fact if fact.periods().iter().any(|one| one.granted == entry.number) => {
                     gives = true;
                     self.rights.delegations.insert(entry.number, way.clone());
                 }
@@ -133,11 +136,10 @@ fn rests_on<'a>(signed: &'a Signed, changes: &[(Subject, Fact)]) -> Vec<Needed<'
         return needed;
     }
     for (subject, fact) in changes {
-        let task = match (subject, fact) {
-            (Subject::Key(_), Fact::Key { ended: None, .. }) => Some((Task::RegisterActors, Name::all_sites())),
-            (Subject::Participant(_), Fact::Participant { site, .. }) => Some((Task::Enrol, site.clone())),
-            (Subject::Delegation(_, task, site), _) => Some((*task, site.clone())),
-            _ => None,
+        let task = match fact {
+            Fact::Key(fact::Key { ended: None, .. }) => Some((Task::RegisterActors, Name::all_sites())),
+            Fact::Participant(fact::Participant { site, .. }) => Some((Task::Enrol, site.clone())),
+            _ => delegated(subject),
         };
         if task.is_some() {
             needed.push(Needed { by, task, period: signed.from.zip(signed.until) });
@@ -146,11 +148,18 @@ fn rests_on<'a>(signed: &'a Signed, changes: &[(Subject, Fact)]) -> Vec<Needed<'
     needed
 }
 
+/// The task and site that a subject is the delegation of.
+fn delegated(subject: &Subject) -> Option<(Task, Name)> {
+    let [_, task, site] = subject.names() else { return None };
+    let task = Task::named(&task.parse().ok()?).filter(|_| subject.kind() == subject::DELEGATION)?;
+    Some((task, site.parse().ok()?))
+}
+
 /// The key of `by` that signed.
 fn signed_with(state: &State, envelope: &Envelope, by: &Name) -> Option<KeyId> {
     envelope.key_ids().find(|id| {
-        let fact = state.at(&Subject::Key(*id), u64::MAX);
-        matches!(fact, Some(Fact::Key { actor, ended: None, .. }) if actor == by)
+        let fact = state.at(&subject::key(*id), u64::MAX);
+        matches!(fact, Some(Fact::Key(fact::Key { actor, ended: None, .. })) if actor == by)
     })
 }
 

@@ -4,12 +4,15 @@
 
 use super::{Report, study::Study};
 use seal::{
-    command::{ActorKind, RegisterRepresentative, Relation, RotateKey, WithdrawConsent},
     dsse::{self, Envelope},
     entry::Entry,
-    fact::{Fact, Subject},
     id::{Name, Service, Uuid},
     key::{PublicKey, SecretKey},
+};
+use vocabulary::{
+    command::{ActorKind, RegisterRepresentative, Relation, RotateKey, WithdrawConsent},
+    fact::{self, Fact},
+    subject::{self, Subject},
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -38,8 +41,9 @@ fn entry(service: Service, number: u64, time: u64) -> Entry {
 }
 
 fn consent() -> (Subject, Fact) {
-    let fact = Fact::Consent { provisions: [].into(), majority: None, emptied: None, declined: [].into() };
-    (Subject::Consent(name("P-ABCDEFGHIJKLMNOP")), fact)
+    let fact =
+        Fact::Consent(fact::Consent { provisions: [].into(), majority: None, emptied: None, declined: [].into() });
+    (subject::consent(&name("P-ABCDEFGHIJKLMNOP")), fact)
 }
 
 /// What is remarked on a withdrawal signed at `signed` and recorded at `recorded`, after a consent recorded at hour 30.
@@ -83,13 +87,13 @@ fn old_late_and_disordered_signatures_are_remarked_on() {
 /// A key of an actor, as its registration or rotation sets it.
 fn key_of(actor: &str, key: &SecretKey, ended: Option<u64>) -> (Subject, Fact) {
     let key = key.public();
-    (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered: 0, ended, steps: None })
+    (subject::key(key.id()), Fact::Key(fact::Key { actor: name(actor), key, registered: 0, ended, steps: None }))
 }
 
 /// A study in which a key was rotated `times` times, and what was remarked on.
 fn rotated(root: &PublicKey, times: u8) -> (Study<'_>, Report) {
     let (mut study, mut report) = (Study::new(STUDY, root, 100 * HOUR_MS), Report::default());
-    let actor = Fact::Actor { kind: ActorKind::Person, registered: 0, site: None };
+    let actor = Fact::Actor(fact::Actor { kind: ActorKind::Person, registered: 0, site: None });
     for number in 0..times {
         let (before, key) = (secret(number), secret(number + 1));
         let rotate = RotateKey {
@@ -105,7 +109,7 @@ fn rotated(root: &PublicKey, times: u8) -> (Study<'_>, Report) {
         let changes = vec![
             key_of("ann", &before, Some(u64::from(number))),
             key_of("ann", &key, None),
-            (Subject::Actor(name("ann")), actor.clone()),
+            (subject::actor(&name("ann")), actor.clone()),
         ];
         study.provable(&now, (&envelope, &changes), &mut report).unwrap();
         study.enrollment.apply(STUDY, &now, seal::Hash::ZERO, changes);

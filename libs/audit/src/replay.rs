@@ -1,15 +1,12 @@
 //! Replaying the enrollment and consent journals through the services' own rules.
 
-use seal::{
-    command as cmd,
-    command::Payload,
-    dsse::Envelope,
-    entry::Entry,
-    fact::{Fact, Facts, Subject, salt, value_hash},
-    id::Uuid,
-    map::Memory,
-};
+use seal::{dsse::Envelope, entry::Entry, id::Uuid, map::Memory};
 use std::collections::HashMap;
+use vocabulary::{
+    command::{self as cmd, Payload},
+    fact::{Fact, Facts, salt, value_hash},
+    subject::Subject,
+};
 
 /// A journal's state after every entry replayed so far.
 #[derive(Default)]

@@ -8,16 +8,19 @@ use rayon::prelude::*;
 use seal::{
     Hash, MAX_DECISION_AGE_MS,
     block::Block,
-    command::{Payload, RecordScreening},
     dsse::Envelope,
     entry::{self, Entry, Head},
-    fact::{Fact, Subject},
     id::{Service, StreamId, Uuid},
     key::PublicKey,
     sha256,
 };
 use std::collections::HashSet;
 use tlog::merkle;
+use vocabulary::{
+    command::{Payload, RecordScreening},
+    fact::Fact,
+    subject::Subject,
+};
 
 /// Entries checked at once.
 const CHUNK: usize = 4_096;

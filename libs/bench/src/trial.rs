@@ -4,8 +4,9 @@ use anyhow::Result;
 use client::{Client, SignedForm, sign_form};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
-use seal::{command::FormDef, id::Name};
+use seal::id::Name;
 use synthetic::{Participant, Study, text_item, value};
+use vocabulary::command::FormDef;
 
 /// Commands under way while participants are enrolled.
 const AT_ONCE: usize = 64;

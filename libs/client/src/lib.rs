@@ -24,9 +24,7 @@ use proto::{
 };
 use seal::{
     Hash,
-    allocation::Secret,
     bundle::MAX_BUNDLE_BYTES,
-    command::{AccessData, CommitAllocation, ItemRead, Provision, PublishDocument, RequestConsent},
     dsse,
     id::{Name, Service, Uuid},
     key::SecretKey,
@@ -36,6 +34,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tls::TlsError;
 use tonic::{Request, Status, metadata::MetadataValue};
 use tonic_types::StatusExt;
+use vocabulary::{
+    allocation::Secret,
+    command::{AccessData, CommitAllocation, ItemRead, Provision, PublishDocument, RequestConsent},
+};
 
 /// The largest answer of the anchoring service: a bundle, and what is around it.
 const MAX_ANSWER_BYTES: usize = MAX_BUNDLE_BYTES + (64 << 10);

@@ -9,13 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use client::{Client, Reader, entry_number, sign_form};
 use export::LiveAudit;
 use proto::{anchoring::GetCheckpointRequest, capture::GetItemHistoryRequest};
-use seal::{
-    command::{FormDef, ItemDef, ItemType, Submission, WithdrawalScope},
-    datapoint::Datapoint,
-    entry::Entry,
-    id::Service,
-    policy::Policy,
-};
+use seal::{datapoint::Datapoint, entry::Entry, id::Service, policy::Policy};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -23,6 +17,7 @@ use std::{
 };
 use synthetic::{Participant, Study, text_item, value};
 use tokio::time::{Instant, sleep};
+use vocabulary::command::{FormDef, ItemDef, ItemType, Submission, WithdrawalScope};
 
 const AGAIN: Duration = Duration::from_millis(50);
 /// A withdrawal is in force everywhere after a second; the machine may be busy.

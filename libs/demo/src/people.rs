@@ -5,15 +5,13 @@ use anyhow::{Context, Result, bail, ensure};
 use client::{Access, ClientError, Reader, new_key, new_uuid, now_ms, sign_form};
 use proto::capture::{GetFormRequest, SubmitFormResponse};
 use reports::participant;
-use seal::{
-    command::{
-        DocumentVersion, GrantAccess, Offer, Provision, Reconsent, ReconsentMode, RevokeAccess, Submission, Terms,
-    },
-    policy::Policy,
-};
+use seal::policy::Policy;
 use std::{fs, time::Duration};
 use synthetic::{Actor, Participant, Study, name, offer, terms, value};
 use tokio::time::{Instant, sleep};
+use vocabulary::command::{
+    DocumentVersion, GrantAccess, Offer, Provision, Reconsent, ReconsentMode, RevokeAccess, Submission, Terms,
+};
 
 /// How long participants have to agree to the new version, in milliseconds: weeks, where it is not a story.
 const TO_AGREE_MS: u64 = 1_500;

@@ -20,7 +20,6 @@ use live::Live;
 use proto::consent::GetDocumentRequest;
 use seal::{
     block::Block,
-    command::{Payload, PublishDocument},
     dsse::Envelope,
     entry::Entry,
     id::{Service, StreamId, Uuid},
@@ -29,6 +28,7 @@ use seal::{
 use std::{collections::HashMap, path::Path, time::Duration};
 use tlog::tile::{EntriesId, TILE_WIDTH, TileId, parse_entry_bundle, tiles_for_growth};
 use tokio::time::{Instant, sleep};
+use vocabulary::command::{Payload, PublishDocument};
 use writer::Writer;
 
 /// The largest file of a chain.

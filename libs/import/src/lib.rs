@@ -26,7 +26,7 @@ use mapping::Fault;
 use plan::{Plan, Rows};
 use proto::capture::{LookupReceiptsRequest, SubmitFormsRequest};
 use rayon::prelude::*;
-use seal::{command::Submission, id::Uuid, sha256};
+use seal::{id::Uuid, sha256};
 use sent::{Sent, Waiting};
 use std::{
     collections::{HashMap, HashSet},
@@ -37,6 +37,7 @@ use std::{
 use table::Table;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use vocabulary::command::Submission;
 
 /// Rows signed and looked up at once: two ids each, of the thousand that may be asked about.
 const CHUNK: usize = 500;

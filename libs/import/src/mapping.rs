@@ -4,19 +4,14 @@ use super::{Row, request::Content, subjects::Subjects};
 use anyhow::{Context, Result, bail};
 use client::{Reader, now_ms};
 use csv::StringRecord;
-use seal::{
-    command::{FormInstance, Submission},
-    datapoint::Datapoint,
-    id::Name,
-    sha256,
-    text::is_blank,
-};
+use seal::{datapoint::Datapoint, id::Name, sha256, text::is_blank};
 use serde::Deserialize;
 use std::{
     collections::{HashMap, HashSet},
     fs,
     path::Path,
 };
+use vocabulary::command::{FormInstance, Submission};
 
 /// An example of a mapping file with every key there is.
 pub const EXAMPLE: &str = r#"forms_version = "1"                                    # the version of the form definitions

@@ -5,11 +5,11 @@
 
 use client::Reader;
 use seal::{
-    command::FormInstance,
     datapoint::Datapoint,
     id::{Name, Uuid},
     sha256,
 };
+use vocabulary::command::FormInstance;
 
 /// What the importer's key is derived for.
 const LABEL: &str = "trialseal/import-row@v2 hmac-sha256\n";

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use proto::enrollment as pb;
 use seal::{
     Hash,
-    allocation::{Disclosure, Scheme, Slot},
     text::{Base64, Hex},
 };
 use serde::{Deserialize, Serialize};
+use vocabulary::allocation::{Disclosure, Scheme, Slot};
 
 const DELEGATION_COLUMNS: [&str; 15] = [
     "actor",

@@ -15,13 +15,16 @@ pub use when::When;
 pub use withheld::{admit_erasure, admit_redaction, erasure_needs, redaction_needs};
 
 use seal::{
+    datapoint::{self, Datapoint, MAX_DATAPOINTS},
+    dsse::Envelope,
+    moment::{self, Untimely},
+};
+use vocabulary::{
     authority::{self, Unauthorised},
     command::{Payload, State, Submission, Task},
     consent::NotInForce,
-    datapoint::{self, Datapoint, MAX_DATAPOINTS},
-    dsse::Envelope,
-    fact::{Fact, Facts, Subject},
-    moment::{self, Untimely},
+    fact::{Fact, Facts},
+    subject::{self, Subject},
 };
 
 /// The largest envelope of a submission, in bytes, from rules 3 on.
@@ -188,17 +191,17 @@ pub fn needs(submission: &Submission, envelope: &Envelope) -> Vec<Subject> {
         needs.extend(authority::delegations(&submission.by, Task::RecordLate, &submission.site));
     }
     needs.extend([
-        Subject::Study,
-        Subject::StudyState,
-        Subject::Site(submission.site.clone()),
-        Subject::Participant(submission.instance.participant.clone()),
+        subject::study(),
+        subject::study_state(),
+        subject::site(&submission.site),
+        subject::participant(&submission.instance.participant),
     ]);
     needs
 }
 
 /// Whether a submission may be recorded at `time`, given the enrollment facts. Consent is decided by its own service.
 pub fn admit(submission: &Submission, envelope: &Envelope, facts: &Facts, time: u64) -> Result<(), Refusal> {
-    if facts.find(&Subject::Study).is_none() {
+    if facts.find(&subject::study()).is_none() {
         return Err(Refusal::StudyUnknown);
     }
     authority::authorise(facts, envelope, &submission.by, Task::Capture, &submission.site, time)?;
@@ -209,7 +212,7 @@ pub fn admit(submission: &Submission, envelope: &Envelope, facts: &Facts, time: 
     if facts.rules() >= Some(3) && envelope.size() > MAX_ENVELOPE_BYTES {
         return Err(Refusal::EnvelopeTooLarge);
     }
-    if matches!(facts.find(&Subject::StudyState), Some(Fact::StudyState { state: State::Closed, .. })) {
+    if matches!(facts.find(&subject::study_state()), Some(Fact::StudyState { state: State::Closed, .. })) {
         return Err(Refusal::StudyClosed);
     }
     if !facts.site_is_open(&submission.site) {

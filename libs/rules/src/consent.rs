@@ -10,15 +10,18 @@ mod withdraw;
 pub use access::{may_read, reader_needs};
 
 use seal::{
-    authority::{Unauthorised, holds, signing_key},
-    command::{Payload, Provision, Relation, Task},
-    consent::{NotInForce, decides_for},
     dsse::Envelope,
-    fact::{Fact, Facts, Given, List, Subject},
     id::Name,
     moment::{self, Untimely},
 };
 use std::collections::{BTreeMap, BTreeSet};
+use vocabulary::{
+    authority::{Unauthorised, holds, signing_key},
+    command::{Payload, Provision, Relation, Task},
+    consent::{NotInForce, decides_for},
+    fact::{self, Fact, Facts, Given},
+    subject::{self, List, Subject},
+};
 
 /// The facts a command changes.
 pub type Changes = Vec<(Subject, Fact)>;
@@ -192,8 +195,8 @@ struct Standing {
 
 impl Standing {
     fn find(facts: &Facts, participant: &Name) -> Self {
-        match facts.find(&Subject::Consent(participant.clone())) {
-            Some(Fact::Consent { provisions, majority, emptied, declined }) => Self {
+        match facts.find(&subject::consent(&participant)) {
+            Some(Fact::Consent(fact::Consent { provisions, majority, emptied, declined })) => Self {
                 provisions: provisions.clone(),
                 majority: *majority,
                 emptied: *emptied,
@@ -207,7 +210,7 @@ impl Standing {
     /// under the registration before, and comes of age when it was said then.
     fn before_giving(facts: &Facts, participant: &Name) -> Self {
         let mut registrations = [participant].into_iter().chain(earlier(facts, participant));
-        let with_consent = registrations.find(|one| facts.find(&Subject::Consent((*one).clone())).is_some());
+        let with_consent = registrations.find(|one| facts.find(&subject::consent(&(*one))).is_some());
         let mut standing = Self::find(facts, with_consent.unwrap_or(participant));
         if with_consent.is_some_and(|one| one != participant) {
             standing.provisions.retain(|_, state| state.refused);
@@ -218,13 +221,13 @@ impl Standing {
 
     fn fact(self, participant: &Name) -> (Subject, Fact) {
         let Self { provisions, majority, emptied, declined } = self;
-        (Subject::Consent(participant.clone()), Fact::Consent { provisions, majority, emptied, declined })
+        (subject::consent(&participant), Fact::Consent(fact::Consent { provisions, majority, emptied, declined }))
     }
 }
 
 /// The registrations under which a participant took part before, the newest first.
 fn earlier<'a>(enrollment: &'a Facts, participant: &Name) -> impl Iterator<Item = &'a Name> {
-    let (earlier, before) = match enrollment.find(&Subject::Same(participant.clone())) {
+    let (earlier, before) = match enrollment.find(&subject::same(&participant)) {
         Some(Fact::Same { earlier, before, .. }) => (Some(earlier), before.as_slice()),
         _ => (None, [].as_slice()),
     };
@@ -233,7 +236,7 @@ fn earlier<'a>(enrollment: &'a Facts, participant: &Name) -> impl Iterator<Item 
 
 /// The list of what a participant's consent went through. What gives a right is signed on its newest item.
 fn consents(participant: &Name) -> Subject {
-    Subject::List(List::Consents(participant.clone()))
+    subject::list(&List::Consents(participant.clone()))
 }
 
 /// Checks, from rules 3 on, that the signer saw the newest item of the participant's list.
@@ -265,9 +268,9 @@ fn each_once(field: &'static str, provisions: &[Provision]) -> Result<(), Refusa
 
 /// Whether `actor` is registered as `relation` of the participant, and acts at that time.
 fn represents(facts: &Facts, participant: &Name, actor: &Name, relation: Relation, next: Next) -> bool {
-    let subject = Subject::Representative(participant.clone(), actor.clone());
+    let subject = subject::representative(&participant, &actor);
     match facts.find(&subject) {
-        Some(Fact::Representative { relation: theirs, until, .. }) => {
+        Some(Fact::Representative(fact::Representative { relation: theirs, until, .. })) => {
             *theirs == relation && until.is_none_or(|until| next.time < until)
         }
         _ => false,

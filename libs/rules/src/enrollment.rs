@@ -19,15 +19,12 @@ mod study;
 pub use refusal::{Refusal, stage_name, state_name};
 pub use stage::may_follow;
 
-use seal::{
+use seal::{dsse::Envelope, id::Name, key::PublicKey, moment, text::Hex};
+use vocabulary::{
     authority::{Held, MAX_BYTES_OF_RIGHT, MAX_STEPS_OF_RIGHT, holds, steps_of, subjects},
     command::{Payload, Task},
-    dsse::Envelope,
-    fact::{Fact, Facts, List, Subject},
-    id::Name,
-    key::PublicKey,
-    moment,
-    text::Hex,
+    fact::{Fact, Facts},
+    subject::{self, List, Subject},
 };
 
 /// The facts a command changes.
@@ -136,14 +133,14 @@ fn needing<P: Payload>(
     more: impl IntoIterator<Item = Subject>,
 ) -> Vec<Subject> {
     let mut needs = subjects(command.by(), envelope.key_ids(), task, site);
-    needs.push(Subject::Study);
+    needs.push(subject::study());
     needs.extend(more);
     needs
 }
 
 /// A list that is one longer.
 fn grown(facts: &Facts, list: List) -> (Subject, Fact) {
-    facts.one_more(Subject::List(list))
+    facts.one_more(subject::list(&list))
 }
 
 fn must_be_new(facts: &Facts, subject: &Subject, what: &'static str) -> Result<(), Refusal> {

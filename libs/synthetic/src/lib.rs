@@ -3,18 +3,18 @@
 use anyhow::Result;
 use client::{Access, Client, Reader, new_key, new_pseudonym, new_study, new_uuid, now_ms};
 use seal::{
-    command::{
-        ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, Collected, CreateStudy, DefineForms,
-        Delegate, EnrolParticipant, EventDef, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice,
-        Offer, Provision, PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission,
-        Task, Terms, Training, WithdrawConsent, WithdrawalScope,
-    },
     datapoint::Datapoint,
     id::{Name, Uuid},
     key::SecretKey,
     sha256,
 };
 use std::str::FromStr;
+use vocabulary::command::{
+    ActivateSite, ActorKind, AddProtocolVersion, AddSite, Approval, Capacity, Collected, CreateStudy, DefineForms,
+    Delegate, EnrolParticipant, EventDef, FormDef, FormInstance, GiveConsent, ItemDef, ItemType, Manner, Notice, Offer,
+    Provision, PublishDocument, RULES, RecordSiteApproval, RegisterActor, SetStudyState, State, Submission, Task,
+    Terms, Training, WithdrawConsent, WithdrawalScope,
+};
 
 const YEAR_MS: u64 = 365 * 24 * 3_600 * 1_000;
 
@@ -178,7 +178,7 @@ impl Study {
             by: by.name.clone(),
             time: now,
             actor: to.name.clone(),
-            task,
+            task: task.into(),
             site: site.clone(),
             from: if steps == 0 { now - day } else { now },
             until: now + YEAR_MS - steps * day,

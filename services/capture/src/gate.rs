@@ -18,17 +18,20 @@ use crate::{
 use access::{Consents, Decided, FactSource, RemoteFacts};
 use joint::Joint;
 use seal::{
-    command::{Provision, Submission},
-    consent::InForce,
     dsse::Envelope,
     entry::Head,
-    fact::{Facts, Subject},
     id::{Name, Service, Uuid},
 };
 use server::{Problem, now_ms};
 use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tracing::{Instrument, info_span};
+use vocabulary::{
+    command::{Provision, Submission},
+    consent::InForce,
+    fact::Facts,
+    subject::Subject,
+};
 use watch::{Since, Watch};
 
 /// How long an answer is kept, from when it was asked for.

@@ -15,7 +15,6 @@ use crate::{
 use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
-    command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission},
     datapoint::Datapoint,
     dsse::Envelope,
     entry::Entry,
@@ -26,6 +25,7 @@ use server::Problem;
 use tlog::merkle;
 use tonic::Code;
 use vault::{Content, Kept, Vault, VaultError};
+use vocabulary::command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission};
 use walk::Places;
 
 /// The journal as this service keeps it.

@@ -3,12 +3,8 @@
 use crate::{Config, domain::Refused};
 use journal::Journal;
 use objects::{ObjectError, Objects};
-use seal::{
-    Hash,
-    command::{AccessData, Payload, RevokeAccess, WithdrawConsent},
-    id::Service,
-    sha256,
-};
+use seal::{Hash, id::Service, sha256};
+use vocabulary::command::{AccessData, Payload, RevokeAccess, WithdrawConsent};
 
 /// The largest file of a document.
 pub(crate) const MAX_FILE_BYTES: usize = 8 << 20;

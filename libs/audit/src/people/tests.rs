@@ -4,12 +4,15 @@
 
 use super::*;
 use seal::{
-    allocation::{Arm, commitment},
-    command::{ItemDef, ItemType},
-    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
     id::Uuid,
     key::{PublicKey, SecretKey},
     sha256,
+};
+use vocabulary::{
+    allocation::{Arm, commitment},
+    command::{ItemDef, ItemType},
+    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
+    fact, subject,
 };
 
 /// The auditor's clock.
@@ -64,8 +67,10 @@ fn a_revealed_list_is_the_one_whose_root_was_committed_to() {
         };
         let (stratum, allocated) = (String::new(), name("main"));
         let randomised = Fact::Randomised { allocation: allocated, stratum, index, randomised: 0 };
-        let facts =
-            vec![(Subject::Allocation(name("main")), allocation), (Subject::Randomised(name(PARTICIPANT)), randomised)];
+        let facts = vec![
+            (subject::allocation(&name("main")), allocation),
+            (subject::randomised(&name(PARTICIPANT)), randomised),
+        ];
         let key = key();
         let mut study = study(&key, facts);
         study.people.randomised.insert(name("main"), vec![(name(PARTICIPANT), Vec::new())]);
@@ -87,8 +92,8 @@ fn criteria() -> Vec<(Subject, Fact)> {
     let criteria = vec![Criterion { criterion: name("INCL01"), kind, text, expression }];
     let defined = Fact::Criteria { protocol: name("1.0"), items: vec![item], criteria, defined: 0 };
     vec![
-        (Subject::Criteria(name("1")), defined),
-        (Subject::CriteriaInForce, Fact::CriteriaInForce { version: name("1") }),
+        (subject::criteria(&name("1")), defined),
+        (subject::criteria_in_force(), Fact::CriteriaInForce { version: name("1") }),
     ]
 }
 
@@ -132,12 +137,12 @@ fn set(stage: Stage, eligible: bool, overridden: bool, count: u64, decided: u64)
     let (site, answers, version) = (name("701"), sha256(&[]).into(), name("1"));
     vec![
         (
-            Subject::Participant(participant.clone()),
-            Fact::Participant { site, enrolled: 0, withdrawn: None, stage: Some(stage) },
+            subject::participant(&participant),
+            Fact::Participant(fact::Participant { site, enrolled: 0, withdrawn: None, stage: Some(stage) }),
         ),
-        (Subject::List(FactList::Participant(participant.clone())), Fact::Count { count, newest: None }),
+        (subject::list(&FactList::Participant(participant.clone())), Fact::Count { count, newest: None }),
         (
-            Subject::Screening(participant),
+            subject::screening(&participant),
             Fact::Screening { criteria: version, answers, eligible, overridden, decided },
         ),
     ]
@@ -148,7 +153,7 @@ fn an_erased_screening_set_what_a_screening_sets_and_nothing_else() {
     let key = key();
     let before = |stage| {
         let (subject, count) =
-            (Subject::List(FactList::Participant(name(PARTICIPANT))), Fact::Count { count: 1, newest: None });
+            (subject::list(&FactList::Participant(name(PARTICIPANT))), Fact::Count { count: 1, newest: None });
         let participant = set(stage, true, false, 0, 0).swap_remove(0);
         criteria().into_iter().chain([participant, (subject, count)]).collect()
     };

@@ -2,12 +2,12 @@
 
 use super::{Fault, Refusal, When, alike::alike, field};
 use seal::{
-    command::{DefineForms, FormDef, FormInstance, ItemDef, ItemType, Provision, Submission},
     datapoint::{Datapoint, MAX_DATAPOINTS, MAX_VALUE_BYTES},
     id::Name,
     text::is_day,
 };
 use std::collections::HashSet;
+use vocabulary::command::{DefineForms, FormDef, FormInstance, ItemDef, ItemType, Provision, Submission};
 
 const DEFAULT_LENGTH: usize = 4_096;
 const MAX_FORMS: usize = 1_024;

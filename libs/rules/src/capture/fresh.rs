@@ -3,13 +3,15 @@
 use super::{Fault, Refusal, When, alike::reduced, field};
 use seal::{
     MAX_CLOCK_AHEAD_MS,
-    command::{DefineForms, EraseParticipant, RedactValue, Submission},
     datapoint::Datapoint,
-    fact::Facts,
     id::Name,
     text::{is_blank, is_in_words},
 };
 use std::collections::HashSet;
+use vocabulary::{
+    command::{DefineForms, EraseParticipant, RedactValue, Submission},
+    fact::Facts,
+};
 
 /// Checks a new submission whose values fit `forms`, received at `now` (Unix milliseconds).
 pub fn check_new(

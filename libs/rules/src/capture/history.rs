@@ -1,8 +1,9 @@
 //! A form instance as it stands, and how each of its items came to stand so. Submissions are folded one at a time, so that
 //! what is kept is what stands, however often it was corrected.
 
-use seal::{command::Submission, datapoint::Datapoint, entry::Entry};
+use seal::{datapoint::Datapoint, entry::Entry};
 use std::collections::HashMap;
+use vocabulary::command::Submission;
 
 /// What an item, a list of entries or a mark costs besides its text, in bytes.
 const ROW_BYTES: usize = 64;

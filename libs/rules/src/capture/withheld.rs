@@ -1,19 +1,19 @@
 //! Taking values out: one by one, or with their participant.
 
 use super::{Refusal, on_time};
-use seal::{
+use seal::{dsse::Envelope, id::Name};
+use vocabulary::{
     authority::{authorise, delegations, kinds, subjects, two_persons},
     command::{EraseParticipant, RedactValue, Task},
-    dsse::Envelope,
-    fact::{Facts, Subject},
-    id::Name,
+    fact::Facts,
+    subject::{self, Subject},
 };
 
 /// The facts of the enrollment journal a redaction needs.
 pub fn redaction_needs(redact: &RedactValue, envelope: &Envelope) -> Vec<Subject> {
     let mut needs = subjects(&redact.by, envelope.key_ids(), Task::Redact, &redact.site);
     needs.extend(delegations(&redact.second, Task::Redact, &redact.site));
-    needs.extend([Subject::Study, Subject::Participant(redact.participant.clone())]);
+    needs.extend([subject::study(), subject::participant(&redact.participant)]);
     needs.extend(kinds([&redact.by, &redact.second]));
     needs
 }
@@ -36,7 +36,7 @@ pub fn admit_redaction(redact: &RedactValue, envelope: &Envelope, facts: &Facts,
 /// The facts of the enrollment journal an erasure needs.
 pub fn erasure_needs(erase: &EraseParticipant, envelope: &Envelope) -> Vec<Subject> {
     let mut needs = subjects(&erase.by, envelope.key_ids(), Task::Erase, &erase.site);
-    needs.extend([Subject::Study, Subject::Participant(erase.participant.clone())]);
+    needs.extend([subject::study(), subject::participant(&erase.participant)]);
     needs
 }
 
@@ -51,7 +51,7 @@ pub fn admit_erasure(erase: &EraseParticipant, envelope: &Envelope, facts: &Fact
 }
 
 fn study_exists(facts: &Facts) -> Result<(), Refusal> {
-    facts.find(&Subject::Study).map(drop).ok_or(Refusal::StudyUnknown)
+    facts.find(&subject::study()).map(drop).ok_or(Refusal::StudyUnknown)
 }
 
 /// Checks that the participant is of the site, whether or not they have left.

@@ -4,20 +4,19 @@ use super::{
     Changes, Next, Refusal, Rule, Standing, belongs, consents, each_once, malformed, on_newest, present_rules,
     signed_by_or_for,
 };
-use seal::{
-    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS,
+use seal::{MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS, dsse::Envelope, id::Name};
+use vocabulary::{
     authority::{Unauthorised, delegations, holds, signing_key},
     command::{AccessData, ActorKind, GrantAccess, RevokeAccess, Task},
     consent::decides_for,
-    dsse::Envelope,
-    fact::{Fact, Facts, List, Subject},
-    id::Name,
+    fact::{self, Fact, Facts},
+    subject::{self, List, Subject},
 };
 
 impl Rule for GrantAccess {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = as_participant(&self.participant, &self.by, envelope);
-        needs.push(Subject::Actor(self.grantee.clone()));
+        needs.push(subject::actor(&self.grantee));
         needs
     }
 
@@ -35,8 +34,8 @@ impl Rule for GrantAccess {
             return Err(Refusal::NothingInForce);
         }
         let readers = [ActorKind::Person, ActorKind::Organisation];
-        match facts.find(&Subject::Actor(self.grantee.clone())) {
-            Some(Fact::Actor { kind, .. }) if readers.contains(kind) => {}
+        match facts.find(&subject::actor(&self.grantee)) {
+            Some(Fact::Actor(fact::Actor { kind, .. })) if readers.contains(kind) => {}
             _ => return Err(Refusal::GranteeUnknown),
         }
         each_once("categories", &self.categories)?;
@@ -46,7 +45,7 @@ impl Rule for GrantAccess {
         if self.uses == Some(0) {
             return malformed("uses", "more than 0, or absent");
         }
-        let subject = Subject::Grant(self.participant.clone(), self.grant.clone());
+        let subject = subject::grant(&self.participant, &self.grant);
         if facts.find(&subject).is_some() {
             return Err(Refusal::GrantExists);
         }
@@ -78,7 +77,7 @@ impl Rule for RevokeAccess {
         present_rules(facts)?;
         signed_by_or_for(facts, envelope, (&self.by, &self.participant), next)?;
         belongs(facts, &self.participant, &self.site)?;
-        let subject = Subject::Grant(self.participant.clone(), self.grant.clone());
+        let subject = subject::grant(&self.participant, &self.grant);
         match facts.find(&subject).cloned() {
             Some(Fact::Grant { revoked: Some(_), .. }) => Err(Refusal::GrantEnded),
             Some(Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked: None }) => {
@@ -93,15 +92,15 @@ impl Rule for RevokeAccess {
 
 impl Rule for AccessData {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut needs: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
+        let mut needs: Vec<Subject> = envelope.key_ids().map(subject::key).collect();
         needs.extend(reader_needs(self));
         needs
     }
 
     fn needs(&self, _: &Facts) -> Vec<Subject> {
         let mut needs =
-            vec![Subject::Consent(self.participant.clone()), Subject::List(List::Accesses(self.participant.clone()))];
-        needs.extend(self.grant.iter().map(|grant| Subject::Grant(self.participant.clone(), grant.clone())));
+            vec![subject::consent(&self.participant), subject::list(&List::Accesses(self.participant.clone()))];
+        needs.extend(self.grant.iter().map(|grant| subject::grant(&self.participant, &grant)));
         needs
     }
 
@@ -115,9 +114,9 @@ impl Rule for AccessData {
             return Err(Refusal::AccessAhead);
         }
         may_read(self, facts, next.time)?;
-        let mut changes = vec![facts.one_more(Subject::List(List::Accesses(self.participant.clone())))];
+        let mut changes = vec![facts.one_more(subject::list(&List::Accesses(self.participant.clone())))];
         if let Some(grant) = &self.grant {
-            let subject = Subject::Grant(self.participant.clone(), grant.clone());
+            let subject = subject::grant(&self.participant, &grant);
             if let Some(mut fact) = facts.find(&subject).cloned() {
                 if let Fact::Grant { used, .. } = &mut fact {
                     *used = used.saturating_add(1);
@@ -135,9 +134,9 @@ const MAX_REPEAT_BYTES: usize = 128;
 /// The facts of the enrollment journal that decide whether somebody may read, besides the keys that signed.
 pub fn reader_needs(access: &AccessData) -> Vec<Subject> {
     let mut needs = vec![
-        Subject::Study,
-        Subject::Participant(access.participant.clone()),
-        Subject::Representative(access.participant.clone(), access.by.clone()),
+        subject::study(),
+        subject::participant(&access.participant),
+        subject::representative(&access.participant, &access.by),
     ];
     for task in [Task::Read, Task::Audit] {
         needs.extend(delegations(&access.by, task, &access.site));
@@ -179,7 +178,7 @@ fn with_task(access: &AccessData, tasks: &[Task], facts: &Facts, time: u64) -> R
 
 fn granted(access: &AccessData, grant: &Name, facts: &Facts, time: u64) -> Result<(), Refusal> {
     let Some(Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked }) =
-        facts.find(&Subject::Grant(access.participant.clone(), grant.clone()))
+        facts.find(&subject::grant(&access.participant, &grant))
     else {
         return Err(Refusal::GrantUnknown);
     };
@@ -204,19 +203,11 @@ fn granted(access: &AccessData, grant: &Name, facts: &Facts, time: u64) -> Resul
 }
 
 fn as_participant(participant: &Name, by: &Name, envelope: &Envelope) -> Vec<Subject> {
-    let mut needs: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
-    needs.extend([
-        Subject::Study,
-        Subject::Participant(participant.clone()),
-        Subject::Representative(participant.clone(), by.clone()),
-    ]);
+    let mut needs: Vec<Subject> = envelope.key_ids().map(subject::key).collect();
+    needs.extend([subject::study(), subject::participant(&participant), subject::representative(&participant, &by)]);
     needs
 }
 
 fn grant_and_list(participant: &Name, grant: &Name) -> Vec<Subject> {
-    vec![
-        Subject::Grant(participant.clone(), grant.clone()),
-        consents(participant),
-        Subject::Consent(participant.clone()),
-    ]
+    vec![subject::grant(&participant, &grant), consents(participant), subject::consent(&participant)]
 }

@@ -2,14 +2,17 @@
 
 use super::{Changes, DAY_MS, Next, Refusal, Rule, malformed, rules};
 use seal::{
-    authority::{authorise, subjects},
-    command::{DocumentVersion, Offer, PublishDocument, Quiz, Reconsent, ReconsentMode, Task, Terms},
     dsse::Envelope,
-    fact::{Fact, Facts, List, Subject, Superseded},
     id::Name,
     text::{day_of, is_day},
 };
 use std::collections::HashSet;
+use vocabulary::{
+    authority::{authorise, subjects},
+    command::{DocumentVersion, Offer, PublishDocument, Quiz, Reconsent, ReconsentMode, Task, Terms},
+    fact::{self, Fact, Facts, Superseded},
+    subject::{self, List, Subject},
+};
 
 /// The most provisions, sites, questions, choices or replaced versions of a document.
 const MAX_PARTS: usize = 200;
@@ -21,13 +24,13 @@ const MAX_DAYS: u32 = 36_525;
 impl Rule for PublishDocument {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::PublishDocuments, &Name::all_sites());
-        needs.push(Subject::Study);
-        needs.extend(self.terms.iter().flat_map(|terms| terms.sites.iter().cloned().map(Subject::Site)));
+        needs.push(subject::study());
+        needs.extend(self.terms.iter().flat_map(|terms| terms.sites.iter().map(subject::site)));
         needs
     }
 
     fn needs(&self, _: &Facts) -> Vec<Subject> {
-        let mut needs = vec![subject(&self.document, &self.version, &self.language), Subject::List(List::Documents)];
+        let mut needs = vec![subject(&self.document, &self.version, &self.language), subject::list(&List::Documents)];
         needs.extend(replaced(self).iter().map(|old| subject(&self.document, &old.version, &old.language)));
         needs
     }
@@ -53,24 +56,24 @@ impl Rule for PublishDocument {
                 }
                 check(self, terms, facts, next)?;
                 changes.extend(supersede(&self.document, terms, facts, next)?);
-                changes.push(facts.one_more(Subject::List(List::Documents)));
+                changes.push(facts.one_more(subject::list(&List::Documents)));
             }
         }
-        let fact = Fact::Document {
+        let fact = Fact::Document(fact::Document {
             content: self.content,
             approval: self.approval.clone(),
             published: next.number,
             terms: self.terms.clone().map(Box::new),
             superseded: None,
             published_ms: (rules >= 3).then_some(next.time),
-        };
+        });
         changes.push((published, fact));
         Ok(changes)
     }
 }
 
 fn subject(document: &Name, version: &Name, language: &Name) -> Subject {
-    Subject::Document(document.clone(), version.clone(), language.clone())
+    subject::document(&document, &version, &language)
 }
 
 fn replaced(publish: &PublishDocument) -> &[DocumentVersion] {
@@ -84,7 +87,7 @@ fn check(publish: &PublishDocument, terms: &Terms, facts: &Facts, next: Next) ->
     if publish.approval.date.as_str() > day_of(next.time.saturating_add(DAY_MS)).as_str() {
         return malformed("approval.date", "lies in the future");
     }
-    if !terms.sites.iter().all(|site| facts.find(&Subject::Site(site.clone())).is_some()) {
+    if !terms.sites.iter().all(|site| facts.find(&subject::site(&site)).is_some()) {
         return malformed("terms.sites", "no such site");
     }
     if terms.sites.len() > MAX_PARTS || terms.supersedes.len() > MAX_PARTS {
@@ -114,8 +117,14 @@ fn supersede(document: &Name, terms: &Terms, facts: &Facts, next: Next) -> Resul
         .iter()
         .map(|old| {
             let replaced = subject(document, &old.version, &old.language);
-            let Some(Fact::Document { content, approval, published, terms: theirs, superseded, published_ms }) =
-                facts.find(&replaced)
+            let Some(Fact::Document(fact::Document {
+                content,
+                approval,
+                published,
+                terms: theirs,
+                superseded,
+                published_ms,
+            })) = facts.find(&replaced)
             else {
                 return Err(Refusal::DocumentUnknown);
             };
@@ -124,14 +133,14 @@ fn supersede(document: &Name, terms: &Terms, facts: &Facts, next: Next) -> Resul
                 return Err(Refusal::DocumentSuperseded);
             }
             let superseded = superseding(superseded.as_ref(), terms, next);
-            let fact = Fact::Document {
+            let fact = Fact::Document(fact::Document {
                 content: *content,
                 approval: approval.clone(),
                 published: *published,
                 terms: theirs.clone(),
                 superseded: Some(superseded),
                 published_ms: *published_ms,
-            };
+            });
             Ok((replaced, fact))
         })
         .collect()
@@ -174,7 +183,7 @@ fn quiz(quiz: &Quiz) -> Result<(), Refusal> {
         return malformed("terms.quiz", "1 to 200 questions, each named once, and no more to pass than there are");
     }
     let text = |text: &String| (1..=MAX_TEXT).contains(&text.len());
-    let good = |question: &seal::command::Question| {
+    let good = |question: &vocabulary::command::Question| {
         (2..=MAX_PARTS).contains(&question.choices.len())
             && usize::from(question.right) < question.choices.len()
             && text(&question.text)

@@ -4,19 +4,17 @@ use super::{
     Changes, DAY_MS, Next, Refusal, Rule, Standing, consents, each_once, earlier, late, malformed, on_newest,
     represents, rules,
 };
-use seal::{
-    MAX_CLOCK_AHEAD_MS,
+use seal::{MAX_CLOCK_AHEAD_MS, dsse::Envelope, id::Name, text::Hex};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use vocabulary::{
     authority::{authorise, delegations, is_person, kinds, signing_key, subjects},
     command::{
         ActorKind, Assent, Capacity, GiveConsent, Manner, Offer, Provision, Quiz, Relation, RequestConsent, Task, Terms,
     },
     consent::NotInForce,
-    dsse::Envelope,
-    fact::{End, Fact, Facts, Given, Subject, Until},
-    id::Name,
-    text::Hex,
+    fact::{self, End, Fact, Facts, Given, Until},
+    subject::{self, Subject},
 };
-use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// How far off a coming of age may be stated, in milliseconds: a childhood. Until then nobody else gives consent.
 const MAX_MINORITY_MS: u64 = 22 * 366 * DAY_MS;
@@ -26,17 +24,17 @@ impl Rule for GiveConsent {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
         needs.extend(delegations(&self.by, Task::RecordLate, &self.site));
         needs.extend(kinds([&self.by]));
-        let who = [Subject::Participant, Subject::Match, Subject::Same].map(|about| about(self.participant.clone()));
-        needs.extend([Subject::Study, Subject::Site(self.site.clone())]);
+        let who = [subject::participant, subject::matched, subject::same].map(|about| about(&self.participant));
+        needs.extend([subject::study(), subject::site(&self.site)]);
         needs.extend(who);
         needs.extend(self.manner.iter().flat_map(|manner| others(&self.participant, manner)));
         needs
     }
 
     fn needs(&self, enrollment: &Facts) -> Vec<Subject> {
-        let document = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
+        let document = subject::document(&self.document, &self.version, &self.language);
         let registrations = [&self.participant].into_iter().chain(earlier(enrollment, &self.participant));
-        let consent = registrations.cloned().map(Subject::Consent);
+        let consent = registrations.map(subject::consent);
         [document, consents(&self.participant)].into_iter().chain(consent).collect()
     }
 
@@ -57,8 +55,8 @@ impl Rule for GiveConsent {
         if rules >= 3 && is_held(facts, &self.participant) {
             return Err(Refusal::Held);
         }
-        let document = Subject::Document(self.document.clone(), self.version.clone(), self.language.clone());
-        let Some(Fact::Document { terms, superseded, published_ms, .. }) = facts.find(&document) else {
+        let document = subject::document(&self.document, &self.version, &self.language);
+        let Some(Fact::Document(fact::Document { terms, superseded, published_ms, .. })) = facts.find(&document) else {
             return Err(Refusal::DocumentUnknown);
         };
         each_once("provisions", &self.provisions)?;
@@ -110,7 +108,7 @@ impl Rule for GiveConsent {
 
 /// Whether it is still to be said if the participant was registered before: by then it is known what they refused.
 fn is_held(facts: &Facts, participant: &Name) -> bool {
-    matches!(facts.find(&Subject::Match(participant.clone())), Some(Fact::Match { cleared: None, .. }))
+    matches!(facts.find(&subject::matched(&participant)), Some(Fact::Match { cleared: None, .. }))
 }
 
 /// Checks that the document was there to be read, and in use, when consent was signed. Clocks may differ a little.
@@ -171,12 +169,12 @@ fn come_of_age(standing: &mut Standing, manner: &Manner, next: Next) {
 
 /// The facts about those who sign besides the participant and the investigator.
 fn others(participant: &Name, manner: &Manner) -> Vec<Subject> {
-    let stands = |actor: &Name| Subject::Representative(participant.clone(), actor.clone());
+    let stands = |actor: &Name| subject::representative(&participant, &actor);
     let mut needs: Vec<Subject> = manner.witness.iter().map(stands).collect();
     match &manner.capacity {
         Capacity::Representative { actor } => needs.push(stands(actor)),
         Capacity::Minor { parents, .. } => needs.extend(parents.iter().map(stands)),
-        Capacity::SiteDevice { device, .. } => needs.push(Subject::Actor(device.clone())),
+        Capacity::SiteDevice { device, .. } => needs.push(subject::actor(&device)),
         Capacity::Participant | Capacity::Deferred { .. } => {}
     }
     needs
@@ -323,8 +321,8 @@ fn signed(
             if present && !terms.site_device {
                 return Err(Refusal::NotAdmitted("consent on a device of the site"));
             }
-            match facts.find(&Subject::Actor(device.clone())) {
-                Some(Fact::Actor { kind: ActorKind::Device, site, .. })
+            match facts.find(&subject::actor(&device)) {
+                Some(Fact::Actor(fact::Actor { kind: ActorKind::Device, site, .. }))
                     if !present || site.as_ref() == Some(&consent.site) => {}
                 _ => return Err(Refusal::DeviceUnknown),
             }
@@ -418,7 +416,7 @@ fn until(offer: &Offer, manner: &Manner, from: u64) -> Option<Until> {
 impl Rule for RequestConsent {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
-        needs.extend([Subject::Study, Subject::Participant(self.participant.clone())]);
+        needs.extend([subject::study(), subject::participant(&self.participant)]);
         needs
     }
 

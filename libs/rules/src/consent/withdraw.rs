@@ -1,28 +1,29 @@
 //! Withdrawing consent, in part or whole.
 
 use super::{Changes, Next, Refusal, Rule, Standing, belongs, consents, each_once, malformed, rules};
-use seal::{
+use seal::dsse::Envelope;
+use std::collections::BTreeMap;
+use vocabulary::{
     authority::{authorise, signing_key, subjects},
     command::{Provision, Task, WithdrawConsent, WithdrawalScope},
     consent::{NotInForce, decides_for},
-    dsse::Envelope,
-    fact::{Facts, Given, Subject},
+    fact::{Facts, Given},
+    subject::{self, Subject},
 };
-use std::collections::BTreeMap;
 
 impl Rule for WithdrawConsent {
     fn needs_enrollment(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::ObtainConsent, &self.site);
         needs.extend([
-            Subject::Study,
-            Subject::Participant(self.participant.clone()),
-            Subject::Representative(self.participant.clone(), self.by.clone()),
+            subject::study(),
+            subject::participant(&self.participant),
+            subject::representative(&self.participant, &self.by),
         ]);
         needs
     }
 
     fn needs(&self, _: &Facts) -> Vec<Subject> {
-        vec![Subject::Consent(self.participant.clone()), consents(&self.participant)]
+        vec![subject::consent(&self.participant), consents(&self.participant)]
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {

@@ -5,19 +5,22 @@ use super::{
     third_rules,
 };
 use seal::{
-    authority::{Held, authorise, delegations, holds, is_person, kinds, signing_key, subjects},
-    command::{ActorKind, Confirmation, RegisterActor, RevokeKey, RotateKey, Task},
     dsse::Envelope,
-    fact::{Fact, Facts, Subject},
     id::{Name, is_pseudonym, is_representative},
     key::KeyId,
+};
+use vocabulary::{
+    authority::{Held, authorise, delegations, holds, is_person, kinds, signing_key, subjects},
+    command::{ActorKind, Confirmation, RegisterActor, RevokeKey, RotateKey, Task},
+    fact::{self, Fact, Facts},
+    subject::{self, Subject},
 };
 
 impl Rule for RegisterActor {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::RegisterActors, &Name::all_sites());
-        needs.extend([Subject::Study, Subject::Actor(self.actor.clone()), Subject::Key(self.key.id())]);
-        needs.extend(self.site.clone().map(Subject::Site));
+        needs.extend([subject::study(), subject::actor(&self.actor), subject::key(self.key.id())]);
+        needs.extend(self.site.as_ref().map(subject::site));
         needs
     }
 
@@ -33,16 +36,16 @@ impl Rule for RegisterActor {
             return Err(Refusal::Malformed { field: "actor", what: "has the form of a pseudonym, or is `*`" });
         }
         self.check_site(facts)?;
-        let actor = Subject::Actor(self.actor.clone());
-        let key = Subject::Key(self.key.id());
+        let actor = subject::actor(&self.actor);
+        let key = subject::key(self.key.id());
         must_be_new(facts, &actor, "actor")?;
         must_be_new(facts, &key, "key")?;
         envelope.verify(&self.key)?;
         let steps = provable(facts, envelope, [(&signed, &held)])?;
         let registered = next.number;
         Ok(vec![
-            (actor, Fact::Actor { kind: self.kind, registered, site: self.site.clone() }),
-            (key, Fact::Key { actor: self.actor.clone(), key: self.key, registered, ended: None, steps }),
+            (actor, Fact::Actor(fact::Actor { kind: self.kind, registered, site: self.site.clone() })),
+            (key, Fact::Key(fact::Key { actor: self.actor.clone(), key: self.key, registered, ended: None, steps })),
         ])
     }
 }
@@ -59,7 +62,7 @@ impl OfSite for RegisterActor {
         match (&self.site, self.kind == ActorKind::Device && third_rules(facts)) {
             (None, true) => Err(Refusal::Malformed { field: "site", what: "the site the device belongs to" }),
             (Some(_), false) => Err(Refusal::Malformed { field: "site", what: "for devices only" }),
-            (Some(site), true) => must_exist(facts, &Subject::Site(site.clone()), "site"),
+            (Some(site), true) => must_exist(facts, &subject::site(&site), "site"),
             (None, false) => Ok(()),
         }
     }
@@ -67,8 +70,8 @@ impl OfSite for RegisterActor {
 
 impl Rule for RotateKey {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut needs: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
-        needs.extend([Subject::Study, Subject::Key(self.key.id())]);
+        let mut needs: Vec<Subject> = envelope.key_ids().map(subject::key).collect();
+        needs.extend([subject::study(), subject::key(self.key.id())]);
         if let Some(Confirmation { by, .. }) = &self.confirmed {
             needs.extend(delegations(by, Task::RegisterActors, &Name::all_sites()));
             needs.extend(kinds([&self.by, by]));
@@ -79,7 +82,7 @@ impl Rule for RotateKey {
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
         let old = signing_key(facts, envelope, &self.by)?;
-        let new = Subject::Key(self.key.id());
+        let new = subject::key(self.key.id());
         envelope.verify(&self.key)?; // first: whether a key is registered is said to who holds it
         must_be_new(facts, &new, "key")?;
         let steps = match &self.confirmed {
@@ -88,7 +91,7 @@ impl Rule for RotateKey {
         };
         let ended = end_key(facts, old.id(), next)?;
         let (actor, registered) = (self.by.clone(), next.number);
-        Ok(vec![ended, (new, Fact::Key { actor, key: self.key, registered, ended: None, steps })])
+        Ok(vec![ended, (new, Fact::Key(fact::Key { actor, key: self.key, registered, ended: None, steps }))])
     }
 }
 
@@ -111,8 +114,8 @@ fn confirmed(
     }
     let (key, held) = authorise(facts, envelope, by, Task::RegisterActors, &Name::all_sites(), next.time)?;
     is_person(facts, by)?;
-    match facts.find(&Subject::Actor(rotate.by.clone())) {
-        Some(Fact::Actor { kind: registered, .. }) if registered == kind => {}
+    match facts.find(&subject::actor(&rotate.by)) {
+        Some(Fact::Actor(fact::Actor { kind: registered, .. })) if registered == kind => {}
         _ => return Err(Refusal::Malformed { field: "confirmed.kind", what: "not what the actor is registered as" }),
     }
     provable(facts, envelope, [(&key, &held)])
@@ -121,14 +124,14 @@ fn confirmed(
 impl Rule for RevokeKey {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let mut needs = subjects(&self.by, envelope.key_ids(), Task::RegisterActors, &Name::all_sites());
-        needs.extend([Subject::Study, Subject::Key(self.key)]);
+        needs.extend([subject::study(), subject::key(self.key)]);
         needs
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
         signing_key(facts, envelope, &self.by)?;
-        let own = matches!(facts.find(&Subject::Key(self.key)), Some(Fact::Key { actor, .. }) if *actor == self.by);
+        let own = matches!(facts.find(&subject::key(self.key)), Some(Fact::Key(fact::Key { actor, .. })) if *actor == self.by);
         if !own {
             holds(facts, &self.by, Task::RegisterActors, &Name::all_sites(), next.time)?;
         }
@@ -138,15 +141,15 @@ impl Rule for RevokeKey {
 
 /// The key as ended. The root key stays: verifiers pin it, and nobody could vouch for another.
 fn end_key(facts: &Facts, id: KeyId, next: Next) -> Result<(Subject, Fact), Refusal> {
-    let subject = Subject::Key(id);
+    let subject = subject::key(id);
     match facts.find(&subject) {
-        Some(Fact::Key { actor, .. }) if actor.as_str() == Name::ROOT => {
+        Some(Fact::Key(fact::Key { actor, .. })) if actor.as_str() == Name::ROOT => {
             Err(Refusal::Malformed { field: "key", what: "the study's root key cannot be replaced or revoked" })
         }
-        Some(Fact::Key { ended: Some(_), .. }) => Err(Refusal::AlreadyEnded("key")),
-        Some(Fact::Key { actor, key, registered, ended: None, steps }) => {
+        Some(Fact::Key(fact::Key { ended: Some(_), .. })) => Err(Refusal::AlreadyEnded("key")),
+        Some(Fact::Key(fact::Key { actor, key, registered, ended: None, steps })) => {
             let (actor, ended) = (actor.clone(), Some(next.number));
-            let fact = Fact::Key { actor, key: *key, registered: *registered, ended, steps: *steps };
+            let fact = Fact::Key(fact::Key { actor, key: *key, registered: *registered, ended, steps: *steps });
             Ok((subject, fact))
         }
         _ => Err(Refusal::NotFound("key")),

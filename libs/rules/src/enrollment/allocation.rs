@@ -7,14 +7,13 @@ use super::{
     study::state,
     third_rules,
 };
-use seal::{
+use seal::{dsse::Envelope, id::Name, text::Hex};
+use vocabulary::{
     allocation::{MAX_ARMS, MAX_SLOTS, Method, SEPARATOR, Scheme, Secret, commitment},
     authority::authorise,
     command::{CommitAllocation, Randomise, RevealAllocation, Stage, State, Task, Unblind},
-    dsse::Envelope,
-    fact::{Fact, Facts, List, Subject},
-    id::Name,
-    text::Hex,
+    fact::{Fact, Facts},
+    subject::{self, List, Subject},
 };
 
 /// The most roles that are told of an unblinding.
@@ -22,19 +21,19 @@ const MAX_NOTIFIED: usize = 32;
 
 impl Rule for CommitAllocation {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let arms = self.scheme.arms.iter().take(MAX_ARMS).map(|arm| Subject::Arm(arm.arm.clone()));
-        let more = arms.chain([Subject::Allocation(self.allocation.clone()), Subject::List(List::Study)]);
+        let arms = self.scheme.arms.iter().take(MAX_ARMS).map(|arm| subject::arm(&arm.arm));
+        let more = arms.chain([subject::allocation(&self.allocation), subject::list(&List::Study)]);
         needing(self, envelope, (Task::ManageAllocation, &Name::all_sites()), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageAllocation, &Name::all_sites(), next.time)?;
-        let subject = Subject::Allocation(self.allocation.clone());
+        let subject = subject::allocation(&self.allocation);
         must_be_new(facts, &subject, "allocation")?;
         self.scheme.check().map_err(|_| Refusal::Malformed { field: "scheme", what: "out of its bounds" })?;
         for arm in &self.scheme.arms {
-            must_exist(facts, &Subject::Arm(arm.arm.clone()), "arm")?;
+            must_exist(facts, &subject::arm(&arm.arm), "arm")?;
         }
         if self.root.is_some() != has_list(&self.scheme) {
             return Err(Refusal::Malformed {
@@ -67,7 +66,7 @@ struct Committed<'a> {
 
 /// The allocation, unless its secret is public.
 fn committed<'a>(facts: &'a Facts, allocation: &Name, revealed: Refusal) -> Result<Committed<'a>, Refusal> {
-    match facts.find(&Subject::Allocation(allocation.clone())) {
+    match facts.find(&subject::allocation(&allocation)) {
         Some(Fact::Allocation { scheme, commitment, root, committed, revealed: None }) => {
             Ok(Committed { scheme, commitment: *commitment, root: *root, committed: *committed })
         }
@@ -79,12 +78,11 @@ fn committed<'a>(facts: &'a Facts, allocation: &Name, revealed: Refusal) -> Resu
 impl Rule for Randomise {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let strata = [String::new(), named(&self.levels)];
-        let more =
-            [Subject::Allocation(self.allocation.clone()), Subject::List(List::Randomised(self.allocation.clone()))]
-                .into_iter()
-                .chain(strata.map(|stratum| Subject::Stratum(self.allocation.clone(), stratum)))
-                .chain(openness(&self.site))
-                .chain(participation(&self.participant));
+        let more = [subject::allocation(&self.allocation), subject::list(&List::Randomised(self.allocation.clone()))]
+            .into_iter()
+            .chain(strata.map(|stratum| subject::stratum(&self.allocation, &stratum)))
+            .chain(openness(&self.site))
+            .chain(participation(&self.participant));
         needing(self, envelope, (Task::Enrol, &self.site), more)
     }
 
@@ -101,7 +99,7 @@ impl Rule for Randomise {
             known_levels(scheme, self)?;
         }
         let (stratum, places) = list(scheme, &self.levels)?;
-        let taken = Subject::Stratum(self.allocation.clone(), stratum.clone());
+        let taken = subject::stratum(&self.allocation, &stratum);
         let index = facts.count(&taken);
         if index >= places {
             return Err(Refusal::StratumExhausted);
@@ -109,7 +107,7 @@ impl Rule for Randomise {
         let fact = Fact::Randomised { allocation: self.allocation.clone(), stratum, index, randomised: next.number };
         let mut changes = found.enter(facts, Stage::Randomised, next);
         changes.extend([
-            (Subject::Randomised(self.participant.clone()), fact),
+            (subject::randomised(&self.participant), fact),
             facts.one_more(taken),
             grown(facts, List::Randomised(self.allocation.clone())),
         ]);
@@ -147,7 +145,7 @@ fn named(levels: &[Name]) -> String {
 
 impl Rule for Unblind {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = participation(&self.participant).into_iter().chain([Subject::Randomised(self.participant.clone())]);
+        let more = participation(&self.participant).into_iter().chain([subject::randomised(&self.participant)]);
         needing(self, envelope, (Task::Unblind, &self.site), more)
     }
 
@@ -155,21 +153,21 @@ impl Rule for Unblind {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::Unblind, &self.site, next.time)?;
         Participation::find(facts, &self.participant, &self.site)?;
-        facts.find(&Subject::Randomised(self.participant.clone())).ok_or(Refusal::NotRandomised)?;
+        facts.find(&subject::randomised(&self.participant)).ok_or(Refusal::NotRandomised)?;
         in_words("reason", &self.reason)?;
         if self.notified.is_empty() || self.notified.len() > MAX_NOTIFIED {
             return Err(Refusal::Malformed { field: "notified", what: "1 to 32 roles that were told" });
         }
         let fact = Fact::Unblinded { by: self.by.clone(), recorded: next.number };
         let list = grown(facts, List::Participant(self.participant.clone()));
-        Ok(vec![(Subject::Unblinded(self.participant.clone()), fact), list])
+        Ok(vec![(subject::unblinded(&self.participant), fact), list])
     }
 }
 
 impl Rule for RevealAllocation {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let allocation = Subject::Allocation(self.allocation.clone());
-        let more = [allocation, Subject::StudyState, Subject::List(List::Study)];
+        let allocation = subject::allocation(&self.allocation);
+        let more = [allocation, subject::study_state(), subject::list(&List::Study)];
         needing(self, envelope, (Task::ManageAllocation, &Name::all_sites()), more)
     }
 
@@ -192,6 +190,6 @@ impl Rule for RevealAllocation {
             committed: found.committed,
             revealed: Some(next.number),
         };
-        Ok(vec![(Subject::Allocation(self.allocation.clone()), fact), grown(facts, List::Study)])
+        Ok(vec![(subject::allocation(&self.allocation), fact), grown(facts, List::Study)])
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{Next, Refusal};
 use seal::{
-    command::Approval,
     id::Name,
     text::{day_of, is_day},
 };
+use vocabulary::command::Approval;
 
 /// How far any place on Earth is ahead of UTC, in milliseconds: 14 hours.
 const AHEAD_OF_UTC_MS: u64 = 14 * 3_600_000;

@@ -6,15 +6,18 @@ use super::{
     first_rules, from_rules_3, grown, late, must_be_new, needing, present_rules, provable, study_exists, third_rules,
 };
 use seal::{
-    authority::{Held, authorise, delegations},
-    command::{ActorKind, ClearMatch, EnrolParticipant, LinkParticipants, ScreenParticipant, Stage, Task},
     dsse::Envelope,
-    fact::{Fact, Facts, Holder, List, Subject},
     id::{Name, is_pseudonym},
     key::PublicKey,
     text::Hex,
 };
 use std::collections::BTreeSet;
+use vocabulary::{
+    authority::{Held, authorise, delegations},
+    command::{ActorKind, ClearMatch, EnrolParticipant, LinkParticipants, ScreenParticipant, Stage, Task},
+    fact::{self, Fact, Facts, Holder},
+    subject::{self, List, Subject},
+};
 
 /// The most registrations with one token.
 const MAX_HOLDERS: usize = 64;
@@ -31,11 +34,11 @@ struct Registration<'a> {
 impl Registration<'_> {
     fn needs(&self) -> [Subject; 5] {
         [
-            Subject::Site(self.site.clone()),
-            Subject::Actor(self.participant.clone()),
-            Subject::Key(self.key.id()),
-            Subject::List(List::Participants(self.site.clone())),
-            Subject::List(List::Participant(self.participant.clone())),
+            subject::site(&self.site),
+            subject::actor(&self.participant),
+            subject::key(self.key.id()),
+            subject::list(&List::Participants(self.site.clone())),
+            subject::list(&List::Participant(self.participant.clone())),
         ]
     }
 
@@ -54,8 +57,8 @@ impl Registration<'_> {
         stage: Option<Stage>,
         next: Next,
     ) -> Result<Changes, Refusal> {
-        let actor = Subject::Actor(self.participant.clone());
-        let key = Subject::Key(self.key.id());
+        let actor = subject::actor(&self.participant);
+        let key = subject::key(self.key.id());
         if third_rules(facts) {
             envelope.verify(self.key)?; // first: whether a key is registered is said to who holds it
         }
@@ -65,11 +68,25 @@ impl Registration<'_> {
         let steps = provable(facts, envelope, rights)?;
         let registered = next.number;
         Ok(vec![
-            (actor, Fact::Actor { kind: ActorKind::Participant, registered, site: None }),
-            (key, Fact::Key { actor: self.participant.clone(), key: *self.key, registered, ended: None, steps }),
+            (actor, Fact::Actor(fact::Actor { kind: ActorKind::Participant, registered, site: None })),
             (
-                Subject::Participant(self.participant.clone()),
-                Fact::Participant { site: self.site.clone(), enrolled: registered, withdrawn: None, stage },
+                key,
+                Fact::Key(fact::Key {
+                    actor: self.participant.clone(),
+                    key: *self.key,
+                    registered,
+                    ended: None,
+                    steps,
+                }),
+            ),
+            (
+                subject::participant(&self.participant),
+                Fact::Participant(fact::Participant {
+                    site: self.site.clone(),
+                    enrolled: registered,
+                    withdrawn: None,
+                    stage,
+                }),
             ),
         ])
     }
@@ -118,8 +135,8 @@ impl Rule for ScreenParticipant {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let Self { participant, site, key, token, .. } = self;
         let more = Registration { participant, site, key }.needs().into_iter().chain(openness(site));
-        let more = more.chain(delegations(&self.by, Task::RecordLate, site)).chain([Subject::Held(site.clone())]);
-        needing(self, envelope, (Task::Enrol, site), more.chain(token.map(Subject::Token)))
+        let more = more.chain(delegations(&self.by, Task::RecordLate, site)).chain([subject::held(&site)]);
+        needing(self, envelope, (Task::Enrol, site), more.chain(token.map(subject::token)))
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -145,13 +162,13 @@ impl Rule for ScreenParticipant {
 
 /// Whether nobody is registered without a token.
 fn demands_tokens(facts: &Facts) -> bool {
-    matches!(facts.find(&Subject::Study), Some(Fact::Study { tokens: true, .. }))
+    matches!(facts.find(&subject::study()), Some(Fact::Study { tokens: true, .. }))
 }
 
 /// Adds a holder to a token. Each holder's match names the sites of the others, and nothing else of them. From rules 3 on
 /// the newcomer alone is held, and a site has only so many who ever are: a token is no oracle to be asked at will.
 fn hold(facts: &Facts, token: Hex, holder: &Holder) -> Result<Changes, Refusal> {
-    let (subject, waiting) = (Subject::Token(token), Subject::Held(holder.site.clone()));
+    let (subject, waiting) = (subject::token(token), subject::held(&holder.site));
     let mut holders = match facts.find(&subject) {
         Some(Fact::Token { holders }) => holders.clone(),
         _ => Vec::new(),
@@ -179,7 +196,7 @@ fn matched(one: &Holder, holders: &[Holder], earlier: Vec<Name>) -> (Subject, Fa
     let others = holders.iter().filter(|other| other.participant != one.participant);
     let sites: BTreeSet<Name> = others.map(|other| other.site.clone()).collect();
     let fact = Fact::Match { sites: sites.into_iter().collect(), cleared: None, earlier };
-    (Subject::Match(one.participant.clone()), fact)
+    (subject::matched(&one.participant), fact)
 }
 
 impl Rule for ClearMatch {
@@ -196,12 +213,12 @@ impl Rule for ClearMatch {
 
 /// The facts that say whether a participant is held.
 fn resolution(participant: &Name) -> [Subject; 2] {
-    [Subject::Match(participant.clone()), Subject::List(List::Participant(participant.clone()))]
+    [subject::matched(&participant), subject::list(&List::Participant(participant.clone()))]
 }
 
 /// Ends that a participant is held.
 fn resolve(facts: &Facts, participant: &Name, next: Next) -> Result<Changes, Refusal> {
-    let subject = Subject::Match(participant.clone());
+    let subject = subject::matched(&participant);
     match facts.find(&subject) {
         Some(Fact::Match { sites, cleared: None, earlier }) => {
             let (sites, earlier) = (sites.clone(), earlier.clone());
@@ -215,9 +232,8 @@ fn resolve(facts: &Facts, participant: &Name, next: Next) -> Result<Changes, Ref
 
 impl Rule for LinkParticipants {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let of_earlier =
-            [Subject::Participant, Subject::Same, Subject::Continued].map(|about| about(self.earlier.clone()));
-        let more = of_earlier.into_iter().chain([Subject::Same(self.participant.clone())]);
+        let of_earlier = [subject::participant, subject::same, subject::continued].map(|about| about(&self.earlier));
+        let more = of_earlier.into_iter().chain([subject::same(&self.participant)]);
         let more = resolution(&self.participant).into_iter().chain(more);
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
@@ -226,13 +242,13 @@ impl Rule for LinkParticipants {
         present_rules(facts)?;
         from_rules_3(facts, true)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
-        let ended = match facts.find(&Subject::Participant(self.earlier.clone())) {
-            Some(Fact::Participant { stage: Some(stage), .. }) => {
+        let ended = match facts.find(&subject::participant(&self.earlier)) {
+            Some(Fact::Participant(fact::Participant { stage: Some(stage), .. })) => {
                 matches!(stage, Stage::ScreenFailed | Stage::Withdrawn | Stage::Completed)
             }
             _ => false,
         };
-        let matches = match facts.find(&Subject::Match(self.participant.clone())) {
+        let matches = match facts.find(&subject::matched(&self.participant)) {
             Some(Fact::Match { earlier, .. }) => earlier.contains(&self.earlier),
             _ => false,
         };
@@ -240,16 +256,16 @@ impl Rule for LinkParticipants {
             return Err(Refusal::NotTheSame);
         }
         let mut changes = resolve(facts, &self.participant, next)?;
-        let continued = Subject::Continued(self.earlier.clone());
+        let continued = subject::continued(&self.earlier);
         if facts.find(&continued).is_some() {
             return Err(Refusal::NotTheSame);
         }
-        let before = match facts.find(&Subject::Same(self.earlier.clone())) {
+        let before = match facts.find(&subject::same(&self.earlier)) {
             Some(Fact::Same { earlier, before, .. }) => [earlier].into_iter().chain(before).cloned().collect(),
             _ => Vec::new(),
         };
         let same = Fact::Same { earlier: self.earlier.clone(), linked: next.number, before };
-        changes.push((Subject::Same(self.participant.clone()), same));
+        changes.push((subject::same(&self.participant), same));
         changes.push((continued, Fact::Continued { by: self.participant.clone() }));
         Ok(changes)
     }

@@ -1,11 +1,9 @@
 //! Why a command is refused.
 
-use seal::{
+use seal::{dsse::EnvelopeError, id::Name, moment::Untimely};
+use vocabulary::{
     authority::Unauthorised,
     command::{Stage, State},
-    dsse::EnvelopeError,
-    id::Name,
-    moment::Untimely,
 };
 
 /// Why a command is refused.
@@ -57,7 +55,7 @@ pub enum Refusal {
     RulesOutdated,
     /// The participant's consent is not in force.
     #[error(transparent)]
-    NotInForce(#[from] seal::consent::NotInForce),
+    NotInForce(#[from] vocabulary::consent::NotInForce),
     /// A name is taken.
     #[error("this {0} exists already")]
     NameTaken(&'static str),

@@ -4,13 +4,12 @@ use super::{
     Changes, Next, Refusal, Rule, enrolment::Participation, enrolment::participation, from_rules_3, grown, must_be_new,
     needing, present_rules, provable, third_rules,
 };
-use seal::{
+use seal::{dsse::Envelope, id::is_representative, key::PublicKey};
+use vocabulary::{
     authority::{Held, authorise, delegations, kinds, two_persons},
     command::{ActorKind, RegisterRepresentative, Task},
-    dsse::Envelope,
-    fact::{Fact, Facts, List, Subject},
-    id::is_representative,
-    key::PublicKey,
+    fact::{self, Fact, Facts},
+    subject::{self, List, Subject},
 };
 
 /// The longest somebody is registered for, in milliseconds: a childhood.
@@ -18,7 +17,7 @@ const MAX_TERM_MS: u64 = 22 * 366 * 86_400_000;
 
 impl Rule for RegisterRepresentative {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::Actor(self.actor.clone()), Subject::Key(self.key.id())];
+        let more = [subject::actor(&self.actor), subject::key(self.key.id())];
         let mut more: Vec<Subject> = participation(&self.participant).into_iter().chain(more).collect();
         if let Some(second) = &self.second {
             more.extend(delegations(second, Task::ObtainConsent, &self.site));
@@ -36,7 +35,7 @@ impl Rule for RegisterRepresentative {
             return Err(Refusal::Malformed { field: "actor", what });
         }
         let second = second(self, (envelope, facts), &held, next)?;
-        let (actor, key) = (Subject::Actor(self.actor.clone()), Subject::Key(self.key.id()));
+        let (actor, key) = (subject::actor(&self.actor), subject::key(self.key.id()));
         envelope.verify(&self.key)?; // first: whether a key is registered is said to who holds it
         must_be_new(facts, &actor, "actor")?;
         must_be_new(facts, &key, "key")?;
@@ -44,11 +43,11 @@ impl Rule for RegisterRepresentative {
         let steps = provable(facts, envelope, rights)?;
         let registered = next.number;
         Ok(vec![
-            (actor, Fact::Actor { kind: ActorKind::Representative, registered, site: None }),
-            (key, Fact::Key { actor: self.actor.clone(), key: self.key, registered, ended: None, steps }),
+            (actor, Fact::Actor(fact::Actor { kind: ActorKind::Representative, registered, site: None })),
+            (key, Fact::Key(fact::Key { actor: self.actor.clone(), key: self.key, registered, ended: None, steps })),
             (
-                Subject::Representative(self.participant.clone(), self.actor.clone()),
-                Fact::Representative { relation: self.relation, registered, until: self.until },
+                subject::representative(&self.participant, &self.actor),
+                Fact::Representative(fact::Representative { relation: self.relation, registered, until: self.until }),
             ),
             grown(facts, List::Participant(self.participant.clone())),
         ])

@@ -5,34 +5,30 @@ use super::{
     enrolment::{Participation, participation},
     grown, in_words, must_be_new, must_exist, needing, present_rules,
 };
-use seal::{
+use seal::{dsse::Envelope, id::Name};
+use std::collections::BTreeSet;
+use vocabulary::{
     authority::{authorise, delegations, holds},
     command::{DefineCriteria, RecordScreening, Stage, Task},
-    dsse::Envelope,
     eligibility::{Criterion, CriterionOutcome, MAX_CRITERIA, eligible},
-    fact::{Fact, Facts, List, Subject},
-    id::Name,
+    fact::{Fact, Facts},
+    subject::{self, List, Subject},
 };
-use std::collections::BTreeSet;
 
 /// The most items that screening asks for.
 const MAX_ITEMS: usize = 500;
 
 impl Rule for DefineCriteria {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [
-            Subject::Protocol(self.protocol.clone()),
-            Subject::Criteria(self.version.clone()),
-            Subject::List(List::Study),
-        ];
+        let more = [subject::protocol(&self.protocol), subject::criteria(&self.version), subject::list(&List::Study)];
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
-        must_exist(facts, &Subject::Protocol(self.protocol.clone()), "protocol version")?;
-        let subject = Subject::Criteria(self.version.clone());
+        must_exist(facts, &subject::protocol(&self.protocol), "protocol version")?;
+        let subject = subject::criteria(&self.version);
         must_be_new(facts, &subject, "criteria version")?;
         check_lists(self)?;
         let fact = Fact::Criteria {
@@ -42,7 +38,7 @@ impl Rule for DefineCriteria {
             defined: next.number,
         };
         let in_force = Fact::CriteriaInForce { version: self.version.clone() };
-        Ok(vec![(subject, fact), (Subject::CriteriaInForce, in_force), grown(facts, List::Study)])
+        Ok(vec![(subject, fact), (subject::criteria_in_force(), in_force), grown(facts, List::Study)])
     }
 }
 
@@ -71,7 +67,7 @@ fn unique<'a>(mut names: impl Iterator<Item = &'a Name>) -> bool {
 
 impl Rule for RecordScreening {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let mut more = vec![Subject::CriteriaInForce, Subject::Criteria(self.criteria.clone())];
+        let mut more = vec![subject::criteria_in_force(), subject::criteria(&self.criteria)];
         more.extend(participation(&self.participant));
         more.extend(delegations(&self.by, Task::OverrideEligibility, &self.site));
         needing(self, envelope, (Task::Enrol, &self.site), more)
@@ -102,18 +98,18 @@ impl Rule for RecordScreening {
             decided: next.number,
         };
         let mut changes = found.enter(facts, stage, next);
-        changes.push((Subject::Screening(self.participant.clone()), fact));
+        changes.push((subject::screening(&self.participant), fact));
         Ok(changes)
     }
 }
 
 /// The criteria in force, if they are of this version.
 fn criteria_in_force<'a>(facts: &'a Facts, version: &Name) -> Result<&'a [Criterion], Refusal> {
-    let in_force = match facts.find(&Subject::CriteriaInForce) {
+    let in_force = match facts.find(&subject::criteria_in_force()) {
         Some(Fact::CriteriaInForce { version }) => Some(version),
         _ => None,
     };
-    match facts.find(&Subject::Criteria(version.clone())) {
+    match facts.find(&subject::criteria(&version)) {
         Some(Fact::Criteria { criteria, .. }) if in_force == Some(version) => Ok(criteria),
         _ => Err(Refusal::CriteriaOutdated(in_force.cloned())),
     }

@@ -4,17 +4,17 @@ use super::{
     Changes, Next, Refusal, Rule, approval, first_rules, grown, must_be_new, must_exist, needing, newest, on_newest,
     present_rules, study, study_exists,
 };
-use seal::{
+use seal::{dsse::Envelope, id::Name};
+use vocabulary::{
     authority::authorise,
     command::{ActivateSite, AddSite, CloseSite, PauseSite, Payload, RecordSiteApproval, State, Task},
-    dsse::Envelope,
-    fact::{Fact, Facts, List, Subject},
-    id::Name,
+    fact::{self, Fact, Facts},
+    subject::{self, List, Subject},
 };
 
 impl Rule for AddSite {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::Site(self.site.clone()), Subject::List(List::Sites)];
+        let more = [subject::site(&self.site), subject::list(&List::Sites)];
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
@@ -24,10 +24,13 @@ impl Rule for AddSite {
         if self.site.as_str() == Name::ALL_SITES {
             return Err(Refusal::Malformed { field: "site", what: "`*` stands for every site" });
         }
-        let subject = Subject::Site(self.site.clone());
+        let subject = subject::site(&self.site);
         must_be_new(facts, &subject, "site")?;
         if first_rules(facts) {
-            return Ok(vec![(subject, Fact::Site { open: false, changed: next.number, state: None, newest: None })]);
+            return Ok(vec![(
+                subject,
+                Fact::Site(fact::Site { open: false, changed: next.number, state: None, newest: None }),
+            )]);
         }
         Ok(enter(facts, &self.site, State::Planned, (envelope, next)))
     }
@@ -36,10 +39,10 @@ impl Rule for AddSite {
 impl Rule for RecordSiteApproval {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let more = [
-            Subject::Site(self.site.clone()),
-            Subject::SiteApproval(self.site.clone()),
-            Subject::Protocol(self.protocol.clone()),
-            Subject::List(List::Sites),
+            subject::site(&self.site),
+            subject::site_approval(&self.site),
+            subject::protocol(&self.protocol),
+            subject::list(&List::Sites),
         ];
         needing(self, envelope, (Task::ManageStudy, &self.site), more)
     }
@@ -47,14 +50,14 @@ impl Rule for RecordSiteApproval {
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &self.site, next.time)?;
-        must_exist(facts, &Subject::Site(self.site.clone()), "site")?;
-        must_exist(facts, &Subject::Protocol(self.protocol.clone()), "protocol version")?;
+        must_exist(facts, &subject::site(&self.site), "site")?;
+        must_exist(facts, &subject::protocol(&self.protocol), "protocol version")?;
         approval::check(&self.approval, next)?;
         if self.approval.body.is_none() {
             return Err(Refusal::Malformed { field: "approval.body", what: "which board approved" });
         }
         let (protocol, approval) = (self.protocol.clone(), self.approval.clone());
-        let subject = Subject::SiteApproval(self.site.clone());
+        let subject = subject::site_approval(&self.site);
         on_newest(self, facts, &subject)?;
         let fact = Fact::SiteApproval { protocol, approval, recorded: next.number, newest: newest(facts, envelope) };
         Ok(vec![(subject, fact), grown(facts, List::Sites)])
@@ -63,7 +66,7 @@ impl Rule for RecordSiteApproval {
 
 impl Rule for ActivateSite {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::SiteApproval(self.site.clone()), Subject::StudyState];
+        let more = [subject::site_approval(&self.site), subject::study_state()];
         moving(self, envelope, &self.site).into_iter().chain(more).collect()
     }
 
@@ -77,13 +80,13 @@ impl Rule for ActivateSite {
             State::Planned => {}
             State::Paused => {
                 must_say_why(self.reason.as_ref())?;
-                on_newest(self, facts, &Subject::Site(self.site.clone()))?;
+                on_newest(self, facts, &subject::site(&self.site))?;
             }
             from @ (State::Open | State::Closed) => {
                 return Err(Refusal::SiteStateNotPermitted { from, to: State::Open });
             }
         }
-        facts.find(&Subject::SiteApproval(self.site.clone())).ok_or(Refusal::SiteNotApproved)?;
+        facts.find(&subject::site_approval(&self.site)).ok_or(Refusal::SiteNotApproved)?;
         study::must_be_open(facts)?;
         Ok(enter(facts, &self.site, State::Open, (envelope, next)))
     }
@@ -123,7 +126,7 @@ impl Rule for CloseSite {
 }
 
 fn moving<P: Payload>(command: &P, envelope: &Envelope, site: &Name) -> Vec<Subject> {
-    let more = [Subject::Site(site.clone()), Subject::List(List::Sites)];
+    let more = [subject::site(&site), subject::list(&List::Sites)];
     needing(command, envelope, (Task::ManageStudy, site), more)
 }
 
@@ -133,8 +136,8 @@ fn must_say_why(reason: Option<&Name>) -> Result<(), Refusal> {
 
 /// Where a site stands.
 pub(super) fn state(facts: &Facts, site: &Name) -> Result<State, Refusal> {
-    match facts.find(&Subject::Site(site.clone())) {
-        Some(Fact::Site { state: Some(state), .. }) => Ok(*state),
+    match facts.find(&subject::site(&site)) {
+        Some(Fact::Site(fact::Site { state: Some(state), .. })) => Ok(*state),
         _ => Err(Refusal::NotFound("site")),
     }
 }
@@ -142,16 +145,19 @@ pub(super) fn state(facts: &Facts, site: &Name) -> Result<State, Refusal> {
 /// Data are captured at a paused site too.
 fn enter(facts: &Facts, site: &Name, state: State, (envelope, next): (&Envelope, Next)) -> Changes {
     let open = matches!(state, State::Open | State::Paused);
-    let fact = Fact::Site { open, changed: next.number, state: Some(state), newest: newest(facts, envelope) };
-    vec![(Subject::Site(site.clone()), fact), grown(facts, List::Sites)]
+    let fact =
+        Fact::Site(fact::Site { open, changed: next.number, state: Some(state), newest: newest(facts, envelope) });
+    vec![(subject::site(&site), fact), grown(facts, List::Sites)]
 }
 
 /// Opens or closes a site under the first rules.
 fn switch(facts: &Facts, site: &Name, open: bool, next: Next) -> Result<Changes, Refusal> {
-    let subject = Subject::Site(site.clone());
+    let subject = subject::site(&site);
     match facts.find(&subject) {
-        Some(Fact::Site { open: now, .. }) if *now == open => Err(Refusal::SiteStateUnchanged),
-        Some(_) => Ok(vec![(subject, Fact::Site { open, changed: next.number, state: None, newest: None })]),
+        Some(Fact::Site(fact::Site { open: now, .. })) if *now == open => Err(Refusal::SiteStateUnchanged),
+        Some(_) => {
+            Ok(vec![(subject, Fact::Site(fact::Site { open, changed: next.number, state: None, newest: None }))])
+        }
         None => Err(Refusal::NotFound("site")),
     }
 }

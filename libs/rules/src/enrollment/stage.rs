@@ -5,12 +5,12 @@ use super::{
     enrolment::{Participation, admission, admit, freed, limits, participation, screens},
     first_rules, needing, present_rules, study_exists,
 };
-use seal::{
+use seal::{dsse::Envelope, id::Name};
+use vocabulary::{
     authority::{authorise, signing_key},
     command::{RecordStage, Stage, Task, WithdrawParticipant, WithdrawalReason},
-    dsse::Envelope,
-    fact::{Fact, Facts, Subject},
-    id::Name,
+    fact::{self, Fact, Facts},
+    subject::{self, Subject},
 };
 
 /// Whether `record-stage` may take a participant from one stage to the other. Eligibility, randomisation and withdrawal
@@ -30,7 +30,7 @@ pub fn may_follow(from: Stage, to: Stage) -> bool {
 impl Rule for RecordStage {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let more = participation(&self.participant).into_iter().chain(admission(&self.participant, &self.site));
-        let lost = Subject::LostFrom(self.participant.clone());
+        let lost = subject::lost_from(&self.participant);
         needing(self, envelope, (Task::Enrol, &self.site), more.chain([lost]))
     }
 
@@ -55,7 +55,7 @@ impl Rule for RecordStage {
 
 /// Whether a participant who was lost had been enrolled: who was lost in screening does not get in on the way back.
 fn was_enrolled(facts: &Facts, participant: &Name) -> bool {
-    match facts.find(&Subject::LostFrom(participant.clone())) {
+    match facts.find(&subject::lost_from(&participant)) {
         Some(Fact::LostFrom { stage }) => !matches!(stage, Stage::Screened | Stage::Eligible),
         _ => false,
     }
@@ -64,7 +64,7 @@ fn was_enrolled(facts: &Facts, participant: &Name) -> bool {
 impl Rule for WithdrawParticipant {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let more = participation(&self.participant).into_iter().chain(limits(&self.site));
-        let lost = Subject::LostFrom(self.participant.clone());
+        let lost = subject::lost_from(&self.participant);
         needing(self, envelope, (Task::Enrol, &self.site), more.chain([lost]))
     }
 
@@ -81,12 +81,17 @@ impl Rule for WithdrawParticipant {
 
 /// Under the first rules every reason ends the participation.
 fn leave(command: &WithdrawParticipant, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
-    let subject = Subject::Participant(command.participant.clone());
+    let subject = subject::participant(&command.participant);
     match facts.find(&subject) {
-        Some(Fact::Participant { withdrawn: Some(_), .. }) => Err(Refusal::AlreadyEnded("participation")),
-        Some(Fact::Participant { site, enrolled, withdrawn: None, .. }) if *site == command.site => {
+        Some(Fact::Participant(fact::Participant { withdrawn: Some(_), .. })) => {
+            Err(Refusal::AlreadyEnded("participation"))
+        }
+        Some(Fact::Participant(fact::Participant { site, enrolled, withdrawn: None, .. })) if *site == command.site => {
             let (site, withdrawn) = (site.clone(), Some(next.number));
-            Ok(vec![(subject, Fact::Participant { site, enrolled: *enrolled, withdrawn, stage: None })])
+            Ok(vec![(
+                subject,
+                Fact::Participant(fact::Participant { site, enrolled: *enrolled, withdrawn, stage: None }),
+            )])
         }
         _ => Err(Refusal::NotFound("participant")),
     }

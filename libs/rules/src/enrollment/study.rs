@@ -4,18 +4,17 @@ use super::{
     Changes, Next, Refusal, Rule, approval, first_rules, from_rules_3, grown, must_be_new, must_exist, needing, newest,
     on_newest, present_rules, study_exists,
 };
-use seal::{
+use seal::{dsse::Envelope, id::Name, moment};
+use vocabulary::{
     authority::authorise,
     command::{ActorKind, AddArm, AddProtocolVersion, CreateStudy, RULES, SetCap, SetStudyState, State, Task},
-    dsse::Envelope,
-    fact::{Fact, Facts, List, Subject},
-    id::Name,
-    moment,
+    fact::{self, Fact, Facts},
+    subject::{self, List, Subject},
 };
 
 impl Rule for CreateStudy {
     fn needs(&self, _: &Envelope) -> Vec<Subject> {
-        vec![Subject::Study]
+        vec![subject::study()]
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
@@ -31,7 +30,7 @@ impl Rule for CreateStudy {
             return Err(Refusal::StudyIdUnbound);
         }
         // Only now: that there is such a study is said to who holds its root key.
-        if facts.find(&Subject::Study).is_some() || next.number != 0 {
+        if facts.find(&subject::study()).is_some() || next.number != 0 {
             return Err(Refusal::StudyExists);
         }
         if third {
@@ -42,7 +41,7 @@ impl Rule for CreateStudy {
         let registered = next.number;
         let mut changes = vec![
             (
-                Subject::Study,
+                subject::study(),
                 Fact::Study {
                     name: self.name.clone(),
                     root_key: self.root_key,
@@ -50,22 +49,25 @@ impl Rule for CreateStudy {
                     tokens: self.tokens,
                 },
             ),
-            (Subject::Actor(Name::root()), Fact::Actor { kind: ActorKind::Person, registered, site: None }),
             (
-                Subject::Key(self.root_key.id()),
-                Fact::Key {
+                subject::actor(&Name::root()),
+                Fact::Actor(fact::Actor { kind: ActorKind::Person, registered, site: None }),
+            ),
+            (
+                subject::key(self.root_key.id()),
+                Fact::Key(fact::Key {
                     actor: Name::root(),
                     key: self.root_key,
                     registered,
                     ended: None,
                     steps: third.then_some(0),
-                },
+                }),
             ),
         ];
         if self.rules.is_some() {
             let newest = third.then(|| envelope.hash().into());
             let state = Fact::StudyState { state: State::Planned, changed: registered, newest };
-            changes.push((Subject::StudyState, state));
+            changes.push((subject::study_state(), state));
         }
         Ok(changes)
     }
@@ -73,15 +75,15 @@ impl Rule for CreateStudy {
 
 impl Rule for AddProtocolVersion {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let versions = [Some(&self.version), self.amends.as_ref()].into_iter().flatten().cloned();
-        let more = versions.map(Subject::Protocol).chain([Subject::List(List::Protocols)]);
+        let versions = [Some(&self.version), self.amends.as_ref()].into_iter().flatten();
+        let more = versions.map(subject::protocol).chain([subject::list(&List::Protocols)]);
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         study_exists(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
-        let subject = Subject::Protocol(self.version.clone());
+        let subject = subject::protocol(&self.version);
         must_be_new(facts, &subject, "protocol version")?;
         let mut changes = vec![(subject, Fact::Protocol { document: self.document, effective: self.effective })];
         if first_rules(facts) {
@@ -96,16 +98,16 @@ impl Rule for AddProtocolVersion {
 
 /// Checks that every version but the first names the one it amends.
 fn check_amendment(amends: Option<&Name>, facts: &Facts) -> Result<(), Refusal> {
-    match (amends, facts.count(&Subject::List(List::Protocols))) {
+    match (amends, facts.count(&subject::list(&List::Protocols))) {
         (None, 0) => Ok(()),
         (None, _) => Err(Refusal::Malformed { field: "amends", what: "an amendment names the version it amends" }),
-        (Some(amends), _) => must_exist(facts, &Subject::Protocol(amends.clone()), "protocol version"),
+        (Some(amends), _) => must_exist(facts, &subject::protocol(&amends), "protocol version"),
     }
 }
 
 impl Rule for SetStudyState {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::StudyState, Subject::List(List::Protocols), Subject::List(List::Study)];
+        let more = [subject::study_state(), subject::list(&List::Protocols), subject::list(&List::Study)];
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
@@ -124,19 +126,19 @@ impl Rule for SetStudyState {
         }
         from_rules_3(facts, self.seen.is_some())?;
         if (from, to) == (State::Paused, State::Open) {
-            on_newest(self, facts, &Subject::StudyState)?;
+            on_newest(self, facts, &subject::study_state())?;
         }
-        if to == State::Open && facts.count(&Subject::List(List::Protocols)) == 0 {
+        if to == State::Open && facts.count(&subject::list(&List::Protocols)) == 0 {
             return Err(Refusal::ProtocolMissing);
         }
         let fact = Fact::StudyState { state: to, changed: next.number, newest: newest(facts, envelope) };
-        Ok(vec![(Subject::StudyState, fact), grown(facts, List::Study)])
+        Ok(vec![(subject::study_state(), fact), grown(facts, List::Study)])
     }
 }
 
 /// Where the study stands.
 pub(super) fn state(facts: &Facts) -> State {
-    match facts.find(&Subject::StudyState) {
+    match facts.find(&subject::study_state()) {
         Some(Fact::StudyState { state, .. }) => *state,
         _ => State::Planned,
     }
@@ -149,14 +151,14 @@ pub(super) fn must_be_open(facts: &Facts) -> Result<(), Refusal> {
 
 impl Rule for AddArm {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::Arm(self.arm.clone()), Subject::List(List::Study)];
+        let more = [subject::arm(&self.arm), subject::list(&List::Study)];
         needing(self, envelope, (Task::ManageStudy, &Name::all_sites()), more)
     }
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
-        let subject = Subject::Arm(self.arm.clone());
+        let subject = subject::arm(&self.arm);
         must_be_new(facts, &subject, "arm")?;
         Ok(vec![(subject, Fact::Arm { added: next.number }), grown(facts, List::Study)])
     }
@@ -164,7 +166,7 @@ impl Rule for AddArm {
 
 impl Rule for SetCap {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
-        let more = [Subject::Site(self.site.clone()), Subject::Cap(self.site.clone())];
+        let more = [subject::site(&self.site), subject::cap(&self.site)];
         needing(self, envelope, (Task::ManageStudy, &self.site), more)
     }
 
@@ -172,10 +174,10 @@ impl Rule for SetCap {
         present_rules(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &self.site, next.time)?;
         if self.site.as_str() != Name::ALL_SITES {
-            must_exist(facts, &Subject::Site(self.site.clone()), "site")?;
+            must_exist(facts, &subject::site(&self.site), "site")?;
         }
         from_rules_3(facts, self.withdrawal_frees)?;
-        let subject = Subject::Cap(self.site.clone());
+        let subject = subject::cap(&self.site);
         on_newest(self, facts, &subject)?;
         let (participants, withdrawal_frees) = (self.participants, self.withdrawal_frees);
         Ok(vec![(subject, Fact::Cap { participants, withdrawal_frees, newest: newest(facts, envelope) })])

@@ -15,14 +15,14 @@ use proto::{
     capture::{self as pb, submit_forms_response::Outcome},
     types::Receipt,
 };
-use seal::{
-    authority::{authorise, subjects},
-    command::{DefineForms, Payload, Submission, Task},
-    fact::Subject,
-    id::{Name, Service, Uuid},
-};
+use seal::id::{Name, Service, Uuid};
 use server::{Problem, Received, receive};
 use std::sync::Arc;
+use vocabulary::{
+    authority::{authorise, subjects},
+    command::{DefineForms, Payload, Submission, Task},
+    subject,
+};
 
 /// A submission that waits for its turn.
 pub(super) struct Prepared {
@@ -37,7 +37,7 @@ impl Inner {
         let everywhere = Name::all_sites();
         let by = &received.command.by;
         let mut needs = subjects(by, received.envelope.key_ids(), Task::DefineForms, &everywhere);
-        needs.push(Subject::Study);
+        needs.push(subject::study());
         let asked_ms = server::now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study, &needs).await?;
         let head = head.ok_or_else(|| refused(Refusal::StudyUnknown))?;
@@ -174,7 +174,7 @@ fn record(
     if found.0.contains_key(&keys.erased) {
         return Err(Refusal::Erased.into());
     }
-    seal::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)
+    vocabulary::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)
         .map_err(Refusal::from)?;
     domain::on_time(submission, &basis.enrollment, next.time)?;
     let latest = found.0.get(&keys.instance).and_then(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_be_bytes);

@@ -13,16 +13,19 @@ use journal::{Decision, Found, Next, Proposal, api::receipt_message};
 use proto::{capture as pb, types::Receipt};
 use seal::{
     Hash,
-    command::{EraseParticipant, Payload, RedactValue, Task},
     datapoint::Datapoint,
     dsse::Envelope,
     entry::{Entry, Head},
-    fact::{Facts, Subject},
     id::{Name, Service, Uuid},
 };
 use server::{Problem, Received, now_ms, receive, study};
 use tonic::Code;
 use vault::Kept;
+use vocabulary::{
+    command::{EraseParticipant, Payload, RedactValue, Task},
+    fact::Facts,
+    subject,
+};
 
 /// More redactions of one submission than it has values.
 const MAX_MARKS: u32 = 10_000;
@@ -225,7 +228,7 @@ impl Inner {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
         let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
-        let subject = [Subject::Participant(participant.clone())];
+        let subject = [subject::participant(&participant)];
         let (_, facts) = self.enrollment.facts(study, &subject).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);

@@ -11,14 +11,16 @@ use journal::{AppendError, Appended, Decision, Proposal, api::receipt_message};
 use proto::{consent as pb, types::Receipt};
 use seal::{
     MAX_ACCESS_AHEAD_MS,
-    command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
     entry::{Entry, Head},
-    fact::{Fact, Facts},
     id::Service,
     sha256,
 };
 use server::{Problem, Received, now_ms, receive};
 use tonic::Code;
+use vocabulary::{
+    command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
+    fact::{Fact, Facts},
+};
 
 impl Inner {
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {

@@ -2,9 +2,9 @@
 
 use crate::domain::{Refusal, Refused};
 use proto::consent::ErrorReason;
-use seal::consent::NotInForce;
 use server::{Problem, Reason, consent_reason};
 use tonic::Code;
+use vocabulary::consent::NotInForce;
 
 /// The reason of a consent that is not in force.
 pub(super) fn not_in_force(why: NotInForce) -> ErrorReason {

@@ -7,13 +7,15 @@ use journal::{AppendError, Decision, Proposal, api::receipt_message};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     MAX_DECISION_USE_MS,
-    command::{CreateStudy, Provision, RULES, Randomise},
-    consent::NotInForce,
     entry::Head,
-    fact::{Fact, Facts},
     id::{Name, Service, Uuid},
 };
 use server::{Problem, Received, caller_address, now_ms, receive};
+use vocabulary::{
+    command::{CreateStudy, Provision, RULES, Randomise},
+    consent::NotInForce,
+    fact::{Fact, Facts},
+};
 
 /// The largest envelope of a `create-study`, which is tiny: it comes from somebody who is nobody in any study yet.
 const MAX_CREATE_STUDY_BYTES: usize = 16 << 10;

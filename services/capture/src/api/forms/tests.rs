@@ -10,7 +10,6 @@ use crate::{
 use database::Database;
 use journal::{Decision, Journal, Proposal};
 use seal::{
-    command::Payload,
     datapoint::{self, Datapoint},
     dsse,
     key::SecretKey,
@@ -21,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tlog::key::{Algorithm, SignerKey};
 use vault::{MasterKey, Vault};
+use vocabulary::command::Payload;
 
 const STUDY: Uuid = Uuid([9; 16]);
 /// As long as a value may be.

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use seal::{
-    command::*,
     dsse::{Envelope, EnvelopeError, payload_type, sign, sign_bytes},
     key::SecretKey,
 };
 use std::collections::BTreeSet;
+use vocabulary::command::*;
 
 const STUDY: &str = "09090909-0909-0909-0909-090909090909";
 const REQUEST: &str = "08080808-0808-0808-0808-080808080808";

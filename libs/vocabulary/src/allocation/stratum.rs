@@ -1,7 +1,7 @@
 //! From a participant's levels to the stratum whose list serves them.
 
 use super::{Method, Scheme};
-use crate::id::Name;
+use seal::id::Name;
 
 /// What separates the levels in the name of a stratum; no level's name holds it.
 pub const SEPARATOR: char = '|';

@@ -1,7 +1,7 @@
 //! How participants are allocated to arms: the public part.
 
 use super::SEPARATOR;
-use crate::{codec::Writer, id::Name};
+use seal::{codec::Writer, id::Name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 

@@ -1,12 +1,7 @@
 //! Randomisation: the commitment, each allocation, unblinding and the reveal.
 
-use super::Payload;
-use crate::{
-    allocation::Scheme,
-    id::{Name, Uuid},
-    text::Hex,
-};
-use serde::{Deserialize, Serialize};
+use crate::allocation::Scheme;
+use seal::{id::Name, payload, text::Hex};
 
 payload! {
     /// Commits to an allocation list, or to the method that replaces one, before the first participant is randomised.

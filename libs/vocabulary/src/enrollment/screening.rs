@@ -1,12 +1,10 @@
 //! Eligibility: criteria, and the decision about one participant.
 
-use super::{ItemDef, Payload};
 use crate::{
+    capture::ItemDef,
     eligibility::{Criterion, CriterionOutcome},
-    id::{Name, Uuid},
-    text::Hex,
 };
-use serde::{Deserialize, Serialize};
+use seal::{id::Name, payload, text::Hex};
 
 payload! {
     /// Defines a version of the eligibility criteria; it is in force from then on. Task: `manage_study`.

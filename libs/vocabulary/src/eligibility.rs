@@ -2,7 +2,7 @@
 //!
 //! What an expression may say and how it is evaluated is the `eligibility` crate's; see `docs/ELIGIBILITY.md`.
 
-use crate::id::Name;
+use seal::id::Name;
 use serde::{Deserialize, Serialize};
 
 /// The most criteria of one set.

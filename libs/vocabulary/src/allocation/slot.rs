@@ -1,7 +1,7 @@
 //! One slot of a list, and the proof that it was in the list from the beginning.
 
 use super::{MAX_FACTORS, SEPARATOR, Scheme};
-use crate::{
+use seal::{
     codec::{CodecError, Reader, Writer},
     id::Name,
     text::{Base64, Hex},

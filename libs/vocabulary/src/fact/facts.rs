@@ -1,7 +1,11 @@
 //! The facts a decision rests on.
 
-use super::{Fact, Subject};
-use crate::{command::Relation, dsse::Envelope, id::Name};
+use super::Fact;
+use crate::{
+    fact,
+    subject::{self, Subject},
+};
+use seal::{command::Relation, dsse::Envelope, id::Name};
 use std::collections::HashMap;
 use tlog::Hash;
 
@@ -27,28 +31,28 @@ impl Facts {
 
     /// The site of a participant who is enrolled and has not left.
     pub fn site_of_active(&self, participant: &Name) -> Option<&Name> {
-        match self.find(&Subject::Participant(participant.clone())) {
-            Some(Fact::Participant { site, withdrawn: None, .. }) => Some(site),
+        match self.find(&subject::participant(&participant)) {
+            Some(Fact::Participant(fact::Participant { site, withdrawn: None, .. })) => Some(site),
             _ => None,
         }
     }
 
     /// The site of a participant, whether or not they have left.
     pub fn site_of(&self, participant: &Name) -> Option<&Name> {
-        match self.find(&Subject::Participant(participant.clone())) {
-            Some(Fact::Participant { site, .. }) => Some(site),
+        match self.find(&subject::participant(&participant)) {
+            Some(Fact::Participant(fact::Participant { site, .. })) => Some(site),
             _ => None,
         }
     }
 
     /// Whether data are captured at a site.
     pub fn site_is_open(&self, site: &Name) -> bool {
-        matches!(self.find(&Subject::Site(site.clone())), Some(Fact::Site { open: true, .. }))
+        matches!(self.find(&subject::site(&site)), Some(Fact::Site(fact::Site { open: true, .. })))
     }
 
     /// The rules the study runs under; nothing if there is no study.
     pub fn rules(&self) -> Option<u32> {
-        match self.find(&Subject::Study) {
+        match self.find(&subject::study()) {
             Some(Fact::Study { rules, .. }) => Some(rules.unwrap_or(1)),
             _ => None,
         }
@@ -56,9 +60,9 @@ impl Facts {
 
     /// Whether `actor` decides for a participant: as their representative or parent, and not merely as a witness.
     pub fn decides_for(&self, participant: &Name, actor: &Name) -> bool {
-        let found = self.find(&Subject::Representative(participant.clone(), actor.clone()));
+        let found = self.find(&subject::representative(&participant, &actor));
         let decides = [Relation::LegalRepresentative, Relation::Parent];
-        matches!(found, Some(Fact::Representative { relation, .. }) if decides.contains(relation))
+        matches!(found, Some(Fact::Representative(fact::Representative { relation, .. })) if decides.contains(relation))
     }
 
     /// The number under `subject`; 0 if there is none.

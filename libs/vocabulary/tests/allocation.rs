@@ -3,15 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use seal::{
-    allocation::{
-        Arm, Disclosure, Factor, LevelError, Measure, Method, SEPARATOR, Scheme, SchemeError, Secret, SecretError,
-        Slot, Stratum, commitment,
-    },
-    id::Name,
-};
+use seal::id::Name;
 use serde_json::json;
 use std::collections::BTreeSet;
+use vocabulary::allocation::{
+    Arm, Disclosure, Factor, LevelError, Measure, Method, SEPARATOR, Scheme, SchemeError, Secret, SecretError, Slot,
+    Stratum, commitment,
+};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()

@@ -5,19 +5,22 @@
 
 use proptest::{prelude::*, sample::select, strategy::Union};
 use seal::{
-    allocation::{Arm, Factor, Measure, Method, Scheme},
-    command::{
-        ActorKind, Approval, DocumentVersion, ItemDef, ItemType, Notice, Offer, Provision, Question, Quiz, Reconsent,
-        ReconsentMode, Relation, Stage, State, Task, Terms,
-    },
-    eligibility::{Criterion, CriterionKind},
-    fact::{End, Fact, Given, Holder, List, Subject, Superseded, Until},
     id::{Name, Uuid},
     key::{PublicKey, SecretKey},
     sha256,
     text::Hex,
 };
 use std::collections::BTreeMap;
+use vocabulary::{
+    allocation::{Arm, Factor, Measure, Method, Scheme},
+    command::{
+        ActorKind, Approval, DocumentVersion, ItemDef, ItemType, Notice, Offer, Provision, Question, Quiz, Reconsent,
+        ReconsentMode, Relation, Stage, State, Task, Terms,
+    },
+    eligibility::{Criterion, CriterionKind},
+    fact::{self, End, Fact, Given, Holder, Superseded, Until},
+    subject::{self, List, Subject},
+};
 
 fn key() -> PublicKey {
     SecretKey::from_seed(&[1; 32]).public()
@@ -175,30 +178,42 @@ fn earlier() -> Vec<BoxedStrategy<Fact>> {
             .boxed(),
         (hash(), number()).prop_map(|(document, effective)| Fact::Protocol { document, effective }).boxed(),
         (any::<bool>(), number(), prop::option::of(state()))
-            .prop_map(|(open, changed, state)| Fact::Site { open, changed, state, newest: None })
+            .prop_map(|(open, changed, state)| Fact::Site(fact::Site { open, changed, state, newest: None }))
             .boxed(),
-        (kind, number()).prop_map(|(kind, registered)| Fact::Actor { kind, registered, site: None }).boxed(),
+        (kind, number())
+            .prop_map(|(kind, registered)| Fact::Actor(fact::Actor { kind, registered, site: None }))
+            .boxed(),
         (a_name(), number(), perhaps())
-            .prop_map(|(actor, registered, ended)| Fact::Key { actor, key: key(), registered, ended, steps: None })
+            .prop_map(|(actor, registered, ended)| {
+                Fact::Key(fact::Key { actor, key: key(), registered, ended, steps: None })
+            })
             .boxed(),
         (number(), number(), number(), perhaps())
-            .prop_map(|(granted, from, until, ended)| Fact::Delegation { granted, from, until, ended })
+            .prop_map(|(granted, from, until, ended)| {
+                Fact::Delegation(fact::Delegation { granted, from, until, ended })
+            })
             .boxed(),
         (a_name(), number(), perhaps(), prop::option::of(stage()))
-            .prop_map(|(site, enrolled, withdrawn, stage)| Fact::Participant { site, enrolled, withdrawn, stage })
+            .prop_map(|(site, enrolled, withdrawn, stage)| {
+                Fact::Participant(fact::Participant { site, enrolled, withdrawn, stage })
+            })
             .boxed(),
         document
-            .prop_map(|(content, approval, published, terms, superseded)| Fact::Document {
-                content,
-                approval,
-                published,
-                terms: terms.map(Box::new),
-                superseded,
-                published_ms: None,
+            .prop_map(|(content, approval, published, terms, superseded)| {
+                Fact::Document(fact::Document {
+                    content,
+                    approval,
+                    published,
+                    terms: terms.map(Box::new),
+                    superseded,
+                    published_ms: None,
+                })
             })
             .boxed(),
         prop::collection::btree_map(provision(), given(), 0..4)
-            .prop_map(|provisions| Fact::Consent { provisions, majority: None, emptied: None, declined: [].into() })
+            .prop_map(|provisions| {
+                Fact::Consent(fact::Consent { provisions, majority: None, emptied: None, declined: [].into() })
+            })
             .boxed(),
     ]
 }
@@ -254,7 +269,9 @@ fn later() -> Vec<BoxedStrategy<Fact>> {
             .boxed(),
         a_name().prop_map(|by| Fact::Continued { by }).boxed(),
         (select(relations), number())
-            .prop_map(|(relation, registered)| Fact::Representative { relation, registered, until: None })
+            .prop_map(|(relation, registered)| {
+                Fact::Representative(fact::Representative { relation, registered, until: None })
+            })
             .boxed(),
         (scheme(), hash(), prop::option::of(hash()), number(), perhaps())
             .prop_map(|(scheme, commitment, root, committed, revealed)| Fact::Allocation {
@@ -369,11 +386,13 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
         after: None,
         given_by: Vec::new(),
     };
-    let consent = |withdrawn| Fact::Consent {
-        provisions: BTreeMap::from([(Provision::data_collection(), given(withdrawn))]),
-        majority: None,
-        emptied: None,
-        declined: [].into(),
+    let consent = |withdrawn| {
+        Fact::Consent(fact::Consent {
+            provisions: BTreeMap::from([(Provision::data_collection(), given(withdrawn))]),
+            majority: None,
+            emptied: None,
+            declined: [].into(),
+        })
     };
     let consent_text = |withdrawn: &str| {
         format!(
@@ -384,7 +403,7 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
             withdrawn
         )
     };
-    let key_of = |ended| Fact::Key { actor: name("ann"), key: key(), registered: 2, ended, steps: None };
+    let key_of = |ended| Fact::Key(fact::Key { actor: name("ann"), key: key(), registered: 2, ended, steps: None });
     let approval = Approval { reference: name("IRB-1"), date: name("2026-01-15"), body: None };
     let cases = [
         (
@@ -400,32 +419,32 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
             .to_owned(),
         ),
         (
-            Fact::Site { open: true, changed: 3, state: None, newest: None },
+            Fact::Site(fact::Site { open: true, changed: 3, state: None, newest: None }),
             r#"{"site":{"open":true,"changed":3}}"#.to_owned(),
         ),
         (
-            Fact::Actor { kind: ActorKind::Person, registered: 2, site: None },
+            Fact::Actor(fact::Actor { kind: ActorKind::Person, registered: 2, site: None }),
             r#"{"actor":{"kind":"person","registered":2}}"#.to_owned(),
         ),
         (key_of(None), format!(r#"{{"key":{{"actor":"ann","key":{key_text},"registered":2,"ended":null}}}}"#)),
         (key_of(Some(9)), format!(r#"{{"key":{{"actor":"ann","key":{key_text},"registered":2,"ended":9}}}}"#)),
         (
-            Fact::Delegation { granted: 5, from: 1, until: 8, ended: None },
+            Fact::Delegation(fact::Delegation { granted: 5, from: 1, until: 8, ended: None }),
             r#"{"delegation":{"granted":5,"from":1,"until":8,"ended":null}}"#.to_owned(),
         ),
         (
-            Fact::Participant { site: name("701"), enrolled: 6, withdrawn: None, stage: None },
+            Fact::Participant(fact::Participant { site: name("701"), enrolled: 6, withdrawn: None, stage: None }),
             r#"{"participant":{"site":"701","enrolled":6,"withdrawn":null}}"#.to_owned(),
         ),
         (
-            Fact::Document {
+            Fact::Document(fact::Document {
                 content: sha256(&[b"text"]).into(),
                 approval,
                 published: 1,
                 terms: None,
                 superseded: None,
                 published_ms: None,
-            },
+            }),
             concat!(
                 r#"{"document":{"content":"982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1","#,
                 r#""approval":{"reference":"IRB-1","date":"2026-01-15"},"published":1}}"#
@@ -445,21 +464,21 @@ fn facts_without_what_came_later_have_the_bytes_they_had() {
 #[test]
 fn subjects_of_the_first_version_stand_where_they_stood() {
     for (subject, hex) in [
-        (Subject::Study, "ef7c277b7808650af118bcfcd471e525c2c37609d0dc4a7d865316bf2f5cdd86"),
-        (Subject::Protocol(name("1.0")), "b300758fd93bc3edf0d91978f27a2ceedd33b5e534507a07648ff4074f9371b9"),
-        (Subject::Site(name("701")), "526ac39602a3ec09e09ffc90fcbb692d73d3c512b1d7d431eae3dae36a991d74"),
-        (Subject::Actor(name("ann")), "e76bd0b6462c7eb45497f4a0a35365a2b94c1846424bf71960c3bff363b0fb9b"),
-        (Subject::Key(key().id()), "ce053428844cf72477b12eb3cbaaa9bc0f9859fb3a141f8b4b1258772a7f1cb7"),
+        (subject::study(), "ef7c277b7808650af118bcfcd471e525c2c37609d0dc4a7d865316bf2f5cdd86"),
+        (subject::protocol(&name("1.0")), "b300758fd93bc3edf0d91978f27a2ceedd33b5e534507a07648ff4074f9371b9"),
+        (subject::site(&name("701")), "526ac39602a3ec09e09ffc90fcbb692d73d3c512b1d7d431eae3dae36a991d74"),
+        (subject::actor(&name("ann")), "e76bd0b6462c7eb45497f4a0a35365a2b94c1846424bf71960c3bff363b0fb9b"),
+        (subject::key(key().id()), "ce053428844cf72477b12eb3cbaaa9bc0f9859fb3a141f8b4b1258772a7f1cb7"),
         (
-            Subject::Delegation(name("ann"), Task::Capture, name("*")),
+            subject::delegation(&name("ann"), Task::Capture.name(), &name("*")),
             "41504ee2c3ca81cb77f7bf799fc79aa69a54151c27710a5a37ac4461db8ccfa1",
         ),
-        (Subject::Participant(name("P-1")), "e87586d53342d5b9863d929a6df2e6e123957c599dd7fe46350086f611122614"),
+        (subject::participant(&name("P-1")), "e87586d53342d5b9863d929a6df2e6e123957c599dd7fe46350086f611122614"),
         (
-            Subject::Document(name("ICF"), name("1.0"), name("en")),
+            subject::document(&name("ICF"), &name("1.0"), &name("en")),
             "3634ba3db8f06dedc80d8db075bcb954f76df1ca69518f22d09d6d817cf60cf3",
         ),
-        (Subject::Consent(name("P-1")), "777fba539ac38252bc799822c7c5cc88e087cc269a5199910981884c2f83ffe1"),
+        (subject::consent(&name("P-1")), "777fba539ac38252bc799822c7c5cc88e087cc269a5199910981884c2f83ffe1"),
     ] {
         assert_eq!(subject.map_key(Uuid([9; 16])).to_hex(), hex, "{subject:?}");
         assert_ne!(subject.map_key(Uuid([8; 16])).to_hex(), hex, "{subject:?}");
@@ -471,44 +490,45 @@ fn subject() -> impl Strategy<Value = Subject> {
     let task = select(Task::ALL.to_vec());
     let token = (0_u8..3).prop_map(|byte| Hex(seal::Hash([byte; 32])));
     let stratum = select(vec!["", "a", "b", "ab"]).prop_map(str::to_owned);
-    let of_one: [fn(Name) -> Subject; 23] = [
-        Subject::Protocol,
-        Subject::Site,
-        Subject::Actor,
-        Subject::Participant,
-        Subject::Consent,
-        Subject::SiteApproval,
-        Subject::Arm,
-        Subject::Cap,
-        Subject::Enrolled,
-        Subject::Criteria,
-        Subject::Screening,
-        Subject::Match,
-        Subject::Same,
-        Subject::Continued,
-        Subject::Held,
-        Subject::Allocation,
-        Subject::Randomised,
-        Subject::LostFrom,
-        Subject::Unblinded,
-        |name| Subject::List(List::Participants(name)),
-        |name| Subject::List(List::Participant(name)),
-        |name| Subject::List(List::Randomised(name)),
-        |name| Subject::List(List::Consents(name)),
+    let of_one: [fn(&Name) -> Subject; 23] = [
+        subject::protocol,
+        subject::site,
+        subject::actor,
+        subject::participant,
+        subject::consent,
+        subject::site_approval,
+        subject::arm,
+        subject::cap,
+        subject::enrolled,
+        subject::criteria,
+        subject::screening,
+        subject::matched,
+        subject::same,
+        subject::continued,
+        subject::held,
+        subject::allocation,
+        subject::randomised,
+        subject::lost_from,
+        subject::unblinded,
+        |name| subject::list(&List::Participants(name.clone())),
+        |name| subject::list(&List::Participant(name.clone())),
+        |name| subject::list(&List::Randomised(name.clone())),
+        |name| subject::list(&List::Consents(name.clone())),
     ];
-    let alone = [List::Protocols, List::Study, List::Delegations, List::Sites, List::Documents].map(Subject::List);
-    let alone = [alone.as_slice(), &[Subject::Study, Subject::StudyState, Subject::CriteriaInForce]].concat();
+    let alone = [List::Protocols, List::Study, List::Delegations, List::Sites, List::Documents]
+        .map(|list| subject::list(&list));
+    let alone = [alone.as_slice(), &[subject::study(), subject::study_state(), subject::criteria_in_force()]].concat();
     prop_oneof![
-        8 => (select(of_one.to_vec()), names()).prop_map(|(make, name)| make(name)),
+        8 => (select(of_one.to_vec()), names()).prop_map(|(make, name)| make(&name)),
         3 => select(alone),
-        1 => names().prop_map(|name| Subject::List(List::Accesses(name))),
-        2 => (names(), task, names()).prop_map(|(actor, task, site)| Subject::Delegation(actor, task, site)),
-        2 => (names(), names(), names()).prop_map(|(one, two, three)| Subject::Document(one, two, three)),
-        2 => (names(), names()).prop_map(|(one, two)| Subject::Representative(one, two)),
-        2 => (names(), names()).prop_map(|(one, two)| Subject::Grant(one, two)),
-        2 => (names(), stratum).prop_map(|(one, two)| Subject::Stratum(one, two)),
-        1 => token.prop_map(Subject::Token),
-        1 => (0_u8..3).prop_map(|seed| Subject::Key(SecretKey::from_seed(&[seed; 32]).public().id())),
+        1 => names().prop_map(|name| subject::list(&List::Accesses(name))),
+        2 => (names(), task, names()).prop_map(|(actor, task, site)| subject::delegation(&actor, task.name(), &site)),
+        2 => (names(), names(), names()).prop_map(|(one, two, three)| subject::document(&one, &two, &three)),
+        2 => (names(), names()).prop_map(|(one, two)| subject::representative(&one, &two)),
+        2 => (names(), names()).prop_map(|(one, two)| subject::grant(&one, &two)),
+        2 => (names(), stratum).prop_map(|(one, two)| subject::stratum(&one, &two)),
+        1 => token.prop_map(subject::token),
+        1 => (0_u8..3).prop_map(|seed| subject::key(SecretKey::from_seed(&[seed; 32]).public().id())),
     ]
 }
 

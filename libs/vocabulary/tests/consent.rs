@@ -4,11 +4,14 @@
 
 use proptest::prelude::*;
 use seal::{
-    command::{Provision, Reconsent, ReconsentMode},
-    consent::{InForce, NotInForce, holds, in_force},
-    fact::{End, Fact, Facts, Given, Subject, Superseded, Until},
     id::Name,
     text::{day_of, is_day},
+};
+use vocabulary::{
+    command::{Provision, Reconsent, ReconsentMode},
+    consent::{InForce, NotInForce, holds, in_force},
+    fact::{self, End, Fact, Facts, Given, Superseded, Until},
+    subject,
 };
 
 /// All times of these tests are below.
@@ -126,15 +129,15 @@ fn days_are_those_of_a_calendar_counted_day_by_day() {
 #[test]
 fn a_consent_is_missing_without_the_document_it_was_given_under() {
     let (participant, provision) = ("P-1".parse::<Name>().unwrap(), Provision::data_collection());
-    let consent = Fact::Consent {
+    let consent = Fact::Consent(fact::Consent {
         provisions: [(provision.clone(), given(None, None))].into(),
         majority: None,
         emptied: None,
         declined: [].into(),
-    };
-    let mut facts: Facts = [(Subject::Consent(participant.clone()), consent)].into_iter().collect();
+    });
+    let mut facts: Facts = [(subject::consent(&participant), consent)].into_iter().collect();
     assert_eq!(in_force(&facts, &participant, &provision, 1), Err(NotInForce::Missing));
-    let document = Subject::Document("ICF".parse().unwrap(), "1.0".parse().unwrap(), "en".parse().unwrap());
+    let document = subject::document(&"ICF".parse().unwrap(), &"1.0".parse().unwrap(), &"en".parse().unwrap());
     let published = br#"{"document":{"content":"982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1","approval":{"reference":"IRB-1","date":"2026-01-15"},"published":1}}"#;
     facts.set(document, Fact::parse(published).unwrap());
     assert_eq!(in_force(&facts, &participant, &provision, 1), Ok(InForce::default()));

@@ -2,8 +2,11 @@
 
 use crate::{
     command::{ActorKind, Task},
+    fact::{self, Fact, Facts, Period},
+    subject::{self, Subject},
+};
+use seal::{
     dsse::Envelope,
-    fact::{Fact, Facts, Period, Subject},
     id::Name,
     key::{KeyId, PublicKey},
 };
@@ -56,7 +59,7 @@ pub enum Unauthorised {
 
 /// The facts that decide whether `actor`, with one of `keys`, may do `task` at `site`.
 pub fn subjects(actor: &Name, keys: impl Iterator<Item = KeyId>, task: Task, site: &Name) -> Vec<Subject> {
-    let mut subjects: Vec<Subject> = keys.map(Subject::Key).collect();
+    let mut subjects: Vec<Subject> = keys.map(subject::key).collect();
     subjects.extend(delegations(actor, task, site));
     subjects
 }
@@ -67,20 +70,20 @@ pub fn delegations(actor: &Name, task: Task, site: &Name) -> Vec<Subject> {
     if site.as_str() != Name::ALL_SITES {
         sites.push(Name::all_sites());
     }
-    sites.into_iter().map(|site| Subject::Delegation(actor.clone(), task, site)).collect()
+    sites.into_iter().map(|site| subject::delegation(&actor, task.name(), &site)).collect()
 }
 
 /// The valid key of `actor` that signed `envelope`. That a key has ended is said only to who signed with it.
 pub fn signing_key(facts: &Facts, envelope: &Envelope, actor: &Name) -> Result<PublicKey, Unauthorised> {
     let mut refusal = Unauthorised::UnknownKey(actor.clone());
     for id in envelope.key_ids() {
-        match facts.find(&Subject::Key(id)) {
-            Some(Fact::Key { actor: owner, key, ended: Some(_), .. })
+        match facts.find(&subject::key(id)) {
+            Some(Fact::Key(fact::Key { actor: owner, key, ended: Some(_), .. }))
                 if owner == actor && envelope.verify(key).is_ok() =>
             {
                 refusal = Unauthorised::KeyEnded(actor.clone());
             }
-            Some(Fact::Key { actor: owner, key, ended: None, .. }) if owner == actor => {
+            Some(Fact::Key(fact::Key { actor: owner, key, ended: None, .. })) if owner == actor => {
                 return envelope.verify(key).map(|()| *key).map_err(|_| Unauthorised::BadSignature(actor.clone()));
             }
             _ => {}
@@ -161,13 +164,13 @@ pub fn holds_throughout(
 
 /// The facts that say what `persons` are.
 pub fn kinds<'a>(persons: impl IntoIterator<Item = &'a Name>) -> Vec<Subject> {
-    persons.into_iter().map(|person| Subject::Actor(person.clone())).collect()
+    persons.into_iter().map(|person| subject::actor(&person)).collect()
 }
 
 /// Checks that `actor` is a person, and no device or system that anybody may have at hand.
 pub fn is_person(facts: &Facts, actor: &Name) -> Result<(), Unauthorised> {
-    match facts.find(&Subject::Actor(actor.clone())) {
-        Some(Fact::Actor { kind: ActorKind::Person, .. }) => Ok(()),
+    match facts.find(&subject::actor(&actor)) {
+        Some(Fact::Actor(fact::Actor { kind: ActorKind::Person, .. })) => Ok(()),
         _ => Err(Unauthorised::NotAPerson(actor.clone())),
     }
 }
@@ -189,8 +192,8 @@ pub fn two_persons(
 
 /// How many registrations, rotations and delegations a proof of `key` takes at most; 0 before rules 3.
 pub fn steps_of(facts: &Facts, key: &PublicKey) -> u32 {
-    match facts.find(&Subject::Key(key.id())) {
-        Some(Fact::Key { steps, .. }) => steps.unwrap_or(0),
+    match facts.find(&subject::key(key.id())) {
+        Some(Fact::Key(fact::Key { steps, .. })) => steps.unwrap_or(0),
         _ => 0,
     }
 }
@@ -201,7 +204,7 @@ pub const SITE_STAFF: [Task; 3] = [Task::Capture, Task::Enrol, Task::ObtainConse
 /// Whether `actor` holds `task` at exactly `site`, not merely at every site, at `time` (Unix milliseconds): whether they
 /// are of the site.
 pub fn is_of_site(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) -> bool {
-    let subject = Subject::Delegation(actor.clone(), task, site.clone());
+    let subject = subject::delegation(&actor, task.name(), &site);
     facts.find(&subject).is_some_and(|fact| fact.periods().iter().any(|period| period.covers(time)))
 }
 

@@ -1,30 +1,12 @@
 //! A study's start-up: the protocol, its arms, its sites and their states.
 
-use super::{Approval, Payload};
-use crate::{
-    id::{Name, Uuid},
+use seal::{
+    command::{Approval, State},
+    id::Name,
     key::PublicKey,
+    payload,
     text::Hex,
 };
-use serde::{Deserialize, Serialize};
-
-/// The rules a new study is created under. A study keeps its rules for good: what was recorded under the first rules, or
-/// under none stated, is replayed by them.
-pub const RULES: u32 = 3;
-
-/// Where a study or a site stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Not begun.
-    Planned,
-    /// Participants are enrolled and data are captured.
-    Open,
-    /// No participant is enrolled; those under way are followed and captured.
-    Paused,
-    /// Nothing further is enrolled or captured. For good.
-    Closed,
-}
 
 payload! {
     /// Creates a study. Signed by the root key itself, with `by` = `root`; entry 0 of the enrollment journal.
