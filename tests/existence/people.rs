@@ -60,7 +60,8 @@ pub(crate) async fn worker(world: &World, who: &Actor, site: &Name) -> Vec<(Task
     for task in WORK {
         let (from, until) = (now_ms() - 3_600_000, now_ms() + 86_400_000);
         let (actor, site, training, seen) = (who.name.clone(), site.clone(), None, None);
-        let delegate = command!(study, study.root.name, Delegate { actor, task: task.into(), site, from, until, training, seen });
+        let delegate =
+            command!(study, study.root.name, Delegate { actor, task: task.into(), site, from, until, training, seen });
         let receipt = world.client.record(&delegate, &[&study.root.key]).await.unwrap();
         delegated.push((task, entry_number(&receipt).unwrap()));
     }

@@ -99,8 +99,11 @@ impl Play<'_> {
         let training = Some(Training { reference, completed, certificate: None });
         let actor = to.name.clone();
         let from = now_ms();
-        let command =
-            command!(self.world, root.name, Delegate { actor, task: task.into(), site, from, until: FAR_MS, training, seen: None });
+        let command = command!(
+            self.world,
+            root.name,
+            Delegate { actor, task: task.into(), site, from, until: FAR_MS, training, seen: None }
+        );
         let receipt = self.world.client.record(&command, &[&root.key]).await.unwrap();
         self.enrollment.push(Told::from(&receipt));
         (receipt, dsse::sign(&command, &[&root.key]))

@@ -515,7 +515,8 @@ fn subject() -> impl Strategy<Value = Subject> {
         |name| subject::list(&List::Randomised(name.clone())),
         |name| subject::list(&List::Consents(name.clone())),
     ];
-    let alone = [List::Protocols, List::Study, List::Delegations, List::Sites, List::Documents].map(|list| subject::list(&list));
+    let alone = [List::Protocols, List::Study, List::Delegations, List::Sites, List::Documents]
+        .map(|list| subject::list(&list));
     let alone = [alone.as_slice(), &[subject::study(), subject::study_state(), subject::criteria_in_force()]].concat();
     prop_oneof![
         8 => (select(of_one.to_vec()), names()).prop_map(|(make, name)| make(&name)),

@@ -120,7 +120,10 @@ fn attempt(study: &mut Study, ledger: &Ledger, step: &Step) -> Result<Changes, R
         Act::Delegate { to, task, site, from, length } => {
             let (actor, task, site, from) = (name(ACTORS[to]), TASKS[task], name(SITES[site]), NOW + from);
             study.run(
-                &command!(by, Delegate { actor, task: task.into(), site, from, until: from + length, training: None, seen: None }),
+                &command!(
+                    by,
+                    Delegate { actor, task: task.into(), site, from, until: from + length, training: None, seen: None }
+                ),
                 &[&signer],
             )
         }

@@ -120,7 +120,10 @@ impl Study {
 
     fn delegate(&mut self, by: &str, to: &str, task: Task, site: &str, period: (u64, u64)) -> Result<Changes, Refusal> {
         let (actor, site, (from, until)) = (name(to), name(site), period);
-        self.run(&command!(by, Delegate { actor, task: task.into(), site, from, until, training: None, seen: None }), &[&key_of(by)])
+        self.run(
+            &command!(by, Delegate { actor, task: task.into(), site, from, until, training: None, seen: None }),
+            &[&key_of(by)],
+        )
     }
 
     fn end(&mut self, by: &str, whose: &str, task: Task, site: &str) -> Result<Changes, Refusal> {

@@ -99,7 +99,8 @@ impl Both {
         let (actor, task, site) = (name(PEOPLE[place.0]), TASKS[place.1], name(SITES[place.2]));
         let (time, (from, until)) = (self.study.next.time, period);
         let seen = self.study.facts.newest(&Self::subject(place)).map(Hex);
-        let command = command!(PEOPLE[by], Delegate { actor, task: task.into(), site, from, until, training: None, seen });
+        let command =
+            command!(PEOPLE[by], Delegate { actor, task: task.into(), site, from, until, training: None, seen });
         let command = Delegate { request: Uuid([self.requests; 16]), time, ..command };
         let seen = self.log.newest(place);
         (command, Signed { by, key: self.log.keys(by), place, period, time, seen })

@@ -137,7 +137,7 @@ impl Study<'_> {
     fn listed(&self, scheme: &Scheme, secret: &Secret, randomised: &[(Name, Vec<Name>)]) -> Result<(), String> {
         let list = List::generate(scheme, secret).map_err(|error| error.to_string())?;
         for (participant, _) in randomised {
-            let found = self.enrollment.at(&subject::randomised(&participant), u64::MAX);
+            let found = self.enrollment.at(&subject::randomised(participant), u64::MAX);
             let place = match found {
                 Some(Fact::Randomised { stratum, index, .. }) => Some(stratum).zip(u32::try_from(*index).ok()),
                 _ => None,
@@ -164,7 +164,7 @@ impl Study<'_> {
             [participant] => participant.parse::<Name>().ok(),
             _ => None,
         });
-        let mut screened = participants.filter(|one| set(&subject::screening(&(*one))).is_some());
+        let mut screened = participants.filter(|one| set(&subject::screening(one)).is_some());
         let participant = screened.next().filter(|_| message.set.len() == 3);
         let participant = participant.ok_or("cannot be opened, and set facts that no screening sets")?;
         let subjects = [
@@ -184,7 +184,7 @@ impl Study<'_> {
     fn follows(&self, entry: &Entry, participant: &Name, changes: &[(Subject, Fact)]) -> bool {
         let before = |subject: Subject| self.enrollment.at(&subject, u64::MAX);
         let (place, list) =
-            (subject::participant(&participant), subject::list(&FactList::Participant(participant.clone())));
+            (subject::participant(participant), subject::list(&FactList::Participant(participant.clone())));
         let Some(Fact::Participant(fact::Participant {
             site,
             enrolled,
