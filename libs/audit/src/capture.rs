@@ -195,7 +195,7 @@ impl Study<'_> {
 
     /// A participant's consent in state `number`, and the documents it was given under.
     fn consent_facts(&self, participant: &Name, number: u64) -> Facts {
-        let subject = subject::consent(&participant);
+        let subject = subject::consent(participant);
         let mut subjects = vec![subject.clone()];
         if let Some(Fact::Consent(fact::Consent { provisions, .. })) = self.consent.at(&subject, number) {
             subjects.extend(provisions.values().map(consent::document));

@@ -136,7 +136,7 @@ impl Study<'_> {
     fn listed(&self, scheme: &Scheme, secret: &Secret, randomised: &[(Name, Vec<Name>)]) -> Result<(), String> {
         let list = List::generate(scheme, secret).map_err(|error| error.to_string())?;
         for (participant, _) in randomised {
-            let found = self.enrollment.at(&subject::randomised(&participant), u64::MAX);
+            let found = self.enrollment.at(&subject::randomised(participant), u64::MAX);
             let place = match found {
                 Some(Fact::Randomised { stratum, index, .. }) => Some(stratum).zip(u32::try_from(*index).ok()),
                 _ => None,
@@ -183,7 +183,7 @@ impl Study<'_> {
     fn follows(&self, entry: &Entry, participant: &Name, changes: &[(Subject, Fact)]) -> bool {
         let before = |subject: Subject| self.enrollment.at(&subject, u64::MAX);
         let (place, list) =
-            (subject::participant(&participant), subject::list(&FactList::Participant(participant.clone())));
+            (subject::participant(participant), subject::list(&FactList::Participant(participant.clone())));
         let Some(Fact::Participant(fact::Participant {
             site,
             enrolled,

@@ -195,7 +195,7 @@ struct Standing {
 
 impl Standing {
     fn find(facts: &Facts, participant: &Name) -> Self {
-        match facts.find(&subject::consent(&participant)) {
+        match facts.find(&subject::consent(participant)) {
             Some(Fact::Consent(fact::Consent { provisions, majority, emptied, declined })) => Self {
                 provisions: provisions.clone(),
                 majority: *majority,
@@ -210,7 +210,7 @@ impl Standing {
     /// under the registration before, and comes of age when it was said then.
     fn before_giving(facts: &Facts, participant: &Name) -> Self {
         let mut registrations = [participant].into_iter().chain(earlier(facts, participant));
-        let with_consent = registrations.find(|one| facts.find(&subject::consent(&(*one))).is_some());
+        let with_consent = registrations.find(|one| facts.find(&subject::consent(one)).is_some());
         let mut standing = Self::find(facts, with_consent.unwrap_or(participant));
         if with_consent.is_some_and(|one| one != participant) {
             standing.provisions.retain(|_, state| state.refused);
@@ -221,13 +221,13 @@ impl Standing {
 
     fn fact(self, participant: &Name) -> (Subject, Fact) {
         let Self { provisions, majority, emptied, declined } = self;
-        (subject::consent(&participant), Fact::Consent(fact::Consent { provisions, majority, emptied, declined }))
+        (subject::consent(participant), Fact::Consent(fact::Consent { provisions, majority, emptied, declined }))
     }
 }
 
 /// The registrations under which a participant took part before, the newest first.
 fn earlier<'a>(enrollment: &'a Facts, participant: &Name) -> impl Iterator<Item = &'a Name> {
-    let (earlier, before) = match enrollment.find(&subject::same(&participant)) {
+    let (earlier, before) = match enrollment.find(&subject::same(participant)) {
         Some(Fact::Same { earlier, before, .. }) => (Some(earlier), before.as_slice()),
         _ => (None, [].as_slice()),
     };
@@ -268,7 +268,7 @@ fn each_once(field: &'static str, provisions: &[Provision]) -> Result<(), Refusa
 
 /// Whether `actor` is registered as `relation` of the participant, and acts at that time.
 fn represents(facts: &Facts, participant: &Name, actor: &Name, relation: Relation, next: Next) -> bool {
-    let subject = subject::representative(&participant, &actor);
+    let subject = subject::representative(participant, actor);
     match facts.find(&subject) {
         Some(Fact::Representative(fact::Representative { relation: theirs, until, .. })) => {
             *theirs == relation && until.is_none_or(|until| next.time < until)

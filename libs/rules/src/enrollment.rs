@@ -139,8 +139,8 @@ fn needing<P: Payload>(
 }
 
 /// A list that is one longer.
-fn grown(facts: &Facts, list: List) -> (Subject, Fact) {
-    facts.one_more(subject::list(&list))
+fn grown(facts: &Facts, list: &List) -> (Subject, Fact) {
+    facts.one_more(subject::list(list))
 }
 
 fn must_be_new(facts: &Facts, subject: &Subject, what: &'static str) -> Result<(), Refusal> {

@@ -70,7 +70,7 @@ pub fn delegations(actor: &Name, task: Task, site: &Name) -> Vec<Subject> {
     if site.as_str() != Name::ALL_SITES {
         sites.push(Name::all_sites());
     }
-    sites.into_iter().map(|site| subject::delegation(&actor, task.name(), &site)).collect()
+    sites.into_iter().map(|site| subject::delegation(actor, task.name(), &site)).collect()
 }
 
 /// The valid key of `actor` that signed `envelope`. That a key has ended is said only to who signed with it.
@@ -164,12 +164,12 @@ pub fn holds_throughout(
 
 /// The facts that say what `persons` are.
 pub fn kinds<'a>(persons: impl IntoIterator<Item = &'a Name>) -> Vec<Subject> {
-    persons.into_iter().map(|person| subject::actor(&person)).collect()
+    persons.into_iter().map(subject::actor).collect()
 }
 
 /// Checks that `actor` is a person, and no device or system that anybody may have at hand.
 pub fn is_person(facts: &Facts, actor: &Name) -> Result<(), Unauthorised> {
-    match facts.find(&subject::actor(&actor)) {
+    match facts.find(&subject::actor(actor)) {
         Some(Fact::Actor(fact::Actor { kind: ActorKind::Person, .. })) => Ok(()),
         _ => Err(Unauthorised::NotAPerson(actor.clone())),
     }
@@ -204,7 +204,7 @@ pub const SITE_STAFF: [Task; 3] = [Task::Capture, Task::Enrol, Task::ObtainConse
 /// Whether `actor` holds `task` at exactly `site`, not merely at every site, at `time` (Unix milliseconds): whether they
 /// are of the site.
 pub fn is_of_site(facts: &Facts, actor: &Name, task: Task, site: &Name, time: u64) -> bool {
-    let subject = subject::delegation(&actor, task.name(), &site);
+    let subject = subject::delegation(actor, task.name(), site);
     facts.find(&subject).is_some_and(|fact| fact.periods().iter().any(|period| period.covers(time)))
 }
 

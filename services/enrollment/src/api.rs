@@ -171,7 +171,7 @@ impl Inner {
         if caller == participant {
             return Ok(());
         }
-        let represents = subject::representative(&participant, &caller);
+        let represents = subject::representative(participant, caller);
         let mut subjects: Vec<Subject> = Task::ALL.iter().flat_map(|task| delegations(caller, *task, site)).collect();
         subjects.extend([represents.clone(), subject::study()]);
         let (facts, now) = (self.find(study, &subjects).await?, now_ms());

@@ -100,7 +100,7 @@ impl Rule for AccessData {
     fn needs(&self, _: &Facts) -> Vec<Subject> {
         let mut needs =
             vec![subject::consent(&self.participant), subject::list(&List::Accesses(self.participant.clone()))];
-        needs.extend(self.grant.iter().map(|grant| subject::grant(&self.participant, &grant)));
+        needs.extend(self.grant.iter().map(|grant| subject::grant(&self.participant, grant)));
         needs
     }
 
@@ -116,7 +116,7 @@ impl Rule for AccessData {
         may_read(self, facts, next.time)?;
         let mut changes = vec![facts.one_more(subject::list(&List::Accesses(self.participant.clone())))];
         if let Some(grant) = &self.grant {
-            let subject = subject::grant(&self.participant, &grant);
+            let subject = subject::grant(&self.participant, grant);
             if let Some(mut fact) = facts.find(&subject).cloned() {
                 if let Fact::Grant { used, .. } = &mut fact {
                     *used = used.saturating_add(1);
@@ -178,7 +178,7 @@ fn with_task(access: &AccessData, tasks: &[Task], facts: &Facts, time: u64) -> R
 
 fn granted(access: &AccessData, grant: &Name, facts: &Facts, time: u64) -> Result<(), Refusal> {
     let Some(Fact::Grant { grantee, categories, purpose, from, until, uses, used, granted, revoked }) =
-        facts.find(&subject::grant(&access.participant, &grant))
+        facts.find(&subject::grant(&access.participant, grant))
     else {
         return Err(Refusal::GrantUnknown);
     };
@@ -204,10 +204,10 @@ fn granted(access: &AccessData, grant: &Name, facts: &Facts, time: u64) -> Resul
 
 fn as_participant(participant: &Name, by: &Name, envelope: &Envelope) -> Vec<Subject> {
     let mut needs: Vec<Subject> = envelope.key_ids().map(subject::key).collect();
-    needs.extend([subject::study(), subject::participant(&participant), subject::representative(&participant, &by)]);
+    needs.extend([subject::study(), subject::participant(participant), subject::representative(participant, by)]);
     needs
 }
 
 fn grant_and_list(participant: &Name, grant: &Name) -> Vec<Subject> {
-    vec![subject::grant(&participant, &grant), consents(participant), subject::consent(&participant)]
+    vec![subject::grant(participant, grant), consents(participant), subject::consent(participant)]
 }

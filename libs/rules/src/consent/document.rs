@@ -73,7 +73,7 @@ impl Rule for PublishDocument {
 }
 
 fn subject(document: &Name, version: &Name, language: &Name) -> Subject {
-    subject::document(&document, &version, &language)
+    subject::document(document, version, language)
 }
 
 fn replaced(publish: &PublishDocument) -> &[DocumentVersion] {
@@ -87,7 +87,7 @@ fn check(publish: &PublishDocument, terms: &Terms, facts: &Facts, next: Next) ->
     if publish.approval.date.as_str() > day_of(next.time.saturating_add(DAY_MS)).as_str() {
         return malformed("approval.date", "lies in the future");
     }
-    if !terms.sites.iter().all(|site| facts.find(&subject::site(&site)).is_some()) {
+    if !terms.sites.iter().all(|site| facts.find(&subject::site(site)).is_some()) {
         return malformed("terms.sites", "no such site");
     }
     if terms.sites.len() > MAX_PARTS || terms.supersedes.len() > MAX_PARTS {

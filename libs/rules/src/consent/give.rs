@@ -108,7 +108,7 @@ impl Rule for GiveConsent {
 
 /// Whether it is still to be said if the participant was registered before: by then it is known what they refused.
 fn is_held(facts: &Facts, participant: &Name) -> bool {
-    matches!(facts.find(&subject::matched(&participant)), Some(Fact::Match { cleared: None, .. }))
+    matches!(facts.find(&subject::matched(participant)), Some(Fact::Match { cleared: None, .. }))
 }
 
 /// Checks that the document was there to be read, and in use, when consent was signed. Clocks may differ a little.
@@ -169,12 +169,12 @@ fn come_of_age(standing: &mut Standing, manner: &Manner, next: Next) {
 
 /// The facts about those who sign besides the participant and the investigator.
 fn others(participant: &Name, manner: &Manner) -> Vec<Subject> {
-    let stands = |actor: &Name| subject::representative(&participant, &actor);
+    let stands = |actor: &Name| subject::representative(participant, actor);
     let mut needs: Vec<Subject> = manner.witness.iter().map(stands).collect();
     match &manner.capacity {
         Capacity::Representative { actor } => needs.push(stands(actor)),
         Capacity::Minor { parents, .. } => needs.extend(parents.iter().map(stands)),
-        Capacity::SiteDevice { device, .. } => needs.push(subject::actor(&device)),
+        Capacity::SiteDevice { device, .. } => needs.push(subject::actor(device)),
         Capacity::Participant | Capacity::Deferred { .. } => {}
     }
     needs
@@ -321,7 +321,7 @@ fn signed(
             if present && !terms.site_device {
                 return Err(Refusal::NotAdmitted("consent on a device of the site"));
             }
-            match facts.find(&subject::actor(&device)) {
+            match facts.find(&subject::actor(device)) {
                 Some(Fact::Actor(fact::Actor { kind: ActorKind::Device, site, .. }))
                     if !present || site.as_ref() == Some(&consent.site) => {}
                 _ => return Err(Refusal::DeviceUnknown),

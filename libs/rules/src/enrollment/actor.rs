@@ -62,7 +62,7 @@ impl OfSite for RegisterActor {
         match (&self.site, self.kind == ActorKind::Device && third_rules(facts)) {
             (None, true) => Err(Refusal::Malformed { field: "site", what: "the site the device belongs to" }),
             (Some(_), false) => Err(Refusal::Malformed { field: "site", what: "for devices only" }),
-            (Some(site), true) => must_exist(facts, &subject::site(&site), "site"),
+            (Some(site), true) => must_exist(facts, &subject::site(site), "site"),
             (None, false) => Ok(()),
         }
     }

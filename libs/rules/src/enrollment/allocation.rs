@@ -48,7 +48,7 @@ impl Rule for CommitAllocation {
             committed: next.number,
             revealed: None,
         };
-        Ok(vec![(subject, fact), grown(facts, List::Study)])
+        Ok(vec![(subject, fact), grown(facts, &List::Study)])
     }
 }
 
@@ -66,7 +66,7 @@ struct Committed<'a> {
 
 /// The allocation, unless its secret is public.
 fn committed<'a>(facts: &'a Facts, allocation: &Name, revealed: Refusal) -> Result<Committed<'a>, Refusal> {
-    match facts.find(&subject::allocation(&allocation)) {
+    match facts.find(&subject::allocation(allocation)) {
         Some(Fact::Allocation { scheme, commitment, root, committed, revealed: None }) => {
             Ok(Committed { scheme, commitment: *commitment, root: *root, committed: *committed })
         }
@@ -109,7 +109,7 @@ impl Rule for Randomise {
         changes.extend([
             (subject::randomised(&self.participant), fact),
             facts.one_more(taken),
-            grown(facts, List::Randomised(self.allocation.clone())),
+            grown(facts, &List::Randomised(self.allocation.clone())),
         ]);
         Ok(changes)
     }
@@ -159,7 +159,7 @@ impl Rule for Unblind {
             return Err(Refusal::Malformed { field: "notified", what: "1 to 32 roles that were told" });
         }
         let fact = Fact::Unblinded { by: self.by.clone(), recorded: next.number };
-        let list = grown(facts, List::Participant(self.participant.clone()));
+        let list = grown(facts, &List::Participant(self.participant.clone()));
         Ok(vec![(subject::unblinded(&self.participant), fact), list])
     }
 }
@@ -190,6 +190,6 @@ impl Rule for RevealAllocation {
             committed: found.committed,
             revealed: Some(next.number),
         };
-        Ok(vec![(subject::allocation(&self.allocation), fact), grown(facts, List::Study)])
+        Ok(vec![(subject::allocation(&self.allocation), fact), grown(facts, &List::Study)])
     }
 }

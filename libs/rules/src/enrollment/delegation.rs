@@ -65,7 +65,7 @@ impl Rule for Delegate {
         if let Some(training) = &self.training {
             check_day("training.completed", &training.completed, next)?;
         }
-        Ok(vec![change, grown(facts, List::Delegations)])
+        Ok(vec![change, grown(facts, &List::Delegations)])
     }
 }
 
@@ -137,14 +137,14 @@ impl Rule for EndDelegation {
         let subject = subject::delegation(&self.actor, self.task.name(), &self.site);
         if third_rules(facts) {
             let fact = end(periods(facts, &subject), self.delegation, (envelope, next))?;
-            return Ok(vec![(subject, fact), grown(facts, List::Delegations)]);
+            return Ok(vec![(subject, fact), grown(facts, &List::Delegations)]);
         }
         match facts.find(&subject) {
             Some(Fact::Delegation(fact::Delegation { ended: Some(_), .. })) => Err(Refusal::AlreadyEnded("delegation")),
             Some(Fact::Delegation(fact::Delegation { granted, from, until, ended: None })) => {
                 let ended = Some(next.number);
                 let fact = Fact::Delegation(fact::Delegation { granted: *granted, from: *from, until: *until, ended });
-                let list = (!first_rules(facts)).then(|| grown(facts, List::Delegations));
+                let list = (!first_rules(facts)).then(|| grown(facts, &List::Delegations));
                 Ok([Some((subject, fact)), list].into_iter().flatten().collect())
             }
             _ => Err(Refusal::NotFound("delegation")),

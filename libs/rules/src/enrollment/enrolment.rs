@@ -22,7 +22,7 @@ pub(super) struct Participation {
 impl Participation {
     /// The participation of `participant`, if it is at `at`.
     pub(super) fn find(facts: &Facts, participant: &Name, at: &Name) -> Result<Self, Refusal> {
-        match facts.find(&subject::participant(&participant)) {
+        match facts.find(&subject::participant(participant)) {
             Some(Fact::Participant(fact::Participant { site, enrolled, withdrawn, stage: Some(stage) }))
                 if site == at =>
             {
@@ -63,12 +63,12 @@ impl Participation {
 
 /// The facts about a participant.
 pub(super) fn participation(participant: &Name) -> [Subject; 2] {
-    [subject::participant(&participant), subject::list(&List::Participant(participant.clone()))]
+    [subject::participant(participant), subject::list(&List::Participant(participant.clone()))]
 }
 
 /// The facts that decide whether a study and a site enrol.
 pub(super) fn openness(site: &Name) -> [Subject; 2] {
-    [subject::study_state(), subject::site(&site)]
+    [subject::study_state(), subject::site(site)]
 }
 
 /// Checks that the study and the site enrol.
@@ -82,7 +82,7 @@ pub(super) fn must_enrol(facts: &Facts, at: &Name) -> Result<(), Refusal> {
 
 /// The facts that decide whether one more may be enrolled.
 pub(super) fn admission(participant: &Name, site: &Name) -> Vec<Subject> {
-    let criteria = [subject::criteria_in_force(), subject::matched(&participant)];
+    let criteria = [subject::criteria_in_force(), subject::matched(participant)];
     openness(site).into_iter().chain(criteria).chain(limits(site)).collect()
 }
 
@@ -95,7 +95,7 @@ pub(super) fn limits(site: &Name) -> impl Iterator<Item = Subject> {
 /// Counts one fewer enrolled where the limit says that a withdrawal frees a place.
 pub(super) fn freed(facts: &Facts, site: &Name) -> Changes {
     let frees =
-        |scope: &Name| matches!(facts.find(&subject::cap(&scope)), Some(Fact::Cap { withdrawal_frees: true, .. }));
+        |scope: &Name| matches!(facts.find(&subject::cap(scope)), Some(Fact::Cap { withdrawal_frees: true, .. }));
     let scopes = [site.clone(), Name::all_sites()].into_iter().filter(frees);
     let fewer = |scope| {
         let enrolled = subject::enrolled(&scope);
@@ -113,7 +113,7 @@ pub(super) fn screens(facts: &Facts) -> bool {
 /// Counts one more enrolled, if study and site are open, no limit is reached and nobody takes part twice.
 pub(super) fn admit(facts: &Facts, participant: &Name, site: &Name) -> Result<Changes, Refusal> {
     must_enrol(facts, site)?;
-    if matches!(facts.find(&subject::matched(&participant)), Some(Fact::Match { cleared: None, .. })) {
+    if matches!(facts.find(&subject::matched(participant)), Some(Fact::Match { cleared: None, .. })) {
         return Err(Refusal::DuplicateParticipation);
     }
     [site.clone(), Name::all_sites()].into_iter().map(|scope| count(facts, scope)).collect()

@@ -34,8 +34,8 @@ struct Registration<'a> {
 impl Registration<'_> {
     fn needs(&self) -> [Subject; 5] {
         [
-            subject::site(&self.site),
-            subject::actor(&self.participant),
+            subject::site(self.site),
+            subject::actor(self.participant),
             subject::key(self.key.id()),
             subject::list(&List::Participants(self.site.clone())),
             subject::list(&List::Participant(self.participant.clone())),
@@ -57,7 +57,7 @@ impl Registration<'_> {
         stage: Option<Stage>,
         next: Next,
     ) -> Result<Changes, Refusal> {
-        let actor = subject::actor(&self.participant);
+        let actor = subject::actor(self.participant);
         let key = subject::key(self.key.id());
         if third_rules(facts) {
             envelope.verify(self.key)?; // first: whether a key is registered is said to who holds it
@@ -80,7 +80,7 @@ impl Registration<'_> {
                 }),
             ),
             (
-                subject::participant(&self.participant),
+                subject::participant(self.participant),
                 Fact::Participant(fact::Participant {
                     site: self.site.clone(),
                     enrolled: registered,
@@ -92,7 +92,10 @@ impl Registration<'_> {
     }
 
     fn lists(&self, facts: &Facts) -> [(Subject, Fact); 2] {
-        [grown(facts, List::Participants(self.site.clone())), grown(facts, List::Participant(self.participant.clone()))]
+        [
+            grown(facts, &List::Participants(self.site.clone())),
+            grown(facts, &List::Participant(self.participant.clone())),
+        ]
     }
 }
 
@@ -135,7 +138,7 @@ impl Rule for ScreenParticipant {
     fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
         let Self { participant, site, key, token, .. } = self;
         let more = Registration { participant, site, key }.needs().into_iter().chain(openness(site));
-        let more = more.chain(delegations(&self.by, Task::RecordLate, site)).chain([subject::held(&site)]);
+        let more = more.chain(delegations(&self.by, Task::RecordLate, site)).chain([subject::held(site)]);
         needing(self, envelope, (Task::Enrol, site), more.chain(token.map(subject::token)))
     }
 
@@ -213,17 +216,17 @@ impl Rule for ClearMatch {
 
 /// The facts that say whether a participant is held.
 fn resolution(participant: &Name) -> [Subject; 2] {
-    [subject::matched(&participant), subject::list(&List::Participant(participant.clone()))]
+    [subject::matched(participant), subject::list(&List::Participant(participant.clone()))]
 }
 
 /// Ends that a participant is held.
 fn resolve(facts: &Facts, participant: &Name, next: Next) -> Result<Changes, Refusal> {
-    let subject = subject::matched(&participant);
+    let subject = subject::matched(participant);
     match facts.find(&subject) {
         Some(Fact::Match { sites, cleared: None, earlier }) => {
             let (sites, earlier) = (sites.clone(), earlier.clone());
             let fact = Fact::Match { sites, cleared: Some(next.number), earlier };
-            Ok(vec![(subject, fact), grown(facts, List::Participant(participant.clone()))])
+            Ok(vec![(subject, fact), grown(facts, &List::Participant(participant.clone()))])
         }
         Some(Fact::Match { .. }) => Err(Refusal::AlreadyEnded("match")),
         _ => Err(Refusal::NotFound("match")),

@@ -49,7 +49,7 @@ impl Rule for RegisterRepresentative {
                 subject::representative(&self.participant, &self.actor),
                 Fact::Representative(fact::Representative { relation: self.relation, registered, until: self.until }),
             ),
-            grown(facts, List::Participant(self.participant.clone())),
+            grown(facts, &List::Participant(self.participant.clone())),
         ])
     }
 }

@@ -38,7 +38,7 @@ impl Rule for DefineCriteria {
             defined: next.number,
         };
         let in_force = Fact::CriteriaInForce { version: self.version.clone() };
-        Ok(vec![(subject, fact), (subject::criteria_in_force(), in_force), grown(facts, List::Study)])
+        Ok(vec![(subject, fact), (subject::criteria_in_force(), in_force), grown(facts, &List::Study)])
     }
 }
 
@@ -109,7 +109,7 @@ fn criteria_in_force<'a>(facts: &'a Facts, version: &Name) -> Result<&'a [Criter
         Some(Fact::CriteriaInForce { version }) => Some(version),
         _ => None,
     };
-    match facts.find(&subject::criteria(&version)) {
+    match facts.find(&subject::criteria(version)) {
         Some(Fact::Criteria { criteria, .. }) if in_force == Some(version) => Ok(criteria),
         _ => Err(Refusal::CriteriaOutdated(in_force.cloned())),
     }

@@ -60,7 +60,7 @@ impl Rule for RecordSiteApproval {
         let subject = subject::site_approval(&self.site);
         on_newest(self, facts, &subject)?;
         let fact = Fact::SiteApproval { protocol, approval, recorded: next.number, newest: newest(facts, envelope) };
-        Ok(vec![(subject, fact), grown(facts, List::Sites)])
+        Ok(vec![(subject, fact), grown(facts, &List::Sites)])
     }
 }
 
@@ -126,7 +126,7 @@ impl Rule for CloseSite {
 }
 
 fn moving<P: Payload>(command: &P, envelope: &Envelope, site: &Name) -> Vec<Subject> {
-    let more = [subject::site(&site), subject::list(&List::Sites)];
+    let more = [subject::site(site), subject::list(&List::Sites)];
     needing(command, envelope, (Task::ManageStudy, site), more)
 }
 
@@ -136,7 +136,7 @@ fn must_say_why(reason: Option<&Name>) -> Result<(), Refusal> {
 
 /// Where a site stands.
 pub(super) fn state(facts: &Facts, site: &Name) -> Result<State, Refusal> {
-    match facts.find(&subject::site(&site)) {
+    match facts.find(&subject::site(site)) {
         Some(Fact::Site(fact::Site { state: Some(state), .. })) => Ok(*state),
         _ => Err(Refusal::NotFound("site")),
     }
@@ -147,12 +147,12 @@ fn enter(facts: &Facts, site: &Name, state: State, (envelope, next): (&Envelope,
     let open = matches!(state, State::Open | State::Paused);
     let fact =
         Fact::Site(fact::Site { open, changed: next.number, state: Some(state), newest: newest(facts, envelope) });
-    vec![(subject::site(&site), fact), grown(facts, List::Sites)]
+    vec![(subject::site(site), fact), grown(facts, &List::Sites)]
 }
 
 /// Opens or closes a site under the first rules.
 fn switch(facts: &Facts, site: &Name, open: bool, next: Next) -> Result<Changes, Refusal> {
-    let subject = subject::site(&site);
+    let subject = subject::site(site);
     match facts.find(&subject) {
         Some(Fact::Site(fact::Site { open: now, .. })) if *now == open => Err(Refusal::SiteStateUnchanged),
         Some(_) => {

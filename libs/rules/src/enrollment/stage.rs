@@ -55,7 +55,7 @@ impl Rule for RecordStage {
 
 /// Whether a participant who was lost had been enrolled: who was lost in screening does not get in on the way back.
 fn was_enrolled(facts: &Facts, participant: &Name) -> bool {
-    match facts.find(&subject::lost_from(&participant)) {
+    match facts.find(&subject::lost_from(participant)) {
         Some(Fact::LostFrom { stage }) => !matches!(stage, Stage::Screened | Stage::Eligible),
         _ => false,
     }

@@ -91,7 +91,7 @@ impl Rule for AddProtocolVersion {
         }
         check_amendment(self.amends.as_ref(), facts)?;
         self.approval.as_ref().map_or(Ok(()), |found| approval::check(found, next))?;
-        changes.push(grown(facts, List::Protocols));
+        changes.push(grown(facts, &List::Protocols));
         Ok(changes)
     }
 }
@@ -101,7 +101,7 @@ fn check_amendment(amends: Option<&Name>, facts: &Facts) -> Result<(), Refusal> 
     match (amends, facts.count(&subject::list(&List::Protocols))) {
         (None, 0) => Ok(()),
         (None, _) => Err(Refusal::Malformed { field: "amends", what: "an amendment names the version it amends" }),
-        (Some(amends), _) => must_exist(facts, &subject::protocol(&amends), "protocol version"),
+        (Some(amends), _) => must_exist(facts, &subject::protocol(amends), "protocol version"),
     }
 }
 
@@ -132,7 +132,7 @@ impl Rule for SetStudyState {
             return Err(Refusal::ProtocolMissing);
         }
         let fact = Fact::StudyState { state: to, changed: next.number, newest: newest(facts, envelope) };
-        Ok(vec![(subject::study_state(), fact), grown(facts, List::Study)])
+        Ok(vec![(subject::study_state(), fact), grown(facts, &List::Study)])
     }
 }
 
@@ -160,7 +160,7 @@ impl Rule for AddArm {
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
         let subject = subject::arm(&self.arm);
         must_be_new(facts, &subject, "arm")?;
-        Ok(vec![(subject, Fact::Arm { added: next.number }), grown(facts, List::Study)])
+        Ok(vec![(subject, Fact::Arm { added: next.number }), grown(facts, &List::Study)])
     }
 }
 

@@ -388,7 +388,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn site_open(&mut self, site: &Name, state: u64) -> Result<(), Fault> {
         let wanted = |_: &Subject, fact: &Fact| matches!(fact, Fact::Site(fact::Site { open: true, .. })).then_some(());
-        let subject = [subject::site(&site)];
+        let subject = [subject::site(site)];
         self.evidence.fact(LinkName::Site, Service::Enrollment, state, &subject, wanted, "the site was not open")
     }
 
@@ -397,7 +397,7 @@ impl<'a> Walk<'a> {
             Fact::Participant(fact::Participant { site: theirs, withdrawn: None, .. }) if theirs == site => Some(()),
             _ => None,
         };
-        let subject = [subject::participant(&participant)];
+        let subject = [subject::participant(participant)];
         let otherwise = "the participant was not enrolled at that site, or had left";
         self.evidence.fact(LinkName::Participant, Service::Enrollment, state, &subject, wanted, otherwise)
     }

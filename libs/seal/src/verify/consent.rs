@@ -110,7 +110,7 @@ impl Walk<'_> {
             }
             _ => None,
         };
-        let subject = [subject::consent(&participant)];
+        let subject = [subject::consent(participant)];
         let otherwise = format!("no consent to {provision} was in force");
         let (fact, majority) = self.evidence.fact(LINK, Service::Consent, state, &subject, wanted, &otherwise)?;
         ensure(fact.given <= state, LINK, "the consent was given later")?;
@@ -189,7 +189,7 @@ impl Walk<'_> {
             Fact::Actor(fact::Actor { kind: ActorKind::Device, registered, .. }) => Some(*registered),
             _ => None,
         };
-        let subject = [subject::actor(&actor)];
+        let subject = [subject::actor(actor)];
         let otherwise = format!("{actor} was not a device");
         let number = self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
         ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
@@ -215,7 +215,7 @@ impl Walk<'_> {
             }
             _ => None,
         };
-        let subject = [subject::representative(&participant, &actor)];
+        let subject = [subject::representative(participant, actor)];
         let otherwise = format!("{actor} was not registered to sign for {participant} so");
         let number = self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
         ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
@@ -240,7 +240,7 @@ impl Walk<'_> {
             }
             _ => None,
         };
-        let subject = [subject::document(&document, &version, &language)];
+        let subject = [subject::document(document, version, language)];
         let otherwise = "the document was not published";
         let (content, approval, published, superseded) =
             self.evidence.fact(link, Service::Consent, state, &subject, wanted, otherwise)?;

@@ -31,7 +31,7 @@ impl Facts {
 
     /// The site of a participant who is enrolled and has not left.
     pub fn site_of_active(&self, participant: &Name) -> Option<&Name> {
-        match self.find(&subject::participant(&participant)) {
+        match self.find(&subject::participant(participant)) {
             Some(Fact::Participant(fact::Participant { site, withdrawn: None, .. })) => Some(site),
             _ => None,
         }
@@ -39,7 +39,7 @@ impl Facts {
 
     /// The site of a participant, whether or not they have left.
     pub fn site_of(&self, participant: &Name) -> Option<&Name> {
-        match self.find(&subject::participant(&participant)) {
+        match self.find(&subject::participant(participant)) {
             Some(Fact::Participant(fact::Participant { site, .. })) => Some(site),
             _ => None,
         }
@@ -47,7 +47,7 @@ impl Facts {
 
     /// Whether data are captured at a site.
     pub fn site_is_open(&self, site: &Name) -> bool {
-        matches!(self.find(&subject::site(&site)), Some(Fact::Site(fact::Site { open: true, .. })))
+        matches!(self.find(&subject::site(site)), Some(Fact::Site(fact::Site { open: true, .. })))
     }
 
     /// The rules the study runs under; nothing if there is no study.
@@ -60,7 +60,7 @@ impl Facts {
 
     /// Whether `actor` decides for a participant: as their representative or parent, and not merely as a witness.
     pub fn decides_for(&self, participant: &Name, actor: &Name) -> bool {
-        let found = self.find(&subject::representative(&participant, &actor));
+        let found = self.find(&subject::representative(participant, actor));
         let decides = [Relation::LegalRepresentative, Relation::Parent];
         matches!(found, Some(Fact::Representative(fact::Representative { relation, .. })) if decides.contains(relation))
     }

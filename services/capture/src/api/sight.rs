@@ -65,11 +65,11 @@ impl Inner {
     /// The facts that tell what a caller is to a participant.
     async fn standing(&self, study: Uuid, caller: &Name, participant: &Name) -> Result<Facts, Problem> {
         let (_, mut facts) =
-            self.enrollment.facts(study, &[subject::study(), subject::participant(&participant)]).await?;
+            self.enrollment.facts(study, &[subject::study(), subject::participant(participant)]).await?;
         if let Some(site) = facts.site_of(participant).cloned() {
             let mut subjects: Vec<Subject> =
                 SEES.iter().chain(&SITE_STAFF).flat_map(|task| delegations(caller, *task, &site)).collect();
-            subjects.push(subject::representative(&participant, &caller));
+            subjects.push(subject::representative(participant, caller));
             facts.extend(self.enrollment.facts(study, &subjects).await?.1);
         }
         Ok(facts)

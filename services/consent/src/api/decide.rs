@@ -59,7 +59,7 @@ impl Inner {
     ) -> Result<pb::DecideResponse, Problem> {
         let (head, facts) = self.consent_facts(study, participant).await?;
         let decided = consent::in_force(&facts, participant, provision, now_ms());
-        let subject = subject::consent(&participant);
+        let subject = subject::consent(participant);
         let given = provisions(&facts, participant);
         let given = given.iter().filter_map(|provision| consent::given(&facts, participant, provision));
         let standing = given.filter(|given| given.withdrawn.is_none()).count();
@@ -81,7 +81,7 @@ impl Inner {
 
     /// When the first consent of a participant was signed, by its signer's clock.
     async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, ReadError> {
-        let (stream, key) = (Service::Consent.stream(study), subject::consent(&participant).map_key(study));
+        let (stream, key) = (Service::Consent.stream(study), subject::consent(participant).map_key(study));
         let reader = self.journal.reader();
         for (number, _) in reader.history(stream, &key, None, FIRST).await? {
             let given = Envelope::parse(&reader.entry(stream, number).await?.stored);
@@ -98,7 +98,7 @@ impl Inner {
         study: Uuid,
         participant: &Name,
     ) -> Result<(Option<Head>, Facts), Problem> {
-        let subject = subject::consent(&participant);
+        let subject = subject::consent(participant);
         let mut subjects = vec![subject.clone()];
         loop {
             let (head, facts) = self.own_facts(study, &subjects).await?;
@@ -189,7 +189,7 @@ impl Inner {
 
     /// The participant's site; `*` if there is no such participant, where only tasks of every site reach.
     async fn site_of(&self, study: Uuid, participant: &Name) -> Result<Name, Problem> {
-        let (_, facts) = self.enrollment.facts(study, &[subject::participant(&participant)]).await?;
+        let (_, facts) = self.enrollment.facts(study, &[subject::participant(participant)]).await?;
         Ok(facts.site_of(participant).cloned().unwrap_or_else(Name::all_sites))
     }
 
@@ -203,10 +203,10 @@ impl Inner {
     }
 
     async fn sees(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<(), Problem> {
-        let registered = [subject::study(), subject::representative(&participant, &caller)];
+        let registered = [subject::study(), subject::representative(participant, caller)];
         let (_, mut facts) = self.enrollment.facts(study, &registered).await?;
         if facts.decides_for(participant, caller) {
-            let (_, own) = self.own_facts(study, &[subject::consent(&participant)]).await?;
+            let (_, own) = self.own_facts(study, &[subject::consent(participant)]).await?;
             facts.extend(own);
             if consent::decides_for(&facts, participant, caller, now_ms()) {
                 return Ok(());
@@ -220,7 +220,7 @@ impl Inner {
 
 /// The provisions a participant ever gave.
 pub(super) fn provisions(facts: &Facts, participant: &Name) -> Vec<Provision> {
-    match facts.find(&subject::consent(&participant)) {
+    match facts.find(&subject::consent(participant)) {
         Some(Fact::Consent(fact::Consent { provisions, .. })) => provisions.keys().cloned().collect(),
         _ => Vec::new(),
     }

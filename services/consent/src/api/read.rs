@@ -210,7 +210,7 @@ impl Inner {
         token: &str,
     ) -> Result<(Vec<pb::RecordedCommand>, String), Problem> {
         let mut page = Page::parse(size, token)?;
-        let (stream, key) = (Service::Consent.stream(study), subject::list(&list).map_key(study));
+        let (stream, key) = (Service::Consent.stream(study), subject::list(list).map_key(study));
         let found = self.journal.reader().history(stream, &key, page.after, page.size).await?;
         let mut commands = Vec::new();
         for (number, _) in &found {
@@ -227,7 +227,7 @@ impl Inner {
 
 /// The entries that withdrew what a participant gave.
 fn withdrawals(facts: &Facts, participant: &Name) -> BTreeSet<u64> {
-    match facts.find(&subject::consent(&participant)) {
+    match facts.find(&subject::consent(participant)) {
         Some(Fact::Consent(fact::Consent { provisions, .. })) => {
             provisions.values().filter_map(|given| given.withdrawn).collect()
         }

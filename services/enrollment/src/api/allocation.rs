@@ -75,24 +75,24 @@ impl Inner {
 
     /// Whether `caller` may see the participant's arm: by their task, or because they unblinded the participant.
     async fn sees_allocation(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<bool, Problem> {
-        let facts = self.find(study, &[subject::participant(&participant)]).await?;
+        let facts = self.find(study, &[subject::participant(participant)]).await?;
         let Some(site) = facts.site_of(participant) else { return Ok(false) };
         match self.must_hold(caller, study, &[Task::SeeAllocation], site).await {
             Ok(()) => return Ok(true),
             Err(problem) if problem.code == Code::PermissionDenied => {}
             Err(problem) => return Err(problem),
         }
-        let unblinded = self.store.versions(study, &subject::unblinded(&participant)).await?;
+        let unblinded = self.store.versions(study, &subject::unblinded(participant)).await?;
         Ok(unblinded.iter().any(|(_, fact)| matches!(fact, Fact::Unblinded { by, .. } if by == caller)))
     }
 
     async fn allocated(&self, study: Uuid, participant: &Name) -> Result<Option<Allocated>, Problem> {
-        let randomised = subject::randomised(&participant);
+        let randomised = subject::randomised(participant);
         let facts = self.find(study, std::slice::from_ref(&randomised)).await?;
         let Some(Fact::Randomised { allocation, stratum, index, randomised: entry }) = facts.find(&randomised) else {
             return Ok(None);
         };
-        let subject = subject::allocation(&allocation);
+        let subject = subject::allocation(allocation);
         match self.find(study, std::slice::from_ref(&subject)).await?.find(&subject) {
             Some(Fact::Allocation { scheme, commitment, root, .. }) => Ok(Some(Allocated {
                 allocation: allocation.clone(),

@@ -73,7 +73,7 @@ impl Inner {
 
     /// The stages a participant entered, and by which entries.
     async fn stages(&self, study: Uuid, participant: &Name) -> Result<Vec<(u64, &'static str)>, Problem> {
-        let versions = self.store.versions(study, &subject::participant(&participant)).await?;
+        let versions = self.store.versions(study, &subject::participant(participant)).await?;
         let stage = |(number, fact): &(u64, Fact)| match fact {
             Fact::Participant(fact::Participant { stage: Some(stage), .. }) => Some((*number, stage_name(*stage))),
             _ => None,
@@ -82,7 +82,7 @@ impl Inner {
     }
 
     async fn outcome_facts(&self, study: Uuid, participant: &Name) -> Result<Facts, Problem> {
-        let subjects = [subject::screening(&participant), subject::matched(&participant)];
+        let subjects = [subject::screening(participant), subject::matched(participant)];
         self.find(study, &subjects).await
     }
 
@@ -122,7 +122,7 @@ impl Inner {
         facts: &Facts,
         participant: &Name,
     ) -> Result<Vec<pb::CriterionOutcome>, Problem> {
-        let Some(Fact::Screening { decided, .. }) = facts.find(&subject::screening(&participant)) else {
+        let Some(Fact::Screening { decided, .. }) = facts.find(&subject::screening(participant)) else {
             return Ok(Vec::new());
         };
         let recorded: Option<RecordScreening> = self.store.read(study, *decided).await?.command();
@@ -131,7 +131,7 @@ impl Inner {
 
     async fn unblinded(&self, study: Uuid, participant: &Name) -> Result<Vec<pb::Act>, Problem> {
         let mut acts = Vec::new();
-        for (number, _) in self.store.versions(study, &subject::unblinded(&participant)).await? {
+        for (number, _) in self.store.versions(study, &subject::unblinded(participant)).await? {
             acts.push(act(&self.store.read(study, number).await?));
         }
         Ok(acts)
@@ -139,7 +139,7 @@ impl Inner {
 }
 
 fn screening(facts: &Facts, participant: &Name) -> Option<pb::ScreeningOutcome> {
-    match facts.find(&subject::screening(&participant)) {
+    match facts.find(&subject::screening(participant)) {
         Some(Fact::Screening { criteria, eligible, overridden, .. }) => {
             Some(pb::ScreeningOutcome { criteria: criteria.to_string(), eligible: *eligible, overridden: *overridden })
         }
@@ -150,7 +150,7 @@ fn screening(facts: &Facts, participant: &Name) -> Option<pb::ScreeningOutcome> 
 /// That a participant is held; where else they were registered is for those who resolve it.
 fn token_match(facts: &Facts, participant: &Name, resolves: bool) -> Option<pb::TokenMatch> {
     let texts = |names: &[Name]| if resolves { names.iter().map(ToString::to_string).collect() } else { Vec::new() };
-    match facts.find(&subject::matched(&participant)) {
+    match facts.find(&subject::matched(participant)) {
         Some(Fact::Match { sites, cleared, earlier }) => {
             Some(pb::TokenMatch { sites: texts(sites), cleared: cleared.is_some(), earlier: texts(earlier) })
         }

@@ -68,7 +68,7 @@ impl Inner {
         let Some(Fact::CriteriaInForce { version }) = in_force.find(&subject::criteria_in_force()) else {
             return Err(refused(Refusal::CriteriaOutdated(None)));
         };
-        let facts = self.find(study, &[subject::criteria(&version)]).await?;
+        let facts = self.find(study, &[subject::criteria(version)]).await?;
         let (criteria, outcomes) = self.evaluate(&facts, (study, version.clone()), answers).await?;
         Ok(pb::EvaluateEligibilityResponse {
             criteria: version.to_string(),

@@ -104,7 +104,7 @@ impl Inner {
     }
 
     async fn site(&self, study: Uuid, site: &Name, title: &Name) -> Result<pb::Site, Problem> {
-        let (place, approved) = (subject::site(&site), subject::site_approval(&site));
+        let (place, approved) = (subject::site(site), subject::site_approval(site));
         let needs: Vec<Subject> = [place.clone(), approved.clone()].into_iter().chain(limits(site)).collect();
         let facts = self.find(study, &needs).await?;
         let Some(Fact::Site(fact::Site { state: Some(state), changed, .. })) = facts.find(&place) else {
@@ -171,15 +171,15 @@ fn add<T: Message>(page: &mut Page, number: u64, row: Option<T>, rows: &mut Vec<
 }
 
 fn limits(site: &Name) -> [Subject; 2] {
-    [subject::cap(&site), subject::enrolled(&site)]
+    [subject::cap(site), subject::enrolled(site)]
 }
 
 fn enrolment(facts: &Facts, site: &Name) -> pb::Enrolment {
-    let cap = match facts.find(&subject::cap(&site)) {
+    let cap = match facts.find(&subject::cap(site)) {
         Some(Fact::Cap { participants, .. }) => Some(*participants),
         _ => None,
     };
-    pb::Enrolment { enrolled: facts.count(&subject::enrolled(&site)), cap }
+    pb::Enrolment { enrolled: facts.count(&subject::enrolled(site)), cap }
 }
 
 fn protocol(recorded: &Recorded) -> Option<pb::ProtocolVersion> {

@@ -29,7 +29,7 @@ pub(super) async fn of(reader: &Reader, study: Uuid, actor: &Name) -> Result<Opt
 /// The entry that registered an actor with their first key.
 async fn registered(reader: &Reader, study: Uuid, actor: &Name) -> Result<Option<u64>, ReadError> {
     let stream = Service::Enrollment.stream(study);
-    for subject in [subject::actor(&actor), subject::participant(&actor)] {
+    for subject in [subject::actor(actor), subject::participant(actor)] {
         match reader.history(stream, &subject.map_key(study), None, 1).await {
             Ok(found) if found.is_empty() => {}
             Ok(found) => return Ok(found.first().map(|(number, _)| *number)),

@@ -276,7 +276,7 @@ fn the_newcomer_is_held_and_told_apart_or_recognised() {
         study.facts.find(&subject::same(&name(OTHER_PSEUDONYM))),
         Some(&Fact::Same { earlier: name(PSEUDONYM), linked: study.next.number - 1, before: Vec::new() })
     );
-    assert_eq!(present::count(&study, List::Participant(name(OTHER_PSEUDONYM))), 2);
+    assert_eq!(present::count(&study, &List::Participant(name(OTHER_PSEUDONYM))), 2);
 
     // A third time: only the newest registration goes on, and only once it has ended.
     study.screen_with(THIRD, "701", "somebody").unwrap();
