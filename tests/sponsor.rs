@@ -7,7 +7,8 @@
 mod sponsor;
 mod support;
 
-use client::{ClientError, Refusal, proto::capture::ErrorReason, sign_form, verify};
+use client::{ClientError, Refusal, sign_form, verify};
+use proto::capture::ErrorReason;
 use seal::{id::Service, policy::Policy};
 use std::fs;
 use support::World;
@@ -60,7 +61,7 @@ async fn a_stream_answers_each_form_and_a_follower_sees_what_was_recorded() {
 
     let stranger = study.reads(&study.coordinator);
     let denied = world.client.follow(&stranger, Service::Capture, 0).next().await.unwrap_err();
-    assert_eq!(denied.reason_of(), Some(client::proto::journal::ErrorReason::DelegationMissing));
+    assert_eq!(denied.reason_of(), Some(proto::journal::ErrorReason::DelegationMissing));
     let bundle = world.bundle(1, "SYSBP").await;
     assert_eq!(verify(&bundle, &world.policy()).unwrap().value, "120");
     let without_the_study = Policy::parse(&world.deployment.policy).unwrap();

@@ -238,7 +238,7 @@ impl Trial {
         let mut judge = Command::new(environment().join("bin/python"));
         judge.arg(repository().join("docs/export/verify_export.py")).env("PYTHONDONTWRITEBYTECODE", "1");
         let output = judge.arg(&at).arg("--policy").arg(&policy_file).arg("--json").output().unwrap();
-        let report = Export::open(&at).unwrap().audit(&policy, &[], client::now_ms(), &()).unwrap();
+        let report = Export::open(&at).unwrap().audit(&policy, &[], now_ms(), &()).unwrap();
         (report, serde_json::from_slice(&output.stdout).unwrap())
     }
 }

@@ -44,12 +44,12 @@ pub(super) fn digest(path: &Path) -> Result<Hex, ExportError> {
 struct Hasher<'a>(&'a mut Sha256);
 
 impl Write for Hasher<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
