@@ -42,7 +42,7 @@ impl Gatekeeper {
 
     /// Goes by the policies in the directory `policies` instead, and reads them again when they change.
     pub fn with_policies(self, policies: &Path) -> Result<Self, PolicyError> {
-        Ok(Self { policies: Source::watch(policies, tls::POLL)?, ..self })
+        Ok(Self { policies: Source::watch(policies, watcher::POLL)?, ..self })
     }
 
     /// Accepts the token of a deployment that is one process, over plaintext loopback connections only.

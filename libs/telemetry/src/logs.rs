@@ -5,7 +5,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 29] = [
+pub(crate) const OURS: [&str; 30] = [
     "access",
     "allocation",
     "anchoring",
@@ -33,6 +33,7 @@ pub(crate) const OURS: [&str; 29] = [
     "trialseal",
     "vault",
     "verify",
+    "watcher",
     "witness",
     "call",
 ];

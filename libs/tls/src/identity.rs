@@ -4,7 +4,6 @@ use crate::{
     TlsError,
     material::{self, Own},
     provider,
-    watched::{Contents, POLL, Watched},
     web::SYSTEM,
 };
 use rustls::{
@@ -20,6 +19,7 @@ use std::{
 };
 use tokio::sync::watch;
 use tonic::transport::{Certificate, ClientTlsConfig};
+use watcher::{Contents, POLL, Watched};
 use zeroize::Zeroizing;
 
 /// A certificate with its key, and the authority others are checked against. Read again when the files change, without a

@@ -11,7 +11,6 @@ mod material;
 mod name;
 pub mod pki;
 mod stream;
-mod watched;
 mod web;
 
 pub use error::TlsError;
@@ -19,7 +18,6 @@ pub use identity::Identity;
 pub use listener::{Listener, Peer, Transport};
 pub use name::{CertifiedName, Presented};
 pub use stream::Stream;
-pub use watched::{Contents, POLL, Watched};
 pub use web::web;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};

@@ -1,6 +1,6 @@
 //! Certificates and keys from PEM files (RFC 7468).
 
-use crate::{TlsError, name, watched::Contents};
+use crate::{TlsError, name};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
+use watcher::Contents;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 

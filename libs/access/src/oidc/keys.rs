@@ -13,11 +13,11 @@ use std::{
     sync::{Arc, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tls::{Contents, POLL, Watched};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
+use watcher::{Contents, POLL, Watched};
 
 /// The largest key set, in bytes.
 pub(super) const MAX_BYTES: usize = 256 << 10;

@@ -7,7 +7,7 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
-use tls::Contents;
+use watcher::Contents;
 
 /// The most files of a directory.
 pub(super) const MAX_FILES: usize = 64;

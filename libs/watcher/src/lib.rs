@@ -1,4 +1,6 @@
-//! Files that are replaced while in use.
+//! Files that are replaced while in use: read again whenever they change, without a restart.
+//!
+//! What this crate is *not*: it does not know what the files say. Reading and parsing are given to it.
 
 use arc_swap::ArcSwap;
 use std::{
