@@ -16,6 +16,7 @@ use crate::{
     store::{Capture, Store},
 };
 use access::{AccessLog, Caller, Consents, RemoteFacts};
+use content::{Content, Kept};
 use journal::{
     Stored,
     api::{Call, Opened},
@@ -31,7 +32,6 @@ use seal::{
 };
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
-use vault::{Content, Kept};
 
 /// Form definitions kept in memory.
 const FORMS_KEPT: u64 = 256;

@@ -12,6 +12,7 @@ use crate::{
     Config,
     domain::{Recorded, Refusal, alike},
 };
+use content::{Content, Kept};
 use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
@@ -25,7 +26,7 @@ use seal::{
 use server::Problem;
 use tlog::merkle;
 use tonic::Code;
-use vault::{Content, Kept, Vault, VaultError};
+use vault::{Vault, VaultError};
 use walk::Places;
 
 /// The journal as this service keeps it.

@@ -4,6 +4,7 @@ mod keys;
 
 use crate::{Config, domain::Refusal};
 use access::{FactError, FactSource};
+use content::{Content, Kept};
 use journal::{Journal, Reader, Stored};
 use seal::{
     Hash,
@@ -20,7 +21,7 @@ use seal::{
 };
 use server::Problem;
 use tonic::Code;
-use vault::{Content, Kept, Vault, VaultError};
+use vault::{Vault, VaultError};
 
 /// The journal as this service keeps it.
 pub(crate) type Enrollment = Journal<Refusal>;

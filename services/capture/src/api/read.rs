@@ -3,6 +3,7 @@
 use super::Inner;
 use crate::store::leaf;
 use access::Caller;
+use content::{Content, Kept};
 use journal::ReadError;
 use proto::capture as pb;
 use seal::{
@@ -14,7 +15,6 @@ use seal::{
 use server::{Problem, now_ms, study};
 use tlog::merkle::Tree;
 use tonic::Code;
-use vault::{Content, Kept};
 
 impl Inner {
     pub(super) async fn disclose_datapoint(

@@ -8,6 +8,7 @@ use crate::{
     store::{damaged, leaf, newest, vault_problem},
 };
 use access::{Caller, FactSource};
+use content::Kept;
 use journal::{Decision, Found, Next, Proposal, api::receipt_message};
 use proto::{capture as pb, types::Receipt};
 use seal::{
@@ -21,7 +22,6 @@ use seal::{
 };
 use server::{Problem, Received, now_ms, receive, study};
 use tonic::Code;
-use vault::Kept;
 
 /// More redactions of one submission than it has values.
 const MAX_MARKS: u32 = 10_000;

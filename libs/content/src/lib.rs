@@ -1,4 +1,6 @@
 //! What is sealed of a command that carries values: its envelope and its datapoints, exactly as received.
+//!
+//! What this crate is *not*: it encrypts nothing and stores nothing.
 
 /// The first line of the plain bytes; then each part behind a length of four bytes, the envelope first.
 const MAGIC: &[u8] = b"trialseal/form-content@v1\n";
