@@ -3,7 +3,7 @@
 //! A signed command opens one read: the consent service says whether it had been recorded before, and then nothing is
 //! shown.
 
-use crate::caller::Caller;
+use caller::Caller;
 use channel::Channel;
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{

@@ -5,11 +5,12 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 31] = [
+pub(crate) const OURS: [&str; 34] = [
     "access",
     "allocation",
     "anchoring",
     "bus",
+    "caller",
     "capture",
     "channel",
     "client",
@@ -19,10 +20,12 @@ pub(crate) const OURS: [&str; 31] = [
     "eligibility",
     "enrollment",
     "exchange",
+    "facts",
     "identity",
     "journal",
     "objects",
     "owner",
+    "permission",
     "proto",
     "seal",
     "server",

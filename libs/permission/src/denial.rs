@@ -1,13 +1,13 @@
 //! How the gatekeeper says no.
 
-use crate::{CredentialsError, caller::Kind};
+use caller::{CredentialsError, Kind};
 use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// Why a call is not passed on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Refusal {
+pub(crate) enum Denial {
     /// The credentials are bad.
     Credentials(CredentialsError),
     /// Callers of this kind may not call it.
@@ -16,19 +16,19 @@ pub(crate) enum Refusal {
     Unknown,
 }
 
-impl From<Refusal> for Status {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Unknown => Status::unimplemented("there is no such method"),
-            Refusal::Credentials(error) => {
+impl From<Denial> for Status {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Unknown => Status::unimplemented("there is no such method"),
+            Denial::Credentials(error) => {
                 let said = format!("the caller's credentials are not valid: {error}");
                 status(Code::Unauthenticated, said, "CREDENTIALS_INVALID", HashMap::new())
             }
-            Refusal::NotPermitted(Kind::Anonymous) => {
+            Denial::NotPermitted(Kind::Anonymous) => {
                 let said = "this is not for everybody: the caller must show who they are";
                 status(Code::Unauthenticated, said.to_owned(), "CREDENTIALS_INVALID", HashMap::new())
             }
-            Refusal::NotPermitted(kind) => {
+            Denial::NotPermitted(kind) => {
                 let said = format!("a caller of the kind {} may not call this", kind.name());
                 let caller = HashMap::from([("caller".to_owned(), kind.name().to_owned())]);
                 status(Code::PermissionDenied, said, "CALLER_NOT_PERMITTED", caller)

@@ -1,13 +1,10 @@
-//! The door: one layer before every RPC.
+//! One layer before every RPC.
 
 use crate::{
-    ServiceToken,
-    caller::{Caller, Member},
-    credentials::Credentials,
-    oidc::Oidc,
+    denial::Denial,
     policy::{Policies, PolicyError, Source},
-    refusal::Refusal,
 };
+use caller::{Caller, Credentials, Member, ServiceToken, oidc::Oidc};
 use futures_util::future::Either;
 use std::{
     future::{Ready, ready},
@@ -30,14 +27,14 @@ const GRPC: &[u8] = b"application/grpc";
 #[derive(Clone)]
 pub struct Gatekeeper {
     policies: Source,
-    services: ServiceToken,
-    oidc: Option<Arc<Oidc>>,
+    credentials: Credentials,
 }
 
 impl Gatekeeper {
     /// A gatekeeper who goes by the built-in policies.
     pub fn new() -> Result<Self, PolicyError> {
-        Ok(Self { policies: Source::built_in()?, services: ServiceToken::absent(), oidc: None })
+        let credentials = Credentials { services: ServiceToken::absent(), oidc: None };
+        Ok(Self { policies: Source::built_in()?, credentials })
     }
 
     /// Goes by the policies in the directory `policies` instead, and reads them again when they change.
@@ -46,44 +43,47 @@ impl Gatekeeper {
     }
 
     /// Accepts the token of a deployment that is one process, over plaintext loopback connections only.
-    pub fn with_services(self, token: ServiceToken) -> Self {
-        Self { services: token, ..self }
+    pub fn with_services(mut self, token: ServiceToken) -> Self {
+        self.credentials.services = token;
+        self
     }
 
     /// Accepts tokens of identity providers.
-    pub fn with_oidc(self, oidc: Oidc) -> Self {
-        Self { oidc: Some(Arc::new(oidc)), ..self }
+    pub fn with_oidc(mut self, oidc: Oidc) -> Self {
+        self.credentials.oidc = Some(Arc::new(oidc));
+        self
     }
 
-    /// The door of the service `at`. It takes the connection from the request's extension [`tls::Peer`], or axum's connect
+    /// The layer before the service `at`. It takes the connection from the request's extension [`tls::Peer`], or axum's connect
     /// info of that type; and gives the [`Caller`].
     pub fn layer(&self, at: Member) -> GateLayer {
-        let Self { policies, services, oidc } = self.clone();
-        GateLayer(Arc::new(Door { policies, credentials: Credentials { services, oidc }, at }))
+        let Self { policies, credentials } = self.clone();
+        GateLayer(Arc::new(Checks { policies, credentials, at }))
     }
 }
 
-/// Puts a door before a service.
+/// Puts a [`Gate`] before a service.
 #[derive(Clone)]
-pub struct GateLayer(Arc<Door>);
+pub struct GateLayer(Arc<Checks>);
 
-struct Door {
+/// What every call to a service is checked by.
+struct Checks {
     policies: Source,
     credentials: Credentials,
     at: Member,
 }
 
-impl Door {
-    fn admit<B>(&self, request: &Request<B>) -> Result<Caller, Refusal> {
-        let action = Policies::action(request.uri().path()).ok_or(Refusal::Unknown)?;
+impl Checks {
+    fn admit<B>(&self, request: &Request<B>) -> Result<Caller, Denial> {
+        let action = Policies::action(request.uri().path()).ok_or(Denial::Unknown)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now = u64::try_from(now).unwrap_or(u64::MAX);
-        let who = self.credentials.examine(request.headers(), request.extensions(), now);
-        let caller = Caller::new(who.map_err(Refusal::Credentials)?);
+        let caller = self.credentials.examine(request.headers(), request.extensions(), now);
+        let caller = caller.map_err(Denial::Credentials)?;
         if self.policies.current().permits(caller.kind(), self.at, action) {
             return Ok(caller);
         }
-        Err(Refusal::NotPermitted(caller.kind()))
+        Err(Denial::NotPermitted(caller.kind()))
     }
 }
 
@@ -91,15 +91,15 @@ impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate { inner, door: self.0.clone() }
+        Gate { inner, checks: self.0.clone() }
     }
 }
 
-/// A service behind a door.
+/// A service that only those reach who may call it.
 #[derive(Clone)]
 pub struct Gate<S> {
     inner: S,
-    door: Arc<Door>,
+    checks: Arc<Checks>,
 }
 
 impl<S, B, R> Service<Request<B>> for Gate<S>
@@ -116,12 +116,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.door.admit(&request) {
+        match self.checks.admit(&request) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))
             }
-            Err(refusal) => Either::Right(ready(Ok(refused(refusal, speaks_grpc(&request))))),
+            Err(denial) => Either::Right(ready(Ok(denied(denial, speaks_grpc(&request))))),
         }
     }
 }
@@ -133,16 +133,16 @@ pub fn speaks_grpc<B>(request: &Request<B>) -> bool {
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case(GRPC))
 }
 
-/// A refusal in gRPC's form, or for plain HTTP in HTTP's.
-fn refused<R: Default>(refusal: Refusal, is_grpc: bool) -> Response<R> {
+/// A denial in gRPC's form, or for plain HTTP in HTTP's.
+fn denied<R: Default>(denial: Denial, is_grpc: bool) -> Response<R> {
     if is_grpc {
-        return Status::from(refusal).into_http();
+        return Status::from(denial).into_http();
     }
     let mut response = Response::new(R::default());
-    *response.status_mut() = match refusal {
-        Refusal::Credentials(_) => StatusCode::UNAUTHORIZED,
-        Refusal::NotPermitted(_) => StatusCode::FORBIDDEN,
-        Refusal::Unknown => StatusCode::NOT_FOUND,
+    *response.status_mut() = match denial {
+        Denial::Credentials(_) => StatusCode::UNAUTHORIZED,
+        Denial::NotPermitted(_) => StatusCode::FORBIDDEN,
+        Denial::Unknown => StatusCode::NOT_FOUND,
     };
     response
 }

@@ -1,6 +1,10 @@
 //! A provider's keys, from a file or a URL, followed while they change. No call waits for them.
 
-use super::{OidcError, fetch::Fetcher, provider::Entry};
+use super::{
+    OidcError,
+    fetch::{Fetcher, MAX_BYTES},
+    written::Entry,
+};
 use arc_swap::ArcSwap;
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -19,8 +23,6 @@ use tokio::{
 };
 use watcher::{Contents, POLL, Watched};
 
-/// The largest key set, in bytes.
-pub(super) const MAX_BYTES: usize = 256 << 10;
 const MAX_KEYS: usize = 64;
 /// How often a key set is fetched again.
 const AGAIN: Duration = Duration::from_secs(300);

@@ -1,6 +1,7 @@
 //! What the consent service decides.
 
-use crate::{FactError, ServiceToken, facts::head};
+use crate::{FactError, facts::head};
+use caller::ServiceToken;
 use channel::Channel;
 use proto::consent::{DecideRequest, ErrorReason, consent_service_client::ConsentServiceClient};
 use seal::{

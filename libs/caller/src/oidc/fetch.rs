@@ -1,6 +1,6 @@
 //! Fetching a key set.
 
-use super::{OidcError, keys::MAX_BYTES};
+use super::OidcError;
 use axum::{
     body::Body,
     http::{Request, Uri},
@@ -15,6 +15,8 @@ use std::{error::Error, net::IpAddr, path::Path, time::Duration};
 use tls::may_be_plain;
 use tokio::time::timeout;
 
+/// The largest key set, in bytes.
+pub(super) const MAX_BYTES: usize = 256 << 10;
 /// How long a fetch may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 

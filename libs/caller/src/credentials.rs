@@ -1,7 +1,7 @@
 //! What a call shows of who is calling.
 
 use crate::{
-    caller::{Certified, Member, Who},
+    caller::{Caller, Certified, Member, Who},
     oidc::Oidc,
     service::ServiceToken,
 };
@@ -65,20 +65,27 @@ impl From<TokenError> for CredentialsError {
     }
 }
 
-/// How credentials are checked.
-pub(crate) struct Credentials {
-    pub(crate) services: ServiceToken,
-    pub(crate) oidc: Option<Arc<Oidc>>,
+/// The credentials accepted beside certificates and actors' own tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The token of a deployment that is one process, over plaintext loopback connections only.
+    pub services: ServiceToken,
+    /// Tokens of identity providers.
+    pub oidc: Option<Arc<Oidc>>,
 }
 
 impl Credentials {
     /// Who calls, by what a call shows. Bad credentials are never the same as none.
-    pub(crate) fn examine(
+    pub fn examine(
         &self,
         headers: &HeaderMap,
         extensions: &Extensions,
         now_ms: u64,
-    ) -> Result<Who, CredentialsError> {
+    ) -> Result<Caller, CredentialsError> {
+        self.who(headers, extensions, now_ms).map(Caller::new)
+    }
+
+    fn who(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<Who, CredentialsError> {
         // A service that passes a token on speaks for that actor, and has no rights of its own meanwhile.
         if let Some(value) = headers.get(AUTHORIZATION) {
             let text = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
@@ -133,7 +140,6 @@ fn certified(presented: &Presented, now_ms: u64) -> Result<Who, CredentialsError
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::caller::Caller;
 
     #[test]
     fn a_connection_that_outlives_its_certificate_is_nobodys() {

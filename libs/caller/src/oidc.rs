@@ -6,14 +6,16 @@
 mod fetch;
 mod keys;
 mod provider;
+mod written;
 
 use crate::CredentialsError;
-use provider::{Provider, Written};
+use provider::Provider;
 use seal::id::{Name, Uuid};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+use written::Written;
 
 /// The largest file of providers, in bytes.
 const MAX_FILE: usize = 1 << 20;

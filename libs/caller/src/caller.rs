@@ -1,6 +1,6 @@
 //! Who is calling.
 
-use crate::oidc::Login;
+use crate::{CredentialsError, oidc::Login};
 use seal::id::{Name, Uuid};
 use std::{fmt, sync::Arc};
 use token::{ACCESS_HEADER, Token};
@@ -88,10 +88,10 @@ impl Kind {
 }
 
 /// Who is calling, as far as the call itself shows. The gatekeeper puts it into a request's extensions; where it did not,
-/// the caller is nobody. That an actor is known in a study, [`crate::actor`] finds out.
+/// the caller is nobody. Whether an actor is known in a study, the facts of the study say.
 #[derive(Clone, Default)]
 pub struct Caller {
-    pub(crate) who: Who,
+    who: Who,
     access: Option<Bytes>,
 }
 
@@ -106,6 +106,14 @@ pub(crate) enum Who {
     Oidc(Arc<Login>),
     Service(Member),
     Deployment,
+}
+
+/// How a caller shows to be an actor of a study.
+pub enum Claim<'a> {
+    /// By a token that the actor signed; its signature is still to be checked by their key.
+    Signed(&'a Token),
+    /// By the word of a certificate or an identity provider: the actor of this name.
+    Vouched(Name),
 }
 
 /// An actor by a certificate.
@@ -153,13 +161,28 @@ impl Caller {
         }
     }
 
+    /// Which actor of `study` the caller claims to be at `now_ms`, and how they show it.
+    pub fn claim(&self, study: Uuid, now_ms: u64) -> Result<Claim<'_>, CredentialsError> {
+        match &self.who {
+            Who::Token(token) => {
+                token.holds(study, now_ms)?;
+                Ok(Claim::Signed(token))
+            }
+            Who::Certified(certified) => {
+                certified.actor(study).cloned().map(Claim::Vouched).ok_or(CredentialsError::Study)
+            }
+            Who::Oidc(login) => login.actor(study, now_ms).map(Claim::Vouched).ok_or(CredentialsError::Elsewhere),
+            Who::Anonymous | Who::Client | Who::Service(_) | Who::Deployment => Err(CredentialsError::Missing),
+        }
+    }
+
     /// Whether a service of the deployment is calling. Which of them may call what, the gatekeeper decided already.
     pub fn is_service(&self) -> bool {
         matches!(self.who, Who::Service(_) | Who::Deployment)
     }
 
     /// The command `access-data` that came with the call, not yet read.
-    pub(crate) fn access(&self) -> Option<&[u8]> {
+    pub fn access(&self) -> Option<&[u8]> {
         self.access.as_deref()
     }
 }

@@ -6,7 +6,7 @@
 
 mod files;
 
-use crate::caller::{Kind, Member};
+use caller::{Kind, Member};
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
     Schema, ValidationMode, ValidationWarning, Validator,

@@ -1,73 +1,11 @@
-//! One identity provider: how it is written down, and its tokens.
+//! One identity provider, and its tokens.
 
-use super::{Actors, Login, OidcError, keys::Keys};
+use super::{Actors, Login, OidcError, keys::Keys, written::Entry};
 use crate::CredentialsError;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, errors::ErrorKind};
-use seal::id::{Name, Uuid};
 use serde::Deserialize;
-use std::{collections::HashMap, path::Path};
-
-/// How far a provider's clock may differ, in seconds, unless its entry says otherwise.
-const LEEWAY: u64 = 30;
-const MAX_LEEWAY: u64 = 300;
-/// Signatures by a private key only: with a shared secret, who checks could also sign.
-const ACCEPTABLE: [Algorithm; 9] = [
-    Algorithm::EdDSA,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-];
-
-/// The file of providers.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Written {
-    pub(super) provider: Vec<Entry>,
-}
-
-/// A provider as it is written down.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Entry {
-    /// The tokens' `iss`, exactly.
-    pub(super) issuer: String,
-    /// What `aud` must hold.
-    audience: String,
-    /// Where its keys are: a URL, or a file beside this one.
-    pub(super) jwks: String,
-    /// The authority of an `https` URL in PEM; the system's unless given.
-    pub(super) ca: Option<String>,
-    /// The algorithms accepted.
-    #[serde(default = "algorithms")]
-    algorithms: Vec<Algorithm>,
-    /// The claim that names the account.
-    #[serde(default = "subject")]
-    claim: String,
-    #[serde(default = "leeway")]
-    leeway_seconds: u64,
-    /// Accounts and the actors they are, in every study.
-    actors: Option<HashMap<String, Name>>,
-    /// The same, by study; in no other study is anybody known.
-    studies: Option<HashMap<Uuid, HashMap<String, Name>>>,
-}
-
-fn algorithms() -> Vec<Algorithm> {
-    vec![Algorithm::EdDSA, Algorithm::ES256, Algorithm::PS256, Algorithm::RS256]
-}
-
-fn subject() -> String {
-    "sub".to_owned()
-}
-
-fn leeway() -> u64 {
-    LEEWAY
-}
+use std::path::Path;
 
 /// A provider whose keys are followed.
 pub(super) struct Provider {
@@ -77,7 +15,7 @@ pub(super) struct Provider {
 
 impl Provider {
     pub(super) fn open(entry: Entry, folder: &Path) -> Result<Self, OidcError> {
-        if let Some(what) = wrong(&entry) {
+        if let Some(what) = entry.fault() {
             return Err(OidcError::Provider { issuer: entry.issuer, what });
         }
         let keys = Keys::follow(&entry, folder)?;
@@ -132,20 +70,6 @@ impl Provider {
             None => account.parse().ok(),
         };
         name.map(Actors::Everywhere).ok_or(CredentialsError::Elsewhere)
-    }
-}
-
-fn wrong(entry: &Entry) -> Option<&'static str> {
-    match entry {
-        _ if entry.issuer.is_empty() || entry.audience.is_empty() || entry.claim.is_empty() => {
-            Some("issuer, audience and claim must not be empty")
-        }
-        _ if entry.algorithms.is_empty() || !entry.algorithms.iter().all(|known| ACCEPTABLE.contains(known)) => {
-            Some("algorithms must be some of EdDSA, ES256, ES384, PS256, PS384, PS512, RS256, RS384, RS512")
-        }
-        _ if entry.leeway_seconds > MAX_LEEWAY => Some("leeway_seconds is at most 300"),
-        _ if entry.actors.is_some() && entry.studies.is_some() => Some("actors and studies exclude each other"),
-        _ => None,
     }
 }
 

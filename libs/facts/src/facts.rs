@@ -1,6 +1,6 @@
 //! Facts of a journal's present state, from wherever they are kept.
 
-use crate::ServiceToken;
+use caller::ServiceToken;
 use channel::Channel;
 use proto::{
     enrollment::{FindKeyRequest, enrollment_service_client::EnrollmentServiceClient},
