@@ -3,8 +3,11 @@
 //! What this crate is *not*: it does not find out who is calling (`caller`), nor whether such callers may call an RPC at all
 //! (`permission`).
 
+mod auditor;
 mod log;
+mod refusals;
 
+pub use auditor::{Journal, admit_auditor, admit_service};
 pub use log::{AccessDenied, AccessLog, Reading, signed_read};
 
 use caller::{Caller, Claim, CredentialsError};

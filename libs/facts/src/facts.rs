@@ -2,6 +2,7 @@
 
 use caller::ServiceToken;
 use channel::Channel;
+use problem::Problem;
 use proto::{
     enrollment::{FindKeyRequest, enrollment_service_client::EnrollmentServiceClient},
     journal::{ReadFactsRequest, journal_service_client::JournalServiceClient},
@@ -24,6 +25,12 @@ pub enum FactError {
     /// What it answers makes no sense.
     #[error("the {0} service answers nonsense")]
     Nonsense(Service),
+}
+
+impl From<FactError> for Problem {
+    fn from(error: FactError) -> Self {
+        Problem::unavailable("DEPENDENCY_UNAVAILABLE", format!("{error}; nothing was recorded, try again"))
+    }
 }
 
 /// A place to look facts up.

@@ -23,7 +23,7 @@ const PAGE: u32 = 1_000;
 
 /// Where the streams of a journal are known to stand. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Heads(Arc<Known>);
+pub struct Heads(Arc<Known>);
 
 struct Known {
     news: broadcast::Sender<Head>,
@@ -36,7 +36,7 @@ impl Heads {
     }
 
     /// The news from now on.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Head> {
+    pub fn follow(&self) -> broadcast::Receiver<Head> {
         self.0.news.subscribe()
     }
 

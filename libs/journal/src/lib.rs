@@ -8,9 +8,8 @@
 //! On PostgreSQL several processes, each with several writers, append to the same streams: a transaction locks the rows
 //! of its streams, reads where they stand, and only then decides.
 //!
-//! What this crate is *not*: it knows no rule of any service. Rules arrive as a closure in a [`Proposal`].
+//! What this crate is *not*: it knows no rule of any service, and no transport. Rules arrive as a closure in a [`Proposal`].
 
-pub mod api;
 mod error;
 mod group;
 mod heads;
@@ -24,6 +23,7 @@ mod trace;
 mod writer;
 
 pub use error::{AppendError, ReadError};
+pub use heads::Heads;
 pub use outcome::Appended;
 pub use quota::Quota;
 pub use read::{FactAt, FactProof, Reader, Stored};

@@ -115,7 +115,8 @@ impl<E: Send + 'static> Journal<E> {
         self.heads.follow()
     }
 
-    pub(crate) fn heads(&self) -> &Heads {
+    /// Where its streams stand.
+    pub fn heads(&self) -> &Heads {
         &self.heads
     }
 }

@@ -3,10 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use access::{
-    Kind, Member,
-    policy::{Policies, PolicyError, RPCS},
-};
+use caller::{Kind, Member};
+use permission::policy::{Policies, PolicyError, RPCS};
 use std::fmt::Write;
 
 const TABLE: &str = include_str!("matrix.txt");

@@ -6,13 +6,13 @@ use crate::{
     methods,
     stack::Stack,
 };
-use access::{Caller, Kind};
 use axum::{
     extract::{Request, State},
     http::{Extensions, HeaderMap},
     middleware::Next,
     response::Response,
 };
+use caller::{Caller, Kind};
 use std::sync::Arc;
 use tls::{CertifiedName, Peer, Transport};
 

@@ -1,9 +1,9 @@
 //! The call being handled, for those who handle it.
 
-use crate::Problem;
-use access::Kind;
 use bus::RateLimits;
-use seal::{Hash, key::KeyId, sha256};
+use caller::Kind;
+use problem::Problem;
+use seal::{Hash, sha256};
 use std::{
     future::Future,
     net::IpAddr,
@@ -123,13 +123,9 @@ pub async fn charge_more(calls: u32) {
     }
 }
 
-/// Takes one call of what the signer is allowed.
-pub(crate) async fn charge_signer(key: Option<KeyId>) -> Result<(), Problem> {
-    let call = Call::current();
-    match key {
-        Some(KeyId(hash)) => call.charge(Who::Said(&hash.0)).await,
-        None => Ok(()), // an envelope without a signature is refused at once
-    }
+/// Takes one call of what the caller is allowed who claims to be `who`, and has not proven it.
+pub async fn charge_claimed(who: &[u8]) -> Result<(), Problem> {
+    Call::current().charge(Who::Said(who)).await
 }
 
 /// Makes a task that is spawned while a call is handled part of that call: its trace, its deadline, its allowance.

@@ -8,7 +8,6 @@ use crate::{
     methods::{self, Method},
     stack::Stack,
 };
-use access::Kind;
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -16,6 +15,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use caller::Kind;
 use std::{
     sync::{Arc, OnceLock},
     time::Instant,

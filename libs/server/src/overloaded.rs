@@ -1,12 +1,13 @@
 //! The place of a call that was let in, and the answer to whoever finds none.
 
-use crate::{Limits, Problem, answer::Protocol, methods, room::Room, stack::Stack};
+use crate::{Limits, answer::Protocol, methods, room::Room, stack::Stack};
 use axum::{
     extract::{Request, State},
     http::HeaderMap,
     middleware::Next,
     response::Response,
 };
+use problem::Problem;
 use std::sync::Arc;
 use tonic::{Code, Status, body::Body};
 

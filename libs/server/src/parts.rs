@@ -8,8 +8,9 @@ use crate::{
     stack::Stack,
     stopping::Stopping,
 };
-use access::{Gatekeeper, Member};
 use axum::{Router, response::IntoResponse};
+use caller::Member;
+use permission::Gatekeeper;
 use std::{convert::Infallible, future::Future, sync::Arc};
 use tokio::sync::watch;
 use tonic::{

@@ -33,7 +33,7 @@ pub enum ServeError {
     Descriptors,
     /// The built-in policies cannot be used.
     #[error("the built-in policies cannot be used")]
-    Policies(#[source] access::policy::PolicyError),
+    Policies(#[source] permission::policy::PolicyError),
     /// The certificate cannot be used.
     #[error("the certificate cannot be used")]
     Tls(#[from] tls::TlsError),

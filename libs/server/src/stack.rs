@@ -12,8 +12,8 @@ use crate::{
     room::Room,
     stopping::Stopping,
 };
-use access::GateLayer;
 use axum::{Router, middleware::from_fn, middleware::from_fn_with_state};
+use permission::GateLayer;
 use std::sync::Arc;
 
 /// What the layers share.

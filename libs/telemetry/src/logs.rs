@@ -5,8 +5,9 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 34] = [
+pub(crate) const OURS: [&str; 40] = [
     "access",
+    "admission",
     "allocation",
     "anchoring",
     "bus",
@@ -14,6 +15,7 @@ pub(crate) const OURS: [&str; 34] = [
     "capture",
     "channel",
     "client",
+    "clock",
     "consent",
     "content",
     "database",
@@ -23,10 +25,14 @@ pub(crate) const OURS: [&str; 34] = [
     "facts",
     "identity",
     "journal",
+    "journal_service",
+    "messages",
     "objects",
     "owner",
     "permission",
+    "problem",
     "proto",
+    "record",
     "seal",
     "server",
     "telemetry",

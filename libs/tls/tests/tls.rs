@@ -5,14 +5,7 @@
 mod support;
 
 use rustls::pki_types::ServerName;
-use std::{
-    fs,
-    net::SocketAddr,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use support::{Certificate, Port, STUDY, ask, eventually, expired, foreign, plain};
 use tls::{CertifiedName, Identity, Listener, TlsError, may_be_plain, pki};
 use tokio::{

@@ -5,6 +5,7 @@ use crate::{
     store::Store,
     tiles::{Known, Source, Tiles, TilesError},
 };
+use problem::{Problem, study};
 use proto::anchoring::{
     AnchoredBlock, GetBundleRequest, GetBundleResponse, GetCheckpointRequest, GetCheckpointResponse,
     GetConsistencyProofRequest, GetConsistencyProofResponse, GetRecordBundleRequest, GetRecordBundleResponse,
@@ -15,7 +16,6 @@ use seal::{
     Hash,
     id::{Service, StreamId},
 };
-use server::{Problem, study};
 use std::sync::Arc;
 use telemetry::Causes;
 use tlog::tile;

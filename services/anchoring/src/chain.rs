@@ -7,8 +7,8 @@ use crate::{
     store::{Store, WriteError},
     tiles::{Known, Source, Tiles, TilesError},
 };
+use clock::now_ms;
 use seal::entry;
-use server::now_ms;
 use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tlog::{

@@ -5,7 +5,7 @@
 
 use crate::{Config, Journals, trace};
 use bus::{Bus, Group, Job, Moved};
-use journal::api::parse_head;
+use messages::parse_head;
 use proto::journal::{ListStreamsRequest, journal_service_client::JournalServiceClient};
 use seal::{
     entry::Head,

@@ -7,6 +7,7 @@ use crate::{
     tiles::{Known, Source, Tiles, TilesError},
     turns::{Present, Turns},
 };
+use problem::Problem;
 use proto::capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient};
 use seal::{
     Hash,
@@ -17,7 +18,6 @@ use seal::{
     sha256,
     text::{Base64, Hex},
 };
-use server::Problem;
 use std::collections::BTreeMap;
 use telemetry::Causes;
 use tlog::{merkle::Tree, tile};

@@ -1,8 +1,9 @@
 //! What the service must be told.
 
-use access::{RemoteFacts, ServiceToken};
 use bus::Bus;
+use caller::ServiceToken;
 use channel::Channel;
+use facts::RemoteFacts;
 use std::sync::Arc;
 use vault::Vault;
 

@@ -15,8 +15,10 @@ use crate::{
     Config,
     domain::{self, Refusal},
 };
-use access::{Consents, Decided, FactSource, RemoteFacts};
+use clock::now_ms;
+use facts::{Consents, Decided, FactSource, RemoteFacts};
 use joint::Joint;
+use problem::Problem;
 use seal::{
     command::{Provision, Submission},
     consent::InForce,
@@ -25,7 +27,6 @@ use seal::{
     fact::{Facts, Subject},
     id::{Name, Service, Uuid},
 };
-use server::{Problem, now_ms};
 use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tracing::{Instrument, info_span};

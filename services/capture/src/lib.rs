@@ -8,12 +8,17 @@ mod store;
 
 pub use config::Config;
 
-use access::{AccessLog, Member};
+use access::AccessLog;
+use caller::Member;
 use database::Part;
 use journal::Journal;
-use seal::{Hash, id::StreamId};
+use journal_service::Readers;
+use seal::{
+    Hash,
+    id::{Service, StreamId},
+};
 use server::Parts;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 use vault::{Doomed, VaultError};
 
@@ -31,12 +36,12 @@ pub fn open(config: Config) -> Parts {
     let journal = Journal::open(store::journal(&config));
     let store = store::Store::new(journal.reader().clone(), config.vault.clone());
     tokio::spawn(finish_erasures(store.clone()));
-    let keeper = api::Keeper {
-        store: store.clone(),
-        enrollment: config.enrollment.clone(),
-        accesses: AccessLog::new(config.consent_channel.clone()),
+    let readers = Readers {
+        service: Service::Capture,
+        facts: Arc::new(config.enrollment.clone()),
+        accesses: Some(AccessLog::new(config.consent_channel.clone())),
     };
-    let journals = journal.service(keeper);
+    let journals = journal_service::service(&journal, readers, store.clone());
     Parts::of(Member::Capture).grpc(journals).grpc(api::service(journal, store, config))
 }
 

@@ -1,7 +1,7 @@
 //! What the service must be told.
 
-use access::RemoteFacts;
 use bus::Bus;
+use facts::RemoteFacts;
 use std::sync::Arc;
 
 /// The configuration of the consent service.

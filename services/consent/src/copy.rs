@@ -7,6 +7,7 @@ use exchange::{
     record::{Approval, Capacity, Document, Handling, Party, Provision, ProvisionState, Quiz, Status},
     text,
 };
+use problem::Problem;
 use proto::consent::{self as pb, CopyFormat};
 use seal::{
     Hash,
@@ -16,7 +17,6 @@ use seal::{
     fact::{Fact, Facts, Given, Superseded},
     id::Name,
 };
-use server::Problem;
 use std::{collections::HashMap, mem};
 
 /// The name of FHIR R4 as the source of a request.

@@ -1,7 +1,8 @@
 //! What the service must be told.
 
-use access::{AccessLog, Consents};
+use access::AccessLog;
 use bus::Bus;
+use facts::Consents;
 
 /// The configuration of the enrollment service.
 pub struct Config {

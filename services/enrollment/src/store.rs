@@ -3,9 +3,9 @@
 mod keys;
 
 use crate::{Config, domain::Refusal};
-use access::{FactError, FactSource};
 use content::{Content, Kept};
-use journal::{Journal, Reader, Stored};
+use facts::{FactError, FactSource};
+use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
     command::{
@@ -19,8 +19,6 @@ use seal::{
     key::KeyId,
     sha256,
 };
-use server::Problem;
-use tonic::Code;
 use vault::{Vault, VaultError};
 
 /// The journal as this service keeps it.
@@ -112,11 +110,11 @@ impl Store {
         participant: &Name,
         envelope: Vec<u8>,
         answers: Vec<Vec<u8>>,
-    ) -> Result<Vec<u8>, Problem> {
+    ) -> Result<Vec<u8>, StoreError> {
         let key = self.vault.master().reference("participant", &[&study.0, participant.as_str().as_bytes()]);
         let hash = sha256(&[&envelope]);
         let plain = Content { envelope, datapoints: answers.into_iter().map(Kept::Whole).collect() }.encode();
-        self.vault.seal(&key, &hash.0, &plain).await.map_err(|error| vault_problem(&error))
+        Ok(self.vault.seal(&key, &hash.0, &plain).await?)
     }
 
     /// The envelope and the answers behind an entry; nothing if they were erased.
@@ -132,7 +130,7 @@ impl Store {
     }
 
     /// An entry, and the envelope behind it unless it was erased.
-    pub(crate) async fn read(&self, study: Uuid, number: u64) -> Result<Recorded, Problem> {
+    pub(crate) async fn read(&self, study: Uuid, number: u64) -> Result<Recorded, StoreError> {
         let stored = self.reader.entry(Service::Enrollment.stream(study), number).await?;
         let entry = Entry::parse(&stored.entry).map_err(|_| damaged())?;
         let envelope = match self.open_entry(&stored).await {
@@ -152,13 +150,13 @@ impl Store {
         list: List,
         after: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<u64>, Problem> {
+    ) -> Result<Vec<u64>, StoreError> {
         let found = self.history(study, &Subject::List(list).map_key(study), after, limit).await?;
         Ok(found.into_iter().map(|(number, _)| number).collect())
     }
 
     /// Every entry of a list, oldest first.
-    pub(crate) async fn whole_list(&self, study: Uuid, list: List) -> Result<Vec<u64>, Problem> {
+    pub(crate) async fn whole_list(&self, study: Uuid, list: List) -> Result<Vec<u64>, StoreError> {
         let mut numbers = Vec::new();
         loop {
             let page = self.list(study, list.clone(), numbers.last().copied(), PAGE).await?;
@@ -170,7 +168,7 @@ impl Store {
     }
 
     /// What a fact was set to, and by which entries, oldest first.
-    pub(crate) async fn versions(&self, study: Uuid, subject: &Subject) -> Result<Vec<(u64, Fact)>, Problem> {
+    pub(crate) async fn versions(&self, study: Uuid, subject: &Subject) -> Result<Vec<(u64, Fact)>, StoreError> {
         let found = self.history(study, &subject.map_key(study), None, PAGE).await?;
         found.into_iter().map(|(number, bytes)| Ok((number, Fact::parse(&bytes).ok_or_else(damaged)?))).collect()
     }
@@ -181,7 +179,7 @@ impl Store {
         key: &Hash,
         after: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         Ok(self.reader.history(Service::Enrollment.stream(study), key, after, limit).await?)
     }
 }
@@ -200,15 +198,23 @@ impl Recorded {
     }
 }
 
-pub(crate) fn damaged() -> Problem {
-    let what = "what is stored does not match what was signed: an audit names the entries";
-    Problem::new(Code::DataLoss, "DATA_DAMAGED", what)
+/// Why the store does not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The vault refuses or fails.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// What is stored does not match what was signed.
+    #[error("what is stored does not match what was signed: an audit names the entries")]
+    Damaged,
+    /// The operating system gives no randomness.
+    #[error("no randomness from the operating system")]
+    NoRandomness,
 }
 
-pub(crate) fn vault_problem(error: &VaultError) -> Problem {
-    if matches!(error, VaultError::NoKey) {
-        return Problem::new(Code::FailedPrecondition, "ERASED", "the participant was erased");
-    }
-    tracing::error!(%error, "the vault failed");
-    Problem::unavailable("STORAGE_UNAVAILABLE", "the keys cannot be read; nothing was recorded, try again")
+pub(crate) fn damaged() -> StoreError {
+    StoreError::Damaged
 }

@@ -6,13 +6,13 @@
 
 use eligibility::{Criteria, Fault};
 use moka::sync::Cache;
+use problem::Problem;
 use seal::{
     command::ItemDef,
     datapoint::Datapoint,
     eligibility::{Criterion, CriterionOutcome},
     id::{Name, Uuid},
 };
-use server::Problem;
 use std::{sync::Arc, thread::available_parallelism};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 

@@ -1,14 +1,17 @@
 //! How the services are put together, in one process or in many.
 
 use crate::keys::ChainKeys;
-use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
+use access::AccessLog;
 use anyhow::{Context, Result};
 use bus::Bus;
+use caller::ServiceToken;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
 use enrollment::Creators;
+use facts::{Consents, RemoteFacts};
 use journal::Quota;
 use objects::Objects;
+use permission::Gatekeeper;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Checked, Parts};
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Services and actors by their certificates.
 
 use crate::port::*;
-use access::{Gatekeeper, Member, ServiceToken};
+use caller::{Member, ServiceToken};
+use permission::Gatekeeper;
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use tls::{Identity, pki};

@@ -1,10 +1,11 @@
 //! Actors by an identity provider.
 
 use crate::{port::*, provider::Provider};
-use access::{
-    Gatekeeper, Member,
+use caller::{
+    Member,
     oidc::{Oidc, OidcError},
 };
+use permission::Gatekeeper;
 use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, sync::atomic::Ordering::Relaxed, time::Duration};
 use token::issue;

@@ -1,7 +1,9 @@
 //! A service behind the door, which says whom it saw; and how it is asked.
 
-use access::{Caller, FactError, FactSource, GateLayer, Gatekeeper, Member};
 use axum::{Router, extract::Request, response::IntoResponse};
+use caller::{Caller, Member};
+use facts::{FactError, FactSource};
+use permission::{GateLayer, Gatekeeper};
 use seal::{
     entry::Head,
     fact::{Fact, Facts, Subject},

@@ -1,7 +1,8 @@
 //! Actors by tokens of their own key.
 
 use crate::port::*;
-use access::{Gatekeeper, Member};
+use caller::Member;
+use permission::Gatekeeper;
 use tls::pki;
 use token::issue;
 

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use channel::http::{Http, HttpError};
-use server::now_ms;
+use clock::now_ms;
 use std::{future::Future, time::Duration};
 use tlog::{
     Hash,

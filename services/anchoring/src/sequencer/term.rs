@@ -11,6 +11,7 @@ use crate::{
     trace,
 };
 use channel::Channel;
+use clock::now_ms;
 use proto::journal::{EntryView, ReadEntriesRequest, journal_service_client::JournalServiceClient};
 use seal::{
     Hash,
@@ -18,7 +19,6 @@ use seal::{
     entry,
     id::{Service, StreamId},
 };
-use server::now_ms;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,

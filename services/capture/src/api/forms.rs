@@ -3,18 +3,21 @@
 use super::{
     Inner, order,
     read::{name, not_found},
+    refusals::too_large,
 };
 use crate::{
     domain::{Current, FormState, History},
-    store::{Folded, Open, Store, is_first, too_large},
+    store::{Folded, Open, Store, is_first},
 };
-use access::Caller;
+use caller::Caller;
+use journal_service::not_read;
+use problem::{Problem, study};
 use proto::capture as pb;
+use record::Page;
 use seal::{
     command::{FormInstance, Provision, Submission},
     id::{Name, Service, Uuid},
 };
-use server::{Page, Problem, study};
 
 impl Inner {
     pub(super) async fn get_datapoint(
@@ -88,7 +91,7 @@ async fn forms(
     covers: impl Fn(&Provision) -> bool,
 ) -> Result<pb::ListFormsResponse, Problem> {
     let (stream, key) = (Service::Capture.stream(study), store.participant_key(study, participant));
-    let found = store.reader().history(stream, &key, page.after, page.size).await?;
+    let found = store.reader().history(stream, &key, page.after, page.size).await.map_err(not_read)?;
     let mut forms = Vec::new();
     for (number, mark) in &found {
         // A correction is part of the form instance it corrects.

@@ -1,14 +1,17 @@
 //! Who may see what was captured of a participant, and that outsiders who look are on record.
 
 use super::Inner;
-use access::{Caller, FactSource, Reading};
+use access::Reading;
+use caller::Caller;
+use clock::now_ms;
+use facts::FactSource;
+use problem::Problem;
 use seal::{
     authority::{SITE_STAFF, delegations, holds, is_of_site},
     command::{ItemRead, Provision, Task},
     fact::{Facts, Subject},
     id::{Name, Uuid},
 };
-use server::{Problem, now_ms};
 
 /// Tasks that let their holder see what was captured at their site.
 const SEES: [Task; 3] = [Task::Capture, Task::Read, Task::Audit];

@@ -1,24 +1,27 @@
 //! Commands: form definitions, submissions and corrections.
 
-use super::{Inner, problem::refusal_message};
+use super::{Inner, refusals::refusal_message};
 use crate::{
     domain::{self, Refusal},
     gate::Basis,
     store,
 };
-use access::FactSource;
-use journal::{Decision, Found, Next, Proposal, api::receipt_message};
+use admission::{Received, receive};
+use facts::FactSource;
+use journal::{Decision, Found, Next, Proposal};
+use messages::receipt_message;
+use problem::Problem;
 use proto::{
     capture::{self as pb, submit_forms_response::Outcome},
     types::Receipt,
 };
+use record::not_recorded;
 use seal::{
     authority::{authorise, subjects},
     command::{DefineForms, Payload, Submission, Task},
     fact::Subject,
     id::{Name, Service, Uuid},
 };
-use server::{Problem, Received, receive};
 use std::sync::Arc;
 
 /// A submission that waits for its turn.
@@ -35,7 +38,7 @@ impl Inner {
         let by = &received.command.by;
         let mut needs = subjects(by, received.envelope.key_ids(), Task::DefineForms, &everywhere);
         needs.push(Subject::Study);
-        let asked_ms = server::now_ms();
+        let asked_ms = clock::now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study, &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
         let key = self.store.forms_key(received.command.study, &received.command.version);
@@ -64,7 +67,7 @@ impl Inner {
             reads: vec![key],
             rule: Box::new(rule),
         };
-        Ok(receipt_message(self.journal.append(proposal).await?))
+        Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
     /// Records a submission. Gives its receipt, and by when consent anew is asked for, if it is.
@@ -74,7 +77,7 @@ impl Inner {
         datapoints: Vec<Vec<u8>>,
     ) -> Result<(Receipt, Option<u64>), Problem> {
         let Prepared { proposal, reconsent_by } = self.prepare(envelope, datapoints).await?;
-        let receipt = self.journal.append(proposal).await?;
+        let receipt = self.journal.append(proposal).await.map_err(not_recorded)?;
         telemetry::meters().submissions.add(1);
         Ok((receipt_message(receipt), reconsent_by))
     }
@@ -85,7 +88,7 @@ impl Inner {
         let submission = &received.command;
         let values = domain::check_header(submission, &datapoints)?;
         let basis = self.gate.basis(submission, &received.envelope).await?;
-        let now = server::now_ms();
+        let now = clock::now_ms();
         domain::admit(submission, &received.envelope, &basis.enrollment, now)?;
         let reconsent_by = basis.consent.clone()?.reconsent_by;
         let forms = self.forms(submission.study, &submission.forms_version).await?;
@@ -128,14 +131,14 @@ impl Inner {
         let proposed = match prepared {
             Ok(Prepared { proposal, reconsent_by }) => match self.journal.propose(proposal).await {
                 Ok(decision) => Ok((decision, reconsent_by)),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(not_recorded(error)),
             },
             Err(problem) => Err(problem),
         };
         async move {
             let outcome = match proposed {
                 Ok((decision, reconsent_by)) => {
-                    decision.await.map(|appended| (appended.receipt, reconsent_by)).map_err(Problem::from)
+                    decision.await.map(|appended| (appended.receipt, reconsent_by)).map_err(not_recorded)
                 }
                 Err(problem) => Err(problem),
             };

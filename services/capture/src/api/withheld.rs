@@ -1,16 +1,23 @@
 //! Taking values out: one by one, or with their participant.
 
-use super::{Inner, read::name};
+use super::{Inner, read::name, refusals::vault_failed};
 use crate::{
     domain::{
         Refusal, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs, redaction_needs,
     },
-    store::{damaged, leaf, newest, vault_problem},
+    store::{StoreError, damaged, leaf, newest},
 };
-use access::{Caller, FactSource};
+use admission::{Received, receive};
+use caller::Caller;
+use clock::now_ms;
 use content::Kept;
-use journal::{Decision, Found, Next, Proposal, api::receipt_message};
+use facts::FactSource;
+use journal::{AppendError, Decision, Found, Next, Proposal, ReadError};
+use journal_service::not_read;
+use messages::receipt_message;
+use problem::{Problem, study};
 use proto::{capture as pb, types::Receipt};
+use record::not_recorded;
 use seal::{
     Hash,
     command::{EraseParticipant, Payload, RedactValue, Task},
@@ -20,7 +27,6 @@ use seal::{
     fact::{Facts, Subject},
     id::{Name, Service, Uuid},
 };
-use server::{Problem, Received, now_ms, receive, study};
 use tonic::Code;
 
 /// More redactions of one submission than it has values.
@@ -53,7 +59,7 @@ impl Before {
     /// Refuses a request that was used with another envelope: last, of what would be recorded otherwise.
     fn must_be_new(&self) -> Result<(), Problem> {
         match self {
-            Self::Another => Err(journal::AppendError::<Refusal>::RequestReused.into()),
+            Self::Another => Err(not_recorded(AppendError::<Refusal>::RequestReused)),
             Self::Nothing | Self::This(_) => Ok(()),
         }
     }
@@ -96,11 +102,11 @@ impl Inner {
     async fn without_value(&self, redact: &RedactValue) -> Result<(Vec<u8>, Option<Vec<u8>>), Problem> {
         let stream = Service::Capture.stream(redact.study);
         let key = self.store.redacted_key(redact.study, redact.entry);
-        let marks = self.store.reader().history(stream, &key, None, MAX_MARKS).await?;
+        let marks = self.store.reader().history(stream, &key, None, MAX_MARKS).await.map_err(not_read)?;
         let (recorded, mut content, _) =
-            self.store.submission(stream, redact.entry).await.map_err(|problem| match problem.code {
-                Code::NotFound => Refusal::ValueNotThere.into(), // as of an entry of somebody else
-                _ => problem,
+            self.store.submission(stream, redact.entry).await.map_err(|error| match error {
+                StoreError::Read(ReadError::NotFound) => Refusal::ValueNotThere.into(), // as of an entry of somebody else
+                error => Problem::from(error),
             })?;
         if recorded.header.instance.participant != redact.participant {
             return Err(Refusal::ValueNotThere.into());
@@ -142,7 +148,7 @@ impl Inner {
         let erased = self.store.erased_key(&reference);
         let vault = self.store.vault();
         let stream = received.stream(Service::Capture);
-        vault.doom(&reference.0, &stream.0.0, &request).await.map_err(|error| vault_problem(&error))?;
+        vault.doom(&reference.0, &stream.0.0, &request).await.map_err(|error| vault_failed(&error))?;
         let rule = move |command: &EraseParticipant, envelope: &_, facts: &_, found: &Found, next: Next| {
             admit_erasure(command, envelope, facts, next.time)?;
             if found.0.contains_key(&erased) {
@@ -162,14 +168,14 @@ impl Inner {
             // Whether it was recorded is unknown: the note stays, and the next start or the same command sent again finishes.
             Err(problem) if problem.code == Code::Unavailable => Err(problem),
             Err(problem) => {
-                vault.spare(&reference.0, &request).await.map_err(|error| vault_problem(&error))?;
+                vault.spare(&reference.0, &request).await.map_err(|error| vault_failed(&error))?;
                 Err(problem)
             }
         }
     }
 
     async fn destroy(&self, reference: &Hash) -> Result<(), Problem> {
-        self.store.vault().destroy(&reference.0).await.map_err(|error| vault_problem(&error))
+        self.store.vault().destroy(&reference.0).await.map_err(|error| vault_failed(&error))
     }
 
     async fn record<P: Payload + Send + Sync + 'static>(
@@ -195,16 +201,16 @@ impl Inner {
                 rule(&command, &envelope, &basis.enrollment, found, next)
             }),
         };
-        Ok(receipt_message(self.journal.append(proposal).await?))
+        Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
     /// What was recorded before under the request of a command: of the command itself its receipt, for what it took out is
     /// not there to be checked again.
     async fn recorded_before<P: Payload>(&self, study: Uuid, received: &Received<P>) -> Result<Before, Problem> {
         let stream = Service::Capture.stream(study);
-        let found = self.store.reader().recorded(stream, &[received.command.request().0]).await?;
+        let found = self.store.reader().recorded(stream, &[received.command.request().0]).await.map_err(not_read)?;
         let Some((_, number)) = found.into_iter().next() else { return Ok(Before::Nothing) };
-        let receipt = self.store.reader().receipt(stream, number).await?;
+        let receipt = self.store.reader().receipt(stream, number).await.map_err(not_read)?;
         let entry = Entry::parse(&receipt.entry).map_err(|_| damaged())?;
         if entry.envelope == received.hash {
             return Ok(Before::This(receipt_message(receipt)));

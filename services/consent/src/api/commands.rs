@@ -6,9 +6,16 @@ use crate::{
     domain::{self, Next, Refusal, Rule},
     store::MAX_FILE_BYTES,
 };
-use access::{Caller, FactSource};
-use journal::{AppendError, Appended, Decision, Proposal, api::receipt_message};
+use admission::{Received, receive};
+use caller::Caller;
+use clock::now_ms;
+use facts::FactSource;
+use journal::{AppendError, Appended, Decision, Proposal};
+use journal_service::not_read;
+use messages::receipt_message;
+use problem::Problem;
 use proto::{consent as pb, types::Receipt};
+use record::not_recorded;
 use seal::{
     MAX_ACCESS_AHEAD_MS,
     command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
@@ -17,7 +24,6 @@ use seal::{
     id::Service,
     sha256,
 };
-use server::{Problem, Received, now_ms, receive};
 use tonic::Code;
 
 impl Inner {
@@ -34,7 +40,7 @@ impl Inner {
         let asked_ms = now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study(), &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
-        Ok(self.journal.append_noting(proposal(received, head, facts, asked_ms)).await?)
+        Ok(self.journal.append_noting(proposal(received, head, facts, asked_ms)).await.map_err(not_recorded)?)
     }
 
     pub(super) async fn publish_document(
@@ -54,7 +60,7 @@ impl Inner {
     /// before passes: the journal answers it.
     async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<(), Problem> {
         let (command, stream) = (&received.command, received.stream(Service::Consent));
-        let before = self.journal.reader().envelope_of(stream, command.request()).await?;
+        let before = self.journal.reader().envelope_of(stream, command.request()).await.map_err(not_read)?;
         if before == Some(received.hash) {
             return Ok(());
         }
@@ -66,7 +72,7 @@ impl Inner {
         domain::decide(command, &received.envelope, &facts, next)?;
         match before {
             None => Ok(()),
-            Some(_) => Err(AppendError::<Refusal>::RequestReused.into()), // only now: said to who may record this
+            Some(_) => Err(not_recorded(AppendError::<Refusal>::RequestReused)), // only now: said to who may record this
         }
     }
 
@@ -135,7 +141,7 @@ impl Inner {
         let received = receive::<RequestConsent>(request.envelope).await?;
         let (said, stream) = (&received.command, received.stream(Service::Consent));
         // What was recorded before the resource ended is answered with its receipt afterwards too.
-        if self.journal.reader().recorded(stream, &[said.request.0]).await?.is_empty() {
+        if self.journal.reader().recorded(stream, &[said.request.0]).await.map_err(not_read)?.is_empty() {
             states(&request.resource, said)?;
         }
         Ok(pb::RequestConsentResponse { receipt: Some(self.recorded(received).await?) })
@@ -146,7 +152,7 @@ impl Inner {
 fn states(resource: &[u8], said: &RequestConsent) -> Result<(), Problem> {
     let read = copy::read_fhir(resource, now_ms())?;
     if read.ended {
-        return Err(super::problem::resource_ended());
+        return Err(super::refusals::resource_ended());
     }
     if said.source.as_str() != copy::FHIR_R4 || read.content != said.content.0 || read.provisions != said.provisions {
         let what = "source, content and provisions are those of the resource, as ReadConsent says them now";

@@ -1,9 +1,13 @@
 //! Decisions: what may be captured, what may be read.
 
-use super::{Inner, problem::not_in_force};
+use super::{Inner, refusals::not_in_force};
 use crate::domain::{self, Refusal, may_read};
-use access::{Caller, FactSource};
-use journal::{ReadError, api::head_message};
+use caller::Caller;
+use clock::now_ms;
+use facts::FactSource;
+use journal_service::not_read;
+use messages::head_message;
+use problem::{Problem, study};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
     command::{AccessData, GiveConsent, Provision, Task},
@@ -13,7 +17,6 @@ use seal::{
     fact::{Fact, Facts, Subject},
     id::{IdError, Name, Service, Uuid},
 };
-use server::{Problem, now_ms, study};
 
 /// Tasks that see how a participant's consent stands.
 const SEES: [Task; 4] = [Task::ObtainConsent, Task::Capture, Task::Read, Task::Audit];
@@ -74,11 +77,11 @@ impl Inner {
     }
 
     /// When the first consent of a participant was signed, by its signer's clock.
-    async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, ReadError> {
+    async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, Problem> {
         let (stream, key) = (Service::Consent.stream(study), Subject::Consent(participant.clone()).map_key(study));
         let reader = self.journal.reader();
-        for (number, _) in reader.history(stream, &key, None, FIRST).await? {
-            let given = Envelope::parse(&reader.entry(stream, number).await?.stored);
+        for (number, _) in reader.history(stream, &key, None, FIRST).await.map_err(not_read)? {
+            let given = Envelope::parse(&reader.entry(stream, number).await.map_err(not_read)?.stored);
             if let Ok(given) = given.and_then(|envelope| envelope.payload::<GiveConsent>()) {
                 return Ok(Some(given.time));
             }
@@ -108,13 +111,10 @@ impl Inner {
         }
     }
 
-    pub(super) async fn own_facts(
-        &self,
-        study: Uuid,
-        subjects: &[Subject],
-    ) -> Result<(Option<Head>, Facts), ReadError> {
+    pub(super) async fn own_facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), Problem> {
         let keys: Vec<_> = subjects.iter().map(|subject| subject.map_key(study)).collect();
-        let (head, found) = self.journal.reader().facts(Service::Consent.stream(study), &keys).await?;
+        let (head, found) =
+            self.journal.reader().facts(Service::Consent.stream(study), &keys).await.map_err(not_read)?;
         let facts = subjects.iter().zip(&keys).filter_map(|(subject, key)| {
             let (_, bytes) = found.iter().find(|(found, _)| found == key)?;
             Some((subject.clone(), Fact::parse(bytes)?))

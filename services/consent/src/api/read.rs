@@ -4,12 +4,17 @@ use super::{
     Inner,
     decide::{name, provisions},
     not_found,
-    problem::not_in_force,
+    refusals::not_in_force,
 };
 use crate::copy;
-use access::Caller;
-use journal::{ReadError, Stored, api::head_message};
+use caller::Caller;
+use clock::now_ms;
+use journal::{ReadError, Stored};
+use journal_service::not_read;
+use messages::head_message;
+use problem::{Problem, study};
 use proto::consent::{self as pb, ErrorReason};
+use record::Page;
 use seal::{
     command::GiveConsent,
     consent,
@@ -18,7 +23,6 @@ use seal::{
     fact::{Fact, Facts, List, Subject},
     id::{Name, Service, Uuid},
 };
-use server::{Page, Problem, now_ms, study};
 use std::collections::{BTreeSet, HashMap};
 
 impl Inner {
@@ -159,7 +163,7 @@ impl Inner {
         let stream = Service::Consent.stream(study);
         let stored = self.journal.reader().entry(stream, number).await.map_err(|error| match error {
             ReadError::NotFound => not_found(),
-            other => other.into(),
+            other => not_read(other),
         })?;
         let (entry, envelope) = opened(&stored).ok_or_else(not_found)?;
         let given: GiveConsent = envelope.payload().map_err(|_| not_found())?;
@@ -172,7 +176,8 @@ impl Inner {
         let protocol = self.protocol(study).await?;
         let mut recorded = HashMap::new();
         for number in withdrawals(&facts, &given.participant) {
-            let (entry, _) = opened(&self.journal.reader().entry(stream, number).await?).ok_or_else(not_found)?;
+            let (entry, _) =
+                opened(&self.journal.reader().entry(stream, number).await.map_err(not_read)?).ok_or_else(not_found)?;
             recorded.insert(number, entry.time);
         }
         let about = (&protocol, now_ms());
@@ -180,7 +185,7 @@ impl Inner {
     }
 
     async fn protocol(&self, study: Uuid) -> Result<Name, Problem> {
-        use access::FactSource;
+        use facts::FactSource;
         let (_, facts) = self.enrollment.facts(study, &[Subject::Study]).await?;
         match facts.find(&Subject::Study) {
             Some(Fact::Study { name, .. }) => Ok(name.clone()),
@@ -193,8 +198,12 @@ impl Inner {
         study: Uuid,
         subject: &Subject,
     ) -> Result<(Option<seal::entry::Head>, Option<Fact>), Problem> {
-        let (head, found) =
-            self.journal.reader().facts(Service::Consent.stream(study), &[subject.map_key(study)]).await?;
+        let (head, found) = self
+            .journal
+            .reader()
+            .facts(Service::Consent.stream(study), &[subject.map_key(study)])
+            .await
+            .map_err(not_read)?;
         Ok((head, found.first().and_then(|(_, bytes)| Fact::parse(bytes))))
     }
 
@@ -208,10 +217,10 @@ impl Inner {
     ) -> Result<(Vec<pb::RecordedCommand>, String), Problem> {
         let mut page = Page::parse(size, token)?;
         let (stream, key) = (Service::Consent.stream(study), Subject::List(list.clone()).map_key(study));
-        let found = self.journal.reader().history(stream, &key, page.after, page.size).await?;
+        let found = self.journal.reader().history(stream, &key, page.after, page.size).await.map_err(not_read)?;
         let mut commands = Vec::new();
         for (number, _) in &found {
-            let stored = self.journal.reader().entry(stream, *number).await?;
+            let stored = self.journal.reader().entry(stream, *number).await.map_err(not_read)?;
             let command = message(stored).ok_or_else(not_found)?;
             if !page.takes(*number, &command) {
                 break;

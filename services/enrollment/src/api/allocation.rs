@@ -2,8 +2,10 @@
 
 use super::{Inner, name, not_found, record::Foreseen};
 use crate::store::damaged;
-use access::Caller;
+use admission::receive;
 use allocation::{CheckError, List, check, replay};
+use caller::Caller;
+use problem::Problem;
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     Hash,
@@ -12,7 +14,6 @@ use seal::{
     fact::{self, Fact, Subject},
     id::{Name, Uuid},
 };
-use server::{Problem, receive};
 use tonic::Code;
 use zeroize::Zeroizing;
 
@@ -100,7 +101,7 @@ impl Inner {
                 commitment: commitment.0,
                 root: root.map(|root| root.0),
             })),
-            _ => Err(damaged()),
+            _ => Err(damaged().into()),
         }
     }
 

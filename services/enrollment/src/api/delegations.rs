@@ -2,14 +2,15 @@
 
 use super::{Inner, act, name};
 use crate::store::Recorded;
-use access::Caller;
+use caller::Caller;
+use problem::Problem;
 use proto::enrollment as pb;
+use record::Page;
 use seal::{
     command::{Delegate, EndDelegation, Task, Training},
     fact::List,
     id::Name,
 };
-use server::{Page, Problem};
 
 impl Inner {
     pub(super) async fn list_delegations(

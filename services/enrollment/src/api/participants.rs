@@ -2,15 +2,16 @@
 
 use super::{Inner, act, name, not_found, screening::outcome_message};
 use crate::{domain::stage_name, store::damaged};
-use access::Caller;
+use caller::Caller;
+use problem::Problem;
 use proto::enrollment as pb;
+use record::Page;
 use seal::{
     command::{RecordScreening, Task},
     fact::{Fact, Facts, List, Subject},
     id::{Name, Uuid},
 };
 use serde::Deserialize;
-use server::{Page, Problem};
 use tonic::Code;
 
 /// Tasks whose holders follow the participants of a site.
@@ -77,7 +78,7 @@ impl Inner {
             Fact::Participant { stage: Some(stage), .. } => Some((*number, stage_name(*stage))),
             _ => None,
         };
-        versions.iter().map(|version| stage(version).ok_or_else(damaged)).collect()
+        Ok(versions.iter().map(|version| stage(version).ok_or_else(damaged)).collect::<Result<_, _>>()?)
     }
 
     async fn outcome_facts(&self, study: Uuid, participant: &Name) -> Result<Facts, Problem> {

@@ -2,9 +2,15 @@
 
 use super::Inner;
 use crate::domain::{self, Next, Refusal, Rule};
-use access::FactSource;
-use journal::{AppendError, Decision, Proposal, api::receipt_message};
+use admission::{Received, receive};
+use clock::now_ms;
+use facts::FactSource;
+use journal::{AppendError, Decision, Proposal};
+use journal_service::not_read;
+use messages::receipt_message;
+use problem::Problem;
 use proto::{enrollment as pb, types::Receipt};
+use record::not_recorded;
 use seal::{
     MAX_DECISION_USE_MS,
     command::{CreateStudy, Provision, RULES, Randomise},
@@ -13,7 +19,7 @@ use seal::{
     fact::{Fact, Facts},
     id::{Name, Service, Uuid},
 };
-use server::{Problem, Received, caller_address, now_ms, receive};
+use server::caller_address;
 
 /// The largest envelope of a `create-study`, which is tiny: it comes from somebody who is nobody in any study yet.
 const MAX_CREATE_STUDY_BYTES: usize = 16 << 10;
@@ -51,14 +57,14 @@ impl Inner {
         sealed: Option<Vec<u8>>,
         consented: Option<Consented>,
     ) -> Result<Receipt, Problem> {
-        Ok(receipt_message(self.journal.append(proposal(received, sealed, consented)).await?))
+        Ok(receipt_message(self.journal.append(proposal(received, sealed, consented)).await.map_err(not_recorded)?))
     }
 
     /// Whether a command would be recorded now, so that nothing is kept for one that is refused. Says no more of one that
     /// was recorded before: the journal then answers with the first receipt, and decides nothing anew.
     pub(super) async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<Foreseen, Problem> {
         let (command, stream) = (&received.command, received.stream(Service::Enrollment));
-        let before = self.store.reader().envelope_of(stream, command.request()).await?;
+        let before = self.store.reader().envelope_of(stream, command.request()).await.map_err(not_read)?;
         if before == Some(received.hash) {
             return Ok(Foreseen::RecordedBefore);
         }
@@ -67,7 +73,7 @@ impl Inner {
         domain::decide(command, &received.envelope, &facts, next)?;
         match before {
             None => Ok(Foreseen::New(facts)),
-            Some(_) => Err(AppendError::<Refusal>::RequestReused.into()), // only now: said to who may record this
+            Some(_) => Err(not_recorded(AppendError::<Refusal>::RequestReused)), // only now: said to who may record this
         }
     }
 
@@ -79,7 +85,7 @@ impl Inner {
         // Who has not shown that the root key is theirs learns nothing of it, and takes nothing of what it may create.
         received.envelope.verify(&received.command.root_key)?;
         let (stream, request) = (received.stream(Service::Enrollment), received.command.request);
-        if self.store.reader().envelope_of(stream, request).await? != Some(received.hash) {
+        if self.store.reader().envelope_of(stream, request).await.map_err(not_read)? != Some(received.hash) {
             if matches!(received.command.rules, None | Some(0..RULES)) {
                 return Err(Refusal::RulesOutdated.into());
             }

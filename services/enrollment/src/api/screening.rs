@@ -2,8 +2,10 @@
 
 use super::{Inner, name, record::Foreseen};
 use crate::domain::Refusal;
-use access::Caller;
+use admission::receive;
+use caller::Caller;
 use eligibility::{Criteria, Fault};
+use problem::Problem;
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     command::{DefineCriteria, ItemDef, RecordScreening, Task},
@@ -12,7 +14,6 @@ use seal::{
     fact::{Fact, Facts, Subject},
     id::{Name, Uuid},
 };
-use server::{Problem, receive};
 
 impl Inner {
     pub(super) async fn define_criteria(&self, request: pb::DefineCriteriaRequest) -> Result<Receipt, Problem> {

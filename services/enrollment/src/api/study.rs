@@ -5,15 +5,16 @@ use crate::{
     domain::state_name,
     store::{Recorded, damaged},
 };
-use access::Caller;
+use caller::Caller;
+use problem::Problem;
 use prost::Message;
 use proto::enrollment as pb;
+use record::Page;
 use seal::{
     command::{AddArm, AddProtocolVersion, AddSite, Approval, CommitAllocation},
     fact::{Fact, Facts, List, Subject},
     id::{Name, Uuid},
 };
-use server::{Page, Problem};
 
 /// The lists that a study is made of, in the order in which they are answered.
 const LISTS: [List; 3] = [List::Protocols, List::Study, List::Sites];
@@ -33,7 +34,7 @@ impl Inner {
         let (Some(Fact::Study { name, .. }), Some(Fact::StudyState { state, changed, .. })) =
             (facts.find(&Subject::Study), facts.find(&Subject::StudyState))
         else {
-            return Err(damaged());
+            return Err(damaged().into());
         };
         let criteria = match facts.find(&Subject::CriteriaInForce) {
             Some(Fact::CriteriaInForce { version }) => version.to_string(),
@@ -106,7 +107,9 @@ impl Inner {
         let (place, approved) = (Subject::Site(site.clone()), Subject::SiteApproval(site.clone()));
         let needs: Vec<Subject> = [place.clone(), approved.clone()].into_iter().chain(limits(site)).collect();
         let facts = self.find(study, &needs).await?;
-        let Some(Fact::Site { state: Some(state), changed, .. }) = facts.find(&place) else { return Err(damaged()) };
+        let Some(Fact::Site { state: Some(state), changed, .. }) = facts.find(&place) else {
+            return Err(damaged().into());
+        };
         let (approved_protocol, approval) = match facts.find(&approved) {
             Some(Fact::SiteApproval { protocol, approval, .. }) => (protocol.to_string(), Some(board(approval))),
             _ => (String::new(), None),

@@ -69,7 +69,7 @@ pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
         None => audit_live(&wanted, &policy, &receipts, progress).await?,
     };
     if let Some(max_age) = wanted.max_age {
-        report.demand_fresh(max_age, server::now_ms() / 1_000);
+        report.demand_fresh(max_age, clock::now_ms() / 1_000);
     }
     print(wanted.json, &report, audit::readable)?;
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -9,6 +9,7 @@ use crate::{
 };
 use database::Database;
 use journal::{Decision, Journal, Proposal};
+use record::PAGE_BYTES;
 use seal::{
     command::Payload,
     datapoint::{self, Datapoint},
@@ -16,7 +17,6 @@ use seal::{
     key::SecretKey,
     sha256,
 };
-use server::PAGE_BYTES;
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tlog::key::{Algorithm, SignerKey};

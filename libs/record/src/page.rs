@@ -1,6 +1,6 @@
 //! Pages of lists, bounded in rows and in bytes.
 
-use crate::Problem;
+use problem::Problem;
 use prost::Message;
 
 /// The most bytes of the rows of one page. The first row is answered whatever its size, so that every page goes on.

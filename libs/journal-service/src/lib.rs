@@ -1,28 +1,29 @@
 //! The `Journal` gRPC service that every recording service serves.
 
-use crate::{FactProof, ReadError, Reader, Stored, heads::Heads};
+use access::{AccessLog, admit_auditor, admit_service};
+use caller::Caller;
+use facts::FactSource;
 use futures_util::Stream;
-use proto::{
-    journal::{
-        EntryView, Fact, FactProof as FactProofMessage, FollowHeadsRequest, FollowHeadsResponse, ListStreamsRequest,
-        ListStreamsResponse, ProveFactsRequest, ProveFactsResponse, ReadEntriesRequest, ReadEntriesResponse,
-        ReadFactsRequest, ReadFactsResponse,
-        journal_service_server::{JournalService, JournalServiceServer},
-    },
-    types,
+use journal::{FactProof, Heads, Journal, ReadError, Reader, Stored};
+use messages::head_message;
+use problem::Problem;
+use proto::journal::{
+    EntryView, Fact, FactProof as FactProofMessage, FollowHeadsRequest, FollowHeadsResponse, ListStreamsRequest,
+    ListStreamsResponse, ProveFactsRequest, ProveFactsResponse, ReadEntriesRequest, ReadEntriesResponse,
+    ReadFactsRequest, ReadFactsResponse,
+    journal_service_server::{JournalService, JournalServiceServer},
 };
 use seal::{
     Hash,
     entry::{Entry, Head},
-    id::StreamId,
+    id::{Service, StreamId},
     map::Terminal,
 };
 use std::{pin::Pin, sync::Arc};
 use telemetry::Causes;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Extensions, Request, Response, Status, metadata::MetadataMap};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic::{Code, Request, Response, Status};
 
 /// Entries read at once, alone and with what is behind them, which may be 4 MiB for each.
 const BARE: u32 = 256;
@@ -30,22 +31,6 @@ const FULL: u32 = 16;
 /// The most bytes behind the entries that are read at once.
 const FULL_BYTES: u64 = 4 << 20;
 const MAX_KEYS: usize = 256;
-
-/// What came with a call: its metadata, and what the layers before put into its extensions.
-pub type Call<'a> = (&'a MetadataMap, &'a Extensions);
-
-/// What a service decides about its journals: who reads, and how what it stored is opened.
-#[tonic::async_trait]
-pub trait Keeper: Send + Sync + 'static {
-    /// Lets services pass, or an actor of `study` with the task audit; `full` if values are asked for too.
-    async fn admit(&self, call: Call<'_>, stream: StreamId, study: &str, full: bool) -> Result<(), Status>;
-
-    /// Lets services pass, nobody else.
-    fn admit_service(&self, call: Call<'_>) -> Result<(), Status>;
-
-    /// What is behind what was stored, if it can be opened.
-    async fn open(&self, stream: StreamId, stored: &Stored) -> Option<Opened>;
-}
 
 /// What is behind what was stored.
 #[derive(Debug, Default)]
@@ -58,84 +43,85 @@ pub struct Opened {
     pub redacted: Vec<u32>,
 }
 
+/// Opens what a journal stored.
+#[tonic::async_trait]
+pub trait Open: Send + Sync + 'static {
+    /// What is behind what was stored, if it can be opened.
+    async fn open(&self, stored: &Stored) -> Option<Opened>;
+}
+
+/// Who may read the journals of a service: the deployment's services, and auditors of a journal's study.
+pub struct Readers {
+    /// Whose journals they are.
+    pub service: Service,
+    /// The facts by which auditors are known.
+    pub facts: Arc<dyn FactSource>,
+    /// Where a read of participants' values is recorded first; nothing where journals hold no such values.
+    pub accesses: Option<AccessLog>,
+}
+
+impl Readers {
+    async fn admit(&self, from: &Caller, stream: StreamId, study: &str, full: bool) -> Result<(), Problem> {
+        let accesses = self.accesses.as_ref().filter(|_| full);
+        let journal = access::Journal { service: self.service, stream, study };
+        admit_auditor(from, self.facts.as_ref(), accesses, journal).await
+    }
+}
+
 /// The service over one journal database.
-pub struct Api<K> {
+pub struct Api<O> {
     reader: Reader,
     heads: Heads,
-    keeper: Arc<K>,
+    readers: Readers,
+    opener: Arc<O>,
 }
 
-impl<E: Send + 'static> crate::Journal<E> {
-    /// The gRPC service over this journal.
-    pub fn service<K: Keeper>(&self, keeper: K) -> JournalServiceServer<Api<K>> {
-        JournalServiceServer::new(Api {
-            reader: self.reader().clone(),
-            heads: self.heads().clone(),
-            keeper: Arc::new(keeper),
-        })
-    }
+/// The gRPC service over `journal`.
+pub fn service<E, O>(journal: &Journal<E>, readers: Readers, opener: O) -> JournalServiceServer<Api<O>>
+where
+    E: Send + 'static,
+    O: Open,
+{
+    let (reader, heads) = (journal.reader().clone(), journal.heads().clone());
+    JournalServiceServer::new(Api { reader, heads, readers, opener: Arc::new(opener) })
 }
 
-/// A head as a message.
-pub fn head_message(head: Head) -> types::Head {
-    types::Head { stream: head.stream.0.0.to_vec(), number: head.number, hash: head.hash.0.to_vec() }
-}
-
-/// A head from a message.
-pub fn parse_head(head: &types::Head) -> Option<Head> {
-    let (stream, hash) = (Hash::from_slice(&head.stream)?, Hash::from_slice(&head.hash)?);
-    Some(Head { stream: StreamId(stream), number: head.number, hash })
-}
-
-/// A receipt as a message.
-pub fn receipt_message(receipt: seal::receipt::Receipt) -> types::Receipt {
-    types::Receipt {
-        entry: receipt.entry,
-        index: receipt.index,
-        path: receipt.path.iter().map(|hash| hash.0.to_vec()).collect(),
-        note: receipt.note,
-    }
-}
-
-fn status(error: &ReadError) -> Status {
-    let (code, reason) = match error {
-        ReadError::NotFound => (Code::NotFound, "NOT_FOUND"),
-        ReadError::Broken => (Code::DataLoss, "STREAM_BROKEN"),
+/// Why a journal was not read, as clients see it.
+pub fn not_read(error: ReadError) -> Problem {
+    let said = error.to_string();
+    match error {
+        ReadError::NotFound => Problem::new(Code::NotFound, "NOT_FOUND", said),
+        ReadError::Broken => Problem::new(Code::DataLoss, "STREAM_BROKEN", said),
         ReadError::Database(source) => {
             tracing::error!(error = %source, "a read failed");
-            (Code::Unavailable, "STORAGE_UNAVAILABLE")
+            Problem::unavailable("STORAGE_UNAVAILABLE", said)
         }
-    };
-    Status::with_error_details(code, error.to_string(), ErrorDetails::with_error_info(reason, "trialseal", []))
+    }
 }
 
-fn malformed(field: &str, what: &str) -> Status {
-    let mut details = ErrorDetails::with_error_info("MALFORMED", "trialseal", []);
-    details.add_bad_request_violation(field, what);
-    Status::with_error_details(Code::InvalidArgument, format!("{field}: {what}"), details)
+fn malformed(field: &str, what: &str) -> Problem {
+    Problem::field("MALFORMED", field, what)
 }
 
-#[allow(clippy::result_large_err)] // tonic's own error type
-fn hash(bytes: &[u8], field: &str) -> Result<Hash, Status> {
+fn hash(bytes: &[u8], field: &str) -> Result<Hash, Problem> {
     Hash::from_slice(bytes).ok_or_else(|| malformed(field, "not 32 bytes"))
 }
 
-#[allow(clippy::result_large_err)] // tonic's own error type
-fn keys(keys: &[Vec<u8>]) -> Result<Vec<Hash>, Status> {
+fn keys(keys: &[Vec<u8>]) -> Result<Vec<Hash>, Problem> {
     if keys.len() > MAX_KEYS {
         return Err(malformed("keys", &format!("more than {MAX_KEYS}")));
     }
     keys.iter().map(|key| hash(key, "keys")).collect()
 }
 
-fn call<T>(request: &Request<T>) -> Call<'_> {
-    (request.metadata(), request.extensions())
+fn caller<T>(request: &Request<T>) -> Caller {
+    Caller::of(request.metadata(), request.extensions())
 }
 
 type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
-impl<K: Keeper> JournalService for Api<K> {
+impl<O: Open> JournalService for Api<O> {
     type ReadEntriesStream = Streamed<ReadEntriesResponse>;
     type FollowHeadsStream = Streamed<FollowHeadsResponse>;
 
@@ -143,14 +129,14 @@ impl<K: Keeper> JournalService for Api<K> {
         &self,
         request: Request<ListStreamsRequest>,
     ) -> Result<Response<ListStreamsResponse>, Status> {
-        self.keeper.admit_service(call(&request))?;
+        admit_service(&caller(&request))?;
         let request = request.into_inner();
         let after = match request.page_token.as_str() {
             "" => 0,
             token => token.parse().map_err(|_| malformed("page_token", "not one of ours"))?,
         };
         let size = if request.page_size == 0 { 100 } else { request.page_size.min(1_000) };
-        let (heads, next) = self.reader.heads(after, size).await.map_err(|error| status(&error))?;
+        let (heads, next) = self.reader.heads(after, size).await.map_err(not_read)?;
         let next_page_token = next.map_or_else(String::new, |id| id.to_string());
         let heads = heads.into_iter().map(|(_, head)| head_message(head)).collect();
         Ok(Response::new(ListStreamsResponse { heads, next_page_token }))
@@ -162,9 +148,9 @@ impl<K: Keeper> JournalService for Api<K> {
     ) -> Result<Response<Self::ReadEntriesStream>, Status> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
         let full = request.get_ref().view() == EntryView::Full;
-        self.keeper.admit(call(&request), stream, &request.get_ref().study, full).await?;
+        self.readers.admit(&caller(&request), stream, &request.get_ref().study, full).await?;
         let request = request.into_inner();
-        let (reader, keeper) = (self.reader.clone(), self.keeper.clone());
+        let (reader, opener) = (self.reader.clone(), self.opener.clone());
         let most = if full { FULL } else { BARE };
         // Of entries with what is behind them one waits to be sent, not a page of them.
         let (messages, receiver) = mpsc::channel(if full { 1 } else { BARE as usize });
@@ -180,15 +166,15 @@ impl<K: Keeper> JournalService for Api<K> {
                 let page = match page {
                     Ok(page) => page,
                     Err(error) => {
-                        let _reader_left = messages.send(Err(status(&error))).await;
+                        let _reader_left = messages.send(Err(not_read(error).into())).await;
                         return;
                     }
                 };
                 let Some(last) = page.last() else { return };
                 next = last.number + 1;
                 for stored in page {
-                    let message = entry_message((&reader, keeper.as_ref()), stream, stored, full).await;
-                    if messages.send(message.map_err(|error| status(&error))).await.is_err() {
+                    let message = entry_message(&reader, opener.as_ref(), stream, stored, full).await;
+                    if messages.send(message.map_err(|error| not_read(error).into())).await.is_err() {
                         return;
                     }
                 }
@@ -201,7 +187,7 @@ impl<K: Keeper> JournalService for Api<K> {
         &self,
         request: Request<FollowHeadsRequest>,
     ) -> Result<Response<Self::FollowHeadsStream>, Status> {
-        self.keeper.admit_service(call(&request))?;
+        admit_service(&caller(&request))?;
         let (reader, mut moved) = (self.reader.clone(), self.heads.follow());
         let (messages, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
@@ -235,31 +221,31 @@ impl<K: Keeper> JournalService for Api<K> {
     }
 
     async fn read_facts(&self, request: Request<ReadFactsRequest>) -> Result<Response<ReadFactsResponse>, Status> {
-        self.keeper.admit_service(call(&request))?;
+        admit_service(&caller(&request))?;
         let request = request.into_inner();
         let stream = StreamId(hash(&request.stream, "stream")?);
-        let (head, facts) = self.reader.facts(stream, &keys(&request.keys)?).await.map_err(|error| status(&error))?;
+        let (head, facts) = self.reader.facts(stream, &keys(&request.keys)?).await.map_err(not_read)?;
         let facts = facts.into_iter().map(|(key, fact)| Fact { key: key.0.to_vec(), fact }).collect();
         Ok(Response::new(ReadFactsResponse { head: head.map(head_message), facts }))
     }
 
     async fn prove_facts(&self, request: Request<ProveFactsRequest>) -> Result<Response<ProveFactsResponse>, Status> {
         let stream = StreamId(hash(&request.get_ref().stream, "stream")?);
-        self.keeper.admit(call(&request), stream, &request.get_ref().study, false).await?;
+        self.readers.admit(&caller(&request), stream, &request.get_ref().study, false).await?;
         let request = request.into_inner();
-        let proofs =
-            self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(|error| status(&error))?;
+        let proofs = self.reader.prove(stream, request.number, &keys(&request.keys)?).await.map_err(not_read)?;
         Ok(Response::new(ProveFactsResponse { proofs: proofs.into_iter().map(proof_message).collect() }))
     }
 }
 
-async fn entry_message<K: Keeper>(
-    (reader, keeper): (&Reader, &K),
+async fn entry_message<O: Open>(
+    reader: &Reader,
+    opener: &O,
     stream: StreamId,
     stored: Stored,
     full: bool,
 ) -> Result<ReadEntriesResponse, ReadError> {
-    let opened = if full { keeper.open(stream, &stored).await } else { None };
+    let opened = if full { opener.open(&stored).await } else { None };
     let unreadable = full && opened.is_none();
     let stateful = unreadable && Entry::parse(&stored.entry).is_ok_and(|entry| entry.state_root.is_some());
     let set = if stateful { reader.set_by(stream, stored.number).await? } else { Vec::new() };

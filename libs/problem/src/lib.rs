@@ -1,10 +1,15 @@
 //! Refusals as clients see them: a gRPC status with google.rpc details.
+//!
+//! What this crate is *not*: it knows no journal and no service. Each says in its own place how its errors are refusals.
 
-use access::{AccessDenied, Denied, FactError};
-use journal::{AppendError, ReadError};
-use proto::consent::ErrorReason as ConsentReason;
-use seal::{authority::Unauthorised, consent::NotInForce, dsse::EnvelopeError, moment::Untimely};
-use std::{borrow::Cow, collections::HashMap, time::Duration};
+use seal::{
+    authority::Unauthorised,
+    consent::NotInForce,
+    dsse::EnvelopeError,
+    id::{IdError, Uuid},
+    moment::Untimely,
+};
+use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -124,23 +129,6 @@ impl From<EnvelopeError> for Problem {
     }
 }
 
-impl From<FactError> for Problem {
-    fn from(error: FactError) -> Self {
-        Problem::unavailable("DEPENDENCY_UNAVAILABLE", format!("{error}; nothing was recorded, try again"))
-    }
-}
-
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Credentials(error) => Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", error.to_string()),
-            Denied::Authority(error) => error.into(),
-            Denied::OfParticipant => Problem::new(Code::PermissionDenied, "DELEGATION_MISSING", denied.to_string()),
-            Denied::Facts(error) => error.into(),
-        }
-    }
-}
-
 /// The reason of a consent that is not in force: the same in every service.
 pub fn consent_reason(why: NotInForce) -> Reason {
     match why {
@@ -153,63 +141,7 @@ pub fn consent_reason(why: NotInForce) -> Reason {
     }
 }
 
-impl From<AccessDenied> for Problem {
-    fn from(denied: AccessDenied) -> Self {
-        let said = denied.to_string();
-        match denied {
-            AccessDenied::Unsigned => Problem::new(Code::FailedPrecondition, "ACCESS_UNSIGNED", said),
-            AccessDenied::Mismatch => Problem::field("MALFORMED", token::ACCESS_HEADER, said),
-            AccessDenied::Stale => Problem::new(Code::FailedPrecondition, "ACCESS_STALE", said),
-            AccessDenied::Ahead => Problem::field("CLOCK_AHEAD", token::ACCESS_HEADER, said),
-            AccessDenied::Used => Problem::new(Code::FailedPrecondition, "ACCESS_USED", said),
-            AccessDenied::Refused(status) => relayed(&status),
-        }
-    }
-}
-
-/// A refusal of the consent service, passed on: its reasons about reads are reasons of the services that ask.
-fn relayed(status: &Status) -> Problem {
-    let info = status.get_details_error_info();
-    let reason = info.and_then(|info| ConsentReason::from_str_name(&format!("ERROR_REASON_{}", info.reason)));
-    match reason {
-        Some(reason) => {
-            Problem::new(status.code(), reason.as_str_name().trim_start_matches("ERROR_REASON_"), status.message())
-        }
-        None => Problem::unavailable(
-            "DEPENDENCY_UNAVAILABLE",
-            "the read cannot be recorded now; nothing is shown, try again",
-        ),
-    }
-}
-
-impl<E: Into<Problem>> From<AppendError<E>> for Problem {
-    fn from(error: AppendError<E>) -> Self {
-        let said: Cow<'static, str> = error.to_string().into();
-        match error {
-            AppendError::Refused(refusal) => refusal.into(),
-            AppendError::RequestReused => Problem::new(Code::AlreadyExists, "REQUEST_REUSED", said),
-            AppendError::Quota(what) => {
-                let said = format!("{said}; nothing was recorded: ask the operator to raise the study's quota");
-                Problem::new(Code::ResourceExhausted, "STUDY_QUOTA", said).with("what", what)
-            }
-            AppendError::Broken => {
-                Problem::new(Code::DataLoss, "STREAM_BROKEN", format!("{said}: an operator must restore it"))
-            }
-            AppendError::Storage => {
-                let what =
-                    format!("{said}; send the same envelope again, which is safe whether or not it was recorded");
-                Problem::unavailable("STORAGE_UNAVAILABLE", what)
-            }
-        }
-    }
-}
-
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::NotFound => Problem::new(Code::NotFound, "NOT_FOUND", error.to_string()),
-            ReadError::Broken => Problem::new(Code::DataLoss, "STREAM_BROKEN", error.to_string()),
-            ReadError::Database(_) => Problem::unavailable("STORAGE_UNAVAILABLE", error.to_string()),
-        }
-    }
+/// Reads a study's UUID from the field `study` of a request.
+pub fn study(text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|error: IdError| Problem::field("MALFORMED", "study", error.to_string()))
 }

@@ -1,12 +1,15 @@
-//! Refusals of the domain as clients see them.
+//! Refusals of the domain and the store as clients see them.
 
 use crate::{
     creators::NotNow,
     domain::{Refusal, stage_name, state_name},
+    store::StoreError,
 };
-use server::{Problem, consent_reason};
+use journal_service::not_read;
+use problem::{Problem, consent_reason};
 use std::time::Duration;
 use tonic::Code;
+use vault::VaultError;
 
 /// When it is worth asking again for leave that was used up.
 const LATER: Duration = Duration::from_secs(3_600);
@@ -23,6 +26,23 @@ impl From<NotNow> for Problem {
                 let what = "this root key or address created as many studies within the hour as it may";
                 Problem::new(Code::ResourceExhausted, "RATE_LIMITED", what).retry_after(LATER)
             }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Read(error) => not_read(error),
+            StoreError::Vault(VaultError::NoKey) => {
+                Problem::new(Code::FailedPrecondition, "ERASED", "the participant was erased")
+            }
+            StoreError::Vault(error) => {
+                tracing::error!(%error, "the vault failed");
+                Problem::unavailable("STORAGE_UNAVAILABLE", "the keys cannot be read; nothing was recorded, try again")
+            }
+            StoreError::Damaged => Problem::new(Code::DataLoss, "DATA_DAMAGED", error.to_string()),
+            StoreError::NoRandomness => Problem::unavailable("STORAGE_UNAVAILABLE", error.to_string()),
         }
     }
 }

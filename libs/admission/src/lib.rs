@@ -1,14 +1,16 @@
-//! A signed command at the door.
+//! Admission of signed commands: read strictly, within what their signer is allowed, before anything is looked up.
+//!
+//! What this crate is *not*: it does not verify signatures, which needs the signer's key, and decides no rule.
 
-use crate::{Problem, call::charge_signer};
+use clock::now_ms;
+use problem::Problem;
 use seal::{
     Hash,
     command::Payload,
     dsse::{Envelope, EnvelopeError},
     fault,
-    id::{StreamId, Uuid},
+    id::StreamId,
 };
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The largest message of a method that takes a command, in bytes: an envelope and its framing.
 pub const MAX_COMMAND_BYTES: usize = seal::dsse::MAX_ENVELOPE_BYTES + 1_024;
@@ -35,7 +37,10 @@ impl<P: Payload> Received<P> {
 /// Reads a command of the kind `P`, within what its signer is allowed.
 pub async fn receive<P: Payload>(bytes: Vec<u8>) -> Result<Received<P>, Problem> {
     let envelope = Envelope::parse_strict(&bytes)?;
-    charge_signer(envelope.key_ids().next()).await?;
+    // An envelope without a signature is refused at once.
+    if let Some(key) = envelope.key_ids().next() {
+        server::charge_claimed(&key.0.0).await?;
+    }
     let command: P = envelope.payload_strict().map_err(|error| placed(error, &envelope))?;
     if command.time() > now_ms().saturating_add(seal::MAX_CLOCK_AHEAD_MS) {
         let what = "the signer's clock is more than five minutes ahead: correct it and sign again";
@@ -51,15 +56,4 @@ fn placed(error: EnvelopeError, envelope: &Envelope) -> Problem {
         Some(path) => Problem::field("MALFORMED", format!("envelope.payload.{path}"), words.clone()),
         None => error.into(),
     }
-}
-
-/// Reads a study's UUID from a request.
-pub fn study(text: &str) -> Result<Uuid, Problem> {
-    text.parse().map_err(|error: seal::id::IdError| Problem::field("MALFORMED", "study", error.to_string()))
-}
-
-/// The service's clock, Unix milliseconds.
-pub fn now_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,9 @@
 //! Refusals, with the reasons clients see.
 
 use crate::domain::Refusal;
+use problem::{Problem, Reason, consent_reason};
 use proto::consent::ErrorReason;
 use seal::consent::NotInForce;
-use server::{Problem, Reason, consent_reason};
 use tonic::Code;
 
 /// The reason of a consent that is not in force.

@@ -1,7 +1,10 @@
 //! Who may read a journal.
 
-use crate::{Problem, now_ms, study};
-use access::{AccessLog, Caller, FactSource, Reading, actor, holds_any};
+use crate::{AccessLog, Reading, actor, holds_any};
+use caller::Caller;
+use clock::now_ms;
+use facts::FactSource;
+use problem::{Problem, study};
 use seal::{
     command::Task,
     fact::Subject,
@@ -17,19 +20,30 @@ pub fn admit_service(from: &Caller) -> Result<(), Problem> {
     Err(Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", "only the deployment's own services may call this"))
 }
 
-/// Lets services pass, and actors who hold the task audit in the study the stream belongs to. Where participants' values
+/// A journal that somebody asks to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Journal<'a> {
+    /// Whose journal it is.
+    pub service: Service,
+    /// Which it is said to be.
+    pub stream: StreamId,
+    /// The study it is said to belong to, as text.
+    pub study: &'a str,
+}
+
+/// Lets services pass, and actors who hold the task audit in the study the journal belongs to. Where participants' values
 /// are asked for, `accesses` is where that is recorded first.
 pub async fn admit_auditor(
     from: &Caller,
     facts: &dyn FactSource,
     accesses: Option<&AccessLog>,
-    (service, stream, of_study): (Service, StreamId, &str),
+    journal: Journal<'_>,
 ) -> Result<(), Problem> {
     if from.is_service() {
         return Ok(());
     }
-    let study = study(of_study)?;
-    if service.stream(study) != stream {
+    let (study, service) = (study(journal.study)?, journal.service);
+    if service.stream(study) != journal.stream {
         return Err(Problem::field("MALFORMED", "stream", format!("not the {service} journal of the study")));
     }
     let now = now_ms();

@@ -1,9 +1,38 @@
-//! Refusals of the domain as clients see them.
+//! Refusals of the domain and the store as clients see them.
 
-use crate::domain::{Fault, Refusal};
+use crate::{
+    domain::{Fault, Refusal},
+    store::StoreError,
+};
+use journal_service::not_read;
+use problem::{Problem, consent_reason};
 use proto::capture::{self as pb, ErrorReason};
-use server::{Problem, consent_reason};
 use tonic::Code;
+use vault::VaultError;
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Read(error) => not_read(error),
+            StoreError::Vault(error) => vault_failed(&error),
+            StoreError::Damaged => Problem::new(Code::DataLoss, "DATA_DAMAGED", error.to_string()),
+            StoreError::Erased => Refusal::Erased.into(),
+            StoreError::Stopping => Problem::unavailable("STORAGE_UNAVAILABLE", error.to_string()),
+        }
+    }
+}
+
+/// A failure of the participants' keys.
+pub(super) fn vault_failed(error: &VaultError) -> Problem {
+    if matches!(error, VaultError::NoKey) {
+        return Refusal::Erased.into();
+    }
+    tracing::error!(%error, "the vault failed");
+    Problem::unavailable(
+        "STORAGE_UNAVAILABLE",
+        "the participants' keys cannot be read; nothing was recorded, try again",
+    )
+}
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -58,6 +87,12 @@ fn reason(fault: Fault) -> &'static str {
         Fault::Missing => "ITEM_MISSING",
         Fault::Reason => "REASON_MISSING",
     }
+}
+
+/// A form instance that is too large to be answered at once.
+pub(super) fn too_large() -> Problem {
+    let what = "what stands in this form instance has more than 4 MiB: read its items one by one";
+    Problem::new(Code::FailedPrecondition, "FORM_TOO_LARGE", what)
 }
 
 /// A refusal inside a stream.
