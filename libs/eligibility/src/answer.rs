@@ -1,6 +1,6 @@
 //! Answers, typed by the items they answer.
 
-use crate::node::Value;
+use crate::value::Value;
 use seal::{
     command::{ItemDef, ItemType},
     datapoint::Datapoint,
