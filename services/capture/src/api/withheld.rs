@@ -5,6 +5,7 @@ use crate::{
     domain::{
         Refusal, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs, redaction_needs,
     },
+    erasure::{Erasure, Recording},
     store::{StoreError, damaged, leaf, newest},
 };
 use admission::{Received, receive};
@@ -35,13 +36,13 @@ const MAX_MARKS: u32 = 10_000;
 const ENTRIES: u32 = 100_000;
 
 /// What a command that takes values out was decided on.
-struct Basis {
+struct RemovalBasis {
     enrollment: Facts,
     heads: Vec<Head>,
     asked_ms: u64,
 }
 
-impl Basis {
+impl RemovalBasis {
     fn fresh(&self, next: Next) -> Result<(), Refusal> {
         let late = next.time > self.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS);
         if late { Err(Refusal::DecisionTooOld) } else { Ok(()) }
@@ -72,7 +73,7 @@ impl Inner {
         let needs = redaction_needs(&received.command, &received.envelope);
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let heads = vec![head.ok_or(Refusal::StudyUnknown)?];
-        let basis = Basis { enrollment, heads, asked_ms };
+        let basis = RemovalBasis { enrollment, heads, asked_ms };
         let before = self.recorded_before(study, &received).await?;
         if let Before::This(receipt) = before {
             return Ok(receipt);
@@ -93,7 +94,7 @@ impl Inner {
                 return Err(Refusal::RedactionRaced);
             }
             let mark = [next.number.to_be_bytes().as_slice(), &index.to_be_bytes()].concat();
-            Ok(Decision { facts: vec![(key, mark)], restored: vec![(number, stored)] })
+            Ok(Decision { facts: vec![(key, mark)], replaced: vec![(number, stored)] })
         })
         .await
     }
@@ -130,25 +131,25 @@ impl Inner {
         let needs = erasure_needs(&received.command, &received.envelope);
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
-        let (reference, request) = (self.store.participant_key(study, &participant), received.command.request.0);
+        let (reference, request) = (self.store.participant_key(study, &participant), received.command.request);
         let before = self.recorded_before(study, &received).await?;
         if let Before::This(receipt) = before {
-            self.destroy(&reference).await?;
+            self.store.vault().destroy(&reference.0).await.map_err(|error| vault_failed(&error))?;
             return Ok(receipt);
         }
         admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms)?;
         check_new_erasure(&received.command, &enrollment)?;
         let consent = self.gate.without_consent(study, &participant).await?;
-        let basis = Basis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
+        let basis = RemovalBasis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
         if !self.store.are_entries_of(study, &participant, &received.command.entries).await? {
             return Err(Refusal::ErasureIncomplete.into());
         }
         before.must_be_new()?;
         let latest = received.command.entries.last().copied();
         let erased = self.store.erased_key(&reference);
-        let vault = self.store.vault();
         let stream = received.stream(Service::Capture);
-        vault.doom(&reference.0, &stream.0.0, &request).await.map_err(|error| vault_failed(&error))?;
+        let erasure = Erasure::begin(self.store.vault(), reference, stream, request).await;
+        let erasure = erasure.map_err(|error| vault_failed(&error))?;
         let rule = move |command: &EraseParticipant, envelope: &_, facts: &_, found: &Found, next: Next| {
             admit_erasure(command, envelope, facts, next.time)?;
             if found.0.contains_key(&erased) {
@@ -160,28 +161,20 @@ impl Inner {
             }
             Ok(Decision { facts: vec![(erased, Vec::new())], ..Decision::default() })
         };
-        match self.record(received, basis, vec![erased, reference], rule).await {
-            Ok(receipt) => {
-                self.destroy(&reference).await?;
-                Ok(receipt)
-            }
-            // Whether it was recorded is unknown: the note stays, and the next start or the same command sent again finishes.
-            Err(problem) if problem.code == Code::Unavailable => Err(problem),
-            Err(problem) => {
-                vault.spare(&reference.0, &request).await.map_err(|error| vault_failed(&error))?;
-                Err(problem)
-            }
-        }
-    }
-
-    async fn destroy(&self, reference: &Hash) -> Result<(), Problem> {
-        self.store.vault().destroy(&reference.0).await.map_err(|error| vault_failed(&error))
+        let recorded = self.record(received, basis, vec![erased, reference], rule).await;
+        let recording = match &recorded {
+            Ok(_) => Recording::Recorded,
+            Err(problem) if problem.code == Code::Unavailable => Recording::Unknown,
+            Err(_) => Recording::Refused,
+        };
+        erasure.end(recording).await.map_err(|error| vault_failed(&error))?;
+        recorded
     }
 
     async fn record<P: Payload + Send + Sync + 'static>(
         &self,
         received: Received<P>,
-        basis: Basis,
+        basis: RemovalBasis,
         reads: Vec<Hash>,
         rule: impl FnOnce(&P, &Envelope, &Facts, &Found, Next) -> Result<Decision, Refusal> + Send + 'static,
     ) -> Result<Receipt, Problem> {
