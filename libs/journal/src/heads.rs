@@ -23,16 +23,16 @@ const PAGE: u32 = 1_000;
 
 /// Where the streams of a journal are known to stand. Cheap to clone.
 #[derive(Clone)]
-pub struct Heads(Arc<Known>);
+pub struct Heads(Arc<Latest>);
 
-struct Known {
+struct Latest {
     news: broadcast::Sender<Head>,
     latest: Mutex<HashMap<StreamId, u64>>,
 }
 
 impl Heads {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Known { news: broadcast::channel(NEWS).0, latest: Mutex::default() }))
+        Self(Arc::new(Latest { news: broadcast::channel(NEWS).0, latest: Mutex::default() }))
     }
 
     /// The news from now on.

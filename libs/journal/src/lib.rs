@@ -79,7 +79,7 @@ pub struct Decision {
     pub facts: Vec<(Hash, Vec<u8>)>,
     /// Earlier entries of the same journal of which something else is stored from now on, such as without a value that
     /// was taken out. The entries themselves stay as they are.
-    pub restored: Vec<(u64, Vec<u8>)>,
+    pub replaced: Vec<(u64, Vec<u8>)>,
 }
 
 /// The rule of a proposal: from the facts found and the entry to come, a decision or a refusal. Pure.

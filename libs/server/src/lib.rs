@@ -7,29 +7,33 @@
 //!
 //! What this crate is *not*: it knows no journal and no signed command.
 
-mod allow;
 mod answer;
 mod body;
 mod call;
-mod contain;
+mod capacity;
 mod deadline;
-mod door;
+mod ended;
+mod error;
 mod health;
 mod limits;
+mod load_shedding;
+mod memory_budget;
 mod methods;
 mod observe;
 mod overloaded;
+mod panics;
 mod parts;
-mod room;
+mod preface;
+mod rate_limit;
 mod serve;
-mod spoken;
+mod shared;
 mod stack;
 mod stopping;
-mod weighed;
 
 pub use call::{Allowance, caller_address, carry, charge_claimed, charge_more};
+pub use error::ServeError;
 pub use health::{Checked, LIVE};
 pub use limits::Limits;
 pub use observe::REQUEST_ID;
 pub use parts::Parts;
-pub use serve::{ServeError, bind, serve, serve_tls};
+pub use serve::{bind, serve, serve_tls};

@@ -4,7 +4,7 @@ use crate::{
     Journals,
     collect::{collect, damaged, written},
     store::Store,
-    tiles::{Known, Source, Tiles, TilesError},
+    tiles::{Source, TileHashes, Tiles, TilesError},
     turns::{Present, Turns},
 };
 use problem::Problem;
@@ -188,7 +188,8 @@ impl Prover {
 
     async fn chain_path(&self, place: u64, size: u64) -> Result<Vec<Hex>, Status> {
         let wanted = tile::tiles_for_inclusion(place, size);
-        let tiles = self.tiles.fetch(wanted, Known::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
+        let tiles =
+            self.tiles.fetch(wanted, TileHashes::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
         tile::inclusion_path(&tiles, place, size).map(|path| hex(&path)).map_err(|_| damaged())
     }
 }

@@ -11,7 +11,7 @@ mod study;
 
 use crate::{
     Creators,
-    store::{Enrollment, LocalFacts, Recorded, Store},
+    store::{Enrollment, LocalFacts, OpenedEntry, Store},
     work::Work,
 };
 use access::{AccessLog, Reading};
@@ -166,7 +166,8 @@ impl Inner {
         from: &Caller,
         study: Uuid,
         caller: &Name,
-        (participant, site): (&Name, &Name),
+        participant: &Name,
+        site: &Name,
     ) -> Result<(), Problem> {
         if caller == participant {
             return Ok(());
@@ -199,7 +200,7 @@ impl Inner {
 }
 
 /// Who brought something about, and why.
-fn act(Recorded { entry, envelope }: &Recorded) -> pb::Act {
+fn act(OpenedEntry { entry, envelope }: &OpenedEntry) -> pb::Act {
     #[derive(Default, Deserialize)]
     struct Said {
         by: String,

@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// An entry, and the envelope behind it unless it was erased.
-    pub(crate) async fn read(&self, study: Uuid, number: u64) -> Result<Recorded, StoreError> {
+    pub(crate) async fn read(&self, study: Uuid, number: u64) -> Result<OpenedEntry, StoreError> {
         let stored = self.reader.entry(Service::Enrollment.stream(study), number).await?;
         let entry = Entry::parse(&stored.entry).map_err(|_| damaged())?;
         let envelope = match self.open_entry(&stored).await {
@@ -140,7 +140,7 @@ impl Store {
             }
             Some(_) => return Err(damaged()),
         };
-        Ok(Recorded { entry, envelope })
+        Ok(OpenedEntry { entry, envelope })
     }
 
     /// The numbers of a list's entries after `after`, oldest first.
@@ -185,13 +185,13 @@ impl Store {
 }
 
 /// An entry, and the envelope behind it.
-pub(crate) struct Recorded {
+pub(crate) struct OpenedEntry {
     pub(crate) entry: Entry,
     /// Absent if it was erased.
     pub(crate) envelope: Option<Envelope>,
 }
 
-impl Recorded {
+impl OpenedEntry {
     /// The command, if the entry is of this kind.
     pub(crate) fn command<P: Payload>(&self) -> Option<P> {
         self.envelope.as_ref().filter(|_| self.entry.kind == P::KIND)?.payload().ok()

@@ -4,7 +4,7 @@ use super::Truth;
 use crate::{
     chain::checkpoint_in,
     store::Store,
-    tiles::{Known, Source, Tiles},
+    tiles::{Source, TileHashes, Tiles},
 };
 use axum::{
     body::Bytes,
@@ -112,7 +112,7 @@ pub(crate) struct Growth {
     pub(crate) size: u64,
     pub(crate) root: Hash,
     /// Tiles that are at hand.
-    pub(crate) edge: Known,
+    pub(crate) edge: TileHashes,
 }
 
 impl Growth {

@@ -29,7 +29,7 @@ impl Inner {
         // Who may not see the entry must not learn whether it exists: the answer is the same.
         let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
         let item = item_read(&request);
-        access::signed_read(from, (study, &caller), item.as_ref(), now_ms())?;
+        access::signed_read(from, study, &caller, item.as_ref(), now_ms())?;
         let stored = self.store.reader().entry(stream, request.entry).await.map_err(|error| match error {
             ReadError::NotFound => not_found(),
             other => not_read(other),
@@ -52,7 +52,7 @@ impl Inner {
         }
         let (index, withheld) = self.place(study, &request, &content).await?;
         let (collected, mut before) = (recorded.header.collected.as_deref().unwrap_or_default(), None);
-        self.place_in_time((study, participant), vec![(collected, &mut before)]).await;
+        self.place_in_time(study, participant, vec![(collected, &mut before)]).await;
         let leaves: Vec<Hash> = content.datapoints.iter().map(leaf).collect();
         Ok(pb::DiscloseDatapointResponse {
             entry: stored.entry,

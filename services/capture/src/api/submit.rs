@@ -106,7 +106,7 @@ impl Inner {
             stored,
             basis: basis.heads.clone(),
             reads: vec![keys.instance, keys.erased, keys.alike],
-            rule: Box::new(move |found, next| record(&received, &basis, (&keys, listed), found, next)),
+            rule: Box::new(move |found, next| record(&received, &basis, &keys, listed, found, next)),
         };
         Ok(Prepared { proposal, reconsent_by })
     }
@@ -160,7 +160,8 @@ impl Inner {
 fn record(
     received: &Received<Submission>,
     basis: &Basis,
-    (keys, listed): (&store::Keys, bool),
+    keys: &store::Keys,
+    listed: bool,
     found: &Found,
     next: Next,
 ) -> Result<Decision, Refusal> {

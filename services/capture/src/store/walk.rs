@@ -153,7 +153,8 @@ impl Store {
         &self,
         study: Uuid,
         instance: &FormInstance,
-        (item, repeat): (&str, &str),
+        item: &str,
+        repeat: &str,
         covers: impl Fn(&Provision) -> bool,
     ) -> Result<Option<Current>, StoreError> {
         let mut walk = self.walk(study, instance, Way::Newest, None);

@@ -180,8 +180,7 @@ impl Inner {
                 opened(&self.journal.reader().entry(stream, number).await.map_err(not_read)?).ok_or_else(not_found)?;
             recorded.insert(number, entry.time);
         }
-        let about = (&protocol, now_ms());
-        copy::consent(&given, &entry, document.as_ref(), &facts, about, &recorded).ok_or_else(not_found)
+        copy::consent(&given, &entry, document.as_ref(), &facts, &protocol, now_ms(), &recorded).ok_or_else(not_found)
     }
 
     async fn protocol(&self, study: Uuid) -> Result<Name, Problem> {

@@ -1,7 +1,7 @@
 //! The delegation log.
 
 use super::{Inner, act, name};
-use crate::store::Recorded;
+use crate::store::OpenedEntry;
 use caller::Caller;
 use problem::Problem;
 use proto::enrollment as pb;
@@ -45,7 +45,7 @@ impl Inner {
     }
 }
 
-fn event(recorded: &Recorded) -> Option<pb::DelegationEvent> {
+fn event(recorded: &OpenedEntry) -> Option<pb::DelegationEvent> {
     if let Some(granted) = recorded.command::<Delegate>() {
         let Delegate { actor, task, site, from, until, training, .. } = granted;
         return Some(pb::DelegationEvent {

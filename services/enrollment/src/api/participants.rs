@@ -96,7 +96,7 @@ impl Inner {
         let facts = self.find(study, &[Subject::Participant(participant.clone())]).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);
-        self.must_see(from, study, &caller, (&participant, site)).await?;
+        self.must_see(from, study, &caller, &participant, site).await?;
         if *site == everywhere {
             return Err(not_found("participant"));
         }

@@ -96,7 +96,7 @@ impl Inner {
             Some(Fact::Criteria { items, criteria, .. }) => (items, criteria),
             _ => return Err(Refusal::NotFound("criteria version").into()),
         };
-        let outcomes = self.work.evaluate(version, (items.to_vec(), criteria.to_vec()), answers).await?;
+        let outcomes = self.work.evaluate(version, items.to_vec(), criteria.to_vec(), answers).await?;
         Ok((criteria, outcomes.map_err(|fault| invalid(&fault))?))
     }
 }

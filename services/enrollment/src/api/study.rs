@@ -3,7 +3,7 @@
 use super::{Inner, act};
 use crate::{
     domain::state_name,
-    store::{Recorded, damaged},
+    store::{OpenedEntry, damaged},
 };
 use caller::Caller;
 use problem::Problem;
@@ -62,7 +62,7 @@ impl Inner {
                 let found = self.store.list(study, list.clone(), after, PAGE).await?;
                 for number in &found {
                     let recorded = self.store.read(study, *number).await?;
-                    if !self.part(study, list, &recorded, (&mut page, answer)).await? {
+                    if !self.part(study, list, &recorded, &mut page, answer).await? {
                         let after = after.map_or_else(String::new, |number| number.to_string());
                         return Ok(format!("{index}.{after}"));
                     }
@@ -82,8 +82,9 @@ impl Inner {
         &self,
         study: Uuid,
         list: &List,
-        recorded: &Recorded,
-        (page, answer): (&mut Page, &mut pb::GetStudyResponse),
+        recorded: &OpenedEntry,
+        page: &mut Page,
+        answer: &mut pb::GetStudyResponse,
     ) -> Result<bool, Problem> {
         let number = recorded.entry.number;
         match list {
@@ -125,7 +126,7 @@ impl Inner {
         })
     }
 
-    async fn allocation(&self, study: Uuid, committed: &Recorded) -> Result<Option<pb::Allocation>, Problem> {
+    async fn allocation(&self, study: Uuid, committed: &OpenedEntry) -> Result<Option<pb::Allocation>, Problem> {
         let Some(CommitAllocation { allocation, scheme, commitment, root, .. }) = committed.command() else {
             return Ok(None);
         };
@@ -183,7 +184,7 @@ fn enrolment(facts: &Facts, site: &Name) -> pb::Enrolment {
     pb::Enrolment { enrolled: facts.count(&Subject::Enrolled(site.clone())), cap }
 }
 
-fn protocol(recorded: &Recorded) -> Option<pb::ProtocolVersion> {
+fn protocol(recorded: &OpenedEntry) -> Option<pb::ProtocolVersion> {
     let AddProtocolVersion { version, document, effective, amends, approval, .. } = recorded.command()?;
     Some(pb::ProtocolVersion {
         version: version.to_string(),
@@ -195,7 +196,7 @@ fn protocol(recorded: &Recorded) -> Option<pb::ProtocolVersion> {
     })
 }
 
-fn arm(recorded: &Recorded) -> Option<pb::Arm> {
+fn arm(recorded: &OpenedEntry) -> Option<pb::Arm> {
     let AddArm { arm, title, .. } = recorded.command()?;
     Some(pb::Arm { arm: arm.to_string(), title: title.to_string() })
 }

@@ -1,4 +1,4 @@
-//! Connections that must say something.
+//! A connection must begin to speak HTTP in time.
 
 use std::{
     io,
@@ -15,21 +15,21 @@ use tokio::{
 /// What HTTP/2 begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection whose other end must say in time which HTTP it speaks: until then hyper watches no time, and who says
-/// nothing would keep a place for good.
-pub(crate) struct Spoken {
+/// A connection whose other end must say in time which HTTP it speaks: until then hyper watches no time, and a silent client
+/// would keep its place for good.
+pub(crate) struct PrefaceTimeout {
     stream: Stream,
-    /// Bytes of the preface read so far, and how long is waited for the rest; nothing once it is known what is spoken.
+    /// Bytes of the preface read so far, and how long is waited for the rest; nothing once the protocol is known.
     awaited: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
-impl Spoken {
-    pub(crate) fn within(patience: Duration, stream: Stream) -> Self {
+impl PrefaceTimeout {
+    pub(crate) fn new(patience: Duration, stream: Stream) -> Self {
         Self { stream, awaited: Some((0, Box::pin(sleep(patience)))) }
     }
 }
 
-impl AsyncRead for Spoken {
+impl AsyncRead for PrefaceTimeout {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, into);
@@ -47,7 +47,7 @@ impl AsyncRead for Spoken {
     }
 }
 
-impl AsyncWrite for Spoken {
+impl AsyncWrite for PrefaceTimeout {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

@@ -4,7 +4,7 @@ use crate::{
     answer::Protocol,
     call::{Call, Who},
     methods,
-    stack::Stack,
+    shared::Shared,
 };
 use axum::{
     extract::{Request, State},
@@ -16,13 +16,13 @@ use caller::{Caller, Kind};
 use std::sync::Arc;
 use tls::{CertifiedName, Peer, Transport};
 
-pub(crate) async fn allow(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+pub(crate) async fn limit_rate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     let call = Call::current();
     let _known_once = call.kind.set(caller.kind());
     // The services of the deployment ask on behalf of callers who were charged already.
     let free = caller.is_service() || methods::asks_for_health(request.uri().path());
-    if stack.allowance.is_none() || free {
+    if shared.allowance.is_none() || free {
         return next.run(request).await;
     }
     match call.charge(who(caller.kind(), request.headers(), request.extensions())).await {
@@ -33,7 +33,7 @@ pub(crate) async fn allow(State(stack): State<Arc<Stack>>, request: Request, nex
 
 fn who<'a>(kind: Kind, headers: &'a HeaderMap, extensions: &'a Extensions) -> Who<'a> {
     match kind {
-        Kind::ActorToken => said(headers).map_or(Who::Nobody, Who::Said),
+        Kind::ActorToken => claimed(headers).map_or(Who::Nobody, Who::Claimed),
         Kind::ActorOidc => token(headers).map_or(Who::Nobody, Who::Proven),
         _ => proven(extensions).map_or(Who::Nobody, Who::Proven),
     }
@@ -52,7 +52,7 @@ fn proven(extensions: &Extensions) -> Option<&[u8]> {
 
 /// The header of a token, which names its key: the caller's next token has the same. Only its signature, which is not
 /// verified yet, would prove it.
-fn said(headers: &HeaderMap) -> Option<&[u8]> {
+fn claimed(headers: &HeaderMap) -> Option<&[u8]> {
     token(headers)?.split(|byte| *byte == b'.').next()
 }
 

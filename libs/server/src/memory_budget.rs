@@ -1,7 +1,7 @@
-//! Large messages are counted while they are read and handled: a few hundred callers with some megabytes each would
-//! otherwise take all the memory there is, before anybody knows who they are.
+//! The memory budget of large messages: they are counted while they are read and handled. A few hundred callers with some
+//! megabytes each would otherwise take all the memory there is, before anybody knows who they are.
 
-use crate::room::Held;
+use crate::capacity::Reservation;
 use axum::{
     BoxError,
     body::{Body, Bytes, HttpBody},
@@ -19,23 +19,23 @@ const SMALL: usize = 64 << 10;
 /// No service takes larger messages: what says that it is larger is refused for that.
 const LARGEST: usize = 16 << 20;
 
-/// The body of a gRPC request, whose largest message is held in a room's memory as soon as its length is read, until the
-/// call is over.
-pub(crate) struct Weighed<R> {
+/// The body of a gRPC request, for whose largest message memory is reserved as soon as its length is read, until the call is
+/// over.
+pub(crate) struct BudgetedBody<R> {
     inner: Body,
-    held: Arc<Held>,
+    reservation: Arc<Reservation>,
     framing: Framing,
     refuse: R,
 }
 
-impl<R: Fn() -> Status> Weighed<R> {
-    /// `refuse` is asked for the answer to a message for which there is no room.
-    pub(crate) fn new(inner: Body, held: Arc<Held>, refuse: R) -> Self {
-        Self { inner, held, framing: Framing::default(), refuse }
+impl<R: Fn() -> Status> BudgetedBody<R> {
+    /// `refuse` is asked for the answer to a message for which there is no memory.
+    pub(crate) fn new(inner: Body, reservation: Arc<Reservation>, refuse: R) -> Self {
+        Self { inner, reservation, framing: Framing::default(), refuse }
     }
 }
 
-impl<R: Fn() -> Status + Unpin> HttpBody for Weighed<R> {
+impl<R: Fn() -> Status + Unpin> HttpBody for BudgetedBody<R> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -46,7 +46,7 @@ impl<R: Fn() -> Status + Unpin> HttpBody for Weighed<R> {
             && let Some(bytes) = frame.data_ref()
         {
             let largest = this.framing.begun(bytes).filter(|length| (SMALL..=LARGEST).contains(length));
-            if largest.is_some_and(|length| !this.held.grow_to(length)) {
+            if largest.is_some_and(|length| !this.reservation.grow_to(length)) {
                 return Poll::Ready(Some(Err((this.refuse)().into())));
             }
         }

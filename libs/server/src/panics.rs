@@ -5,7 +5,7 @@ use axum::{extract::Request, middleware::Next, response::Response};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 
-pub(crate) async fn contain(request: Request, next: Next) -> Response {
+pub(crate) async fn catch_panics(request: Request, next: Next) -> Response {
     let protocol = Protocol::of(&request);
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     handled.unwrap_or_else(|_| protocol.refuse(broken()))

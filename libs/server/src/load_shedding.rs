@@ -1,7 +1,7 @@
-//! Where requests come from, and who gets no further. Whoever comes when there are enough is told to come back at the least
-//! cost: before there is a span, and before anybody asks who they are. What a refusal costs is taken from those let in.
+//! Load shedding: a call beyond the process's capacity is refused at the least cost, before it has a span and before anybody
+//! asks who is calling. What a refusal costs is taken from the calls that were admitted.
 
-use crate::{answer::Protocol, methods, stack::Stack, weighed::Weighed};
+use crate::{answer::Protocol, memory_budget::BudgetedBody, methods, shared::Shared};
 use axum::{
     BoxError, Router,
     body::{Body, Bytes, HttpBody},
@@ -18,15 +18,15 @@ use std::{
 use tls::{CertifiedName, Peer, Transport};
 use tower::Service;
 
-/// What a connection leads to. Requests for which there is no room get no further; the others are told where they come from.
+/// What a connection leads to. Calls for which there is no capacity get no further; the others carry where they come from.
 #[derive(Clone)]
-pub(crate) struct Entered {
+pub(crate) struct LoadShedding {
     pub(crate) router: Router,
-    pub(crate) stack: Arc<Stack>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Peer,
 }
 
-impl<B> Service<Request<B>> for Entered
+impl<B> Service<Request<B>> for LoadShedding
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -41,25 +41,26 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let is_health = methods::asks_for_health(request.uri().path());
-        let room = if is_service(&self.peer) { &self.stack.room_of_services } else { &self.stack.room };
-        let present = if is_health { None } else { room.enter() };
-        if !is_health && present.is_none() {
-            return Box::pin(ready(Ok(self.stack.refusal.to(Protocol::of(&request)))));
+        let shared = &self.shared;
+        let capacity = if is_service(&self.peer) { &shared.capacity_of_services } else { &shared.capacity };
+        let admitted = if is_health { None } else { capacity.admit() };
+        if !is_health && admitted.is_none() {
+            return Box::pin(ready(Ok(shared.overloaded.to(Protocol::of(&request)))));
         }
-        let held = room.hold();
+        let reservation = capacity.reserve();
         let mut request = match Protocol::of(&request) {
             Protocol::Grpc => {
-                let stack = self.stack.clone();
-                let refuse = move || stack.refusal.status();
-                request.map(|body| Body::new(Weighed::new(Body::new(body), held.clone(), refuse)))
+                let shared = shared.clone();
+                let refuse = move || shared.overloaded.status();
+                request.map(|body| Body::new(BudgetedBody::new(Body::new(body), reservation.clone(), refuse)))
             }
             Protocol::Http => request.map(Body::new),
         };
         request.extensions_mut().insert(self.peer.clone());
-        request.extensions_mut().insert(room.clone());
+        request.extensions_mut().insert(capacity.clone());
         let answer = self.router.call(request);
         Box::pin(async move {
-            let _until_answered = (present, held);
+            let _until_answered = (admitted, reservation);
             answer.await
         })
     }
