@@ -70,7 +70,7 @@ impl Gate {
             enrollment: config.enrollment.clone(),
             consents: Consents::new(config.consent_channel.clone(), config.services.clone()),
             answers: Joint::new(MOST, KEPT),
-            watch: Watch::over(&config.bus, &[Service::Enrollment, Service::Consent]),
+            watch: Watch::over(&config.journal.bus, &[Service::Enrollment, Service::Consent]),
         }
     }
 

@@ -12,7 +12,6 @@ pub use config::Config;
 use access::AccessLog;
 use caller::Member;
 use database::Part;
-use journal::Journal;
 use journal_service::Readers;
 use seal::id::Service;
 use server::Parts;
@@ -23,7 +22,7 @@ pub const PART: Part = journal::schema::part("capture");
 
 /// Opens the service: what its port serves.
 pub fn open(config: Config) -> Parts {
-    let journal = Journal::open(store::journal(&config));
+    let journal = config.journal.clone().open(Service::Capture, false, store::IN_RESERVE);
     let store = store::Store::new(journal.reader().clone(), config.vault.clone());
     tokio::spawn(erasure::finish_all(store.clone()));
     let readers = Readers {

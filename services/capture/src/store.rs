@@ -8,10 +8,7 @@ mod walk;
 pub(crate) use walk::PLACES;
 pub(crate) use walk::{Folded, Open};
 
-use crate::{
-    Config,
-    domain::{Recorded, Refusal, alike},
-};
+use crate::domain::{Recorded, Refusal, alike};
 use content::{Content, Kept};
 use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
@@ -34,21 +31,7 @@ pub(crate) type Capture = Journal<Refusal>;
 const NUMBERS: u32 = 10_000;
 
 /// What takes something out is recorded beyond the quota as well.
-const IN_RESERVE: &[&str] = &[RedactValue::KIND, EraseParticipant::KIND];
-
-/// How the journal is opened.
-pub(crate) fn journal(config: &Config) -> journal::Config {
-    journal::Config {
-        database: config.database.clone(),
-        receipt_key: config.receipt_key.clone(),
-        anchored_within_ms: config.anchored_within_ms,
-        state_map: false,
-        bus: config.bus.clone(),
-        service: Service::Capture,
-        quota: config.quota,
-        in_reserve: IN_RESERVE,
-    }
-}
+pub(crate) const IN_RESERVE: &[&str] = &[RedactValue::KIND, EraseParticipant::KIND];
 
 /// The keys of a submission's facts.
 pub(crate) struct Keys {

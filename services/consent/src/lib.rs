@@ -10,7 +10,6 @@ pub use config::Config;
 
 use caller::Member;
 use database::Part;
-use journal::Journal;
 use journal_service::Readers;
 use seal::id::Service;
 use server::Parts;
@@ -22,7 +21,7 @@ pub const PART: Part = journal::schema::part("consent");
 /// Opens the service: what its port serves.
 pub fn open(config: Config) -> Parts {
     let files = store::Files(config.documents.clone());
-    let journal = Journal::open(store::journal(&config));
+    let journal = config.journal.clone().open(Service::Consent, true, store::IN_RESERVE);
     let facts = Arc::new(config.enrollment.clone());
     let readers = Readers { service: Service::Consent, facts, accesses: None };
     let journals = journal_service::service(&journal, readers, api::InTheClear);

@@ -13,7 +13,7 @@ pub use creators::{CreatorList, Creators, CreatorsError};
 
 use caller::Member;
 use database::{Migration, Part};
-use journal::{Journal, schema};
+use journal::schema;
 use journal_service::Readers;
 use seal::id::Service;
 use server::Parts;
@@ -31,7 +31,7 @@ pub const PART: Part = Part {
 
 /// Opens the service: what its port serves.
 pub fn open(config: Config) -> Parts {
-    let journal = Journal::open(store::journal(&config));
+    let journal = config.journal.open(Service::Enrollment, true, store::IN_RESERVE);
     let store = store::Store::new(journal.reader().clone(), config.vault);
     let (accesses, consents) = (config.accesses, config.consents);
     let readers =

@@ -2,7 +2,7 @@
 
 mod keys;
 
-use crate::{Config, domain::Refusal};
+use crate::domain::Refusal;
 use content::{Content, Kept};
 use facts::{FactError, FactSource};
 use journal::{Journal, ReadError, Reader, Stored};
@@ -28,7 +28,7 @@ pub(crate) type Enrollment = Journal<Refusal>;
 const PAGE: u32 = 500;
 
 /// What ends a right, protects a participant or winds a study up is recorded beyond the quota as well.
-const IN_RESERVE: &[&str] = &[
+pub(crate) const IN_RESERVE: &[&str] = &[
     WithdrawParticipant::KIND,
     RevokeKey::KIND,
     RotateKey::KIND,
@@ -40,20 +40,6 @@ const IN_RESERVE: &[&str] = &[
     RevealAllocation::KIND,
 ];
 
-/// How the journal is opened.
-pub(crate) fn journal(config: &Config) -> journal::Config {
-    journal::Config {
-        database: config.database.clone(),
-        receipt_key: config.receipt_key.clone(),
-        anchored_within_ms: config.anchored_within_ms,
-        state_map: true,
-        bus: config.bus.clone(),
-        service: Service::Enrollment,
-        quota: config.quota,
-        in_reserve: IN_RESERVE,
-    }
-}
-
 /// The facts of this service's own journal.
 #[derive(Clone)]
 pub(crate) struct LocalFacts(Reader);
@@ -61,15 +47,9 @@ pub(crate) struct LocalFacts(Reader);
 #[tonic::async_trait]
 impl FactSource for LocalFacts {
     async fn facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError> {
-        let keys: Vec<_> = subjects.iter().map(|subject| subject.map_key(study)).collect();
         let stream = Service::Enrollment.stream(study);
-        let (head, found) =
-            self.0.facts(stream, &keys).await.map_err(|_| FactError::Unavailable(Service::Enrollment))?;
-        let facts = subjects.iter().zip(&keys).filter_map(|(subject, key)| {
-            let (_, bytes) = found.iter().find(|(found, _)| found == key)?;
-            Some((subject.clone(), Fact::parse(bytes)?))
-        });
-        Ok((head, facts.collect()))
+        let found = record::facts(&self.0, stream, study, subjects).await;
+        found.map_err(|_| FactError::Unavailable(Service::Enrollment))
     }
 
     async fn key_of(&self, study: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError> {

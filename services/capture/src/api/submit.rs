@@ -15,10 +15,10 @@ use proto::{
     capture::{self as pb, submit_forms_response::Outcome},
     types::Receipt,
 };
-use record::not_recorded;
+use record::{Signed, is_too_old, not_recorded};
 use seal::{
     authority::{authorise, subjects},
-    command::{DefineForms, Payload, Submission, Task},
+    command::{DefineForms, Submission, Task},
     fact::Subject,
     id::{Name, Service, Uuid},
 };
@@ -42,11 +42,10 @@ impl Inner {
         let (head, facts) = self.enrollment.facts(received.command.study, &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
         let key = self.store.forms_key(received.command.study, &received.command.version);
-        let stream = received.stream(Service::Capture);
-        let Received { bytes, hash, envelope, command } = received;
-        let request = command.request;
+        let signed = Signed::of(&received, Service::Capture);
+        let Received { bytes, envelope, command, .. } = received;
         let rule = move |found: &Found, next: Next| {
-            if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+            if is_too_old(asked_ms, next) {
                 return Err(Refusal::DecisionTooOld);
             }
             authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)?;
@@ -57,16 +56,7 @@ impl Inner {
             }
             Ok(Decision { facts: vec![(key, Vec::new())], ..Decision::default() })
         };
-        let proposal = Proposal {
-            stream,
-            request,
-            kind: DefineForms::KIND,
-            envelope: hash,
-            stored: bytes,
-            basis: vec![head],
-            reads: vec![key],
-            rule: Box::new(rule),
-        };
+        let proposal = signed.propose_opaque(bytes, vec![head], vec![key], rule);
         Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
@@ -98,16 +88,11 @@ impl Inner {
         let listed = !forms.events.is_empty();
         let keys = self.store.keys(submission.study, &submission.instance);
         let stored = self.store.seal(&keys.participant, &received.hash, &received.bytes, &datapoints).await?;
-        let proposal = Proposal {
-            stream: received.stream(Service::Capture),
-            request: submission.request,
-            kind: Submission::KIND,
-            envelope: received.hash,
-            stored,
-            basis: basis.heads.clone(),
-            reads: vec![keys.instance, keys.erased, keys.alike],
-            rule: Box::new(move |found, next| record(&received, &basis, &keys, listed, found, next)),
-        };
+        let (signed, heads) = (Signed::of(&received, Service::Capture), basis.heads.clone());
+        let reads = vec![keys.instance, keys.erased, keys.alike];
+        let proposal = signed.propose_opaque(stored, heads, reads, move |found, next| {
+            record(&received, &basis, &keys, listed, found, next)
+        });
         Ok(Prepared { proposal, reconsent_by })
     }
 
@@ -168,7 +153,7 @@ fn record(
     let submission = &received.command;
     let consent = basis.consent.as_ref().map_err(Clone::clone)?;
     let ended = consent.until.is_some_and(|until| next.time >= until);
-    if ended || next.time > basis.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+    if ended || is_too_old(basis.asked_ms, next) {
         return Err(Refusal::DecisionTooOld);
     }
     if found.0.contains_key(&keys.erased) {

@@ -13,20 +13,20 @@ use caller::Caller;
 use clock::now_ms;
 use content::Kept;
 use facts::FactSource;
-use journal::{AppendError, Decision, Found, Next, Proposal, ReadError};
+use journal::{Decision, Found, Next, ReadError};
 use journal_service::not_read;
 use messages::receipt_message;
 use problem::{Problem, study};
 use proto::{capture as pb, types::Receipt};
-use record::not_recorded;
+use record::{Before, Signed, is_too_old, not_recorded};
 use seal::{
     Hash,
     command::{EraseParticipant, Payload, RedactValue, Task},
     datapoint::Datapoint,
     dsse::Envelope,
-    entry::{Entry, Head},
+    entry::Head,
     fact::{Facts, Subject},
-    id::{Name, Service, Uuid},
+    id::{Name, Service},
 };
 use tonic::Code;
 
@@ -44,25 +44,7 @@ struct RemovalBasis {
 
 impl RemovalBasis {
     fn fresh(&self, next: Next) -> Result<(), Refusal> {
-        let late = next.time > self.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS);
-        if late { Err(Refusal::DecisionTooOld) } else { Ok(()) }
-    }
-}
-
-/// What was recorded before under a request.
-enum Before {
-    Nothing,
-    This(Receipt),
-    Another,
-}
-
-impl Before {
-    /// Refuses a request that was used with another envelope: last, of what would be recorded otherwise.
-    fn must_be_new(&self) -> Result<(), Problem> {
-        match self {
-            Self::Another => Err(not_recorded(AppendError::<Refusal>::RequestReused)),
-            Self::Nothing | Self::This(_) => Ok(()),
-        }
+        if is_too_old(self.asked_ms, next) { Err(Refusal::DecisionTooOld) } else { Ok(()) }
     }
 }
 
@@ -74,9 +56,9 @@ impl Inner {
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let heads = vec![head.ok_or(Refusal::StudyUnknown)?];
         let basis = RemovalBasis { enrollment, heads, asked_ms };
-        let before = self.recorded_before(study, &received).await?;
-        if let Before::This(receipt) = before {
-            return Ok(receipt);
+        let before = Before::find(self.store.reader(), &Signed::of(&received, Service::Capture)).await?;
+        if before == Before::Itself {
+            return self.first_receipt(&received).await;
         }
         admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms)?;
         check_new_redaction(&received.command, &basis.enrollment)?;
@@ -132,8 +114,9 @@ impl Inner {
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let head = head.ok_or(Refusal::StudyUnknown)?;
         let (reference, request) = (self.store.participant_key(study, &participant), received.command.request);
-        let before = self.recorded_before(study, &received).await?;
-        if let Before::This(receipt) = before {
+        let before = Before::find(self.store.reader(), &Signed::of(&received, Service::Capture)).await?;
+        if before == Before::Itself {
+            let receipt = self.first_receipt(&received).await?;
             self.store.vault().destroy(&reference.0).await.map_err(|error| vault_failed(&error))?;
             return Ok(receipt);
         }
@@ -178,37 +161,21 @@ impl Inner {
         reads: Vec<Hash>,
         rule: impl FnOnce(&P, &Envelope, &Facts, &Found, Next) -> Result<Decision, Refusal> + Send + 'static,
     ) -> Result<Receipt, Problem> {
-        let stream = received.stream(Service::Capture);
-        let Received { bytes, hash, envelope, command } = received;
-        let request = command.request();
-        let proposal = Proposal {
-            stream,
-            request,
-            kind: P::KIND,
-            envelope: hash,
-            stored: bytes,
-            basis: basis.heads.clone(),
-            reads,
-            rule: Box::new(move |found, next| {
-                basis.fresh(next)?;
-                rule(&command, &envelope, &basis.enrollment, found, next)
-            }),
-        };
+        let signed = Signed::of(&received, Service::Capture);
+        let Received { bytes, envelope, command, .. } = received;
+        let proposal = signed.propose_opaque(bytes, basis.heads.clone(), reads, move |found, next| {
+            basis.fresh(next)?;
+            rule(&command, &envelope, &basis.enrollment, found, next)
+        });
         Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
-    /// What was recorded before under the request of a command: of the command itself its receipt, for what it took out is
-    /// not there to be checked again.
-    async fn recorded_before<P: Payload>(&self, study: Uuid, received: &Received<P>) -> Result<Before, Problem> {
-        let stream = Service::Capture.stream(study);
+    /// The receipt of a command that was recorded before: what it took out is not there to be checked again.
+    async fn first_receipt<P: Payload>(&self, received: &Received<P>) -> Result<Receipt, Problem> {
+        let stream = received.stream(Service::Capture);
         let found = self.store.reader().recorded(stream, &[received.command.request().0]).await.map_err(not_read)?;
-        let Some((_, number)) = found.into_iter().next() else { return Ok(Before::Nothing) };
-        let receipt = self.store.reader().receipt(stream, number).await.map_err(not_read)?;
-        let entry = Entry::parse(&receipt.entry).map_err(|_| damaged())?;
-        if entry.envelope == received.hash {
-            return Ok(Before::This(receipt_message(receipt)));
-        }
-        Ok(Before::Another)
+        let (_, number) = found.into_iter().next().ok_or_else(damaged)?;
+        Ok(receipt_message(self.store.reader().receipt(stream, number).await.map_err(not_read)?))
     }
 
     pub(super) async fn list_entries(

@@ -112,14 +112,8 @@ impl Inner {
     }
 
     pub(super) async fn own_facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), Problem> {
-        let keys: Vec<_> = subjects.iter().map(|subject| subject.map_key(study)).collect();
-        let (head, found) =
-            self.journal.reader().facts(Service::Consent.stream(study), &keys).await.map_err(not_read)?;
-        let facts = subjects.iter().zip(&keys).filter_map(|(subject, key)| {
-            let (_, bytes) = found.iter().find(|(found, _)| found == key)?;
-            Some((subject.clone(), Fact::parse(bytes)?))
-        });
-        Ok((head, facts.collect()))
+        let (reader, stream) = (self.journal.reader(), Service::Consent.stream(study));
+        record::facts(reader, stream, study, subjects).await.map_err(not_read)
     }
 
     async fn decide_read(

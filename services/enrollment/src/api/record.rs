@@ -1,22 +1,22 @@
 //! Recording commands.
 
 use super::Inner;
-use crate::domain::{self, Next, Refusal, Rule};
+use crate::domain::{self, Next, Refusal};
 use admission::{Received, receive};
 use clock::now_ms;
 use facts::FactSource;
-use journal::{AppendError, Decision, Proposal};
 use journal_service::not_read;
 use messages::receipt_message;
 use problem::Problem;
 use proto::{enrollment as pb, types::Receipt};
-use record::not_recorded;
+use record::{Before, Rule, Signed, foresee, not_recorded};
 use seal::{
     MAX_DECISION_USE_MS,
     command::{CreateStudy, Provision, RULES, Randomise},
     consent::NotInForce,
+    dsse::Envelope,
     entry::Head,
-    fact::{Fact, Facts},
+    fact::{Fact, Facts, Subject},
     id::{Name, Service, Uuid},
 };
 use server::caller_address;
@@ -26,7 +26,10 @@ const MAX_CREATE_STUDY_BYTES: usize = 16 << 10;
 
 impl Inner {
     /// Records a command as it was received.
-    pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
+    pub(super) async fn record<P: domain::Rule + Send + Sync + 'static>(
+        &self,
+        envelope: Vec<u8>,
+    ) -> Result<Receipt, Problem> {
         self.append(receive::<P>(envelope).await?, None, None).await
     }
 
@@ -51,30 +54,35 @@ impl Inner {
     }
 
     /// Records a command; `sealed` is what is stored instead of its envelope.
-    pub(super) async fn append<P: Rule + Send + Sync + 'static>(
+    pub(super) async fn append<P: domain::Rule + Send + Sync + 'static>(
         &self,
         received: Received<P>,
         sealed: Option<Vec<u8>>,
         consented: Option<Consented>,
     ) -> Result<Receipt, Problem> {
-        Ok(receipt_message(self.journal.append(proposal(received, sealed, consented)).await.map_err(not_recorded)?))
+        let signed = Signed::of(&received, Service::Enrollment);
+        let Received { bytes, envelope, command, .. } = received;
+        let basis = consented.iter().map(|consented| consented.head).collect();
+        let rule = Enrolling { command, envelope, relied_on_until: consented.map(|consented| consented.until) };
+        let proposal = signed.propose(sealed.unwrap_or(bytes), basis, rule);
+        Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
-    /// Whether a command would be recorded now, so that nothing is kept for one that is refused. Says no more of one that
-    /// was recorded before: the journal then answers with the first receipt, and decides nothing anew.
-    pub(super) async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<Foreseen, Problem> {
-        let (command, stream) = (&received.command, received.stream(Service::Enrollment));
-        let before = self.store.reader().envelope_of(stream, command.request()).await.map_err(not_read)?;
-        if before == Some(received.hash) {
+    /// Whether a command would be recorded now, so that nothing is kept for one that is refused.
+    pub(super) async fn foresee<P>(&self, received: &Received<P>) -> Result<Foreseen, Problem>
+    where
+        P: domain::Rule + Clone + Send + Sync + 'static,
+    {
+        let before = Before::find(self.store.reader(), &Signed::of(received, Service::Enrollment)).await?;
+        if before == Before::Itself {
             return Ok(Foreseen::RecordedBefore);
         }
-        let (head, facts) = self.facts.facts(command.study(), &command.needs(&received.envelope)).await?;
-        let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
-        domain::decide(command, &received.envelope, &facts, next)?;
-        match before {
-            None => Ok(Foreseen::New(facts)),
-            Some(_) => Err(not_recorded(AppendError::<Refusal>::RequestReused)), // only now: said to who may record this
-        }
+        let (command, envelope) = (received.command.clone(), received.envelope.clone());
+        let rule = Enrolling { command, envelope, relied_on_until: None };
+        let (head, facts) = self.facts.facts(received.command.study(), &rule.needs()).await?;
+        foresee(rule, head, facts.clone())?;
+        before.must_be_new()?;
+        Ok(Foreseen::New(facts))
     }
 
     pub(super) async fn create_study(&self, request: pb::CreateStudyRequest) -> Result<Receipt, Problem> {
@@ -109,39 +117,25 @@ pub(super) struct Consented {
     until: u64,
 }
 
-fn proposal<P: Rule + Send + Sync + 'static>(
-    received: Received<P>,
-    sealed: Option<Vec<u8>>,
-    consented: Option<Consented>,
-) -> Proposal<Refusal> {
-    let study = received.command.study();
-    let stream = received.stream(Service::Enrollment);
-    let Received { bytes, hash, envelope, command } = received;
-    let needs = command.needs(&envelope);
-    let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
-    let (request, keys) = (command.request(), reads.clone());
-    let until = consented.as_ref().map(|consented| consented.until);
-    let rule = move |found: &journal::Found, next: journal::Next| {
-        if until.is_some_and(|until| next.time >= until) {
+/// A command, as the rules of enrollment decide it.
+struct Enrolling<P> {
+    command: P,
+    envelope: Envelope,
+    /// Until when the consent it rests on may be relied on, if it rests on one, Unix milliseconds.
+    relied_on_until: Option<u64>,
+}
+
+impl<P: domain::Rule + Send + 'static> Rule for Enrolling<P> {
+    type Refusal = Refusal;
+
+    fn needs(&self) -> Vec<Subject> {
+        self.command.needs(&self.envelope)
+    }
+
+    fn decide(self, found: Facts, next: journal::Next) -> Result<Vec<(Subject, Fact)>, Refusal> {
+        if self.relied_on_until.is_some_and(|until| next.time >= until) {
             return Err(Refusal::DecisionTooOld);
         }
-        let facts: Facts = needs
-            .iter()
-            .zip(&keys)
-            .filter_map(|(subject, key)| Some((subject.clone(), Fact::parse(found.0.get(key)?)?)))
-            .collect();
-        let changes = domain::decide(&command, &envelope, &facts, Next { number: next.number, time: next.time })?;
-        let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
-        Ok(Decision { facts, ..Decision::default() })
-    };
-    Proposal {
-        stream,
-        request,
-        kind: P::KIND,
-        envelope: hash,
-        stored: sealed.unwrap_or(bytes),
-        basis: consented.into_iter().map(|consented| consented.head).collect(),
-        reads,
-        rule: Box::new(rule),
+        domain::decide(&self.command, &self.envelope, &found, Next { number: next.number, time: next.time })
     }
 }
