@@ -52,7 +52,7 @@ pub enum ClientError {
     #[error("{}", describe(.0))]
     Refused(Box<Status>),
     /// The service answered with something that makes no sense.
-    #[error("the service answered nonsense: {0}")]
+    #[error("the service gave an invalid answer: {0}")]
     Nonsense(&'static str),
 }
 

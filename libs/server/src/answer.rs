@@ -50,7 +50,7 @@ fn http(problem: &Problem) -> Response {
 
 /// The call took longer than it may.
 pub(crate) fn too_late() -> Problem {
-    let what = "the call took longer than it may; whether it was recorded is told by sending the same envelope again";
+    let what = "the deadline of the call passed; send the same envelope again to find out whether it was recorded";
     Problem::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", what)
 }
 

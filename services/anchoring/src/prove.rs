@@ -210,7 +210,7 @@ fn not_yet() -> Status {
 }
 
 fn lacking(error: &TilesError) -> Status {
-    tracing::error!(error = %Causes(error), "a tile cannot be had");
+    tracing::error!(error = %Causes(error), "a tile is unavailable");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 

@@ -46,7 +46,7 @@ pub enum Refusal {
     #[error("the study does not exist")]
     StudyUnknown,
     /// The study runs under its first rules, which do not know this command.
-    #[error("the study was created under earlier rules, which do not know this")]
+    #[error("this study's rules are older and do not have this command")]
     RulesOutdated,
     /// The document exists already.
     #[error("this version of the document exists already in this language")]
@@ -67,18 +67,20 @@ pub enum Refusal {
     #[error(transparent)]
     Untimely(#[from] Untimely),
     /// It was signed before what it rests on, or ends.
-    #[error("by its signer's clock it was signed before {0}: correct the clock and sign again, or say in `late` why")]
+    #[error(
+        "by its signer's clock it was signed before {0}: correct the clock and sign again, or give the reason in `late`"
+    )]
     OutOfOrder(&'static str),
     /// The participant is not of age.
-    #[error("the participant is not of age: only the parents give consent, with the participant's assent")]
+    #[error("the participant is not of age: the parents must consent, with the participant's assent")]
     NotOfAge,
     /// Nobody has said whether the participant was registered before.
     #[error(
-        "the participant may have been registered before: whoever manages the study says first whether it is the same person"
+        "the participant may already be registered: someone with manage_study at every site must first record whether it is the same person"
     )]
     Held,
     /// Nothing the participant consented to stands.
-    #[error("nothing is in force that the participant consented to")]
+    #[error("the participant has no consent in force")]
     NothingInForce,
     /// The participant is not enrolled there, or has left.
     #[error("the participant is not enrolled at that site, or has left the trial")]
@@ -90,10 +92,10 @@ pub enum Refusal {
     #[error("the document does not offer this provision")]
     ProvisionNotOffered,
     /// Nobody takes part without it.
-    #[error("a mandatory provision is not agreed to: nobody takes part without it")]
+    #[error("a mandatory provision was not agreed to; participation requires it")]
     MandatoryDeclined,
     /// The comprehension questions were not answered well enough.
-    #[error("{right} questions were answered rightly, {needed} are needed")]
+    #[error("{right} questions were answered correctly, but {needed} are required")]
     QuizNotPassed {
         /// How many were.
         right: u32,
@@ -101,7 +103,7 @@ pub enum Refusal {
         needed: u32,
     },
     /// The document does not let consent be given so.
-    #[error("the document does not admit {0}")]
+    #[error("the document does not allow {0}")]
     NotAdmitted(&'static str),
     /// Nobody of that name was registered to sign for the participant so.
     #[error("this actor is not registered as the participant's {0}")]
@@ -110,13 +112,13 @@ pub enum Refusal {
     #[error("this actor is not a registered device")]
     DeviceUnknown,
     /// The grantee is nobody.
-    #[error("nobody of this name is registered in the study")]
+    #[error("no actor of this name is registered in the study")]
     GranteeUnknown,
     /// The grant exists already.
     #[error("the participant has a grant of this name already")]
     GrantExists,
     /// There is no such grant for the reader.
-    #[error("the participant granted nothing of this name to the reader")]
+    #[error("the participant has given this reader no grant of this name")]
     GrantUnknown,
     /// The grant was revoked, or everything was withdrawn after it.
     #[error("the participant ended this grant")]
@@ -139,7 +141,7 @@ pub enum Refusal {
     )]
     AccessAhead,
     /// The facts it was decided on grew too old before it could be recorded.
-    #[error("the facts this was decided on grew too old before it could be recorded: try again")]
+    #[error("the facts behind this decision became too old before it could be recorded: try again")]
     DecisionTooOld,
     /// A field has a value it may not have.
     #[error("{field}: {what}")]

@@ -173,6 +173,6 @@ impl Store {
 
 /// A form instance that is too large to be answered at once.
 pub(crate) fn too_large() -> Problem {
-    let what = "what stands in this form instance has more than 4 MiB: read its items one by one";
+    let what = "this form instance is larger than 4 MiB: read its items one by one";
     Problem::new(Code::FailedPrecondition, "FORM_TOO_LARGE", what)
 }

@@ -158,7 +158,7 @@ impl Rule for Unblind {
         facts.find(&Subject::Randomised(self.participant.clone())).ok_or(Refusal::NotRandomised)?;
         in_words("reason", &self.reason)?;
         if self.notified.is_empty() || self.notified.len() > MAX_NOTIFIED {
-            return Err(Refusal::Malformed { field: "notified", what: "1 to 32 roles that were told" });
+            return Err(Refusal::Malformed { field: "notified", what: "1 to 32 roles that were notified" });
         }
         let fact = Fact::Unblinded { by: self.by.clone(), recorded: next.number };
         let list = grown(facts, List::Participant(self.participant.clone()));

@@ -22,7 +22,7 @@ impl Rule for AddSite {
         study_exists(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
         if self.site.as_str() == Name::ALL_SITES {
-            return Err(Refusal::Malformed { field: "site", what: "`*` stands for every site" });
+            return Err(Refusal::Malformed { field: "site", what: "`*` is reserved for all sites" });
         }
         let subject = Subject::Site(self.site.clone());
         must_be_new(facts, &subject, "site")?;

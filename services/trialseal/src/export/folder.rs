@@ -80,7 +80,7 @@ impl Export {
     pub fn open(root: &Path) -> Result<Self> {
         let text = bounded(&root.join(NAME), MAX_MANIFEST)?;
         let manifest: Manifest = serde_json::from_slice(&text).with_context(|| format!("{NAME}: not a manifest"))?;
-        ensure!(manifest.format == FORMAT, "{NAME}: of another form than {FORMAT}: use the program that reads it");
+        ensure!(manifest.format == FORMAT, "{NAME}: not in the format {FORMAT}: use a program that reads its format");
         Ok(Self { root: root.to_owned(), manifest })
     }
 
@@ -106,15 +106,15 @@ impl Export {
             if !present.remove(name) {
                 report.find(None, None, None, format!("the file {name} is missing"));
             } else if digest(&self.root.join(name))? != *expected {
-                report.find(None, None, None, format!("the file {name} is another than when it was exported"));
+                report.find(None, None, None, format!("the file {name} has changed since the export"));
             }
             let document = name.strip_prefix("documents/");
             if document.is_some_and(|hash| hash != expected.0.to_hex()) {
-                report.find(None, None, None, format!("the file {name} is not the document of that name"));
+                report.find(None, None, None, format!("the file {name} is not the document that its name says"));
             }
         }
         for name in present {
-            report.find(None, None, None, format!("the file {name} is not of the export"));
+            report.find(None, None, None, format!("the file {name} does not belong to the export"));
         }
         Ok(())
     }
