@@ -56,12 +56,12 @@ pub(crate) fn too_late() -> Problem {
 
 /// The handler panicked.
 pub(crate) fn broken() -> Problem {
-    Problem::new(Code::Internal, "INTERNAL", "the call was not handled because of an error in the service")
+    Problem::new(Code::Internal, "INTERNAL", "the call failed because of a bug in the service")
 }
 
 /// The process is stopping.
 pub(crate) fn stopping() -> Problem {
-    Problem::unavailable("STOPPING", "this process is stopping: ask another, or again soon")
+    Problem::unavailable("STOPPING", "this process is stopping: try another replica, or try again soon")
 }
 
 /// The headers or trailers that say how a gRPC call ended.

@@ -83,7 +83,7 @@ impl From<Unauthorised> for Problem {
         let reason = match &error {
             // Alike: who does not hold a key does not learn whether it is registered.
             Unauthorised::UnknownKey(actor) | Unauthorised::BadSignature(actor) => {
-                let said = format!("no signature that verifies by a key registered for {actor}");
+                let said = format!("the signature matches no valid key of {actor} in this study: unknown actor, wrong key file, or revoked key");
                 return Problem::new(Code::PermissionDenied, "KEY_UNKNOWN", said);
             }
             Unauthorised::KeyEnded(_) => "KEY_ENDED",
@@ -177,7 +177,7 @@ fn relayed(status: &Status) -> Problem {
         }
         None => Problem::unavailable(
             "DEPENDENCY_UNAVAILABLE",
-            "the read cannot be recorded now; nothing is shown, try again",
+            "the read cannot be recorded now, so nothing is shown: try again",
         ),
     }
 }
@@ -197,7 +197,7 @@ impl<E: Into<Problem>> From<AppendError<E>> for Problem {
             }
             AppendError::Storage => {
                 let what =
-                    format!("{said}; send the same envelope again, which is safe whether or not it was recorded");
+                    format!("{said}; send the same envelope again, which is safe whether it was recorded or not");
                 Problem::unavailable("STORAGE_UNAVAILABLE", what)
             }
         }

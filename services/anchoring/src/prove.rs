@@ -206,7 +206,7 @@ fn not_found() -> Status {
 }
 
 fn not_yet() -> Status {
-    Problem::unavailable("NOT_ANCHORED_YET", "the entry is not under a published checkpoint yet: try again").into()
+    Problem::unavailable("NOT_ANCHORED_YET", "the entry is not covered by a published checkpoint yet: try again").into()
 }
 
 fn lacking(error: &TilesError) -> Status {

@@ -229,7 +229,7 @@ impl Inner {
         held.map_err(access::Denied::of_participant)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
+            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?),
         };
         let entries = self.store.entries_of(study, &participant, after, ENTRIES).await?;
         let last = entries.last().filter(|_| entries.len() == ENTRIES as usize);

@@ -32,7 +32,7 @@ impl Rule for CommitAllocation {
         authorise(facts, envelope, &self.by, Task::ManageAllocation, &Name::all_sites(), next.time)?;
         let subject = Subject::Allocation(self.allocation.clone());
         must_be_new(facts, &subject, "allocation")?;
-        self.scheme.check().map_err(|_| Refusal::Malformed { field: "scheme", what: "out of its bounds" })?;
+        self.scheme.check().map_err(|_| Refusal::Malformed { field: "scheme", what: "out of range" })?;
         for arm in &self.scheme.arms {
             must_exist(facts, &Subject::Arm(arm.arm.clone()), "arm")?;
         }

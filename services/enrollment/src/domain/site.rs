@@ -51,7 +51,7 @@ impl Rule for RecordSiteApproval {
         must_exist(facts, &Subject::Protocol(self.protocol.clone()), "protocol version")?;
         approval::check(&self.approval, next)?;
         if self.approval.body.is_none() {
-            return Err(Refusal::Malformed { field: "approval.body", what: "which board approved" });
+            return Err(Refusal::Malformed { field: "approval.body", what: "required: the board that approved it" });
         }
         let (protocol, approval) = (self.protocol.clone(), self.approval.clone());
         let subject = Subject::SiteApproval(self.site.clone());
@@ -128,7 +128,7 @@ fn moving<P: Payload>(command: &P, envelope: &Envelope, site: &Name) -> Vec<Subj
 }
 
 fn must_say_why(reason: Option<&Name>) -> Result<(), Refusal> {
-    reason.map(|_| ()).ok_or(Refusal::Malformed { field: "reason", what: "say why" })
+    reason.map(|_| ()).ok_or(Refusal::Malformed { field: "reason", what: "a reason is required" })
 }
 
 /// Where a site stands.
