@@ -1,4 +1,4 @@
-//! Taking values out: one by one, or with their participant.
+//! Redacting single values, and erasing participants.
 
 use super::{Inner, read::name};
 use crate::{
@@ -23,12 +23,12 @@ use server::{Problem, Received, now_ms, receive, study};
 use tonic::Code;
 use vault::Kept;
 
-/// More redactions of one submission than it has values.
+/// An upper limit on the redactions of one submission: more than it has values.
 const MAX_MARKS: u32 = 10_000;
 /// The most entries of one answer: their numbers take at most ten bytes each.
 const ENTRIES: u32 = 100_000;
 
-/// What a command that takes values out was decided on.
+/// The facts and heads that a redaction or erasure was decided on.
 struct Basis {
     enrollment: Facts,
     heads: Vec<Head>,
@@ -50,7 +50,7 @@ enum Before {
 }
 
 impl Before {
-    /// Refuses a request that was used with another envelope: last, of what would be recorded otherwise.
+    /// Refuses a request id that was already used with another envelope. Checked last: other reasons take precedence.
     fn must_be_new(&self) -> Result<(), Problem> {
         match self {
             Self::Another => Err(journal::AppendError::<Refusal>::RequestReused.into()),
@@ -117,6 +117,16 @@ impl Inner {
         Ok((sealed, marks.into_iter().next_back().map(|(_, mark)| mark)))
     }
 
+    /// Erases a participant.
+    ///
+    /// **Invariants.** A key is destroyed only if its erasure is in the journal; and if an erasure is in the journal, its key
+    /// is destroyed sooner or later, whatever crashes in between. The vault and the journal are different databases, so the
+    /// order matters:
+    ///
+    /// 1. The vault notes the intent under the request's id (`doom`). Nothing is destroyed yet.
+    /// 2. The journal records the command; its rule refuses if anything was captured since the entries were listed.
+    /// 3. Recorded: the key is destroyed. Refused: the note is removed (`spare`). Unknown: the note stays, and
+    ///    `finish_erasures`, or the same command sent again, reads the journal and finishes.
     pub(super) async fn erase_participant(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
         let received = receive::<EraseParticipant>(envelope).await?;
         let (study, asked_ms) = (received.command.study, now_ms());
@@ -148,7 +158,7 @@ impl Inner {
             if found.0.contains_key(&erased) {
                 return Err(Refusal::Erased);
             }
-            // Whatever was captured since the entries were listed would stay readable.
+            // Anything captured since the entries were listed would be left out of the signed list.
             if found.0.get(&reference).and_then(|mark| newest(mark)).is_some_and(|newest| Some(newest) != latest) {
                 return Err(Refusal::ErasureIncomplete);
             }
@@ -159,7 +169,7 @@ impl Inner {
                 self.destroy(&reference).await?;
                 Ok(receipt)
             }
-            // Whether it was recorded is unknown: the note stays, and the next start or the same command sent again finishes.
+            // Unknown whether it was recorded: the note stays (step 3).
             Err(problem) if problem.code == Code::Unavailable => Err(problem),
             Err(problem) => {
                 vault.spare(&reference.0, &request).await.map_err(|error| vault_problem(&error))?;
@@ -198,8 +208,8 @@ impl Inner {
         Ok(receipt_message(self.journal.append(proposal).await?))
     }
 
-    /// What was recorded before under the request of a command: of the command itself its receipt, for what it took out is
-    /// not there to be checked again.
+    /// What is already recorded under the request id of a command. If it is the command itself, its receipt is returned without
+    /// new checks, because the values it removed can no longer be checked.
     async fn recorded_before<P: Payload>(&self, study: Uuid, received: &Received<P>) -> Result<Before, Problem> {
         let stream = Service::Capture.stream(study);
         let found = self.store.reader().recorded(stream, &[received.command.request().0]).await?;
@@ -229,7 +239,11 @@ impl Inner {
         held.map_err(access::Denied::of_participant)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?),
+            token => Some(
+                token
+                    .parse()
+                    .map_err(|_| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?,
+            ),
         };
         let entries = self.store.entries_of(study, &participant, after, ENTRIES).await?;
         let last = entries.last().filter(|_| entries.len() == ENTRIES as usize);

@@ -43,7 +43,8 @@ impl Places {
     /// Waits for a place, in line. A call whose deadline passes meanwhile is given up, and with it its wait.
     pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let place = self.free.clone().acquire_owned().await;
-        let place = place.map_err(|_| Problem::unavailable("STORAGE_UNAVAILABLE", "the service is stopping: try again"))?;
+        let place =
+            place.map_err(|_| Problem::unavailable("STORAGE_UNAVAILABLE", "the service is stopping: try again"))?;
         #[cfg(test)]
         self.most.fetch_max(PLACES - self.free.available_permits(), std::sync::atomic::Ordering::Relaxed);
         Ok(place)

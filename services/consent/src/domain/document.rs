@@ -171,7 +171,10 @@ fn quiz(quiz: &Quiz) -> Result<(), Refusal> {
     let names: HashSet<_> = quiz.questions.iter().map(|question| &question.question).collect();
     let count = quiz.questions.len();
     if count == 0 || count > MAX_PARTS || names.len() != count || quiz.pass as usize > count {
-        return malformed("terms.quiz", "must have 1 to 200 questions with unique names, and require at most all of them to pass");
+        return malformed(
+            "terms.quiz",
+            "must have 1 to 200 questions with unique names, and require at most all of them to pass",
+        );
     }
     let text = |text: &String| (1..=MAX_TEXT).contains(&text.len());
     let good = |question: &seal::command::Question| {
@@ -183,5 +186,8 @@ fn quiz(quiz: &Quiz) -> Result<(), Refusal> {
     if quiz.questions.iter().all(good) {
         return Ok(());
     }
-    malformed("terms.quiz.questions", "each must have a text, and 2 to 200 choices of 1 to 2,048 bytes, one of them right")
+    malformed(
+        "terms.quiz.questions",
+        "each must have a text, and 2 to 200 choices of 1 to 2,048 bytes, one of them right",
+    )
 }

@@ -228,7 +228,9 @@ fn terms_and_manner<'a>(
     let deferred = matches!(manner.capacity, Capacity::Deferred { .. });
     match &terms.quiz {
         Some(quiz) if !deferred => passed(quiz, manner)?,
-        _ if !manner.answers.is_empty() => return malformed("manner.answers", "must be empty: the document has no questions"),
+        _ if !manner.answers.is_empty() => {
+            return malformed("manner.answers", "must be empty: the document has no questions");
+        }
         _ => {}
     }
     Ok((terms, manner))
@@ -368,7 +370,10 @@ fn minor(parents: &[Name], majority: u64, (terms, facts): (&Terms, &Facts), next
     }
     let different: HashSet<&Name> = parents.iter().collect();
     if different.len() != parents.len() || parents.len() < usize::from(terms.parents) || parents.len() > 2 {
-        return malformed("manner.capacity.minor.parents", "must name as many different parents as the document requires");
+        return malformed(
+            "manner.capacity.minor.parents",
+            "must name as many different parents as the document requires",
+        );
     }
     if majority <= next.time {
         return malformed("manner.capacity.minor.majority", "has passed: the participant consents themselves");

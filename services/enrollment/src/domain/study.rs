@@ -23,7 +23,10 @@ impl Rule for CreateStudy {
             return Err(Refusal::Malformed { field: "by", what: "must be `root`, who creates a study" });
         }
         if self.rules.is_some_and(|rules| !(2..=RULES).contains(&rules)) {
-            return Err(Refusal::Malformed { field: "rules", what: "not a version of the rules that this service supports" });
+            return Err(Refusal::Malformed {
+                field: "rules",
+                what: "not a version of the rules that this service supports",
+            });
         }
         envelope.verify(&self.root_key)?;
         let third = self.rules >= Some(3);
