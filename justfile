@@ -7,11 +7,11 @@ default:
 up *arguments:
     cargo run -- up {{arguments}}
 
-# The main job told as a story; fails if anything is not as told.
+# The end-to-end demo on synthetic data; fails if any step misbehaves.
 demo *arguments:
     cargo run -- demo {{arguments}}
 
-# PostgreSQL, Redis, an S3-compatible store and two of each service, with mTLS, until Enter. Installs what is missing.
+# PostgreSQL, Redis, an S3-compatible store and two processes of each service, with mTLS, until Enter. Installs missing packages.
 cluster folder="trialseal-cluster" profile="dev":
     cargo build --profile {{profile}} --bin trialseal
     cargo run --profile {{profile}} --package testbed --bin cluster -- {{folder}}
@@ -84,7 +84,7 @@ advisories: tools
     source=https://github.com/RustSec/advisory-db
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    # Whatever it is made of, the database of this run is this run's: cargo-deny clones from `source`, git redirects it.
+    # Each run has its own database: cargo-deny clones from `source`, git redirects it.
     sed "s|^\[advisories\]\$|&\ndb-path = \"$work/databases\"|" deny.toml > "$work/deny.toml"
     clone_from() { export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$1.insteadOf" GIT_CONFIG_VALUE_0="$source"; }
     check() { target/lint/bin/cargo-deny --locked --config "$work/deny.toml" check advisories; }
@@ -119,7 +119,7 @@ advisories: tools
 bench *arguments:
     cargo run --release -- bench {{arguments}}
 
-# Random and mangled input for every parser, and random histories for the rules of consent and delegation, so many cases each.
+# Random and mangled input for every parser, and random histories for the rules of consent and delegation; `cases` of each.
 fuzz cases="100000":
     PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus -- \
         parsers_are_total any_bytes no_bytes changed_exports a_replaced_value whatever_stands_there
