@@ -14,7 +14,7 @@ pub fn admit_service(from: &Caller) -> Result<(), Problem> {
     if from.is_service() {
         return Ok(());
     }
-    Err(Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", "only the deployment's own services may call this"))
+    Err(Problem::new(Code::Unauthenticated, "CREDENTIALS_INVALID", "only this deployment's services may call this"))
 }
 
 /// A journal that somebody asks to read.

@@ -28,10 +28,10 @@ pub enum Denied {
     #[error("the caller's credentials are missing or not valid: {0}")]
     Credentials(#[from] CredentialsError),
     /// The actor holds no delegation that covers it.
-    #[error("the caller holds no delegation that covers this")]
+    #[error("the caller has no delegation that covers this")]
     Authority(#[from] authority::Unauthorised),
     /// The actor may not know of the participant. Said alike of one there is not, and whatever they once held at the site.
-    #[error("the caller holds no delegation that covers this participant, or there is no such participant")]
+    #[error("the caller has no delegation that covers this participant, or there is no such participant")]
     OfParticipant,
     /// The facts cannot be had now.
     #[error("the facts needed to decide cannot be read")]

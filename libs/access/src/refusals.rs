@@ -41,7 +41,7 @@ fn relayed(status: &Status) -> Problem {
         }
         None => Problem::unavailable(
             "DEPENDENCY_UNAVAILABLE",
-            "the read cannot be recorded now; nothing is shown, try again",
+            "the read cannot be recorded now, so nothing is shown: try again",
         ),
     }
 }

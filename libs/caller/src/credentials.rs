@@ -22,7 +22,7 @@ pub enum CredentialsError {
     Missing,
     /// The token is not one of a kind accepted.
     #[error(
-        "not an EdDSA JWT with the claims sub, aud, study, iat, exp, nor a token of an identity provider known here"
+        "neither an EdDSA JWT with the claims sub, aud, study, iat, exp nor a token of a configured identity provider"
     )]
     Malformed,
     /// The token is for another audience or study.
@@ -35,22 +35,22 @@ pub enum CredentialsError {
     #[error("the actor has no valid key in this study: unknown actor, wrong key file, or revoked key")]
     Key,
     /// The token is not signed by its identity provider with a key and an algorithm accepted from it.
-    #[error("not signed by its identity provider with a key and algorithm accepted from it")]
+    #[error("not signed by its identity provider with an accepted key and algorithm")]
     Provider,
     /// The identity provider does not speak for an actor here.
-    #[error("its identity provider names no actor in this study")]
+    #[error("the identity provider's account is mapped to no actor in this study")]
     Elsewhere,
     /// The certificate names nobody of this deployment.
-    #[error("the certificate names nobody of this deployment")]
+    #[error("the certificate names no service or actor of this deployment")]
     Certificate,
     /// The certificate is an actor's, and does not name the study.
-    #[error("the certificate does not name this study: show one that does, or a token")]
+    #[error("the certificate does not name this study: use one that does, or a token")]
     Study,
     /// The certificate expired while the connection was open.
     #[error("the certificate has expired: connect with a new one")]
     Expired,
     /// The token of the deployment's services is not right.
-    #[error("not the token of the deployment's services")]
+    #[error("not the token that this deployment's services share")]
     Service,
 }
 

@@ -108,7 +108,7 @@ impl Balance {
         for target in &self.targets {
             let found = timeout(self.settings.connect, target.resolve()).await.unwrap_or_default();
             if found.is_empty() {
-                tracing::warn!(?target, "the name of a service is not known");
+                tracing::warn!(?target, "the name of a service cannot be resolved");
                 places.extend(self.known().peers.iter().map(|(place, _)| place.clone()).filter(|(of, _)| of == target));
             }
             places.extend(found.into_iter().map(|address| (target.clone(), address)));

@@ -26,7 +26,7 @@ pub enum FactError {
     #[error("the {0} service does not answer")]
     Unavailable(Service),
     /// What it answers makes no sense.
-    #[error("the {0} service answers nonsense")]
+    #[error("the {0} service gave an invalid answer")]
     Nonsense(Service),
 }
 

@@ -133,7 +133,7 @@ impl<O: Open> JournalService for Api<O> {
         let request = request.into_inner();
         let after = match request.page_token.as_str() {
             "" => 0,
-            token => token.parse().map_err(|_| malformed("page_token", "not one of ours"))?,
+            token => token.parse().map_err(|_| malformed("page_token", "not a page token of this call"))?,
         };
         let size = if request.page_size == 0 { 100 } else { request.page_size.min(1_000) };
         let (heads, next) = self.reader.heads(after, size).await.map_err(not_read)?;

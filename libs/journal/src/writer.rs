@@ -1,4 +1,15 @@
 //! The writers of a journal: each takes proposals from a queue, commits them in groups, then answers.
+//!
+//! **Invariants.** A proposal is decided on the state it is recorded after, and answered only once its entry is durable. A
+//! stream is extended only if its last entry is the one this process knows, or one that a receipt of ours was signed over.
+//! A request id is recorded at most once. For each group:
+//!
+//! 1. *Lock* the rows of the streams, so that no other replica extends them meanwhile.
+//! 2. *Read* each stream's last entry, the facts that its proposals need, and which of their requests are recorded. A damaged
+//!    stream is refused; the others continue.
+//! 3. *Decide* the proposals in order; each rule sees the facts as changed by the proposals before it.
+//! 4. *Commit* all entries in one transaction, signed once. If that fails, nobody is told that anything was recorded.
+//! 5. *Publish* the new heads, and answer.
 
 use crate::{
     AppendError, Appended, Config, Proposal, ReadError, Reader,
@@ -43,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 type Answer<E> = oneshot::Sender<Result<Appended, AppendError<E>>>;
 type Waiting<E> = (Proposal<E>, Answer<E>);
-/// What waits, and the trace of who proposed it.
+/// A waiting proposal, and the trace of its proposer.
 type Queued<E> = (Waiting<E>, Option<String>);
 
 /// A journal database, open for appending and reading. Cheap to clone.
@@ -78,18 +89,18 @@ impl<E: Send + 'static> Journal<E> {
 
     /// Records a proposal. Returns after the entry is durable.
     ///
-    /// After [`AppendError::Storage`] it may be recorded or not: proposing it again gives its receipt if it was.
+    /// After [`AppendError::Storage`] it is unknown whether it was recorded: proposing it again returns its receipt if so.
     pub async fn append(&self, proposal: Proposal<E>) -> Result<Receipt, AppendError<E>> {
         self.append_noting(proposal).await.map(|appended| appended.receipt)
     }
 
-    /// The same, and says whether it had been recorded before.
+    /// The same, and says whether it was already recorded before.
     pub async fn append_noting(&self, proposal: Proposal<E>) -> Result<Appended, AppendError<E>> {
         self.propose(proposal).await?.await
     }
 
-    /// Puts a proposal in line, and gives what awaits its decision. Proposals of one stream are decided, and recorded, in
-    /// the order in which they came into the line.
+    /// Queues a proposal, and returns a future of its result. Proposals of one stream are decided and recorded in the order
+    /// in which they were queued.
     pub async fn propose(
         &self,
         proposal: Proposal<E>,
@@ -104,13 +115,13 @@ impl<E: Send + 'static> Journal<E> {
         Ok(async move { answered.await.map_err(|_| AppendError::Storage)? })
     }
 
-    /// Reads beside the writers.
+    /// The reader of this journal.
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// The heads from now on: those committed here, and those of other replicas as they are heard of. Who falls behind
-    /// looks into the database.
+    /// The heads from now on: those committed here, and those of other replicas as their messages arrive. A follower that
+    /// falls behind must read the database.
     pub fn follow(&self) -> broadcast::Receiver<Head> {
         self.heads.follow()
     }
@@ -126,13 +137,13 @@ struct Writer {
     tips: HashMap<StreamId, Tip>,
     heads: Heads,
     reader: Reader,
-    /// Whether the write-ahead log may still hold what was replaced.
+    /// Whether the write-ahead log may still contain data that was replaced.
     log_holds_replaced: bool,
 }
 
 type Decided<E> = (Group, Vec<(Answer<E>, Outcome<E>)>);
 
-/// What the database holds of the requests of a batch: where, and for which envelope.
+/// The requests of a batch that are already recorded: by stream row and request id, the envelope and the entry's number.
 type Before = HashMap<(i64, [u8; 16]), (Hash, u64)>;
 
 impl Writer {
@@ -208,14 +219,14 @@ impl Writer {
         }
     }
 
-    /// Cuts the write-ahead log after something was replaced; if that cannot be done now, after the next commit.
+    /// Truncates the write-ahead log after data was replaced; if that is not possible now, after the next commit.
     async fn cut_log(&mut self) {
         if !self.log_holds_replaced {
             return;
         }
         match self.config.database.scrub(&[]).await {
             Ok(cut) => self.log_holds_replaced = !cut,
-            Err(error) => tracing::warn!(error = %Causes(&error), "what was replaced is still in the write-ahead log"),
+            Err(error) => tracing::warn!(error = %Causes(&error), "replaced data is still in the write-ahead log"),
         }
     }
 
@@ -252,7 +263,7 @@ impl Writer {
         Ok((group, outcomes))
     }
 
-    /// Reads what the proposals of one stream need. Nothing of a damaged stream gets into the group.
+    /// Reads what the proposals of one stream need (step 2). A damaged stream is left out of the group.
     async fn prepare(
         &self,
         connection: &mut AnyConnection,
@@ -282,8 +293,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Where a stream stands: as it is known, if its last entry still is the one known; else as the database says, if that
-    /// entry is one a receipt of ours was signed over.
+    /// The last state of a stream. If its last entry is the one this process knows, that is what it knows; otherwise it is
+    /// loaded from the database, and the last entry must be one that a receipt of ours was signed over.
     async fn tip(&self, connection: &mut AnyConnection, stream: StreamId, locked: Locked) -> Result<Tip, ReadError> {
         let (row, last) = (locked.row, locked.last.as_deref().map(entry::hash));
         let known = self.tips.get(&stream);
@@ -295,7 +306,7 @@ impl Writer {
             let receipt = read::receipt(connection, row, number).await?;
             receipt.verify(&[self.config.receipt_key.verifier()]).map_err(|_| ReadError::Broken)?;
         }
-        // What was acknowledged is gone: the database was put back, or failed over to a copy that lacked it.
+        // Acknowledged entries are gone: the database was restored, or failed over to a copy that lacked them.
         let number = |tip: &Tip| tip.head.map(|(number, _)| number);
         if known.is_some_and(|known| number(known) > number(&tip)) {
             return Err(ReadError::Broken);
@@ -325,7 +336,7 @@ impl Writer {
         Ok(match group.decide(connection, &self.config, proposal, now(), nonce).await {
             Ok(Ok(place)) => Outcome::Accepted(place),
             Ok(Err(error)) => Outcome::Refused(error),
-            // A damaged state map is the trouble of its stream alone.
+            // A damaged state map affects its stream alone.
             Err(ReadError::Broken) => Outcome::Refused(AppendError::Broken),
             Err(error) => return Err(error),
         })

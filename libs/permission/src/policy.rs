@@ -46,7 +46,7 @@ pub enum PolicyError {
         source: std::io::Error,
     },
     /// There are none, too many or too large files.
-    #[error("{}: no policies, more than {} files, or one larger than a policy may be", .0.display(), files::MAX_FILES)]
+    #[error("{}: no policies, more than {} files, or a file that is too large", .0.display(), files::MAX_FILES)]
     Files(PathBuf),
     /// A file is not Cedar.
     #[error("{file}: not a Cedar policy")]

@@ -87,7 +87,8 @@ impl From<Unauthorised> for Problem {
         let reason = match &error {
             // Alike: who does not hold a key does not learn whether it is registered.
             Unauthorised::UnknownKey(actor) | Unauthorised::BadSignature(actor) => {
-                let said = format!("no signature that verifies by a key registered for {actor}");
+                let said =
+                    format!("the signature matches no key of {actor} in this study: unknown actor, or wrong key file");
                 return Problem::new(Code::PermissionDenied, "KEY_UNKNOWN", said);
             }
             Unauthorised::KeyEnded(_) => "KEY_ENDED",

@@ -27,7 +27,11 @@ impl Page {
     pub fn parse(size: u32, token: &str) -> Result<Self, Problem> {
         let after = match token {
             "" => None,
-            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
+            token => Some(
+                token
+                    .parse()
+                    .map_err(|_| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?,
+            ),
         };
         let size = if size == 0 { ROWS } else { size.min(MAX_ROWS) };
         Ok(Self { after, size, bytes: 0, rows: 0, done: None, full: false })

@@ -19,7 +19,7 @@ pub fn not_recorded<E: Into<Problem>>(error: AppendError<E>) -> Problem {
             Problem::new(Code::DataLoss, "STREAM_BROKEN", format!("{said}: an operator must restore it"))
         }
         AppendError::Storage => {
-            let what = format!("{said}; send the same envelope again, which is safe whether or not it was recorded");
+            let what = format!("{said}; send the same envelope again, which is safe whether it was recorded or not");
             Problem::unavailable("STORAGE_UNAVAILABLE", what)
         }
     }

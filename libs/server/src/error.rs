@@ -24,7 +24,7 @@ pub enum ServeError {
     #[error("the certificate cannot be used")]
     Tls(#[from] tls::TlsError),
     /// A port is open to others and has no TLS.
-    #[error("{0} is not a loopback address: there, TLS is needed (--tls-cert, --tls-key, --tls-ca)")]
+    #[error("{0} is not a loopback address, so TLS is required (--tls-cert, --tls-key, --tls-ca)")]
     Plain(SocketAddr),
     /// The port is gone.
     #[error("the port is gone")]

@@ -95,7 +95,7 @@ where
                 }
             }
             Err(error) => {
-                tracing::warn!(what = source.what, %error, "cannot be looked at now: the last good ones stay");
+                tracing::warn!(what = source.what, %error, "cannot be read: the last good ones stay in use");
             }
         }
     }

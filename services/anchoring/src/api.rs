@@ -101,7 +101,7 @@ fn size_unknown() -> Status {
 }
 
 fn lacking(error: &TilesError) -> Status {
-    tracing::error!(error = %Causes(error), "a tile cannot be had");
+    tracing::error!(error = %Causes(error), "a tile is unavailable");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 

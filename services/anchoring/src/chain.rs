@@ -53,7 +53,9 @@ pub(crate) enum ChainError {
 pub(crate) enum Halted {
     #[error("the chain was rolled back: its database holds {held} blocks, a witness has cosigned {cosigned}")]
     RolledBack { held: u64, cosigned: u64 },
-    #[error("a witness has cosigned another chain than the database holds: the chain was rolled back and went on")]
+    #[error(
+        "a witness has cosigned a different chain than the database holds: the chain was rolled back and then extended"
+    )]
     Forked,
     #[error("the blocks in the database are not those under the published checkpoint")]
     Contradicted,

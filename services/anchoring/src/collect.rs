@@ -110,7 +110,7 @@ fn not_provable(why: &str) -> Status {
 }
 
 pub(crate) fn damaged() -> Status {
-    Problem::new(Code::DataLoss, "STREAM_BROKEN", "what is stored does not prove this: run an audit").into()
+    Problem::new(Code::DataLoss, "STREAM_BROKEN", "the stored data does not prove this: run an audit").into()
 }
 
 #[cfg(test)]

@@ -207,11 +207,11 @@ fn not_found() -> Status {
 }
 
 fn not_yet() -> Status {
-    Problem::unavailable("NOT_ANCHORED_YET", "the entry is not under a published checkpoint yet: try again").into()
+    Problem::unavailable("NOT_ANCHORED_YET", "the entry is not covered by a published checkpoint yet: try again").into()
 }
 
 fn lacking(error: &TilesError) -> Status {
-    tracing::error!(error = %Causes(error), "a tile cannot be had");
+    tracing::error!(error = %Causes(error), "a tile is unavailable");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 

@@ -1,7 +1,7 @@
 //! The gate: on what state of enrollment and consent a submission is decided.
 //!
 //! Answers are kept for a second at most, and dropped as soon as the bus tells that either journal has moved, or may have.
-//! While the bus is away none are kept. So a decision rests on a state that was left behind at most a second ago: the
+//! While the bus is unavailable none are kept. So a decision rests on a state that was left behind at most a second ago: the
 //! second counts where news got lost without anybody's knowledge, such as when a process died between its commit and the
 //! news of it. Without an answer nothing is captured.
 //!

@@ -300,7 +300,7 @@ pub(crate) enum StoreError {
     #[error("the participant was erased")]
     Erased,
     /// The process stops.
-    #[error("the service stops; try again")]
+    #[error("the service is stopping: try again")]
     Stopping,
 }
 

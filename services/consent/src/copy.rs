@@ -206,7 +206,7 @@ pub(crate) fn read_fhir(resource: &[u8], now: u64) -> Result<Read, Problem> {
     let mut request =
         fhir::import_r4(resource).map_err(|error| Problem::field("MALFORMED", "resource", error.to_string()))?;
     if !matches!(request.status, RequestStatus::Active | RequestStatus::Draft | RequestStatus::Proposed) {
-        return Err(Problem::field("MALFORMED", "resource.status", "the consent ended at its origin"));
+        return Err(Problem::field("MALFORMED", "resource.status", "the resource says that the consent has ended"));
     }
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let known = |standing: Standing| Some((standing.provision.parse().ok()?, standing));

@@ -143,7 +143,7 @@ impl Creators {
 
     /// Nobody, which is said in the log: an operator may not have meant it.
     pub fn nobody() -> Self {
-        tracing::warn!("nobody may create studies: name the list of root keys that may with --studies");
+        tracing::warn!("nobody may create studies: pass --studies with the list of root keys that may");
         Self::new(Who::Nobody)
     }
 

@@ -56,7 +56,7 @@ impl Work {
     /// Does `work` on a thread of its own, as soon as there is a place. A call that is given up gives up its wait; work that
     /// has begun is finished, and keeps its place until then.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let stops = || Problem::unavailable("STORAGE_UNAVAILABLE", "the service stops; try again");
+        let stops = || Problem::unavailable("STORAGE_UNAVAILABLE", "the service is stopping: try again");
         let place = self.places.clone().acquire_owned().await.map_err(|_| stops())?;
         let done = spawn_blocking(move || {
             let _until_done = place;

@@ -66,7 +66,7 @@ impl Wiring {
         };
         let settings = channel::Settings { at_once: AT_ONCE, ..channel::Settings::default() };
         let channel = Channel::new(url, self.identity.clone(), settings);
-        channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
+        channel.with_context(|| format!("the URL of the {service} service is invalid: check --{service}"))
     }
 
     fn at_the_door(&self, parts: Parts) -> Parts {

@@ -37,13 +37,13 @@ pub(crate) enum CosignError {
     Unreachable,
     #[error("it did not answer in time")]
     Slow,
-    #[error("it answers {0}")]
+    #[error("it answered {0}")]
     Status(StatusCode),
-    #[error("its answer is larger than {MAX_ANSWER} bytes, or broke off")]
+    #[error("its answer is larger than {MAX_ANSWER} bytes, or was cut off")]
     TooLarge,
-    #[error("its answer is not of the protocol")]
+    #[error("its answer does not follow the protocol")]
     Nonsense,
-    #[error("its answer holds no cosignature by its own key in the policy")]
+    #[error("its answer contains no cosignature by its key in the policy")]
     NoSignature,
     #[error("its own cosignature does not verify")]
     WrongSignature,
@@ -51,9 +51,11 @@ pub(crate) enum CosignError {
     WrongTime,
     #[error("it has cosigned {cosigned} blocks, the database holds {held}: the chain was rolled back")]
     RolledBack { held: u64, cosigned: u64 },
-    #[error("it has cosigned another chain: the chain was rolled back and went on")]
+    #[error("it has cosigned a different chain: the chain was rolled back and then extended")]
     Forked,
-    #[error("it claims to know a longer or another chain, and shows no checkpoint of this chain's key that says so")]
+    #[error(
+        "it claims to have cosigned a longer or different chain, but shows no checkpoint signed with this chain's key"
+    )]
     Unproven,
     #[error("it has cosigned {0} blocks already")]
     Ahead(u64),

@@ -235,7 +235,7 @@ impl Term {
         match self.lost(heads).await {
             Ok(lost) => (self.lost, self.checked.all) = (lost, true),
             Err(error) => {
-                tracing::warn!(error = %Causes(&error), "whether journals were lost is not known yet");
+                tracing::warn!(error = %Causes(&error), "cannot tell yet whether journals were lost");
                 self.checked.since = Instant::now(); // the journals that are there do not wait for this in every round
             }
         }

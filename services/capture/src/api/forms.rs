@@ -132,7 +132,8 @@ async fn changes(
         let change = change.and_then(|recorded| history.add(recorded));
         if let Some(last) = before.take() {
             let ours = change.is_some() && recorded.entry.number == last;
-            ours.then_some(()).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not one of ours"))?;
+            ours.then_some(())
+                .ok_or_else(|| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?;
             continue;
         }
         let Some(change) = change else { continue };

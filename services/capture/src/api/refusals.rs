@@ -99,7 +99,7 @@ fn reason(fault: Fault) -> &'static str {
 
 /// A form instance that is too large to be answered at once.
 pub(super) fn too_large() -> Problem {
-    let what = "what stands in this form instance has more than 4 MiB: read its items one by one";
+    let what = "this form instance is larger than 4 MiB: read its items one by one";
     Problem::new(Code::FailedPrecondition, "FORM_TOO_LARGE", what)
 }
 

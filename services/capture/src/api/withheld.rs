@@ -38,12 +38,12 @@ use vocabulary::{
     subject,
 };
 
-/// More redactions of one submission than it has values.
+/// An upper limit on the redactions of one submission: more than it has values.
 const MAX_MARKS: u32 = 10_000;
 /// The most entries of one answer: their numbers take at most ten bytes each.
 const ENTRIES: u32 = 100_000;
 
-/// What a command that takes values out was decided on.
+/// The facts and heads that a redaction or erasure was decided on.
 struct RemovalBasis {
     enrollment: Facts,
     heads: Vec<Head>,
@@ -150,7 +150,7 @@ impl Inner {
             if found.0.contains_key(&erased) {
                 return Err(Refusal::Erased.into());
             }
-            // Whatever was captured since the entries were listed would stay readable.
+            // Anything captured since the entries were listed would be left out of the signed list.
             if found.0.get(&reference).and_then(|mark| newest(mark)).is_some_and(|newest| Some(newest) != latest) {
                 return Err(Refusal::ErasureIncomplete.into());
             }
@@ -207,7 +207,11 @@ impl Inner {
         held.map_err(access::Denied::of_participant)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
+            token => Some(
+                token
+                    .parse()
+                    .map_err(|_| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?,
+            ),
         };
         let entries = self.store.entries_of(study, &participant, after, ENTRIES).await?;
         let last = entries.last().filter(|_| entries.len() == ENTRIES as usize);

@@ -89,7 +89,7 @@ impl Inner {
     async fn keep(&self, command: &PublishDocument, file: Vec<u8>) -> Result<(), Problem> {
         let hash = command.content.0;
         if file.len() > MAX_FILE_BYTES || (!file.is_empty() && sha256(&[&file]) != hash) {
-            return Err(Problem::field("MALFORMED", "file", "larger than 8 MiB, or of another SHA-256 than signed"));
+            return Err(Problem::field("MALFORMED", "file", "larger than 8 MiB, or its SHA-256 is not the signed one"));
         }
         let kept = if file.is_empty() {
             self.files.get(&hash).await.map(|found| found.is_some())
@@ -104,7 +104,7 @@ impl Inner {
             }
             Err(error) => {
                 tracing::error!(%error, "the documents' files cannot be written or read");
-                Err(Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be kept now: try again"))
+                Err(Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be stored now: try again"))
             }
         }
     }

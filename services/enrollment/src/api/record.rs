@@ -90,7 +90,7 @@ impl Inner {
 
     pub(super) async fn create_study(&self, request: pb::CreateStudyRequest) -> Result<Receipt, Problem> {
         if request.envelope.len() > MAX_CREATE_STUDY_BYTES {
-            return Err(Problem::field("MALFORMED", "envelope", "a create-study is at most 16 KiB"));
+            return Err(Problem::field("MALFORMED", "envelope", "a create-study may be at most 16 KiB"));
         }
         let received = receive::<CreateStudy>(request.envelope).await?;
         // Who has not shown that the root key is theirs learns nothing of it, and takes nothing of what it may create.

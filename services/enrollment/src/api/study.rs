@@ -159,7 +159,7 @@ fn place(token: &str) -> Result<(usize, Option<u64>), Problem> {
     if token.is_empty() {
         return Ok((0, None));
     }
-    parse(token).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not one of ours"))
+    parse(token).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not a page token of this call"))
 }
 
 /// Adds a row, unless the page is full.
