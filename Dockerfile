@@ -14,7 +14,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked --package trialseal \
+    cargo build --release --locked --package trialseal --features full \
     && install -D --strip target/release/trialseal /image/usr/local/bin/trialseal
 
 # The shared libraries the program names, as ldd finds them, and what scanners read to know their versions.

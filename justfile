@@ -13,7 +13,7 @@ demo *arguments:
 
 # PostgreSQL, Redis, an S3-compatible store and two of each service, with mTLS, until Enter. Installs what is missing.
 cluster folder="trialseal-cluster" profile="dev":
-    cargo build --profile {{profile}} --bin trialseal
+    cargo build --profile {{profile}} --bin trialseal --features full
     cargo run --profile {{profile}} --package testbed --bin cluster -- {{folder}}
 
 # All tests. Packages of the judges go to target/, as pinned in tests/judges; needs python3, node and npm.
@@ -24,6 +24,11 @@ test: venv
 [private]
 venv:
     python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) sh -c "apt-get update && apt-get install --yes python3-venv"
+
+# The program as a newcomer builds it, without the features of a deployment; what it lacks it must refuse by name.
+lean:
+    cargo check --locked --package trialseal
+    cargo test --locked --lib --package access --package bus --package database --package objects --package telemetry -- a_program_without
 
 # Format, lints, documentation, licences, bans, sources and advisories. Installs cargo-deny from crates.io if it is missing.
 lint:
@@ -75,11 +80,11 @@ advisories:
 
 # How fast this machine captures.
 bench *arguments:
-    cargo run --release -- bench {{arguments}}
+    cargo run --release --features full -- bench {{arguments}}
 
 # Random and mangled input for every parser, and random histories for the rules of consent and delegation, so many cases each.
 fuzz cases="100000":
-    PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus -- \
+    PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus --features bus/redis -- \
         parsers_are_total any_bytes no_bytes changed_exports a_replaced_value whatever_stands_there
     PROPTEST_CASES={{cases}} cargo test --release --workspace --test rules -- \
         rules_3_of_consent_agree rules_3_of_delegation_agree

@@ -9,6 +9,9 @@ pub enum OpenError {
     /// The address is of no known form.
     #[error("objects are kept in file:///folder or s3://bucket/prefix")]
     Address,
+    /// This program knows folders alone.
+    #[error("s3:// needs a program built with the feature `s3`: `cargo build --features s3`")]
+    NotBuiltIn,
     /// The folder cannot be made or used.
     #[error("the folder of objects cannot be made or used")]
     Folder(#[source] io::Error),
