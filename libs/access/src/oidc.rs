@@ -72,7 +72,6 @@ pub(crate) struct Login {
 }
 
 /// Which actor an account is.
-#[cfg_attr(not(feature = "oidc"), expect(dead_code, reason = "nobody is vouched for without providers"))]
 pub(crate) enum Actors {
     /// The same in every study.
     Everywhere(Name),
