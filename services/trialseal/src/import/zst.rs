@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn table() -> Vec<u8> {
-        (0..100_000_u32)
+        (0..10_000_u32)
             .flat_map(|row| format!("SUBJ-{},BASELINE,{row}\n", row * 7_919 % 10_007).into_bytes())
             .collect()
     }
@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn what_is_cut_short_anywhere_is_refused() {
         let (first, whole) = (frame(b"one,"), [frame(b"one,"), frame(&table())].concat());
-        for length in (1..whole.len()).filter(|length| *length != first.len()).step_by(997).chain([whole.len() - 1]) {
+        let some = (first.len() + 1..whole.len()).step_by(whole.len() / 16);
+        for length in (1..first.len()).chain(some).chain([whole.len() - 1]) {
             assert!(read(&whole[..length]).is_err(), "{length}");
         }
     }
