@@ -78,9 +78,30 @@ advisories:
         missing
     fi
 
-# How fast this machine captures.
+# How fast this machine captures: the program as it ships.
 bench *arguments:
-    cargo run --release --features full -- bench {{arguments}}
+    CARGO_PROFILE_RELEASE_LTO=thin cargo run --release --features full -- bench {{arguments}}
+
+# Processor time of cold builds of another commit and of this one, in one run: docs/PERFORMANCE.md. Takes hours on two cores.
+build-cost before="2068884":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p target
+    work=$(mktemp -d -p target)
+    trap 'rm -rf "$work"' EXIT
+    export CARGO_TARGET_DIR="$PWD/$work/target"
+    TIMEFORMAT="%U s user, %S s system, %R s in all"
+    for command in "build" "build --release" "test --workspace --no-run"; do
+        for commit in {{before}} HEAD; do
+            rm -rf "$work/source"
+            git clone --quiet . "$work/source"
+            git -C "$work/source" checkout --quiet "$(git rev-parse "$commit")"
+            (cd "$work/source" && cargo fetch --locked --quiet)
+            echo "$commit: cargo $command"
+            time (cd "$work/source" && cargo $command --locked --quiet)
+            rm -rf "$CARGO_TARGET_DIR"
+        done
+    done
 
 # Random and mangled input for every parser, and random histories for the rules of consent and delegation, so many cases each.
 fuzz cases="100000":
