@@ -9,11 +9,11 @@ up *arguments:
 
 # The main job told as a story; fails if anything is not as told.
 demo *arguments:
-    cargo run -- demo {{arguments}}
+    cargo run {{ if arguments =~ "--cluster" { "--features full" } else { "" } }} -- demo {{arguments}}
 
 # PostgreSQL, Redis, an S3-compatible store and two of each service, with mTLS, until Enter. Installs what is missing.
 cluster folder="trialseal-cluster" profile="dev":
-    cargo build --profile {{profile}} --bin trialseal --features full
+    CARGO_PROFILE_RELEASE_LTO=thin cargo build --profile {{profile}} --bin trialseal --features full
     cargo run --profile {{profile}} --package testbed --bin cluster -- {{folder}}
 
 # All tests. Packages of the judges go to target/, as pinned in tests/judges; needs python3, node and npm.
