@@ -9,11 +9,11 @@ up *arguments:
 
 # The end-to-end demo on synthetic data; fails if any step misbehaves.
 demo *arguments:
-    cargo run -- demo {{arguments}}
+    cargo run {{ if arguments =~ "--cluster" { "--features full" } else { "" } }} -- demo {{arguments}}
 
 # PostgreSQL, Redis, an S3-compatible store and two processes of each service, with mTLS, until Enter. Installs missing packages.
 cluster folder="trialseal-cluster" profile="dev":
-    cargo build --profile {{profile}} --bin trialseal
+    CARGO_PROFILE_RELEASE_LTO=thin cargo build --profile {{profile}} --bin trialseal --features full
     cargo run --profile {{profile}} --package testbed --bin cluster -- {{folder}}
 
 # Everything CI runs: lint, then all tests. Packages for both go to target/, as pinned in tests/lint and tests/judges; needs python3, node and npm.
@@ -75,6 +75,11 @@ tools: venv
 venv:
     python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) sh -c "apt-get update && apt-get install --yes python3-venv"
 
+# The program as a newcomer builds it, without the features of a deployment; what it lacks it must refuse by name.
+lean:
+    cargo check --locked --package trialseal
+    cargo test --locked --lib --package caller --package permission --package bus --package database --package objects --package telemetry -- a_program_without
+
 # Yanked versions, and known vulnerabilities by the RustSec advisory database. Where it cannot be fetched, ADVISORY_DB names a clone of it;
 # without either, vulnerabilities are NOT looked for, which is said, and is a failure if REQUIRE_ADVISORIES is set.
 advisories: tools
@@ -119,13 +124,34 @@ advisories: tools
 generate:
     TRIALSEAL_GENERATE=1 cargo test --package proto --test generated
 
-# How fast this machine captures.
+# How fast this machine captures: the program as it ships.
 bench *arguments:
-    cargo run --release -- bench {{arguments}}
+    CARGO_PROFILE_RELEASE_LTO=thin cargo run --release --features full -- bench {{arguments}}
+
+# Processor time of cold builds of another commit and of this one, in one run: docs/PERFORMANCE.md. Takes hours on two cores.
+build-cost before="2068884":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p target
+    work=$(mktemp -d -p target)
+    trap 'rm -rf "$work"' EXIT
+    export CARGO_TARGET_DIR="$PWD/$work/target"
+    TIMEFORMAT="%U s user, %S s system, %R s in all"
+    for command in "build" "build --release" "test --workspace --no-run"; do
+        for commit in {{before}} HEAD; do
+            rm -rf "$work/source"
+            git clone --quiet . "$work/source"
+            git -C "$work/source" checkout --quiet "$(git rev-parse "$commit")"
+            (cd "$work/source" && cargo fetch --locked --quiet)
+            echo "$commit: cargo $command"
+            time (cd "$work/source" && cargo $command --locked --quiet)
+            rm -rf "$CARGO_TARGET_DIR"
+        done
+    done
 
 # Random and mangled input for every parser, and random histories for the rules of consent and delegation; `cases` of each.
 fuzz cases="100000":
-    PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus -- \
+    PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus --features bus/redis -- \
         parsers_are_total any_bytes no_bytes changed_exports a_replaced_value whatever_stands_there
     PROPTEST_CASES={{cases}} cargo test --release --workspace --test rules -- \
         rules_3_of_consent_agree rules_3_of_delegation_agree

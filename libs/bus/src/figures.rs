@@ -64,8 +64,10 @@ impl Counter {
 }
 
 /// A connection that stands.
+#[cfg(feature = "redis")]
 pub(crate) struct Connected<'a>(&'a Counter);
 
+#[cfg(feature = "redis")]
 impl Drop for Connected<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Relaxed);
@@ -73,6 +75,7 @@ impl Drop for Connected<'_> {
 }
 
 impl Counters {
+    #[cfg(feature = "redis")]
     /// Counts a connection for as long as it stands.
     pub(crate) fn connected(&self) -> Connected<'_> {
         self.connections.add(1);

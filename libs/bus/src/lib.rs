@@ -6,21 +6,23 @@
 //! What this crate is *not*: it reads no journal, and decides nothing.
 
 mod absent;
-mod address;
+mod error;
 mod figures;
 mod limits;
 mod local;
 mod message;
-mod outbox;
-mod pause;
+#[cfg(feature = "redis")]
+mod remote;
+#[cfg(not(feature = "redis"))]
+#[path = "unbuilt.rs"]
 mod remote;
 
-pub use address::{ConnectError, Trust, is_private};
+pub use error::{ConnectError, Trust};
 pub use figures::Figures;
 pub use limits::{Rate, RateLimits};
 pub use message::{Moved, Traceparent};
+pub use remote::is_private;
 
-use address::Server;
 use figures::Counters;
 use local::Local;
 use remote::Remote;
@@ -102,8 +104,7 @@ impl Bus {
     /// `redis+cluster://host,host`. `instance` names this process among those of its service. Does not wait for Redis,
     /// which may be away; needs a tokio runtime.
     pub fn connect(url: &str, instance: &str, trust: Option<&Trust>) -> Result<Self, ConnectError> {
-        let server = Server::parse(url, trust)?;
-        Ok(Self(Arc::new(Kind::Remote(Remote::start(server, instance)))))
+        Remote::start(url, instance, trust).map(|remote| Self(Arc::new(Kind::Remote(remote))))
     }
 
     /// Tells everybody that a journal moved. Never waits: the newest head of each journal is kept until it could be told.

@@ -1,7 +1,7 @@
 //! Rate limits that the processes of a deployment share: the generic cell rate algorithm (GCRA, ITU-T I.371), in Redis by
 //! its clock, or here.
 
-use crate::{Bus, Kind, remote::Line};
+use crate::{Bus, Kind};
 use moka::sync::Cache;
 use seal::Hash;
 use std::{
@@ -9,12 +9,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::time::timeout;
 
-/// In one step: the time, what was used up, and whether there is room.
-const SCRIPT: &str = include_str!("limits/gcra.lua");
-/// A call waits no longer than this for Redis.
-const PATIENCE: Duration = Duration::from_millis(100);
 /// What a caller owes beyond what they are allowed at once is remembered so long here.
 const OWED: Duration = Duration::from_secs(60);
 /// The most callers remembered here.
@@ -53,10 +48,10 @@ impl RateLimits {
         match &*self.bus.0 {
             Kind::Absent(_) => self.take_alone(caller),
             Kind::Local(_) => self.take_here(caller, self.rate.interval()),
-            Kind::Remote(remote) => match self.take_shared(remote.line(), caller, self.rate.interval(), false).await {
-                Some(taken) => taken,
-                None => self.take_alone(caller),
-            },
+            Kind::Remote(remote) => {
+                let taken = remote.take(self.purpose, caller, self.rate.interval(), self.rate.full(), false).await;
+                taken.unwrap_or_else(|| self.take_alone(caller))
+            }
         }
     }
 
@@ -65,33 +60,11 @@ impl RateLimits {
     pub async fn owe(&self, caller: Hash, calls: u32) {
         let cost = self.rate.interval().saturating_mul(calls);
         let shared = match &*self.bus.0 {
-            Kind::Remote(remote) => self.take_shared(remote.line(), caller, cost, true).await,
+            Kind::Remote(remote) => remote.take(self.purpose, caller, cost, self.rate.full(), true).await,
             Kind::Absent(_) | Kind::Local(_) => None,
         };
         if shared.is_none() {
             self.owe_here(caller, cost);
-        }
-    }
-
-    /// Takes what costs so much, if there is room or if it is taken `anyway`.
-    async fn take_shared(
-        &self,
-        line: &Arc<Line>,
-        caller: Hash,
-        cost: Duration,
-        anyway: bool,
-    ) -> Option<Result<(), Duration>> {
-        let mut script = redis::cmd("EVAL");
-        script.arg(SCRIPT).arg(1).arg(format!("trialseal:rate:{}:{}", self.purpose, caller.to_hex()));
-        script.arg(cost.as_micros() as u64).arg(self.rate.full().as_micros() as u64).arg(u8::from(anyway));
-        match timeout(PATIENCE, line.shared.ask::<u64>(line, &script)).await {
-            Ok(Ok(0)) => Some(Ok(())),
-            Ok(Ok(micros)) => Some(Err(Duration::from_micros(micros))),
-            Ok(Err(_)) => None,
-            Err(_) => {
-                line.shared.give_up();
-                None
-            }
         }
     }
 

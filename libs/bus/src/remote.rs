@@ -1,20 +1,23 @@
 //! The bus on Redis Streams.
 
+mod address;
+mod content;
 mod follow;
+mod limits;
+mod outbox;
+mod pause;
 mod publish;
 mod shared;
 mod stream;
 mod work;
 
-use crate::{
-    Delivery, Group, Job, Moved, News,
-    address::Server,
-    figures::Counters,
-    outbox::{Outbox, Put},
-};
+use crate::{ConnectError, Delivery, Group, Job, Moved, News, Trust, figures::Counters};
+use address::Server;
+pub use address::is_private;
+use outbox::{Outbox, Put};
 use redis::RedisError;
 use seal::id::Service;
-pub(crate) use shared::Shared;
+use shared::Shared;
 use std::sync::{Arc, Mutex};
 use tokio::{
     sync::{Notify, mpsc},
@@ -44,7 +47,9 @@ pub(crate) struct Line {
 }
 
 impl Remote {
-    pub(crate) fn start(server: Server, instance: &str) -> Self {
+    /// Begins to reach Redis, which may be away. Needs a tokio runtime.
+    pub(crate) fn start(url: &str, instance: &str, trust: Option<&Trust>) -> Result<Self, ConnectError> {
+        let server = Server::parse(url, trust)?;
         let line = Arc::new(Line {
             server,
             counters: Counters::default(),
@@ -55,11 +60,7 @@ impl Remote {
         });
         let mut publisher = JoinSet::new();
         publisher.spawn(publish::run(line.clone()));
-        Self { line, _publisher: publisher }
-    }
-
-    pub(crate) fn line(&self) -> &Arc<Line> {
-        &self.line
+        Ok(Self { line, _publisher: publisher })
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -3,26 +3,32 @@
 //! A provider's token says that its bearer has an account there; the file of providers says which actor that is. It opens
 //! reads, as that actor, in studies where the actor has a valid key. It signs nothing: commands stay signed by the key.
 
+#[cfg(feature = "oidc")]
 mod fetch;
+#[cfg(feature = "oidc")]
 mod keys;
+#[cfg(feature = "oidc")]
 mod provider;
+#[cfg(feature = "oidc")]
+mod providers;
+#[cfg(not(feature = "oidc"))]
+mod unknown;
+#[cfg(feature = "oidc")]
 mod written;
 
-use crate::CredentialsError;
-use provider::Provider;
+#[cfg(feature = "oidc")]
+pub use providers::Oidc;
 use seal::id::{Name, Uuid};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-use written::Written;
-
-/// The largest file of providers, in bytes.
-const MAX_FILE: usize = 1 << 20;
+use std::path::PathBuf;
+#[cfg(not(feature = "oidc"))]
+pub use unknown::Oidc;
 
 /// Why identity providers cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OidcError {
+    /// This program knows no identity providers.
+    #[error("identity providers need a program built with the feature `oidc`: `cargo build --features oidc`")]
+    NotBuiltIn,
     /// A file cannot be read.
     #[error("{}: cannot be read", path.display())]
     File {
@@ -39,7 +45,7 @@ pub enum OidcError {
         path: PathBuf,
         /// Where and why.
         #[source]
-        source: Option<toml::de::Error>,
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// A provider cannot be used as it is written.
     #[error("identity provider {issuer}: {what}")]
@@ -60,40 +66,8 @@ pub enum OidcError {
     Authority(#[from] tls::TlsError),
 }
 
-/// The identity providers accepted.
-pub struct Oidc(Vec<Provider>);
-
-impl Oidc {
-    /// Reads the file of providers, and begins to follow their keys. Needs a tokio runtime.
-    pub fn open(file: &Path) -> Result<Self, OidcError> {
-        let failed = |source| OidcError::File { path: file.to_owned(), source };
-        let malformed = |source| OidcError::Malformed { path: file.to_owned(), source };
-        let size = fs::metadata(file).map_err(failed)?.len();
-        if size > MAX_FILE as u64 {
-            return Err(malformed(None));
-        }
-        let text = fs::read_to_string(file).map_err(failed)?;
-        let written: Written = toml::from_str(&text).map_err(|error| malformed(Some(error)))?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        let mut providers: Vec<Provider> = Vec::with_capacity(written.provider.len());
-        for provider in written.provider {
-            if providers.iter().any(|known| known.issuer() == provider.issuer) {
-                return Err(OidcError::Provider { issuer: provider.issuer, what: "is there twice" });
-            }
-            providers.push(Provider::open(provider, folder)?);
-        }
-        if providers.is_empty() { Err(malformed(None)) } else { Ok(Self(providers)) }
-    }
-
-    /// Checks a token; nothing if it names no issuer, and so is not a provider's at all.
-    pub(crate) fn verify(&self, token: &str, now_ms: u64) -> Option<Result<Login, CredentialsError>> {
-        let issuer = provider::issuer(token)?;
-        let known = self.0.iter().find(|provider| provider.issuer() == issuer);
-        Some(known.ok_or(CredentialsError::Provider).and_then(|provider| provider.verify(token, now_ms)))
-    }
-}
-
 /// Somebody whom a provider vouches for.
+#[cfg_attr(not(feature = "oidc"), expect(dead_code, reason = "nobody is vouched for without providers"))]
 pub(crate) struct Login {
     actors: Actors,
     until_ms: u64,

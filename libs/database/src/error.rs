@@ -7,6 +7,9 @@ pub enum OpenError {
     /// The URL is not one of a database known here.
     #[error("the database's URL is neither sqlite:///path nor postgres://user:password@host/name")]
     Url(#[source] sqlx::Error),
+    /// This program knows SQLite alone.
+    #[error("postgres:// needs a program built with the feature `postgres`: `cargo build --features postgres`")]
+    NotBuiltIn,
     /// The file cannot be made, or others may open it and that cannot be changed.
     #[error("the permissions of the database's file cannot be restricted to its owner")]
     File(#[source] std::io::Error),

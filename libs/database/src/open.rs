@@ -63,6 +63,9 @@ impl Database {
     pub(crate) fn unchecked(url: &str) -> Result<Self, OpenError> {
         let bad = || OpenError::Url(sqlx::Error::Configuration("unknown scheme".into()));
         let dialect = Dialect::of(url).ok_or_else(bad)?;
+        if dialect == Dialect::Postgres && !cfg!(feature = "postgres") {
+            return Err(OpenError::NotBuiltIn);
+        }
         let url = match dialect {
             Dialect::Sqlite if !url.contains('?') => format!("{url}?mode=rwc"),
             _ => url.to_owned(),
@@ -173,4 +176,17 @@ pub fn file_url(file: &Path) -> String {
         }
     }
     url
+}
+
+#[cfg(all(test, not(feature = "postgres")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_postgresql_says_which_feature_it_needs() {
+        for url in ["postgres://user@db.example/capture", "postgresql:///capture"] {
+            let error = Database::unchecked(url).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("`postgres`"), "{error}");
+        }
+    }
 }

@@ -1,18 +1,15 @@
 //! Whether what passes between a process and its database is for them alone.
 
 use crate::{Dialect, OpenError};
-use sqlx::{
-    postgres::{PgConnectOptions, PgSslMode},
-    sqlite::SqliteConnectOptions,
-};
-use std::{io, net::IpAddr, path::Path};
+use sqlx::sqlite::SqliteConnectOptions;
+use std::{io, path::Path};
 
 /// Whether nobody on the way can read or change what passes: the database is a file, on this machine, or reached by TLS
 /// with its certificate checked (`sslmode=verify-full` or `verify-ca`, in the URL or as `PGSSLMODE`).
 pub fn is_private(url: &str) -> bool {
     match Dialect::of(url) {
         Some(Dialect::Sqlite) => true,
-        Some(Dialect::Postgres) => url.parse().is_ok_and(|options| is_checked(&options) || is_here(&options)),
+        Some(Dialect::Postgres) => server::is_private(url),
         None => false,
     }
 }
@@ -41,18 +38,39 @@ fn narrow_beside(file: &Path, end: &str) -> io::Result<()> {
     }
 }
 
-fn is_checked(options: &PgConnectOptions) -> bool {
-    matches!(options.get_ssl_mode(), PgSslMode::VerifyFull | PgSslMode::VerifyCa)
+#[cfg(feature = "postgres")]
+mod server {
+    //! A PostgreSQL server, and what lies on the way to it.
+
+    use sqlx::postgres::{PgConnectOptions, PgSslMode};
+    use std::{net::IpAddr, path::Path};
+
+    pub(super) fn is_private(url: &str) -> bool {
+        url.parse().is_ok_and(|options| is_checked(&options) || is_here(&options))
+    }
+
+    fn is_checked(options: &PgConnectOptions) -> bool {
+        matches!(options.get_ssl_mode(), PgSslMode::VerifyFull | PgSslMode::VerifyCa)
+    }
+
+    fn is_here(options: &PgConnectOptions) -> bool {
+        let host = options.get_host().trim_matches(['[', ']']);
+        let is_loopback =
+            || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.to_canonical().is_loopback());
+        options.get_socket().is_some() || Path::new(host).is_absolute() || is_loopback()
+    }
 }
 
-fn is_here(options: &PgConnectOptions) -> bool {
-    let host = options.get_host().trim_matches(['[', ']']);
-    let is_loopback =
-        || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.to_canonical().is_loopback());
-    options.get_socket().is_some() || Path::new(host).is_absolute() || is_loopback()
+#[cfg(not(feature = "postgres"))]
+mod server {
+    //! No server: nothing passes.
+
+    pub(super) fn is_private(_: &str) -> bool {
+        true
+    }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "postgres"))]
 mod tests {
     use super::*;
 

@@ -14,6 +14,7 @@ mod request;
 mod sent;
 mod subjects;
 mod table;
+mod zst;
 
 pub use mapping::{EXAMPLE, Mapping, Place};
 pub use report::{Refused, Report};

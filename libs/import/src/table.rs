@@ -1,5 +1,6 @@
 //! A CSV file, plain or compressed with zstd or gzip.
 
+use super::zst::Frames;
 use anyhow::{Context, Result, bail};
 use rules::capture::reduced;
 use std::{
@@ -23,7 +24,7 @@ impl Table {
         let mut input = BufReader::new(File::open(file).with_context(|| format!("{shown}"))?);
         let start = input.fill_buf().with_context(|| format!("{shown}"))?;
         let input: Box<dyn Read + Send> = if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            Box::new(zstd::Decoder::with_buffer(input).with_context(|| format!("{shown}"))?)
+            Box::new(Frames::new(input))
         } else if start.starts_with(&[0x1f, 0x8b]) {
             Box::new(flate2::bufread::MultiGzDecoder::new(input))
         } else {

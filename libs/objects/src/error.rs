@@ -9,6 +9,9 @@ pub enum OpenError {
     /// The address is of no known form.
     #[error("must be file:///folder or s3://bucket/prefix")]
     Address,
+    /// This program knows folders alone.
+    #[error("s3:// needs a program built with the feature `s3`: `cargo build --features s3`")]
+    NotBuiltIn,
     /// The folder cannot be made or used.
     #[error("the folder for objects cannot be created or used")]
     Folder(#[source] io::Error),

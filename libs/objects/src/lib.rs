@@ -5,6 +5,11 @@
 //!
 //! What this crate is *not*: it lists nothing and deletes nothing.
 
+#[cfg(feature = "s3")]
+mod bucket;
+#[cfg(not(feature = "s3"))]
+#[path = "unbuilt.rs"]
+mod bucket;
 mod error;
 mod place;
 
@@ -36,7 +41,7 @@ pub struct Objects {
 impl Objects {
     /// Opens `file:///folder` (the path as it is, without percent-encoding) or `s3://bucket/prefix`. For S3 the standard
     /// variables say where and as whom: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_ALLOW_HTTP` and whatever else [`object_store::aws::AmazonS3ConfigKey`] knows. No connection is made yet.
+    /// `AWS_ALLOW_HTTP` and whatever else `object_store::aws::AmazonS3ConfigKey` knows. No connection is made yet.
     ///
     /// # Errors
     ///
@@ -60,7 +65,7 @@ impl Objects {
         }
         let (bucket, prefix) = place::bucket(url).ok_or(OpenError::Address)?;
         let prefix = Name::parse(prefix).map_err(|_| OpenError::Address)?;
-        Ok(Self { store: Arc::new(place::s3(bucket, variables)?), prefix, labelled: true })
+        Ok(Self { store: bucket::open(bucket, variables)?, prefix, labelled: true })
     }
 
     /// Opens a folder, which is made if it does not exist.

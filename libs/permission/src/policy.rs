@@ -1,16 +1,14 @@
-//! Who may call what: Cedar policies (<https://docs.cedarpolicy.com>), the built-in ones or an operator's.
+//! Who may call what: the built-in table, or an operator's policies.
 //!
-//! A policy's principal is a `Caller` in `Role`s, its action an RPC (`package.Service/Method`) or `http`, its resource the
-//! `Service` that is asked. As there are no attributes, every question can be asked when the policies are read: then a call
-//! costs a look-up, and no policy can fail while somebody waits. What no policy permits is denied.
+//! Every question is answered when the policies are read, as there are so few kinds of callers: then a call costs a look-up,
+//! and no policy can fail while somebody waits. What is not permitted is denied.
 
+#[cfg(feature = "cedar")]
+mod cedar;
+#[cfg(feature = "cedar")]
 mod files;
 
 use caller::{Kind, Member};
-use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
-    Schema, ValidationMode, ValidationWarning, Validator,
-};
 use std::{
     collections::HashSet,
     error::Error,
@@ -18,24 +16,25 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+#[cfg(feature = "cedar")]
 use watcher::Watched;
 
+/// The most files of a directory of policies.
+const MAX_FILES: usize = 64;
 /// Every RPC there is, sorted.
 pub const RPCS: &[&str] = include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
-/// Roles of several kinds of callers.
-const GROUPS: [&str; 3] = ["outside", "actor", "service"];
-const BUILT_IN: [(&str, &str); 6] = [
-    ("anchoring.cedar", include_str!("../policies/anchoring.cedar")),
-    ("capture.cedar", include_str!("../policies/capture.cedar")),
-    ("consent.cedar", include_str!("../policies/consent.cedar")),
-    ("enrollment.cedar", include_str!("../policies/enrollment.cedar")),
-    ("everywhere.cedar", include_str!("../policies/everywhere.cedar")),
-    ("journal.cedar", include_str!("../policies/journal.cedar")),
-];
+/// The built-in policies' every answer: what `policies/*.cedar` permit, as a test compares.
+const BUILT_IN: &str = include_str!("../policies/matrix.txt");
 
 /// Why policies cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
+    /// This program cannot read policies.
+    #[error("policies need a program built with the feature `cedar`: `cargo build --features cedar`")]
+    NotBuiltIn,
+    /// The built-in table names what does not exist.
+    #[error("the built-in policies cannot be read at {0:?}")]
+    Table(&'static str),
     /// The directory or a file cannot be read.
     #[error("{}: cannot be read", path.display())]
     File {
@@ -46,7 +45,7 @@ pub enum PolicyError {
         source: std::io::Error,
     },
     /// There are none, too many or too large files.
-    #[error("{}: no policies, more than {} files, or a file that is too large", .0.display(), files::MAX_FILES)]
+    #[error("{}: no policies, more than {MAX_FILES} files, or a file that is too large", .0.display())]
     Files(PathBuf),
     /// A file is not Cedar.
     #[error("{file}: not a Cedar policy")]
@@ -62,12 +61,6 @@ pub enum PolicyError {
     Schema(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl PolicyError {
-    fn schema(source: impl Error + Send + Sync + 'static) -> Self {
-        Self::Schema(Box::new(source))
-    }
-}
-
 /// What policies permit.
 pub struct Policies(HashSet<(Kind, Member, &'static str)>);
 
@@ -77,37 +70,11 @@ impl Policies {
 
     /// The built-in policies.
     pub fn built_in() -> Result<Self, PolicyError> {
-        Self::parse(BUILT_IN)
-    }
-
-    /// Reads policies from files: name and content.
-    pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, PolicyError> {
-        let (schema, _) = Schema::from_cedarschema_str(&schema()).map_err(PolicyError::schema)?;
-        let policies = policies(files)?;
-        let found = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
-        if let Some(error) = found.validation_errors().next() {
-            return Err(PolicyError::schema(error.clone()));
-        }
-        // A policy that can never apply, such as one for a resource of another type, is a mistake of its author.
-        let impossible = |warning: &&_| matches!(warning, ValidationWarning::ImpossiblePolicy(_));
-        if let Some(warning) = found.validation_warnings().find(impossible) {
-            return Err(PolicyError::schema(warning.clone()));
-        }
-        let entities = Entities::from_entities(everybody()?, Some(&schema)).map_err(PolicyError::schema)?;
-        let permits = |kind: Kind, member: Member, action| {
-            let (caller, service) = (uid("Caller", kind.name())?, uid("Service", member.name())?);
-            let request = Request::new(caller, uid("Action", action)?, service, Context::empty(), Some(&schema));
-            let answer = Authorizer::new().is_authorized(&request.map_err(PolicyError::schema)?, &policies, &entities);
-            Ok::<_, PolicyError>(answer.decision() == Decision::Allow)
-        };
-        let mut permitted = HashSet::new();
-        for kind in Kind::ALL {
-            for member in Member::ALL {
-                for action in RPCS.iter().copied().chain([Self::HTTP]) {
-                    if permits(kind, member, action)? {
-                        permitted.insert((kind, member, action));
-                    }
-                }
+        let (mut permitted, mut at) = (HashSet::new(), None);
+        for line in BUILT_IN.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            match line.strip_prefix("  ") {
+                Some(row) => permitted.extend(permissions(at, row).ok_or(PolicyError::Table(line))?),
+                None => at = Some(named(Member::ALL, Member::name, line).ok_or(PolicyError::Table(line))?),
             }
         }
         Ok(Self(permitted))
@@ -129,80 +96,60 @@ impl Policies {
     }
 }
 
-fn policies<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<PolicySet, PolicyError> {
-    let mut all = PolicySet::new();
-    for (file, text) in files {
-        let failed = |source: Box<dyn Error + Send + Sync>| PolicyError::Syntax { file: file.to_owned(), source };
-        let found: PolicySet = text.parse().map_err(|error: cedar_policy::ParseErrors| failed(error.into()))?;
-        if found.num_of_templates() > 0 {
-            return Err(failed("templates are not used here".into()));
-        }
-        for (place, policy) in found.policies().enumerate() {
-            let named = policy.new_id(PolicyId::new(format!("{file} {place}")));
-            all.add(named).map_err(|error| failed(error.into()))?;
-        }
-    }
-    Ok(all)
+/// What a row of the built-in table permits at a service: `action: caller caller …`, or `action: nobody`.
+fn permissions(at: Option<Member>, row: &str) -> Option<Vec<(Kind, Member, &'static str)>> {
+    let (at, (action, callers)) = (at?, row.rsplit_once(": ")?);
+    let action = RPCS.iter().copied().chain([Policies::HTTP]).find(|known| *known == action)?;
+    let callers = callers.split(' ').filter(|name| *name != "nobody");
+    callers.map(|name| Some((named(Kind::ALL, Kind::name, name)?, at, action))).collect()
 }
 
-/// The schema of requests: roles and services are those there are, actions the RPCs.
-fn schema() -> String {
-    let roles: Vec<&str> = GROUPS.into_iter().chain(Kind::ALL.map(Kind::name)).collect();
-    let services = Member::ALL.map(Member::name);
-    let mut schema =
-        format!("entity Role enum {roles:?};\nentity Service enum {services:?};\nentity Caller in [Role];\n");
-    for action in RPCS.iter().chain([&Policies::HTTP]) {
-        schema += &format!("action {action:?} appliesTo {{ principal: [Caller], resource: [Service] }};\n");
-    }
-    schema
-}
-
-/// Callers of every kind, with their roles.
-fn everybody() -> Result<Vec<Entity>, PolicyError> {
-    let caller = |kind: Kind| {
-        let roles: Result<_, _> = roles(kind).iter().chain([&kind.name()]).map(|role| uid("Role", role)).collect();
-        Ok(Entity::new_no_attrs(uid("Caller", kind.name())?, roles?))
-    };
-    Kind::ALL.into_iter().map(caller).collect()
-}
-
-/// The roles of callers of a kind, beside its own.
-fn roles(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Anonymous | Kind::Client => &["outside"],
-        Kind::ActorToken | Kind::ActorCertificate | Kind::ActorOidc => &["actor", "outside"],
-        Kind::Service(_) => &["service"],
-        Kind::Deployment => &["enrollment", "consent", "capture", "anchoring", "witness", "service"],
-    }
-}
-
-fn uid(kind: &str, id: &str) -> Result<EntityUid, PolicyError> {
-    let kind: EntityTypeName = kind.parse().map_err(PolicyError::schema)?;
-    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+fn named<T: Copy>(all: impl IntoIterator<Item = T>, name_of: fn(T) -> &'static str, name: &str) -> Option<T> {
+    all.into_iter().find(|one| name_of(*one) == name)
 }
 
 /// Where policies come from.
 #[derive(Clone)]
 pub(crate) enum Source {
     BuiltIn(Arc<Policies>),
+    #[cfg(feature = "cedar")]
     Files(Arc<Watched<Policies>>),
 }
 
 impl Source {
     pub(crate) fn built_in() -> Result<Self, PolicyError> {
-        Ok(Self::BuiltIn(Arc::new(Policies::built_in()?)))
+        Policies::built_in().map(|policies| Self::BuiltIn(Arc::new(policies)))
     }
 
     /// The policies in a directory, which is looked at again every `every`. Needs a tokio runtime.
+    #[cfg(feature = "cedar")]
     pub(crate) fn watch(directory: &Path, every: Duration) -> Result<Self, PolicyError> {
         let directory = directory.to_owned();
         Watched::start("policies", every, move || files::read(&directory), files::parse).map(Self::Files)
     }
 
+    #[cfg(not(feature = "cedar"))]
+    pub(crate) fn watch(_: &Path, _: Duration) -> Result<Self, PolicyError> {
+        Err(PolicyError::NotBuiltIn)
+    }
+
     pub(crate) fn current(&self) -> Arc<Policies> {
         match self {
             Self::BuiltIn(policies) => policies.clone(),
+            #[cfg(feature = "cedar")]
             Self::Files(watched) => watched.current(),
         }
+    }
+}
+
+#[cfg(all(test, not(feature = "cedar")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_cedar_says_which_feature_policies_need() {
+        let watched = Source::watch(Path::new("policies"), Duration::from_secs(1));
+        let error = watched.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("`cedar`"), "{error}");
     }
 }

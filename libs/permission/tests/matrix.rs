@@ -1,13 +1,13 @@
-//! The built-in policies in full: which caller may call which RPC of which service. `matrix.txt` is reviewed by people; to
-//! see what it should be after a change of the policies, read this test's message.
+//! The built-in policies in full: which caller may call which RPC of which service. `policies/matrix.txt` is reviewed by
+//! people, and is what a program goes by; to see what it should be after a change of the policies, read this test's message.
 
 #![allow(clippy::unwrap_used)]
 
 use caller::{Kind, Member};
 use permission::policy::{Policies, PolicyError, RPCS};
-use std::fmt::Write;
+use std::{fmt::Write, fs, path::Path};
 
-const TABLE: &str = include_str!("matrix.txt");
+const TABLE: &str = include_str!("../policies/matrix.txt");
 
 /// The services that serve an action.
 fn serve(action: &str) -> Vec<Member> {
@@ -27,6 +27,15 @@ fn actions() -> impl Iterator<Item = &'static str> {
     RPCS.iter().copied().chain([Policies::HTTP])
 }
 
+/// The built-in policies as Cedar reads them.
+fn cedar() -> Policies {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|file| file.extension().is_some_and(|extension| extension == "cedar"));
+    let files: Vec<_> = files.map(|file| (file.display().to_string(), fs::read_to_string(file).unwrap())).collect();
+    Policies::parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))).unwrap()
+}
+
 fn table(policies: &Policies) -> String {
     let mut table = "# At each service, each RPC it serves: who may call it. Everything else is denied.\n".to_owned();
     for member in Member::ALL {
@@ -43,8 +52,23 @@ fn table(policies: &Policies) -> String {
 
 #[test]
 fn the_built_in_policies_permit_what_the_table_says() {
-    let table = table(&Policies::built_in().unwrap());
+    let table = table(&cedar());
     assert!(table == TABLE, "matrix.txt is not what the policies say, which is:\n{table}");
+}
+
+/// What a program without Cedar goes by decides every question as Cedar does, those of no row of the table included.
+#[test]
+fn the_table_decides_everything_as_cedar_does() {
+    let (built_in, cedar) = (Policies::built_in().unwrap(), cedar());
+    for kind in Kind::ALL {
+        for member in Member::ALL {
+            for action in actions() {
+                let decided = built_in.permits(kind, member, action);
+                let (kind_name, at) = (kind.name(), member.name());
+                assert_eq!(decided, cedar.permits(kind, member, action), "{kind_name} at {at}: {action}");
+            }
+        }
+    }
 }
 
 #[test]

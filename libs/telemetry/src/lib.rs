@@ -1,7 +1,7 @@
 //! Traces, metrics and logs (OpenTelemetry), without any value, identity or secret.
 //!
 //! A process calls [`start`] once. Logs go to standard error; with `OTEL_EXPORTER_OTLP_ENDPOINT` set, traces, metrics and
-//! logs also go there over OTLP. What is measured is listed once, in [`Meters`], and can be read by Prometheus through
+//! logs also go there over OTLP (feature `otlp`). What is measured is listed once, in [`Meters`], and can be read by Prometheus through
 //! [`expose`]. Libraries record into [`meters`] and pass traces on; before [`start`], or without it, all of that does
 //! nothing.
 //!
@@ -13,8 +13,16 @@ mod contain;
 mod expose;
 mod logs;
 mod meters;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "unsent.rs"]
 mod otlp;
 mod start;
+#[cfg(feature = "otlp")]
+mod trace;
+#[cfg(not(feature = "otlp"))]
+#[path = "untraced.rs"]
 mod trace;
 mod waiting;
 

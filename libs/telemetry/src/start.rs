@@ -1,16 +1,13 @@
 //! Starting and ending.
 
-use crate::{contain, expose, logs, meters, otlp::Pipelines};
-use opentelemetry::{KeyValue, metrics::MeterProvider, trace::TracerProvider};
-use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_otlp::ExporterBuildError;
-use opentelemetry_sdk::{
-    Resource, error::OTelSdkError, logs::SdkLoggerProvider, metrics::SdkMeterProvider, trace::SdkTracerProvider,
-};
-use std::{env, io, time::Duration};
-use tracing::Level;
-use tracing_subscriber::{Layer, Registry, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+use crate::{contain, expose, logs, meters, otlp::Sending};
+use opentelemetry::{KeyValue, metrics::MeterProvider};
+use opentelemetry_sdk::{Resource, error::OTelSdkError, metrics::SdkMeterProvider};
+use std::{env, error::Error, io, time::Duration};
+use tracing_subscriber::{Registry, layer::SubscriberExt, util::SubscriberInitExt};
 
+/// The variable that names the collector.
+pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// How long the collector may take to receive what is left when the process ends.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -33,9 +30,12 @@ pub enum StartError {
     /// It was started before.
     #[error("telemetry was already started")]
     Twice,
+    /// This program sends nothing to a collector.
+    #[error("{ENDPOINT} needs a program built with the feature `otlp`: `cargo build --features otlp`")]
+    NotBuiltIn,
     /// The settings of OTLP are not right.
     #[error("the OTEL_EXPORTER_OTLP_ variables are invalid")]
-    Exporter(#[source] ExporterBuildError),
+    Exporter(#[source] Box<dyn Error + Send + Sync>),
     /// The collector's certificate authority cannot be read.
     #[error("the file in OTEL_EXPORTER_OTLP_CERTIFICATE cannot be read")]
     Certificate(#[source] io::Error),
@@ -47,37 +47,22 @@ pub enum StartError {
 /// Telemetry that runs until [`finish`](Guard::finish).
 #[must_use = "what was not sent yet is lost without `finish`"]
 pub struct Guard {
-    traces: Option<SdkTracerProvider>,
-    logs: Option<SdkLoggerProvider>,
+    sending: Option<Sending>,
     metrics: SdkMeterProvider,
 }
 
 /// Starts telemetry for the whole process, once. Needs a tokio runtime.
 pub fn start(service: &Service) -> Result<Guard, StartError> {
     let resource = resource(service);
-    let pipelines = Pipelines::from_env(&resource)?;
-    let mut metrics = SdkMeterProvider::builder().with_resource(resource).with_reader(expose::reader()?);
-    let (mut traces, mut sent_logs) = (None, None);
-    if let Some(pipelines) = pipelines {
-        metrics = metrics.with_reader(pipelines.metrics);
-        (traces, sent_logs) = (Some(pipelines.traces), Some(pipelines.logs));
-    }
-    let spans = traces.as_ref().map(|traces| {
-        let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer("trialseal"));
-        let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
-        layer.with_filter(filter_fn(|of| logs::is_ours(of.target()) && *of.level() <= Level::INFO))
-    });
-    let events = sent_logs.as_ref().map(|logs| {
-        let layer = OpenTelemetryTracingBridge::new(logs);
-        // What sending itself says would have to be sent again.
-        layer.with_filter(filter_fn(|of| logs::is_ours(of.target()))).with_filter(logs::chosen(service.level))
-    });
-    let told = Registry::default().with(spans).with(events).with(logs::to_stderr(service.level, service.json));
+    let metrics = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(expose::reader()?);
+    let (sending, metrics) = Sending::from_env(&resource, metrics)?;
+    let sent = sending.as_ref().map(|sending| sending.layers(service.level));
+    let told = Registry::default().with(sent).with(logs::to_stderr(service.level, service.json));
     told.try_init().map_err(|_| StartError::Twice)?;
     let metrics = metrics.build();
     meters::begin(metrics.meter("trialseal"));
     contain::quiet_panics();
-    Ok(Guard { traces, logs: sent_logs, metrics })
+    Ok(Guard { sending, metrics })
 }
 
 /// OpenTelemetry's resource attributes; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win.
@@ -99,12 +84,8 @@ impl Guard {
     /// Sends what was not sent yet, for a few seconds at most, and ends.
     pub async fn finish(self) {
         let _the_runtime_ends = tokio::task::spawn_blocking(move || {
-            let ended = [
-                self.traces.map_or(Ok(()), |traces| traces.shutdown_with_timeout(FLUSH)),
-                self.metrics.shutdown_with_timeout(FLUSH),
-                self.logs.map_or(Ok(()), |logs| logs.shutdown_with_timeout(FLUSH)),
-            ];
-            if ended.iter().any(Result::is_err) {
+            let sent = self.sending.is_none_or(|sending| sending.end(FLUSH));
+            if self.metrics.shutdown_with_timeout(FLUSH).is_err() || !sent {
                 tracing::warn!("the collector did not take all that was left");
             }
         })

@@ -128,6 +128,7 @@ fn server() -> PathBuf {
         let mut install = Command::new("cargo");
         install.args(["install", "s3s-fs", "--version", VERSION, "--features", "binary", "--locked", "--debug"]);
         install.args(["--force", "--root"]).arg(root).env("CARGO_TARGET_DIR", &build);
+        install.env("CARGO_PROFILE_DEV_DEBUG", "0");
         assert!(install.status().expect("cargo runs").success(), "s3s-fs cannot be installed");
         let _not_needed_again = fs::remove_dir_all(build);
     });

@@ -50,6 +50,7 @@ def dockerfile(root: Path, text: str) -> list[str]:
         f"does not build with Rust {channel}": bases[0].startswith(f"rust:{channel}-"),
         "has a base that is not pinned": all(base == "scratch" or pinned(base) for base in bases),
         "builds other versions than Cargo.lock's": "cargo build --release --locked" in build,
+        "leaves out what a deployment needs": "--features full" in build,
         "runs as root": re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", final.get("USER", "")) is not None,
         "has a shell": bases[-1] == "scratch" and "RUN" not in final,
         "does not start the program": final.get("ENTRYPOINT") == '["/usr/local/bin/trialseal"]',

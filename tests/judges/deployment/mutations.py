@@ -224,6 +224,7 @@ IMAGES = [
     ("a shell", "has a shell", lambda c: text(c, "dockerfile", "FROM scratch", "FROM debian:12.11-slim")),
     ("root by default", "runs as root", lambda c: text(c, "dockerfile", "USER 65532:65532", "USER root")),
     ("versions of the day", "Cargo.lock", lambda c: text(c, "dockerfile", "--locked", "")),
+    ("a program for one process", "a deployment needs", lambda c: text(c, "dockerfile", "--features full", "")),
     ("a Dockerfile that hadolint faults", "DL3", lambda c: text(c, "dockerfile", "WORKDIR /src", "WORKDIR src")),
     (
         "a build without its sources",

@@ -1,7 +1,8 @@
 //! A follower: reads everything of one stream, and knows when it may have missed something.
 
 use super::{Line, stream};
-use crate::{News, message::Content, pause::Pause};
+use super::{content::Content, pause::Pause};
+use crate::News;
 use redis::{RedisError, Value, cmd};
 use seal::id::Service;
 use std::sync::Arc;

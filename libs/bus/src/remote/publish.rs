@@ -1,7 +1,7 @@
 //! Tells what waits, for as long as it takes.
 
 use super::{Line, stream};
-use crate::{address::Connection, message::SWEEP, outbox::Batch, pause::Pause};
+use super::{address::Connection, content::SWEEP, outbox::Batch, pause::Pause};
 use redis::RedisError;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! One connection for short commands, made when it is needed and thrown away when it fails.
 
 use super::Line;
-use crate::address::Connection;
+use super::address::Connection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use std::{
     io,

@@ -1,8 +1,8 @@
 //! The streams in Redis: their names, their entries, and the mark by which it is known that nothing was missed.
 
-use crate::{
+use super::{
     address::Connection,
-    message::{self, Content, SWEEP},
+    content::{self, Content, SWEEP},
 };
 use redis::{RedisError, Value, cmd};
 use seal::id::Service;
@@ -32,7 +32,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn content(&self, service: Service) -> Option<Content> {
-        message::read(service, &self.fields)
+        content::read(service, &self.fields)
     }
 
     /// Whether it stands where [`stands`] looked for it.

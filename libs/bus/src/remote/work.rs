@@ -1,7 +1,8 @@
 //! A worker of a consumer group.
 
 use super::{Line, stream};
-use crate::{Delivery, Group, Job, absent::SWEEP, address::Connection, message::Content, pause::Pause};
+use super::{address::Connection, content::Content, pause::Pause};
+use crate::{Delivery, Group, Job, absent::SWEEP};
 use redis::{RedisError, Value, cmd};
 use seal::id::Service;
 use std::{

@@ -1,6 +1,6 @@
 //! A directory of policies.
 
-use super::{Policies, PolicyError};
+use super::{MAX_FILES, Policies, PolicyError};
 use std::{
     ffi::OsStr,
     fs::{self, File},
@@ -9,8 +9,6 @@ use std::{
 };
 use watcher::Contents;
 
-/// The most files of a directory.
-pub(super) const MAX_FILES: usize = 64;
 /// The largest file, in bytes.
 const MAX_BYTES: u64 = 256 << 10;
 

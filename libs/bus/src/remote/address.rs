@@ -1,5 +1,6 @@
 //! Where Redis is, and how it is reached.
 
+use crate::{ConnectError, Trust};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
     RedisError, TlsCertificates, TlsMode,
@@ -8,7 +9,7 @@ use redis::{
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
-use std::{fs, io, net::IpAddr, path::PathBuf, time::Duration};
+use std::{fs, io, net::IpAddr, time::Duration};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -16,32 +17,6 @@ use zeroize::Zeroizing;
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long an answer may take; longer than a read waits for news.
 const ANSWER: Duration = Duration::from_millis(1_500);
-
-/// Why a bus cannot be on that address.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// It does not begin with `redis://`, `rediss://`, or either with `+sentinel` or `+cluster` in its scheme.
-    #[error("the scheme of the Redis address is none of redis, rediss, redis+sentinel, redis+cluster")]
-    Scheme,
-    /// `redis+sentinel://host,host/name` lacks the name of the master.
-    #[error("the Redis address does not name the sentinels' master")]
-    MasterMissing,
-    /// A host, a port, a database number or a certificate cannot be read.
-    #[error("the Redis address or its certificates cannot be read")]
-    Unreadable(#[source] RedisError),
-    /// A file of certificates cannot be read.
-    #[error("a file of certificates for Redis cannot be read")]
-    File(#[source] io::Error),
-}
-
-/// What TLS connections to Redis trust and show: PEM files, read anew for every connection.
-#[derive(Debug, Clone)]
-pub struct Trust {
-    /// The certificates of the authority; without it the machine's own are trusted.
-    pub ca: Option<PathBuf>,
-    /// Our certificate and its key.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
 
 /// The Redis of a deployment.
 pub(crate) struct Server {
@@ -131,7 +106,7 @@ impl From<ConnectError> for RedisError {
         match error {
             ConnectError::Unreadable(source) => source,
             ConnectError::File(source) => source.into(),
-            ConnectError::Scheme | ConnectError::MasterMissing => {
+            ConnectError::NotBuiltIn | ConnectError::Scheme | ConnectError::MasterMissing => {
                 (ErrorKind::InvalidClientConfig, "the address cannot be read").into()
             }
         }
