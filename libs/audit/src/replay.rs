@@ -104,6 +104,23 @@ impl State {
     }
 }
 
+/// Decides an entry's command by the rule of its kind.
+macro_rules! replay {
+    (
+        plain { $($plain:ident $_p:ident($_pq:ident) -> $_pr:ident: [$($_pt:ident),*] $_ps:literal;)* }
+        checked { $($checked:ident $_c:ident($_cq:ident) -> $_cr:ident: [$($_ct:ident),*] $_cs:literal;)* }
+        attached { $($attached:ident $_a:ident($_aq:ident) -> $_ar:ident: [$($_at:ident),*] $_as:literal;)* }
+        $entry:ident ($($argument:expr),*)
+    ) => {
+        match $entry.kind.as_str() {
+            $(cmd::$plain::KIND => decide::<cmd::$plain>($($argument),*),)*
+            $(cmd::$checked::KIND => decide::<cmd::$checked>($($argument),*),)*
+            $(cmd::$attached::KIND => decide::<cmd::$attached>($($argument),*),)*
+            _ => Err("an unknown kind of command".to_owned()),
+        }
+    };
+}
+
 /// What an enrollment command changes, by the enrollment service's rules; or why it should have been refused.
 pub(super) fn enrollment(state: &State, entry: &Entry, envelope: &Envelope) -> Result<Vec<(Subject, Fact)>, String> {
     use rules::enrollment::{Next, Rule};
@@ -113,37 +130,7 @@ pub(super) fn enrollment(state: &State, entry: &Entry, envelope: &Envelope) -> R
         let next = Next { number: entry.number, time: entry.time };
         rules::enrollment::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
     }
-    match entry.kind.as_str() {
-        cmd::CreateStudy::KIND => decide::<cmd::CreateStudy>(state, entry, envelope),
-        cmd::AddProtocolVersion::KIND => decide::<cmd::AddProtocolVersion>(state, entry, envelope),
-        cmd::AddSite::KIND => decide::<cmd::AddSite>(state, entry, envelope),
-        cmd::ActivateSite::KIND => decide::<cmd::ActivateSite>(state, entry, envelope),
-        cmd::CloseSite::KIND => decide::<cmd::CloseSite>(state, entry, envelope),
-        cmd::RegisterActor::KIND => decide::<cmd::RegisterActor>(state, entry, envelope),
-        cmd::RotateKey::KIND => decide::<cmd::RotateKey>(state, entry, envelope),
-        cmd::RevokeKey::KIND => decide::<cmd::RevokeKey>(state, entry, envelope),
-        cmd::Delegate::KIND => decide::<cmd::Delegate>(state, entry, envelope),
-        cmd::EndDelegation::KIND => decide::<cmd::EndDelegation>(state, entry, envelope),
-        cmd::EnrolParticipant::KIND => decide::<cmd::EnrolParticipant>(state, entry, envelope),
-        cmd::WithdrawParticipant::KIND => decide::<cmd::WithdrawParticipant>(state, entry, envelope),
-        cmd::SetStudyState::KIND => decide::<cmd::SetStudyState>(state, entry, envelope),
-        cmd::AddArm::KIND => decide::<cmd::AddArm>(state, entry, envelope),
-        cmd::SetCap::KIND => decide::<cmd::SetCap>(state, entry, envelope),
-        cmd::RecordSiteApproval::KIND => decide::<cmd::RecordSiteApproval>(state, entry, envelope),
-        cmd::PauseSite::KIND => decide::<cmd::PauseSite>(state, entry, envelope),
-        cmd::ScreenParticipant::KIND => decide::<cmd::ScreenParticipant>(state, entry, envelope),
-        cmd::LinkParticipants::KIND => decide::<cmd::LinkParticipants>(state, entry, envelope),
-        cmd::ClearMatch::KIND => decide::<cmd::ClearMatch>(state, entry, envelope),
-        cmd::DefineCriteria::KIND => decide::<cmd::DefineCriteria>(state, entry, envelope),
-        cmd::RecordScreening::KIND => decide::<cmd::RecordScreening>(state, entry, envelope),
-        cmd::RecordStage::KIND => decide::<cmd::RecordStage>(state, entry, envelope),
-        cmd::RegisterRepresentative::KIND => decide::<cmd::RegisterRepresentative>(state, entry, envelope),
-        cmd::CommitAllocation::KIND => decide::<cmd::CommitAllocation>(state, entry, envelope),
-        cmd::Randomise::KIND => decide::<cmd::Randomise>(state, entry, envelope),
-        cmd::Unblind::KIND => decide::<cmd::Unblind>(state, entry, envelope),
-        cmd::RevealAllocation::KIND => decide::<cmd::RevealAllocation>(state, entry, envelope),
-        _ => Err("an unknown kind of command".to_owned()),
-    }
+    vocabulary::enrollment_commands!(replay entry (state, entry, envelope))
 }
 
 /// What a consent command changes, by the consent service's rules, given the enrollment state after entry `basis`.
@@ -168,14 +155,5 @@ pub(super) fn consent(
         rules::consent::decide(&command, envelope, &facts, next).map_err(|refusal| refusal.to_string())
     }
     let states = (state, enrollment);
-    match entry.kind.as_str() {
-        cmd::PublishDocument::KIND => decide::<cmd::PublishDocument>(states, basis, entry, envelope),
-        cmd::GiveConsent::KIND => decide::<cmd::GiveConsent>(states, basis, entry, envelope),
-        cmd::WithdrawConsent::KIND => decide::<cmd::WithdrawConsent>(states, basis, entry, envelope),
-        cmd::GrantAccess::KIND => decide::<cmd::GrantAccess>(states, basis, entry, envelope),
-        cmd::RevokeAccess::KIND => decide::<cmd::RevokeAccess>(states, basis, entry, envelope),
-        cmd::AccessData::KIND => decide::<cmd::AccessData>(states, basis, entry, envelope),
-        cmd::RequestConsent::KIND => decide::<cmd::RequestConsent>(states, basis, entry, envelope),
-        _ => Err("an unknown kind of command".to_owned()),
-    }
+    vocabulary::consent_commands!(replay entry (states, basis, entry, envelope))
 }

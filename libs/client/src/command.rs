@@ -13,52 +13,26 @@ pub trait Command: Payload + Clone + Sync {
 }
 
 macro_rules! commands {
-    ($($service:ident: $($command:ident $method:ident $request:ident),*;)*) => {$($(
+    (
+        plain { $($plain:ident $plain_rpc:ident($plain_request:ident) -> $_pr:ident: [$($_p:ident),*] $_ps:literal;)* }
+        checked { $($checked:ident $checked_rpc:ident($checked_request:ident) -> $_cr:ident: [$($_c:ident),*] $_cs:literal;)* }
+        attached { $($_a:ident $_a_rpc:ident($_aq:ident) -> $_ar:ident: [$($_at:ident),*] $_as:literal;)* }
+        $service:ident
+    ) => {
+        $(commands!(@one $service $plain $plain_rpc $plain_request);)*
+        $(commands!(@one $service $checked $checked_rpc $checked_request);)*
+    };
+    (@one $service:ident $command:ident $rpc:ident $request:ident) => {
         impl Command for cmd::$command {
             async fn send(&self, client: &Client, envelope: Vec<u8>) -> Result<Option<Receipt>, Status> {
                 let request = proto::$service::$request { envelope };
-                Ok(client.$service.clone().$method(request).await?.into_inner().receipt)
+                Ok(client.$service.clone().$rpc(request).await?.into_inner().receipt)
             }
         }
-    )*)*};
+    };
 }
 
-commands! {
-    enrollment:
-        CreateStudy create_study CreateStudyRequest,
-        AddProtocolVersion add_protocol_version AddProtocolVersionRequest,
-        AddSite add_site AddSiteRequest,
-        ActivateSite activate_site ActivateSiteRequest,
-        CloseSite close_site CloseSiteRequest,
-        RegisterActor register_actor RegisterActorRequest,
-        RotateKey rotate_key RotateKeyRequest,
-        RevokeKey revoke_key RevokeKeyRequest,
-        Delegate delegate DelegateRequest,
-        EndDelegation end_delegation EndDelegationRequest,
-        EnrolParticipant enrol_participant EnrolParticipantRequest,
-        WithdrawParticipant withdraw_participant WithdrawParticipantRequest,
-        SetStudyState set_study_state SetStudyStateRequest,
-        AddArm add_arm AddArmRequest,
-        RecordSiteApproval record_site_approval RecordSiteApprovalRequest,
-        PauseSite pause_site PauseSiteRequest,
-        SetCap set_cap SetCapRequest,
-        ScreenParticipant screen_participant ScreenParticipantRequest,
-        ClearMatch clear_match ClearMatchRequest,
-        LinkParticipants link_participants LinkParticipantsRequest,
-        DefineCriteria define_criteria DefineCriteriaRequest,
-        RecordStage record_stage RecordStageRequest,
-        RegisterRepresentative register_representative RegisterRepresentativeRequest,
-        Randomise randomise RandomiseRequest,
-        Unblind unblind UnblindRequest,
-        RevealAllocation reveal_allocation RevealAllocationRequest;
-    consent:
-        GiveConsent give_consent GiveConsentRequest,
-        WithdrawConsent withdraw_consent WithdrawConsentRequest,
-        GrantAccess grant_access GrantAccessRequest,
-        RevokeAccess revoke_access RevokeAccessRequest,
-        AccessData access_data AccessDataRequest;
-    capture:
-        DefineForms define_forms DefineFormsRequest,
-        RedactValue redact_value RedactValueRequest,
-        EraseParticipant erase_participant EraseParticipantRequest;
-}
+// What goes along with an attachment has a method of its own.
+vocabulary::enrollment_commands!(commands enrollment);
+vocabulary::consent_commands!(commands consent);
+vocabulary::capture_commands!(commands capture);

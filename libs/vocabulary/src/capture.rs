@@ -87,3 +87,26 @@ payload! {
         events: Vec<EventDef>,
     }
 }
+
+/// The commands of the capture journal, one a row: the payload, the RPC that records it with its messages, the tasks one of
+/// which its signer holds, and who signs besides or instead.
+///
+/// `plain` are decided by their rules alone; of `checked` the service checks more than a rule can know; with `attached` goes
+/// something that the command names by its hash. Calls the macro `$expand` with these three lists and whatever else it is given.
+#[macro_export]
+macro_rules! capture_commands {
+    ($expand:ident $($more:tt)*) => {
+        $expand! {
+            plain {}
+            checked {
+                DefineForms define_forms(DefineFormsRequest) -> DefineFormsResponse: [DefineForms] "";
+                RedactValue redact_value(RedactValueRequest) -> RedactValueResponse: [Redact] "a second person with redact signs too";
+                EraseParticipant erase_participant(EraseParticipantRequest) -> EraseParticipantResponse: [Erase] "";
+            }
+            attached {
+                Submission submit_form(SubmitFormRequest) -> SubmitFormResponse: [Capture] "";
+            }
+            $($more)*
+        }
+    };
+}

@@ -62,3 +62,30 @@ pub fn in_force(facts: &Facts, participant: &Name, provision: &Provision, time: 
         _ => Err(NotInForce::Missing),
     }
 }
+
+/// The commands of the consent journal, one a row: the payload, the RPC that records it with its messages, the tasks one of
+/// which its signer holds, and who signs besides or instead.
+///
+/// `plain` are decided by their rules alone; of `checked` the service checks more than a rule can know; with `attached` goes
+/// something that the command names by its hash. Calls the macro `$expand` with these three lists and whatever else it is given.
+#[macro_export]
+macro_rules! consent_commands {
+    ($expand:ident $($more:tt)*) => {
+        $expand! {
+            plain {
+                WithdrawConsent withdraw_consent(WithdrawConsentRequest) -> WithdrawConsentResponse: [ObtainConsent] "or the participant, or who consents for them";
+                GrantAccess grant_access(GrantAccessRequest) -> GrantAccessResponse: [] "the participant, or who consents for them";
+                RevokeAccess revoke_access(RevokeAccessRequest) -> RevokeAccessResponse: [] "the participant, or who consents for them";
+            }
+            checked {
+                GiveConsent give_consent(GiveConsentRequest) -> GiveConsentResponse: [ObtainConsent] "and the participant or who consents for them, and a witness where one is named";
+                AccessData access_data(AccessDataRequest) -> AccessDataResponse: [Read, Audit] "or the grantee of a grant";
+            }
+            attached {
+                PublishDocument publish_document(PublishDocumentRequest) -> PublishDocumentResponse: [PublishDocuments] "";
+                RequestConsent request_consent(RequestConsentRequest) -> RequestConsentResponse: [ObtainConsent] "";
+            }
+            $($more)*
+        }
+    };
+}

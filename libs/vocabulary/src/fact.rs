@@ -7,7 +7,7 @@ pub use seal::fact::*;
 
 use crate::{
     allocation::Scheme,
-    command::{Approval, ItemDef, Provision, Stage, State},
+    command::{Approval, ItemDef, Provision, Relation, Stage, State},
     eligibility::Criterion,
 };
 use seal::{Hash, id::Name, key::PublicKey, text::Hex};
@@ -156,6 +156,15 @@ pub enum Fact {
     },
     /// A representative of a participant.
     Representative(Representative),
+    /// Who acted for a participant, and does not any more. It takes the place of [`Fact::Representative`].
+    FormerRepresentative {
+        /// What they were to the participant.
+        relation: Relation,
+        /// The entry that registered them.
+        registered: u64,
+        /// The entry that ended it.
+        ended: u64,
+    },
     /// That a participant is the same person as one registered before.
     Same {
         /// The earlier registration.

@@ -39,35 +39,45 @@ struct Inner {
 
 macro_rules! service {
     (
-        commands { $($method:ident: $command:ident($request:ident) -> $response:ident,)* }
-        answers { $($answer:ident($question:ident) -> $answered:ident,)* }
+        plain { $($plain:ident $plain_rpc:ident($plain_request:ident) -> $plain_response:ident: [$($_p:ident),*] $_ps:literal;)* }
+        checked { $($_c:ident $checked:ident($checked_request:ident) -> $checked_response:ident: [$($_ct:ident),*] $_cs:literal;)* }
+        attached { $($_a:ident $attached:ident($attached_request:ident) -> $attached_response:ident: [$($_at:ident),*] $_as:literal;)* }
+        reads { $($read:ident($read_request:ident) -> $read_response:ident,)* }
     ) => {
         #[tonic::async_trait]
         impl ConsentService for Api {
-            $(async fn $method(&self, request: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
-                let receipt = self.0.record::<cmd::$command>(request.into_inner().envelope).await?;
-                Ok(Response::new(pb::$response { receipt: Some(receipt) }))
+            $(async fn $plain_rpc(
+                &self,
+                request: Request<pb::$plain_request>,
+            ) -> Result<Response<pb::$plain_response>, Status> {
+                let receipt = self.0.record::<cmd::$plain>(request.into_inner().envelope).await?;
+                Ok(Response::new(pb::$plain_response { receipt: Some(receipt) }))
             })*
-
-            $(async fn $answer(&self, request: Request<pb::$question>) -> Result<Response<pb::$answered>, Status> {
+            $(async fn $checked(
+                &self,
+                request: Request<pb::$checked_request>,
+            ) -> Result<Response<pb::$checked_response>, Status> {
+                Ok(Response::new(self.0.$checked(request.into_inner()).await?))
+            })*
+            $(async fn $attached(
+                &self,
+                request: Request<pb::$attached_request>,
+            ) -> Result<Response<pb::$attached_response>, Status> {
+                Ok(Response::new(self.0.$attached(request.into_inner()).await?))
+            })*
+            $(async fn $read(
+                &self,
+                request: Request<pb::$read_request>,
+            ) -> Result<Response<pb::$read_response>, Status> {
                 let (from, request) = Caller::take(request);
-                Ok(Response::new(self.0.$answer(&from, request).await?))
+                Ok(Response::new(self.0.$read(&from, request).await?))
             })*
         }
     };
 }
 
-service! {
-    commands {
-        withdraw_consent: WithdrawConsent(WithdrawConsentRequest) -> WithdrawConsentResponse,
-        grant_access: GrantAccess(GrantAccessRequest) -> GrantAccessResponse,
-        revoke_access: RevokeAccess(RevokeAccessRequest) -> RevokeAccessResponse,
-    }
-    answers {
-        publish_document(PublishDocumentRequest) -> PublishDocumentResponse,
-        give_consent(GiveConsentRequest) -> GiveConsentResponse,
-        request_consent(RequestConsentRequest) -> RequestConsentResponse,
-        access_data(AccessDataRequest) -> AccessDataResponse,
+vocabulary::consent_commands! { service
+    reads {
         decide(DecideRequest) -> DecideResponse,
         list_documents(ListDocumentsRequest) -> ListDocumentsResponse,
         get_document(GetDocumentRequest) -> GetDocumentResponse,

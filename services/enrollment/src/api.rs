@@ -65,22 +65,33 @@ struct Inner {
 
 macro_rules! methods {
     (
-        commands { $($method:ident: $command:ident($request:ident) -> $response:ident,)* }
-        more { $($more:ident($more_request:ident) -> $more_response:ident,)* }
+        plain { $($plain:ident $plain_rpc:ident($plain_request:ident) -> $plain_response:ident: [$($_p:ident),*] $_ps:literal;)* }
+        checked { $($_c:ident $checked:ident($checked_request:ident) -> $checked_response:ident: [$($_ct:ident),*] $_cs:literal;)* }
+        attached { $($_a:ident $attached:ident($attached_request:ident) -> $attached_response:ident: [$($_at:ident),*] $_as:literal;)* }
         reads { $($read:ident($read_request:ident) -> $read_response:ident,)* }
     ) => {
         #[tonic::async_trait]
         impl EnrollmentService for Api {
-            $(async fn $method(&self, request: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
-                let receipt = self.0.record::<cmd::$command>(request.into_inner().envelope).await?;
-                Ok(Response::new(pb::$response { receipt: Some(receipt) }))
-            })*
-            $(async fn $more(
+            $(async fn $plain_rpc(
                 &self,
-                request: Request<pb::$more_request>,
-            ) -> Result<Response<pb::$more_response>, Status> {
-                let receipt = self.0.$more(request.into_inner()).await?;
-                Ok(Response::new(pb::$more_response { receipt: Some(receipt) }))
+                request: Request<pb::$plain_request>,
+            ) -> Result<Response<pb::$plain_response>, Status> {
+                let receipt = self.0.record::<cmd::$plain>(request.into_inner().envelope).await?;
+                Ok(Response::new(pb::$plain_response { receipt: Some(receipt) }))
+            })*
+            $(async fn $checked(
+                &self,
+                request: Request<pb::$checked_request>,
+            ) -> Result<Response<pb::$checked_response>, Status> {
+                let receipt = self.0.$checked(request.into_inner()).await?;
+                Ok(Response::new(pb::$checked_response { receipt: Some(receipt) }))
+            })*
+            $(async fn $attached(
+                &self,
+                request: Request<pb::$attached_request>,
+            ) -> Result<Response<pb::$attached_response>, Status> {
+                let receipt = self.0.$attached(request.into_inner()).await?;
+                Ok(Response::new(pb::$attached_response { receipt: Some(receipt) }))
             })*
             $(async fn $read(
                 &self,
@@ -93,39 +104,7 @@ macro_rules! methods {
     };
 }
 
-methods! {
-    commands {
-        add_protocol_version: AddProtocolVersion(AddProtocolVersionRequest) -> AddProtocolVersionResponse,
-        add_site: AddSite(AddSiteRequest) -> AddSiteResponse,
-        activate_site: ActivateSite(ActivateSiteRequest) -> ActivateSiteResponse,
-        close_site: CloseSite(CloseSiteRequest) -> CloseSiteResponse,
-        register_actor: RegisterActor(RegisterActorRequest) -> RegisterActorResponse,
-        rotate_key: RotateKey(RotateKeyRequest) -> RotateKeyResponse,
-        revoke_key: RevokeKey(RevokeKeyRequest) -> RevokeKeyResponse,
-        delegate: Delegate(DelegateRequest) -> DelegateResponse,
-        end_delegation: EndDelegation(EndDelegationRequest) -> EndDelegationResponse,
-        enrol_participant: EnrolParticipant(EnrolParticipantRequest) -> EnrolParticipantResponse,
-        withdraw_participant: WithdrawParticipant(WithdrawParticipantRequest) -> WithdrawParticipantResponse,
-        set_study_state: SetStudyState(SetStudyStateRequest) -> SetStudyStateResponse,
-        add_arm: AddArm(AddArmRequest) -> AddArmResponse,
-        record_site_approval: RecordSiteApproval(RecordSiteApprovalRequest) -> RecordSiteApprovalResponse,
-        pause_site: PauseSite(PauseSiteRequest) -> PauseSiteResponse,
-        set_cap: SetCap(SetCapRequest) -> SetCapResponse,
-        screen_participant: ScreenParticipant(ScreenParticipantRequest) -> ScreenParticipantResponse,
-        clear_match: ClearMatch(ClearMatchRequest) -> ClearMatchResponse,
-        link_participants: LinkParticipants(LinkParticipantsRequest) -> LinkParticipantsResponse,
-        record_stage: RecordStage(RecordStageRequest) -> RecordStageResponse,
-        register_representative: RegisterRepresentative(RegisterRepresentativeRequest) -> RegisterRepresentativeResponse,
-        unblind: Unblind(UnblindRequest) -> UnblindResponse,
-        reveal_allocation: RevealAllocation(RevealAllocationRequest) -> RevealAllocationResponse,
-    }
-    more {
-        create_study(CreateStudyRequest) -> CreateStudyResponse,
-        define_criteria(DefineCriteriaRequest) -> DefineCriteriaResponse,
-        record_screening(RecordScreeningRequest) -> RecordScreeningResponse,
-        commit_allocation(CommitAllocationRequest) -> CommitAllocationResponse,
-        randomise(RandomiseRequest) -> RandomiseResponse,
-    }
+vocabulary::enrollment_commands! { methods
     reads {
         get_study(GetStudyRequest) -> GetStudyResponse,
         list_delegations(ListDelegationsRequest) -> ListDelegationsResponse,

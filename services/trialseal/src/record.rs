@@ -1,7 +1,6 @@
 //! `trialseal record`: signing any command and having it recorded.
 //!
-//! The method of a command is its kind in camel case, and its message begins with the envelope: the descriptors say which
-//! service has it.
+//! The tables of commands say which method of which service records a kind; its message begins with the envelope.
 
 mod answers;
 mod attach;
@@ -9,15 +8,15 @@ mod missing;
 
 pub use answers::Answers;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use client::{Client, ClientError, Reader, new_uuid, now_ms, parse_receipt};
-use prost_types::FileDescriptorSet;
 use proto::types::Receipt;
-use seal::{dsse, entry::Entry, id::Service, key::SecretKey};
+use seal::{dsse, entry::Entry, key::SecretKey};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_prost::ProstCodec;
+use vocabulary::command::{self, Kind, Payload, Submission};
 
 /// What every request to record a command begins with; some go on with what the command names by its hash.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,8 +56,9 @@ pub async fn record(
     others: &[SecretKey],
     attached: Vec<Vec<u8>>,
 ) -> Result<Recorded> {
-    let (service, path) = method(kind)?;
-    attach::check(kind, attached.len())?;
+    let known = kind_named(kind)?;
+    let path: PathAndQuery = known.path().parse()?;
+    attach::check(known, attached.len())?;
     let request = fields.entry("request").or_insert(Value::from(new_uuid()?.to_string()));
     let request = request.as_str().context("request: not a UUID")?.to_owned();
     fields.entry("study").or_insert(Value::from(signer.study.to_string()));
@@ -66,8 +66,7 @@ pub async fn record(
     fields.entry("time").or_insert(Value::from(now_ms()));
     let keys: Vec<&SecretKey> = std::iter::once(&signer.key).chain(others).collect();
 
-    let recording = Service::ALL.into_iter().find(|known| known.name() == service).context("no such service")?;
-    let mut grpc = Grpc::new(client.channel(recording));
+    let mut grpc = Grpc::new(client.channel(known.service));
     let mut send = async |fields: &Map<String, Value>| -> Result<Answer> {
         let envelope = dsse::sign_bytes(&dsse::payload_type(kind), serde_json::to_vec(fields)?, &keys);
         grpc.ready().await.map_err(ClientError::from)?;
@@ -85,7 +84,7 @@ pub async fn record(
     let answer = answer.map_err(|error| missing::explain(error, &fields, &keys))?;
     let receipt = answer.receipt.and_then(parse_receipt).context("the service answered without a receipt")?;
     let entry = Entry::parse(&receipt.entry).context("the service gave an invalid answer")?;
-    Ok(Recorded { service, entry: entry.number, recorded: entry.time, request })
+    Ok(Recorded { service: known.service.name().to_owned(), entry: entry.number, recorded: entry.time, request })
 }
 
 /// Reads the fields of a command.
@@ -93,75 +92,45 @@ pub fn fields(json: &[u8]) -> Result<Map<String, Value>> {
     serde_json::from_slice(json).map_err(|error| missing::not_fields(&error))
 }
 
-/// The service that records commands of a kind, and the path of the method.
-fn method(kind: &str) -> Result<(String, PathAndQuery)> {
-    let found = methods()?.into_iter().find(|(known, ..)| known == kind);
-    let (_, service, path) =
-        found.with_context(|| format!("{kind}: no such kind of command; `trialseal commands` lists them"))?;
-    Ok((service, path.parse()?))
+/// The kind of command of this name.
+fn kind_named(name: &str) -> Result<&'static Kind> {
+    let found = recordable().find(|kind| kind.name == name);
+    found.with_context(|| format!("{name}: no such kind of command; `trialseal commands` lists them"))
 }
 
-/// The kinds of commands, with the service and the method's path.
-pub fn methods() -> Result<Vec<(String, String, String)>> {
-    let descriptors: FileDescriptorSet = prost::Message::decode(proto::DESCRIPTORS).context("the descriptors")?;
-    let mut found = Vec::new();
-    for file in &descriptors.file {
-        let takes_envelope = |input: &str| {
-            let name = input.rsplit('.').next().unwrap_or_default();
-            let message = file.message_type.iter().find(|message| message.name() == name);
-            message.and_then(|message| message.field.first()).is_some_and(|field| field.name() == "envelope")
-        };
-        for service in &file.service {
-            let path = format!("/{}.{}", file.package(), service.name());
-            let short = file.package().split('.').nth(1).unwrap_or_default();
-            let signed = service.method.iter().filter(|method| {
-                !method.client_streaming()
-                    && takes_envelope(method.input_type())
-                    && !method.name().starts_with("Submit")
-            });
-            found.extend(
-                signed.map(|method| (dashed(method.name()), short.to_owned(), format!("{path}/{}", method.name()))),
-            );
-        }
-    }
-    ensure!(!found.is_empty(), "the descriptors contain no command");
-    Ok(found)
-}
-
-/// `GiveConsent` as `give-consent`.
-fn dashed(name: &str) -> String {
-    let mut dashed = String::with_capacity(name.len() + 4);
-    for (place, letter) in name.char_indices() {
-        if letter.is_ascii_uppercase() && place > 0 {
-            dashed.push('-');
-        }
-        dashed.push(letter.to_ascii_lowercase());
-    }
-    dashed
+/// The kinds of commands that go alone, or with a few files. Forms go with their datapoints, by `trialseal import`.
+pub fn recordable() -> impl Iterator<Item = &'static Kind> {
+    command::kinds().filter(|kind| kind.name != Submission::KIND)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use vocabulary::command::{
-        AccessData, CreateStudy, DefineForms, EraseParticipant, GiveConsent, Payload, RevealAllocation,
-    };
+    use prost_types::FileDescriptorSet;
+    use std::collections::BTreeSet;
 
+    /// The table of commands and `proto/` name the same RPCs: those whose request begins with an envelope.
     #[test]
-    fn every_kind_of_command_has_its_method() {
-        let methods = methods().unwrap();
-        let kinds: Vec<&str> = methods.iter().map(|(kind, ..)| kind.as_str()).collect();
-        for kind in [
-            AccessData::KIND,
-            CreateStudy::KIND,
-            DefineForms::KIND,
-            EraseParticipant::KIND,
-            GiveConsent::KIND,
-            RevealAllocation::KIND,
-        ] {
-            assert_eq!(kinds.iter().filter(|known| **known == kind).count(), 1, "{kind}");
+    fn every_rpc_that_takes_an_envelope_records_a_command_of_the_table() {
+        let descriptors: FileDescriptorSet = prost::Message::decode(proto::DESCRIPTORS).unwrap();
+        let mut rpcs = BTreeSet::new();
+        for file in &descriptors.file {
+            let takes_envelope = |input: &str| {
+                let message = file.message_type.iter().find(|message| input.ends_with(&format!(".{}", message.name())));
+                message.and_then(|message| message.field.first()).is_some_and(|field| field.name() == "envelope")
+            };
+            for service in &file.service {
+                let signed = service.method.iter().filter(|method| {
+                    !method.client_streaming() && takes_envelope(method.input_type()) // a stream has the RPC of one
+                });
+                rpcs.extend(signed.map(|rpc| format!("/{}.{}/{}", file.package(), service.name(), rpc.name())));
+            }
         }
-        assert!(!kinds.contains(&"submit-form"), "forms go with their datapoints");
+        let kinds: Vec<String> = command::kinds().map(Kind::path).collect();
+        assert_eq!(kinds.len(), 39);
+        assert_eq!(kinds.into_iter().collect::<BTreeSet<_>>(), rpcs);
+        let names: BTreeSet<&str> = command::kinds().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), 39, "a kind is in the table twice");
     }
 }

@@ -1,13 +1,13 @@
 //! Those who act or attest for a participant.
 
 use super::{
-    Changes, Next, Refusal, Rule, enrolment::Participation, enrolment::participation, from_rules_3, grown, must_be_new,
-    needing, present_rules, provable, third_rules,
+    Changes, Next, Refusal, Rule, enrolment::Participation, enrolment::participation, from_rules_3, grown, in_words,
+    must_be_new, needing, present_rules, provable, third_rules,
 };
 use seal::{dsse::Envelope, id::is_representative, key::PublicKey};
 use vocabulary::{
-    authority::{Held, authorise, delegations, kinds, two_persons},
-    command::{ActorKind, RegisterRepresentative, Task},
+    authority::{Held, authorise, delegations, holds, kinds, signing_key, two_persons},
+    command::{ActorKind, EndRepresentation, RegisterRepresentative, Task},
     fact::{self, Fact, Facts},
     subject::{self, List, Subject},
 };
@@ -51,6 +51,36 @@ impl Rule for RegisterRepresentative {
             ),
             grown(facts, &List::Participant(self.participant.clone())),
         ])
+    }
+}
+
+impl Rule for EndRepresentation {
+    fn needs(&self, envelope: &Envelope) -> Vec<Subject> {
+        let own = subject::representative(&self.participant, &self.actor);
+        let more = participation(&self.participant).into_iter().chain([own]);
+        needing(self, envelope, (Task::Enrol, &self.site), more)
+    }
+
+    fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
+        present_rules(facts)?;
+        signing_key(facts, envelope, &self.by)?;
+        if self.by != self.actor && self.by != self.participant {
+            holds(facts, &self.by, Task::Enrol, &self.site, next.time)?;
+        }
+        in_words("reason", self.reason.as_str())?;
+        // One answer, whatever there is not: who acts for nobody here learns nothing of participants.
+        let nobody = Refusal::NotFound("representative");
+        Participation::find(facts, &self.participant, &self.site).map_err(|_| nobody.clone())?;
+        let subject = subject::representative(&self.participant, &self.actor);
+        match facts.find(&subject) {
+            Some(Fact::Representative(fact::Representative { relation, registered, .. })) => {
+                let (relation, registered, ended) = (*relation, *registered, next.number);
+                let fact = Fact::FormerRepresentative { relation, registered, ended };
+                Ok(vec![(subject, fact), grown(facts, &List::Participant(self.participant.clone()))])
+            }
+            Some(Fact::FormerRepresentative { .. }) => Err(Refusal::AlreadyEnded("representation")),
+            _ => Err(nobody),
+        }
     }
 }
 

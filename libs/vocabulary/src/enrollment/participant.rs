@@ -70,3 +70,19 @@ payload! {
         reason: Name,
     }
 }
+
+payload! {
+    /// Records that a representative, parent or impartial witness does not act for a participant any more. What they gave
+    /// stays in force until it is withdrawn or ends by itself. By the representative, the participant, or task `enrol` at the
+    /// participant's site. From rules 2 on.
+    "end-representation" EndRepresentation: ends {
+        /// The participant.
+        participant: Name,
+        /// The participant's site.
+        site: Name,
+        /// Who acted for them.
+        actor: Name,
+        /// Why, in words.
+        reason: Name,
+    }
+}

@@ -55,7 +55,6 @@ impl Inner {
 
     pub(super) async fn publish_document(
         &self,
-        _: &Caller,
         request: pb::PublishDocumentRequest,
     ) -> Result<pb::PublishDocumentResponse, Problem> {
         let received = receive::<PublishDocument>(request.envelope).await?;
@@ -111,7 +110,6 @@ impl Inner {
 
     pub(super) async fn give_consent(
         &self,
-        _: &Caller,
         request: pb::GiveConsentRequest,
     ) -> Result<pb::GiveConsentResponse, Problem> {
         let received = receive::<GiveConsent>(request.envelope).await?;
@@ -129,11 +127,7 @@ impl Inner {
         })
     }
 
-    pub(super) async fn access_data(
-        &self,
-        _: &Caller,
-        request: pb::AccessDataRequest,
-    ) -> Result<pb::AccessDataResponse, Problem> {
+    pub(super) async fn access_data(&self, request: pb::AccessDataRequest) -> Result<pb::AccessDataResponse, Problem> {
         let received = receive::<AccessData>(request.envelope).await?;
         if received.command.time > now_ms().saturating_add(MAX_ACCESS_AHEAD_MS) {
             return Err(refused(Refusal::AccessAhead)); // whatever rules the study runs under
@@ -144,7 +138,6 @@ impl Inner {
 
     pub(super) async fn request_consent(
         &self,
-        _: &Caller,
         request: pb::RequestConsentRequest,
     ) -> Result<pb::RequestConsentResponse, Problem> {
         let received = receive::<RequestConsent>(request.envelope).await?;

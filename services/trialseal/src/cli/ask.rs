@@ -94,7 +94,7 @@ pub(super) enum Ask {
         #[arg(long, short)]
         output: Option<PathBuf>,
     },
-    /// List every kind of signed command, and the service that records it.
+    /// List every kind of signed command, the service that records it, the task its signer needs and who else signs.
     Commands,
     /// Sign a command and send it to be recorded. Every change is a command, from create-study to erase-participant.
     Record {
@@ -200,8 +200,11 @@ impl Ask {
                 }
             }
             Ask::Commands => {
-                for (kind, service, _) in record::methods()? {
-                    show(&format!("{kind:<26} {service}\n"))?;
+                for kind in record::recordable() {
+                    let tasks: Vec<&str> = kind.tasks.iter().map(|task| task.name()).collect();
+                    let who = [tasks.join(" or "), kind.signers.to_owned()];
+                    let who: Vec<String> = who.into_iter().filter(|part| !part.is_empty()).collect();
+                    show(&format!("{:<26} {:<11} {}\n", kind.name, kind.service, who.join("; ")))?;
                 }
             }
             Ask::Record { actor, kind, fields, also, attach, answers, json } => {
