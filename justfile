@@ -115,6 +115,10 @@ advisories: tools
         missing
     fi
 
+# The code of libs/proto from proto/, after a change there.
+generate:
+    TRIALSEAL_GENERATE=1 cargo test --package proto --test generated
+
 # How fast this machine captures.
 bench *arguments:
     cargo run --release -- bench {{arguments}}

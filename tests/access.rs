@@ -11,7 +11,6 @@ use channel::{Channel, Settings};
 use client::{new_key, new_uuid, now_ms};
 use proto::capture::{LookupReceiptsRequest, capture_service_client::CaptureServiceClient};
 use seal::{
-    command::{RevokeKey, RotateKey},
     id::{Name, Service},
     key::SecretKey,
 };
@@ -22,8 +21,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 use support::{World, process::TRIALSEAL};
+use synthetic::Actor;
 use tonic::{Code, Request};
-use trialseal::setup::Actor;
+use vocabulary::command::{RevokeKey, RotateKey};
 
 const ISSUER: &str = "https://id.example.org";
 

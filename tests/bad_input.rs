@@ -13,10 +13,6 @@ use proto::{
     journal::{FollowHeadsRequest, ListStreamsRequest, ProveFactsRequest, ReadEntriesRequest, ReadFactsRequest},
 };
 use seal::{
-    command::{
-        AddSite, CloseSite, Collected, DefineForms, Delegate, EndDelegation, FormDef, ItemDef, ItemType, Provision,
-        RevokeKey, Submission, Task, WithdrawConsent, WithdrawParticipant,
-    },
     datapoint::Datapoint,
     dsse::{payload_type, sign, sign_bytes},
     id::{Name, Service, Uuid},
@@ -24,9 +20,13 @@ use seal::{
 };
 use serde_json::{Value, json};
 use support::World;
+use synthetic::{Actor, name, text_item, value};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use trialseal::setup::{Actor, name, text_item, value};
+use vocabulary::command::{
+    AddSite, CloseSite, Collected, DefineForms, Delegate, EndDelegation, FormDef, ItemDef, ItemType, Provision,
+    RevokeKey, Submission, Task, WithdrawConsent, WithdrawParticipant,
+};
 
 /// The code, reason and first field of a refusal.
 fn said(error: &ClientError) -> (Code, String, Option<String>) {
@@ -164,7 +164,7 @@ async fn submissions_that_lie_or_do_not_fit_are_refused_and_store_nothing() {
     refused(&world, form(&world, other), AlreadyExists, "REQUEST_REUSED", None).await;
     assert_eq!(head(&world, Service::Capture).await, before + 1);
     let report = world.audit().await;
-    assert!(report.clean, "{}", trialseal::audit::readable(&report));
+    assert!(report.clean, "{}", audit::readable(&report));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +187,7 @@ async fn whoever_lost_the_right_is_refused() {
         by: Name::root(),
         time: now,
         actor: nurse.name.clone(),
-        task: Task::Capture,
+        task: Task::Capture.into(),
         site: world.site.clone(),
         from,
         until,
@@ -250,7 +250,7 @@ async fn whoever_lost_the_right_is_refused() {
         time: now,
         participant: patient.name.clone(),
         site: world.site.clone(),
-        reason: seal::command::WithdrawalReason::ParticipantDecision,
+        reason: vocabulary::command::WithdrawalReason::ParticipantDecision,
     };
     client.record(&leave, &[&patient.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "PARTICIPANT_NOT_ENROLLED").await;
@@ -265,7 +265,7 @@ async fn whoever_lost_the_right_is_refused() {
     client.record(&close, &[&study.root.key]).await.unwrap();
     eventually_refused(&world, by_coordinator, "SITE_NOT_OPEN").await;
     let report = world.audit().await;
-    assert!(report.clean, "{}", trialseal::audit::readable(&report));
+    assert!(report.clean, "{}", audit::readable(&report));
 }
 
 /// Submits until it is refused for this reason: no capture that begins after the bound may be accepted.

@@ -5,22 +5,19 @@
 mod support;
 
 use client::{Client, Reader, random};
+use export::LiveAudit;
+use import::{Import, Mapping, Subjects};
 use proto::journal::{EntryView, ReadEntriesRequest};
 use seal::{
-    command::{FormDef, Submission},
     datapoint::Datapoint,
     dsse::Envelope,
     id::{Name, Service},
     policy::Policy,
 };
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
-use trialseal::{
-    audit::Audit,
-    deployment::Deployment,
-    import::{Import, Mapping, Subjects},
-    prove,
-    setup::{Study, text_item},
-};
+use synthetic::{Study, text_item};
+use trialseal::deployment::Deployment;
+use vocabulary::command::{FormDef, Submission};
 
 /// File, form, event, column of the repeat, column of the date.
 const DOMAINS: [(&str, &str, &str, Option<&str>, &str); 8] = [
@@ -171,11 +168,11 @@ async fn the_pilot_study_is_imported_whole_audited_and_proven() {
     let policy = Policy::parse(&format!("{}{}", deployment.policy, study.policy_line())).unwrap();
     // The last entry's bundle exists once everything before it is on the chain, too.
     let last = forms.last().unwrap();
-    prove::fetch(&client, &study.reads(&study.coordinator), last.0, &last.1[0].item, "").await.unwrap();
+    client.prove(&study.reads(&study.coordinator), last.0, &last.1[0].item, "").await.unwrap();
     let tiles = &deployment.endpoints.anchoring;
-    let audit = Audit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
+    let audit = LiveAudit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
     let report = audit.run().await.unwrap();
-    println!("{}", trialseal::audit::readable(&report));
+    println!("{}", audit::readable(&report));
     assert!(report.clean);
     assert_eq!((report.datapoints, report.waiting), (datapoints, 0));
 
@@ -187,7 +184,7 @@ async fn the_pilot_study_is_imported_whole_audited_and_proven() {
         let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap()) as usize;
         let (entry, datapoints) = &forms[number(&pick[..4]) % forms.len()];
         let datapoint = &datapoints[number(&pick[4..8]) % datapoints.len()];
-        let bundle = prove::fetch(client, reader, *entry, &datapoint.item, "").await.unwrap();
+        let bundle = client.prove(reader, *entry, &datapoint.item, "").await.unwrap();
         let report = seal::verify::verify(&bundle, policy);
         assert!(report.verified, "entry {entry}, {}: {:?}", datapoint.item, report.failure);
         let claim = report.claim.unwrap();

@@ -16,7 +16,6 @@ use proto::{
     journal::{FactProof, ProveFactsRequest},
 };
 use seal::{
-    fact::{Fact, Subject, value_hash},
     id::{Name, Service},
     map::{Path, Proven, Terminal},
 };
@@ -36,6 +35,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tonic::Code;
+use vocabulary::{
+    fact::{self, Fact, value_hash},
+    subject,
+};
 
 fn key(name: &str, algorithm: Algorithm) -> SignerKey {
     SignerKey::from_seed(name, algorithm, client::random().unwrap()).unwrap()
@@ -234,7 +237,7 @@ async fn a_decision_is_provable_whether_yes_or_never_consented() {
         };
         let decision = world.client.consent.clone().decide(reader.request(request)).await.unwrap().into_inner();
         assert_eq!(decision.permitted, consented);
-        let subject = Subject::Consent(Name::clone(participant));
+        let subject = subject::consent(&Name::clone(participant));
         let map_key = subject.map_key(world.study.id);
         assert_eq!(decision.fact_key, map_key.0);
 
@@ -265,7 +268,7 @@ async fn a_decision_is_provable_whether_yes_or_never_consented() {
             let value = value_hash(&proof.salt.clone().try_into().unwrap(), &fact);
             let proven = path(&proof, Some(value), map_key).proves(&map_key, &root);
             assert_eq!(proven, Some(Proven::Present(value)));
-            assert!(matches!(Fact::parse(&fact), Some(Fact::Consent { .. })));
+            assert!(matches!(Fact::parse(&fact), Some(Fact::Consent(fact::Consent { .. }))));
         } else {
             assert_eq!(path(&proof, None, map_key).proves(&map_key, &root), Some(Proven::Absent));
         }

@@ -48,7 +48,7 @@ async fn the_story_is_told_on_a_cluster_restarts_go_unnoticed_and_a_lost_databas
     assert!(told.status.success(), "{said}\n{}", String::from_utf8_lossy(&told.stderr));
     assert!(said.contains("13. An insider") && said.contains("the next capture for them is refused"), "{said}");
 
-    let client = Client::new(&trialseal::prove::endpoints(&place.join("endpoints.json")).unwrap()).unwrap();
+    let client = Client::new(&client::Endpoints::read(&place.join("endpoints.json")).unwrap()).unwrap();
     let seed = u64::from_be_bytes(random().unwrap());
     let plan = Plan { seed, studies: 2, participants: 4, clients: 8, rate: 3.0, lasting: UNTIL_RESTARTED };
     let load = Load::set_up(&client, plan, &folder.path().join("told")).await;

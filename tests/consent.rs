@@ -10,25 +10,16 @@ use proto::{
     capture::{FormInstance, GetFormRequest, GetItemHistoryRequest, ListEntriesRequest},
     consent::{self as pb, CopyFormat},
 };
-use seal::{
-    MAX_DECISION_AGE_MS,
-    command::{
-        ActorKind, Answer, Assent, Capacity, DocumentVersion, EraseParticipant, GiveConsent, GrantAccess, Manner,
-        Provision, Question, Quiz, Reconsent, ReconsentMode, RedactValue, RegisterActor, RegisterRepresentative,
-        Relation, RequestConsent, RevokeAccess, Submission, Task, WithdrawalScope,
-    },
-    entry::Entry,
-    id::Name,
-    key::SecretKey,
-    report::LinkName,
-    sha256, verify,
-};
+use reports::participant;
+use seal::{MAX_DECISION_AGE_MS, entry::Entry, id::Name, key::SecretKey, report::LinkName, sha256, verify};
 use std::sync::atomic::{AtomicU32, Ordering};
 use support::World;
+use synthetic::{Actor, Participant, name, offer, terms, value};
 use tokio::sync::Notify;
-use trialseal::{
-    participant,
-    setup::{Actor, Participant, name, offer, terms, value},
+use vocabulary::command::{
+    ActorKind, Answer, Assent, Capacity, DocumentVersion, EraseParticipant, GiveConsent, GrantAccess, Manner,
+    Provision, Question, Quiz, Reconsent, ReconsentMode, RedactValue, RegisterActor, RegisterRepresentative, Relation,
+    RequestConsent, RevokeAccess, Submission, Task, WithdrawalScope,
 };
 
 /// Captures that race a withdrawal.
@@ -177,7 +168,7 @@ fn consent(world: &World, participant: &Participant, version: &str, manner: Opti
 #[tokio::test(flavor = "multi_thread")]
 async fn consent_is_given_in_every_capacity_and_each_is_provable() {
     let world = World::new().await;
-    let everything = seal::command::Terms {
+    let everything = vocabulary::command::Terms {
         parents: 2,
         representative: true,
         remote: true,
@@ -300,7 +291,7 @@ async fn a_new_version_may_demand_consent_anew() {
         let supersedes = vec![DocumentVersion { version: name(old).unwrap(), language: name("en").unwrap() }];
         let reconsent = Some(Reconsent { by, meanwhile, then });
         let terms = terms(vec![offer("data_collection", true).unwrap()]).unwrap();
-        let terms = seal::command::Terms { supersedes, reconsent, ..terms };
+        let terms = vocabulary::command::Terms { supersedes, reconsent, ..terms };
         world.study.publish(&world.client, version, terms).await.unwrap();
     };
     let agree = async |version: &str| {

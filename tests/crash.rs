@@ -5,11 +5,12 @@
 mod support;
 
 use client::{Client, SignedForm, entry_number, random, sign_form};
+use export::LiveAudit;
 use proto::{
     anchoring::{GetCheckpointRequest, GetConsistencyProofRequest},
     journal::{EntryView, ReadEntriesRequest},
 };
-use seal::{command::FormDef, entry::Entry, id::Service, policy::Policy, receipt::Receipt};
+use seal::{entry::Entry, id::Service, policy::Policy, receipt::Receipt};
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -20,11 +21,9 @@ use std::{
     time::Duration,
 };
 use support::process::Up;
+use synthetic::{Participant, Study, text_item, value};
 use tlog::{Hash, checkpoint::Checkpoint, merkle::verify_consistency};
-use trialseal::{
-    audit::Audit,
-    setup::{Participant, Study, text_item, value},
-};
+use vocabulary::command::FormDef;
 
 const KILLS: u64 = 50;
 const CLIENTS: usize = 8;
@@ -174,8 +173,8 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     }
     let tiles = &up.endpoints.anchoring;
     let studies = vec![load.study.reader()];
-    let report = Audit { client: &client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap();
-    assert!(report.clean, "{}", trialseal::audit::readable(&report));
+    let report = LiveAudit { client: &client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap();
+    assert!(report.clean, "{}", audit::readable(&report));
     // Every entry is a submission that was acknowledged, the form definitions, or one of a journal with a state.
     assert_eq!(report.entries, count as u64 + 1 + report.state_roots);
     up.kill();

@@ -4,7 +4,9 @@
 
 mod support;
 
+use audit::{Report, readable, receipts};
 use client::{Access, Reader};
+use export::{Export, Manifest};
 use seal::{policy::Policy, receipt::Receipt};
 use serde_json::Value;
 use std::{
@@ -14,10 +16,6 @@ use std::{
 };
 use support::{World, repository};
 use testbed::judges::environment;
-use trialseal::{
-    audit::{Report, readable, receipts},
-    export::{self, Export, Manifest},
-};
 
 async fn exported(world: &World, folder: &Path) -> Manifest {
     let auditor = world.study.reader();
@@ -29,7 +27,7 @@ async fn exported(world: &World, folder: &Path) -> Manifest {
 }
 
 async fn audited(folder: &Path, policy: &Policy, receipts: &[Receipt]) -> Report {
-    Export::open(folder).unwrap().audit(policy, receipts, false).await.unwrap()
+    Export::open(folder).unwrap().audit(policy, receipts, client::now_ms(), &()).unwrap()
 }
 
 /// What the independent verifier says.
@@ -114,7 +112,7 @@ async fn found_out(
     }
     let judgement = judged(&export, policy_file);
     assert_eq!(judgement["verified"], false, "{what}");
-    let outcome = Export::open(&export).unwrap().audit(policy, &[], false).await;
+    let outcome = Export::open(&export).unwrap().audit(policy, &[], client::now_ms(), &());
     assert!(outcome.is_err() || !outcome.unwrap().clean, "{what}");
 }
 
@@ -257,7 +255,7 @@ async fn receipts_are_checked_against_an_export() {
     let world = World::new().await;
     let submit = |event| {
         let header = world.study.header(&world.participants[0], event, "VS", 0).unwrap();
-        client::sign_form(header, vec![trialseal::setup::value("SYSBP", "120")], &world.study.coordinator.key).unwrap()
+        client::sign_form(header, vec![synthetic::value("SYSBP", "120")], &world.study.coordinator.key).unwrap()
     };
     let kept = world.client.submit(submit("BASELINE")).await.unwrap();
     let folder = tempfile::tempdir().unwrap();

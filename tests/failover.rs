@@ -4,7 +4,9 @@
 
 mod support;
 
+use audit::readable;
 use client::{Client, Endpoints};
+use export::LiveAudit;
 use proto::anchoring::GetCheckpointRequest;
 use seal::policy::Policy;
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -16,7 +18,6 @@ use std::{
 use support::{World, process::Running};
 use testbed::postgres::Postgres;
 use tlog::key::{Algorithm, SignerKey};
-use trialseal::audit::{Audit, readable};
 
 /// Within this time a process that stands by has taken over.
 const TAKEOVER: Duration = Duration::from_secs(10);
@@ -105,7 +106,8 @@ impl Pair {
     async fn one_line(&self) {
         for (number, replica) in self.replicas.iter().enumerate() {
             let (client, studies) = (self.client(number), vec![self.world.study.reader()]);
-            let audit = Audit { client: &client, tiles: &replica.url, policy: &self.policy, studies, progress: false };
+            let audit =
+                LiveAudit { client: &client, tiles: &replica.url, policy: &self.policy, studies, progress: false };
             let report = audit.run().await.unwrap();
             assert!(report.clean, "{}", readable(&report));
         }

@@ -10,8 +10,10 @@
 mod cluster;
 mod support;
 
+use audit::readable;
 use client::{Client, random};
 use cluster::{Many, in_own_network};
+use export::LiveAudit;
 use seal::policy::Policy;
 use std::{
     env,
@@ -26,7 +28,6 @@ use support::{
     seeded::Seeded,
 };
 use testbed::judges::python;
-use trialseal::audit::{Audit, readable};
 
 /// A number from the environment.
 fn from_environment(name: &str) -> Option<u64> {
@@ -123,12 +124,12 @@ impl Judged<'_> {
 
     /// Our own audit of every study, which also replays every rule and every state.
     async fn audit(&self, client: &Client, load: &Load) {
-        let endpoints = trialseal::prove::endpoints(self.endpoints).unwrap();
-        let lines: String = load.studies().map(trialseal::setup::Study::policy_line).collect();
+        let endpoints = client::Endpoints::read(self.endpoints).unwrap();
+        let lines: String = load.studies().map(synthetic::Study::policy_line).collect();
         let policy = format!("{}{lines}", ::verify::read_policy(self.policy, None).unwrap().1);
         let policy = Policy::parse(&policy).unwrap();
-        let studies = load.studies().map(trialseal::setup::Study::reader).collect();
-        let audit = Audit { client, tiles: &endpoints.anchoring, policy: &policy, studies, progress: false };
+        let studies = load.studies().map(synthetic::Study::reader).collect();
+        let audit = LiveAudit { client, tiles: &endpoints.anchoring, policy: &policy, studies, progress: false };
         let report = audit.run().await.unwrap();
         println!("{}", readable(&report));
         assert!(report.clean, "{}", readable(&report));
@@ -180,7 +181,7 @@ async fn a_cluster_keeps_its_word_whatever_is_struck() {
     let (place, told) = (folder.join("cluster"), folder.join("told"));
     let mut many = Many::start(Path::new(TRIALSEAL), &place);
     let (endpoints, policy) = (place.join("endpoints.json"), place.join("policy.txt"));
-    let client = Client::new(&trialseal::prove::endpoints(&endpoints).unwrap()).unwrap();
+    let client = Client::new(&client::Endpoints::read(&endpoints).unwrap()).unwrap();
     let plan = Plan { seed, studies: 4, participants: 5, clients: 12, rate: 3.0, lasting };
     let load = Load::set_up(&client, plan, &told).await;
     let storming = tokio::task::spawn_blocking(move || {

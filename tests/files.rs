@@ -26,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{World, process::Running};
+use synthetic::{offer, terms};
 use testbed::s3::S3;
 use tlog::{
     Hash,
@@ -39,7 +40,6 @@ use tonic::codegen::{
     Bytes,
     http::{Request, Response},
 };
-use trialseal::setup::{offer, terms};
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);

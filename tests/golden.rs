@@ -12,7 +12,9 @@ mod play;
 mod study;
 mod support;
 
+use audit::{Report, readable};
 use client::{Client, Reader, entry_number, now_ms, sign_form};
+use export::LiveAudit;
 use kept::{Kept, Receipts};
 use proto::{
     anchoring::ListBlocksRequest,
@@ -21,13 +23,8 @@ use proto::{
     enrollment::{GetParticipantRequest, GetStudyRequest},
     journal::{EntryView, ReadEntriesRequest},
 };
-use seal::{
-    command::{Provision, Task, WithdrawalScope},
-    id::Service,
-    policy::Policy,
-    receipt::Receipt,
-    verify::verify,
-};
+use reports::{participant, people};
+use seal::{id::Service, policy::Policy, receipt::Receipt, verify::verify};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{self, File},
@@ -35,13 +32,10 @@ use std::{
     process::Command,
 };
 use support::{World, process::Up, repository};
+use synthetic::{Participant, value};
 use tempfile::TempDir;
 use testbed::judges::run;
-use trialseal::{
-    audit::{Audit, Report, readable},
-    participant, people,
-    setup::{Participant, value},
-};
+use vocabulary::command::{Provision, Task, WithdrawalScope};
 
 fn archive() -> PathBuf {
     repository().join("tests/golden/v1/golden.tar.zst")
@@ -103,7 +97,7 @@ impl Opened {
 
     async fn audit(&self) -> Report {
         let (tiles, studies) = (&self.up.endpoints.anchoring, vec![self.kept.study().reader()]);
-        let audit = Audit { client: &self.client, tiles, policy: &self.policy, studies, progress: false };
+        let audit = LiveAudit { client: &self.client, tiles, policy: &self.policy, studies, progress: false };
         audit.run().await.unwrap()
     }
 
@@ -269,7 +263,7 @@ async fn extend(opened: &Opened) {
     let receipt = capture(opened, &participant, 0).await.unwrap();
     let reader: Reader = study.reads(&study.coordinator);
     let entry = entry_number(&receipt).unwrap();
-    let bundle = trialseal::prove::fetch(client, &reader, entry, "SYSBP", "").await.unwrap();
+    let bundle = client.prove(&reader, entry, "SYSBP", "").await.unwrap();
     let report = verify(&bundle, policy);
     assert!(report.verified, "{:?}", report.failure);
     let withdraw = study.withdrawal(&participant, WithdrawalScope::Everything).unwrap();

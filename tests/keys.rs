@@ -142,7 +142,7 @@ async fn a_witness_that_others_run_makes_its_own_key_and_cosigns_beside_the_othe
     assert_eq!(policy.quorum_text(), "all of (sponsor, cro, regulator, regulator.example/w)");
     assert_eq!(up.endpoints.witnesses.last(), Some(&witness.url));
     let client = client::Client::new(&up.endpoints).unwrap();
-    trialseal::setup::Study::create(&client, "KEYS").await.unwrap(); // a checkpoint under the new policy
+    synthetic::Study::create(&client, "KEYS").await.unwrap(); // a checkpoint under the new policy
     let (_, verified) = believed(&up.endpoints.anchoring, &policy).await;
     assert_eq!(verified.cosigned_by.len(), 4);
     assert!(up.terminate().success());

@@ -6,7 +6,7 @@ mod support;
 
 use base64::Engine;
 use client::{Client, sign_form};
-use seal::command::FormDef;
+use export::LiveAudit;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
@@ -21,10 +21,8 @@ use support::{
     World,
     process::{TRIALSEAL, Up},
 };
-use trialseal::{
-    audit::Audit,
-    setup::{Study, text_item, value},
-};
+use synthetic::{Study, text_item, value};
+use vocabulary::command::FormDef;
 
 fn trialseal(arguments: &[&str]) -> Output {
     Command::new(TRIALSEAL).args(arguments).env("RUST_LOG", "error").output().unwrap()
@@ -40,7 +38,7 @@ fn refuses(arguments: &[&str], what: &str) {
     assert!(text(&output.stderr).contains(what), "{arguments:?}: {}", text(&output.stderr));
 }
 
-async fn study_in(client: &Client) -> (Study, trialseal::setup::Participant) {
+async fn study_in(client: &Client) -> (Study, synthetic::Participant) {
     let study = Study::create(client, "OPERATOR").await.unwrap();
     let site = study.open_site(client, "701", "Synthetic site").await.unwrap();
     let items = vec![text_item("SYSBP").unwrap(), text_item("COMMENT").unwrap()];
@@ -71,7 +69,7 @@ async fn a_clean_stop_and_a_restart_go_on_where_it_was() {
     let policy = policy + &study.policy_line();
     let policy = seal::policy::Policy::parse(&policy).unwrap();
     let tiles = &up.endpoints.anchoring;
-    let audit = Audit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
+    let audit = LiveAudit { client: &client, tiles, policy: &policy, studies: vec![study.reader()], progress: false };
     assert!(audit.run().await.unwrap().clean);
 }
 

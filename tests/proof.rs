@@ -13,10 +13,8 @@ mod support;
 use client::{entry_number, new_key, new_uuid, now_ms};
 use seal::{
     bundle::Bundle,
-    command::RotateKey,
     datapoint::Datapoint,
     dsse::sign,
-    fact::Subject,
     id::{Service, Uuid},
     policy::Policy,
     report::{LinkName, Report},
@@ -28,7 +26,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use study::{Bundles, bundles};
 use support::{World, repository};
 use tlog::Hash;
-use trialseal::prove::record;
+use vocabulary::{command::RotateKey, subject};
 
 /// What a report claims, and how many witnesses it names.
 fn claimed(report: &Report) -> (Value, usize) {
@@ -111,7 +109,7 @@ async fn a_value_and_a_command_under_many_key_rotations_are_proven_with_no_part_
     let (envelope, number) = rotate(&mut world, TIMES).await;
     let entry = world.capture("BASELINE", "120").await;
     let of_value = world.bundle(entry, "SYSBP").await;
-    let of_command = record(&world.client, world.study.id, (Service::Enrollment, number), &envelope).await.unwrap();
+    let of_command = world.client.prove_record(world.study.id, (Service::Enrollment, number), &envelope).await.unwrap();
     let policy = world.policy();
     world.deployment.stop().await;
     for bytes in [of_value, of_command] {
@@ -310,7 +308,7 @@ fn outcome(report: &Report) -> Value {
 fn primitives() -> Value {
     let key = seal::key::SecretKey::from_seed(&[1; 32]).public();
     let study: Uuid = "00000000-0000-4000-8000-000000000000".parse().unwrap();
-    let datapoint = Datapoint { nonce: [2; 16], ..trialseal::setup::value("SYSBP", "120") };
+    let datapoint = Datapoint { nonce: [2; 16], ..synthetic::value("SYSBP", "120") };
     let mut map = seal::map::Memory::default();
     map.set(&Hash([0x00; 32]), &Hash([3; 32]));
     map.set(&Hash([0x01; 32]), &Hash([4; 32]));
@@ -319,7 +317,7 @@ fn primitives() -> Value {
         "key_id_of_that_key": key.id(),
         "study": study,
         "stream_of_its_capture_journal": Service::Capture.stream(study).0.to_hex(),
-        "map_key_of_its_site_S01": Subject::Site("S01".parse().unwrap()).map_key(study).to_hex(),
+        "map_key_of_its_site_S01": subject::site(&"S01".parse().unwrap()).map_key(study).to_hex(),
         "datapoint_SYSBP_120_with_nonce_of_bytes_02": Base64(datapoint.to_bytes()),
         "leaf_of_that_datapoint": tlog::merkle::leaf_hash(&datapoint.to_bytes()).to_hex(),
         "map_root_of_keys_00_and_01_with_values_03_and_04": map.root().to_hex(),

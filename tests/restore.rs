@@ -4,21 +4,21 @@
 
 mod support;
 
+use audit::{Report, readable};
 use channel::{Channel, Settings};
 use client::{Client, sign_form};
+use export::LiveAudit;
 use proto::anchoring::GetCheckpointRequest;
-use seal::{command::FormDef, policy::Policy, receipt::Receipt};
+use seal::{policy::Policy, receipt::Receipt};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs,
     time::{Duration, Instant},
 };
 use support::process::Up;
+use synthetic::{Participant, Study, text_item, value};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use trialseal::{
-    audit::{Audit, Report, readable},
-    setup::{Participant, Study, text_item, value},
-};
+use vocabulary::command::FormDef;
 
 /// Longer than any healthy machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -97,7 +97,10 @@ impl Kept {
     async fn audit(&self, up: &Up, receipts: &[Receipt]) -> Report {
         let (client, policy) = (Client::new(&up.endpoints).unwrap(), self.policy());
         let (tiles, studies) = (&up.endpoints.anchoring, vec![self.study.reader()]);
-        Audit { client: &client, tiles, policy: &policy, studies, progress: false }.run_with(receipts).await.unwrap()
+        LiveAudit { client: &client, tiles, policy: &policy, studies, progress: false }
+            .run_with(receipts)
+            .await
+            .unwrap()
     }
 
     /// How many forks the witnesses have kept.

@@ -8,7 +8,6 @@ use client::{Client, ClientError, Endpoints, new_key, new_study, new_uuid, now_m
 use futures_util::{StreamExt, stream};
 use proto::{consent::PublishDocumentRequest, enrollment::CreateStudyRequest, types::Receipt};
 use seal::{
-    command::{ActorKind, AddArm, CreateStudy, PublishDocument, RULES, RegisterActor, RevokeKey, SetStudyState, State},
     dsse::sign,
     id::{Name, Uuid},
     key::SecretKey,
@@ -26,10 +25,13 @@ use support::{
     World,
     process::{Running, TRIALSEAL},
 };
+use synthetic::{approval, name, offer, terms};
 use tempfile::TempDir;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use trialseal::setup::{approval, name, offer, terms};
+use vocabulary::command::{
+    ActorKind, AddArm, CreateStudy, PublishDocument, RULES, RegisterActor, RevokeKey, SetStudyState, State,
+};
 
 /// Longer than a changed file may go unseen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -4,14 +4,13 @@
 
 mod support;
 
+use audit::{Finding, Report, readable};
 use proto::capture::{FormInstance, GetFormRequest};
-use seal::{command::Task, fact::Subject, id::Service};
+use seal::id::Service;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::World;
-use trialseal::{
-    audit::{Finding, Report, readable},
-    setup::{Actor, name},
-};
+use synthetic::{Actor, name};
+use vocabulary::{command::Task, subject};
 
 async fn sql(world: &World, file: &str, statement: &str) {
     let options = SqliteConnectOptions::new().filename(world.folder.path().join(file));
@@ -33,7 +32,7 @@ async fn anchored() -> (World, u64) {
     let last = world.capture("WEEK 4", "140").await;
     // Fetched by the site's own staff: an auditor's read would itself be an entry that waits for the chain.
     let own = world.study.reads(&world.study.coordinator);
-    trialseal::prove::fetch(&world.client, &own, last, "SYSBP", "").await.unwrap();
+    world.client.prove(&own, last, "SYSBP", "").await.unwrap();
     let report = world.audit().await;
     assert!(report.clean && report.waiting == 0, "{}", readable(&report));
     (world, last)
@@ -125,7 +124,7 @@ async fn a_fact_planted_in_the_database_gives_no_right() {
     let nurse = Actor { name: name("nurse").unwrap(), key: client::new_key().unwrap() };
     world.study.register(&world.client, &nurse).await.unwrap();
     let delegation = |actor: &Actor| {
-        let subject = Subject::Delegation(actor.name.clone(), Task::Capture, world.site.clone());
+        let subject = subject::delegation(&actor.name, Task::Capture.name(), &world.site);
         subject.map_key(world.study.id).to_hex()
     };
     let (from, to) = (delegation(&world.study.coordinator), delegation(&nurse));

@@ -8,7 +8,7 @@ use crate::{
 use client::now_ms;
 use seal::{datapoint, sha256};
 use serde_json::json;
-use trialseal::setup::value;
+use synthetic::value;
 
 impl Names<'_> {
     pub(crate) fn command(&self, method: &Method) -> Option<Vec<Question>> {
@@ -131,7 +131,7 @@ impl Names<'_> {
         Some(match method.name.as_str() {
             "PublishDocument" => {
                 let file = b"Synthetic informed consent form, version 1.0.\n";
-                let terms = trialseal::setup::terms(vec![trialseal::setup::offer("data_collection", true).unwrap()]);
+                let terms = synthetic::terms(vec![synthetic::offer("data_collection", true).unwrap()]);
                 Question::attached(
                     json!({
                         "document": "ICF", "version": "1.0", "language": "en", "content": hex(&sha256(&[file]).0),

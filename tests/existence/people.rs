@@ -2,15 +2,12 @@
 
 use crate::support::World;
 use client::{entry_number, new_key, new_representative, now_ms};
-use seal::{
-    command::{
-        ActorKind, Delegate, EndDelegation, GrantAccess, Provision, RegisterActor, RegisterRepresentative, Relation,
-        RevokeKey, Task,
-    },
-    id::Name,
-    key::SecretKey,
+use seal::{id::Name, key::SecretKey};
+use synthetic::{Actor, Participant, Study, name};
+use vocabulary::command::{
+    ActorKind, Delegate, EndDelegation, GrantAccess, Provision, RegisterActor, RegisterRepresentative, Relation,
+    RevokeKey, Task,
 };
-use trialseal::setup::{Actor, Participant, Study, name};
 
 macro_rules! command {
     ($study:expr, $by:expr, $type:ident { $($field:ident $(: $value:expr)?),* $(,)? }) => {
@@ -63,7 +60,8 @@ pub(crate) async fn worker(world: &World, who: &Actor, site: &Name) -> Vec<(Task
     for task in WORK {
         let (from, until) = (now_ms() - 3_600_000, now_ms() + 86_400_000);
         let (actor, site, training, seen) = (who.name.clone(), site.clone(), None, None);
-        let delegate = command!(study, study.root.name, Delegate { actor, task, site, from, until, training, seen });
+        let delegate =
+            command!(study, study.root.name, Delegate { actor, task: task.into(), site, from, until, training, seen });
         let receipt = world.client.record(&delegate, &[&study.root.key]).await.unwrap();
         delegated.push((task, entry_number(&receipt).unwrap()));
     }

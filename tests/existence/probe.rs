@@ -14,7 +14,6 @@ use client::{new_key, new_uuid, now_ms};
 use prost::Message;
 use proto::consent::DecideResponse;
 use seal::{
-    command::AccessData,
     dsse::{payload_type, sign_bytes},
     id::{Name, Uuid},
     key::{KeyId, SecretKey},
@@ -22,6 +21,7 @@ use seal::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tonic::{Request, metadata::MetadataValue};
+use vocabulary::command::AccessData;
 
 /// What somebody with rights of their own is asked to name of others.
 const OF_OTHERS: [&str; 6] = ["participant", "earlier", "entry", "entries", "corrects", "grant"];
@@ -293,7 +293,7 @@ impl<'a> Probe<'a> {
                 time: now_ms(),
                 participant,
                 site: put.site.clone(),
-                categories: access.grant.iter().map(|_| seal::command::Provision::data_collection()).collect(),
+                categories: access.grant.iter().map(|_| vocabulary::command::Provision::data_collection()).collect(),
                 purpose: "research".parse().unwrap(),
                 grant: access.grant.clone(),
                 only: None,

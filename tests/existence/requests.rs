@@ -141,7 +141,7 @@ impl Names<'_> {
     fn chain(&self, method: &Method) -> Option<Vec<Question>> {
         let study = self.trial.world.study.id;
         let stream = hex(&journal(method.service).stream(study).0.0);
-        let keys = json!([hex(&seal::fact::Subject::Participant(self.participant.clone()).map_key(study).0)]);
+        let keys = json!([hex(&vocabulary::subject::participant(self.participant).map_key(study).0)]);
         Some(match method.name.as_str() {
             "GetCheckpoint" => Question::read(json!({ "at_most": 0 })),
             "GetConsistencyProof" => Question::read(json!({ "first": 1, "second": 1 })),

@@ -7,13 +7,15 @@ use crate::{
 use client::{Reader, entry_number, sign_form};
 use proto::{consent::CopyFormat, journal::ReadEntriesRequest};
 use seal::{
-    allocation::{Arm, Factor, Method, Scheme, Secret, commitment},
-    command::{AddArm, CommitAllocation, FormDef, Randomise, RedactValue},
     dsse::Envelope,
     id::{Service, Uuid},
 };
 use std::collections::BTreeMap;
-use trialseal::setup::{Actor, Participant, name, text_item, value};
+use synthetic::{Actor, Participant, name, text_item, value};
+use vocabulary::{
+    allocation::{Arm, Factor, Method, Scheme, Secret, commitment},
+    command::{AddArm, CommitAllocation, FormDef, Randomise, RedactValue},
+};
 
 /// What there is.
 pub(crate) struct Trial {
@@ -96,7 +98,7 @@ impl Trial {
         let Participant { name, key, .. } = &self.world.participants[0];
         let own = self.world.study.reads(&Actor { name: name.clone(), key: key.clone() });
         let of = (name, self.consented);
-        trialseal::participant::copy(&self.world.client, &own, of, CopyFormat::FhirR4).await.unwrap().into_bytes()
+        reports::participant::copy(&self.world.client, &own, of, CopyFormat::FhirR4).await.unwrap().into_bytes()
     }
 
     /// The entries of a journal, with their envelopes if `full`; nothing is recorded by looking at them bare.

@@ -10,10 +10,7 @@ use prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorSet,
     field_descriptor_proto::{Label, Type},
 };
-use seal::{
-    command::{Payload, Submission},
-    id::Service,
-};
+use seal::id::Service;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tonic::{
@@ -22,6 +19,7 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 use trialseal::deployment::Deployment;
+use vocabulary::command::{Payload, Submission};
 
 /// The most messages of an answer that are compared.
 const MOST: usize = 100;

@@ -2,13 +2,14 @@
 
 use super::{Field, support::process::TRIALSEAL};
 use client::{new_key, new_pseudonym};
-use seal::{command::Task, key::SecretKey};
+use seal::key::SecretKey;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Output, Stdio},
 };
-use trialseal::setup::{Actor, name};
+use synthetic::{Actor, name};
+use vocabulary::command::Task;
 
 impl Field {
     /// Runs a command of `trialseal` by somebody, with text on its standard input.
@@ -124,7 +125,7 @@ async fn no_cell_of_the_delegation_log_is_a_formula() {
     study.delegate(client, &study.root, &actor, Task::Read, &field.world.site).await.unwrap();
     let end = json!({"actor": actor.name, "task": "read", "site": "701", "reason": "=cmd|'/c calc'!A0"});
     let mut with = end.clone();
-    let events = trialseal::people::delegations(client, &study.reads(&study.root), None).await.unwrap();
+    let events = reports::people::delegations(client, &study.reads(&study.root), None).await.unwrap();
     let granted = events.iter().find(|event| event.actor == actor.name.as_str()).unwrap();
     with["delegation"] = granted.act.as_ref().unwrap().entry.into();
     good(&field.record(("root", &study.root.key), "end-delegation", &with, &[]));

@@ -2,7 +2,7 @@
 
 use super::{Field, MAPPING, event, refused};
 use client::{Client, new_key};
-use seal::command::Task;
+use import::{EXAMPLE, Import, Mapping, Report, Subjects};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -13,16 +13,14 @@ use std::{
     },
 };
 use support::process::TRIALSEAL;
+use synthetic::{Actor, name};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
     task::block_in_place,
 };
-use trialseal::{
-    import::{EXAMPLE, Import, Mapping, Report, Subjects},
-    setup::{Actor, name},
-};
+use vocabulary::command::Task;
 
 use super::support;
 

@@ -10,19 +10,14 @@ mod reads;
 #[path = "../support/mod.rs"]
 mod support;
 
+use ::import::{Import, Mapping, Report, Subjects};
 use client::{ClientError, Reader, SignedForm, sign_form};
 use proto::capture as pb;
-use seal::{
-    command::{EventDef, FormDef, ItemDef, ItemType, Submission},
-    datapoint::Datapoint,
-    id::Name,
-};
+use seal::{datapoint::Datapoint, id::Name};
 use std::path::PathBuf;
 use support::World;
-use trialseal::{
-    import::{Import, Mapping, Report, Subjects},
-    setup::{Actor, name, text_item},
-};
+use synthetic::{Actor, name, text_item};
+use vocabulary::command::{EventDef, FormDef, ItemDef, ItemType, Submission};
 
 /// The mapping of these tables, under version `2` of the forms.
 const MAPPING: &str = "forms_version = \"2\"\nsubject = \"SUBJ\"\nform = { constant = \"VS\" }\n\
@@ -129,7 +124,7 @@ impl Field {
         }
     }
 
-    async fn audit(&self) -> trialseal::audit::Report {
+    async fn audit(&self) -> audit::Report {
         let report = self.world.audit().await;
         assert!(report.clean, "{:?}", report.findings);
         report

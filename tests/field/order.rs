@@ -5,8 +5,9 @@ use proto::{
     capture::{ErrorReason, submit_forms_response::Outcome},
     journal::{EntryView, ReadEntriesRequest},
 };
-use seal::{command::Submission, dsse::Envelope, id::Service};
-use trialseal::setup::value;
+use seal::{dsse::Envelope, id::Service};
+use synthetic::value;
+use vocabulary::command::Submission;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_recorded_in_its_order() {

@@ -2,8 +2,9 @@
 
 use super::Field;
 use proto::capture as pb;
-use seal::{command::Submission, datapoint::Datapoint};
-use trialseal::setup::value;
+use seal::datapoint::Datapoint;
+use synthetic::value;
+use vocabulary::command::Submission;
 
 fn with_unit(text: &str, unit: &str) -> Vec<Datapoint> {
     vec![Datapoint { unit: unit.to_owned(), ..value("TEMP", text) }]

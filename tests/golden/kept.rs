@@ -8,7 +8,7 @@ use seal::{
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs, path::Path};
-use trialseal::setup::{Actor, Participant, Study};
+use synthetic::{Actor, Participant, Study};
 
 /// The file in the folder of what was kept.
 const FILE: &str = "kept.json";

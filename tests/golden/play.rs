@@ -8,18 +8,20 @@ use super::{
 use client::{Access, Reader, new_key, new_pseudonym, new_uuid, now_ms, random, sign_form, sign_screening};
 use proto::capture::{FormInstance, GetFormRequest};
 use seal::{
+    dsse,
+    id::{Name, Service},
+    receipt::Receipt,
+};
+use std::{fs, path::Path};
+use synthetic::{Actor, Participant, name, text_item, value};
+use vocabulary::{
     allocation::{Arm, Factor, Method, Scheme, Secret, commitment},
     command::{
         AddArm, CommitAllocation, DefineCriteria, Delegate, GrantAccess, ItemDef, ItemType, Provision, Randomise,
         RecordScreening, RecordStage, ScreenParticipant, Stage, Task, Training,
     },
-    dsse,
     eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
-    id::{Name, Service},
-    receipt::Receipt,
 };
-use std::{fs, path::Path};
-use trialseal::setup::{Actor, Participant, name, text_item, value};
 
 /// When the delegations end: in 2126, long after the last program that reads them.
 const FAR_MS: u64 = 4_922_208_000_000;
@@ -97,8 +99,11 @@ impl Play<'_> {
         let training = Some(Training { reference, completed, certificate: None });
         let actor = to.name.clone();
         let from = now_ms();
-        let command =
-            command!(self.world, root.name, Delegate { actor, task, site, from, until: FAR_MS, training, seen: None });
+        let command = command!(
+            self.world,
+            root.name,
+            Delegate { actor, task: task.into(), site, from, until: FAR_MS, training, seen: None }
+        );
         let receipt = self.world.client.record(&command, &[&root.key]).await.unwrap();
         self.enrollment.push(Told::from(&receipt));
         (receipt, dsse::sign(&command, &[&root.key]))
@@ -117,7 +122,7 @@ impl Play<'_> {
     /// Waits until a command, and so every one before it in its journal, is on the chain.
     async fn on_the_chain(&self, service: Service, receipt: &Receipt, envelope: &[u8]) {
         let of = (service, client::entry_number(receipt).unwrap());
-        trialseal::prove::record(&self.world.client, self.world.study.id, of, envelope).await.unwrap();
+        self.world.client.prove_record(self.world.study.id, of, envelope).await.unwrap();
     }
 
     /// A form and its correction.

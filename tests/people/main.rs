@@ -10,14 +10,12 @@ mod trial;
 
 use client::{new_uuid, now_ms};
 use randomisation::{concealment, randomisation, reveal, unblinding};
+use reports::people;
 use screening::{one_person_at_two_sites, screening};
-use seal::command::{Collected, EraseParticipant, WithdrawConsent, WithdrawalScope};
 use start::start_up;
+use synthetic::{Actor, Participant};
 use trial::*;
-use trialseal::{
-    people,
-    setup::{Actor, Participant},
-};
+use vocabulary::command::{Collected, EraseParticipant, WithdrawConsent, WithdrawalScope};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_from_its_start_to_the_reveal() {

@@ -3,14 +3,12 @@
 use crate::trial::*;
 use client::{new_key, new_pseudonym, new_uuid, now_ms};
 use proto::enrollment as pb;
-use seal::{
+use reports::people::{self, SlotFile, verify_slot};
+use synthetic::Participant;
+use vocabulary::{
     allocation::Secret,
     command::{RevealAllocation, SetCap, Stage, State, Unblind},
     eligibility::Outcome,
-};
-use trialseal::{
-    people::{self, SlotFile, verify_slot},
-    setup::Participant,
 };
 
 /// Enrols up to the limit and randomises until a stratum is full.

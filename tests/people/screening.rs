@@ -4,15 +4,12 @@ use crate::trial::*;
 use client::{new_uuid, now_ms, sign_screening};
 use identity::{Attributes, MatchingKey, token};
 use proto::enrollment as pb;
-use seal::{
+use reports::people;
+use seal::{datapoint::Datapoint, text::Hex};
+use synthetic::{Participant, value};
+use vocabulary::{
     command::{ClearMatch, LinkParticipants, Provision, Stage, WithdrawParticipant, WithdrawalReason},
-    datapoint::Datapoint,
     eligibility::Outcome,
-    text::Hex,
-};
-use trialseal::{
-    people::{self},
-    setup::{Participant, value},
 };
 
 /// Outcomes are those of the answers; only the investigator overrides. Gives who failed.

@@ -3,12 +3,14 @@
 use crate::trial::*;
 use client::{new_key, new_uuid, now_ms};
 use seal::{
-    allocation::{Secret, commitment},
-    command::{AddArm, CommitAllocation, CreateStudy},
     id::{Name, Uuid},
     key::SecretKey,
 };
-use trialseal::setup::{Actor, Study};
+use synthetic::{Actor, Study};
+use vocabulary::{
+    allocation::{Secret, commitment},
+    command::{AddArm, CommitAllocation, CreateStudy},
+};
 
 /// Arms, a limit, criteria, the commitment.
 pub(crate) async fn start_up(trial: &Trial) -> Secret {

@@ -1,19 +1,12 @@
 //! A trial in the making: a deployment, a study with two sites, and who works on it.
 
+use audit::Report;
 use client::{Access, Client, Reader, new_key, new_pseudonym, new_uuid, now_ms, sign_screening};
+use export::Export;
+use export::LiveAudit;
 use proto::enrollment as pb;
-use seal::{
-    allocation::{Arm, Factor, Method, Scheme, Secret},
-    command::{
-        DefineCriteria, ItemDef, ItemType, Randomise, RecordScreening, RecordStage, ScreenParticipant, SetStudyState,
-        Stage, State, Task,
-    },
-    datapoint::Datapoint,
-    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
-    id::Name,
-    policy::Policy,
-    text::Hex,
-};
+use reports::people;
+use seal::{datapoint::Datapoint, id::Name, policy::Policy, text::Hex};
 use serde_json::Value;
 use std::{
     fs,
@@ -21,14 +14,17 @@ use std::{
     process::Command,
     sync::{Arc, Mutex},
 };
+use synthetic::{Actor, Participant, Study, value};
 use tempfile::TempDir;
 use testbed::{judges::environment, repository};
-use trialseal::{
-    audit::{Audit, Report},
-    deployment::Deployment,
-    export::{self, Export},
-    people::{self},
-    setup::{Actor, Participant, Study, value},
+use trialseal::deployment::Deployment;
+use vocabulary::{
+    allocation::{Arm, Factor, Method, Scheme, Secret},
+    command::{
+        DefineCriteria, ItemDef, ItemType, Randomise, RecordScreening, RecordStage, ScreenParticipant, SetStudyState,
+        Stage, State, Task,
+    },
+    eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
 };
 
 pub(crate) const ARMS: [&str; 2] = ["VERUM-7Q4X", "PLACEBO-2K9Z"];
@@ -227,7 +223,7 @@ impl Trial {
         let policy = Policy::parse(&format!("{}{}", self.deployment.policy, self.study.policy_line())).unwrap();
         let studies = vec![self.study.reader()];
         let tiles = &self.deployment.endpoints.anchoring;
-        Audit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
+        LiveAudit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
     }
 
     /// What our audit and the independent verifier say of one export.
@@ -242,7 +238,7 @@ impl Trial {
         let mut judge = Command::new(environment().join("bin/python"));
         judge.arg(repository().join("docs/export/verify_export.py")).env("PYTHONDONTWRITEBYTECODE", "1");
         let output = judge.arg(&at).arg("--policy").arg(&policy_file).arg("--json").output().unwrap();
-        let report = Export::open(&at).unwrap().audit(&policy, &[], false).await.unwrap();
+        let report = Export::open(&at).unwrap().audit(&policy, &[], now_ms(), &()).unwrap();
         (report, serde_json::from_slice(&output.stdout).unwrap())
     }
 }

@@ -3,15 +3,17 @@
 use super::study::Bundles;
 use seal::{
     bundle::{Bundle, EntryPart, FactPart, Withheld},
-    command::{Payload, RedactValue, RegisterRepresentative, Submission},
     dsse::{self, Envelope},
     entry::Entry,
-    fact::Subject,
     id::Service,
     report::LinkName,
     text::{Base64, Hex},
 };
 use tlog::Hash;
+use vocabulary::{
+    command::{Payload, RedactValue, RegisterRepresentative, Submission},
+    subject::{self, Subject},
+};
 
 /// A forgery: its name, the link that must fail, the bundle it is made of, and how.
 pub(crate) type Forgery = (&'static str, LinkName, &'static str, fn(&mut Bundle, &Bundles));
@@ -36,20 +38,20 @@ pub(crate) const FORGERIES: &[Forgery] = &[
         other_head(bundle, Service::Consent, &of(all, "plain"));
     }),
     ("fact-of-an-older-head", LinkName::Site, BETWEEN, |bundle, all| {
-        other_fact(bundle, Service::Enrollment, &of(all, "plain"), &Subject::Site("701".parse().unwrap()));
+        other_fact(bundle, Service::Enrollment, &of(all, "plain"), &subject::site(&"701".parse().unwrap()));
     }),
     ("fact-of-a-newer-head", LinkName::Site, BETWEEN, |bundle, all| {
         other_fact(
             bundle,
             Service::Enrollment,
             &of(all, "document-superseded"),
-            &Subject::Site("701".parse().unwrap()),
+            &subject::site(&"701".parse().unwrap()),
         );
     }),
     ("document-before-it-was-superseded", LinkName::Document, "document-superseded", |bundle, all| {
         let document = ["ICF", "1.0", "en"].map(|text| text.parse().unwrap());
         let [document, version, language] = document;
-        other_fact(bundle, Service::Consent, &of(all, "plain"), &Subject::Document(document, version, language));
+        other_fact(bundle, Service::Consent, &of(all, "plain"), &subject::document(&document, &version, &language));
     }),
     ("provision-changed", LinkName::Submission, "provision-genetics", |bundle, _| {
         resign::<Submission>(bundle, |submission| submission.provision = None);

@@ -2,18 +2,14 @@
 
 use super::support::World;
 use client::{entry_number, new_key, new_representative, new_uuid, now_ms, sign_form};
-use seal::{
-    command::{
-        ActorKind, Assent, Capacity, Collected, DocumentVersion, EraseParticipant, FormDef, GiveConsent, Manner,
-        Provision, Reconsent, ReconsentMode, RedactValue, RegisterActor, RegisterRepresentative, Relation, Task, Terms,
-        WithdrawConsent, WithdrawalScope,
-    },
-    id::Name,
-    key::SecretKey,
-    sha256,
-};
+use seal::{id::Name, key::SecretKey, sha256};
 use std::collections::BTreeMap;
-use trialseal::setup::{Actor, Participant, Study, name, offer, terms, text_item, value};
+use synthetic::{Actor, Participant, Study, name, offer, terms, text_item, value};
+use vocabulary::command::{
+    ActorKind, Assent, Capacity, Collected, DocumentVersion, EraseParticipant, FormDef, GiveConsent, Manner, Provision,
+    Reconsent, ReconsentMode, RedactValue, RegisterActor, RegisterRepresentative, Relation, Task, Terms,
+    WithdrawConsent, WithdrawalScope,
+};
 
 const YEAR_MS: u64 = 365 * 86_400_000;
 

@@ -2,19 +2,12 @@
 
 use super::{World, name, now_ms, person};
 use client::{Reader, entry_number, new_uuid, sign_form};
+use import::{Import, Mapping, Report, Subjects};
 use proto::capture::{ListEntriesRequest, LookupReceiptsRequest};
-use seal::{
-    bundle::Bundle,
-    command::{EraseParticipant, FormDef, Submission, Task, WithdrawalScope},
-    dsse::Envelope,
-    id::Uuid,
-    sha256,
-};
+use seal::{bundle::Bundle, dsse::Envelope, id::Uuid, sha256};
 use std::fs;
-use trialseal::{
-    import::{Import, Mapping, Report, Subjects},
-    setup::{Actor, text_item, value},
-};
+use synthetic::{Actor, text_item, value};
+use vocabulary::command::{EraseParticipant, FormDef, Submission, Task, WithdrawalScope};
 
 const MAPPING: &str = "forms_version = \"2\"\nsubject = \"SUBJ\"\nform = { constant = \"VS\" }\n\
                        event = { column = \"VISIT\" }\nitems = [\"TEMP\", \"SEX\"]\n";

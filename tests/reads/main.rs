@@ -18,20 +18,17 @@ use proto::{
     enrollment::GetParticipantRequest,
     journal::{EntryView, ReadEntriesRequest},
 };
+use reports::participant;
 use seal::{
-    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS,
-    command::{AccessData, GrantAccess, ItemRead, Provision, Task},
-    dsse,
+    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS, dsse,
     id::{Name, Service},
     verify,
 };
 use support::World;
+use synthetic::{Actor, Participant, name};
 use token::ACCESS_HEADER;
 use tonic::{Request, Status, metadata::MetadataValue};
-use trialseal::{
-    participant,
-    setup::{Actor, Participant, name},
-};
+use vocabulary::command::{AccessData, GrantAccess, ItemRead, Provision, Task};
 
 /// Longer than a call takes.
 const WHILE_MS: u64 = 10_000;

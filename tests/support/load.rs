@@ -7,7 +7,7 @@ mod sender;
 use super::told::{Asked, Told};
 use client::{Client, ClientError};
 use proto::{anchoring::GetCheckpointRequest, enrollment::GetStudyRequest};
-use seal::{command::FormDef, receipt::Receipt};
+use seal::receipt::Receipt;
 use sender::Sender;
 use std::{
     collections::BTreeMap,
@@ -20,9 +20,10 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use synthetic::{Participant, Study, text_item};
 use tokio::time::{interval, sleep, timeout};
 use tonic::{Code, Response, Status};
-use trialseal::setup::{Participant, Study, text_item};
+use vocabulary::command::FormDef;
 
 /// How much load, for how long.
 #[derive(Debug, Clone)]

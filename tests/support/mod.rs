@@ -9,16 +9,16 @@ pub mod receipts;
 pub mod seeded;
 pub mod told;
 
+use audit::Report;
 use client::{Client, entry_number, sign_form};
-use seal::{command::FormDef, id::Name, policy::Policy};
+use export::LiveAudit;
+use seal::{id::Name, policy::Policy};
 use std::path::PathBuf;
+use synthetic::{Participant, Study, text_item, value};
 use tempfile::TempDir;
 pub use testbed::repository;
-use trialseal::{
-    audit::{Audit, Report},
-    deployment::Deployment,
-    setup::{Participant, Study, text_item, value},
-};
+use trialseal::deployment::Deployment;
+use vocabulary::command::FormDef;
 
 /// The real data beside the repository, if it is there.
 pub fn real_data() -> Option<PathBuf> {
@@ -73,13 +73,13 @@ impl World {
     }
 
     pub async fn bundle(&self, entry: u64, item: &str) -> Vec<u8> {
-        trialseal::prove::fetch(&self.client, &self.study.reader(), entry, item, "").await.unwrap()
+        self.client.prove(&self.study.reader(), entry, item, "").await.unwrap()
     }
 
     pub async fn audit(&self) -> Report {
         let policy = self.policy();
         let studies = vec![self.study.reader()];
         let tiles = &self.deployment.endpoints.anchoring;
-        Audit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
+        LiveAudit { client: &self.client, tiles, policy: &policy, studies, progress: false }.run().await.unwrap()
     }
 }

@@ -16,8 +16,8 @@ use std::{
     sync::mpsc,
     thread,
 };
+use synthetic::Study;
 use tokio::sync::oneshot;
-use trialseal::setup::Study;
 
 /// A command as the log names it.
 #[derive(Debug, Clone)]

@@ -1,11 +1,11 @@
 //! The dashboard and the alerts name what is measured, and everything that is measured; every alert says what to do.
 
 use crate::{collector::Collector, deployment::Told};
-use seal::command::FormDef;
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, io::Write, process::Stdio};
+use synthetic::{Study, text_item, value};
 use testbed::{judges::python, repository};
-use trialseal::setup::{Study, text_item, value};
+use vocabulary::command::FormDef;
 
 fn document(name: &str) -> String {
     fs::read_to_string(repository().join("docs").join(name)).unwrap()

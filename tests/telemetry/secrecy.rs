@@ -4,17 +4,17 @@ use crate::{collector::Collector, deployment::Told};
 use client::{ClientError, Reader, random, sign_form};
 use proto::capture::{FormInstance, GetFormRequest, SubmitFormRequest};
 use seal::{
-    command::FormDef,
     id::{Name, Service},
     key::SecretKey,
 };
 use std::{collections::BTreeMap, fs};
+use synthetic::{Actor, Study, text_item, value};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 use tonic::{Request, Status};
-use trialseal::setup::{Actor, Study, text_item, value};
+use vocabulary::command::FormDef;
 
 const VALUE: &str = "planted-value-7f3a";
 const WRONG: &str = "planted-wrong-value-1c9e";

@@ -6,9 +6,9 @@ use crate::{
 };
 use client::{SignedForm, sign_form};
 use opentelemetry_proto::tonic::trace::v1::Span;
-use seal::command::FormDef;
 use std::collections::HashSet;
-use trialseal::setup::{Study, text_item, value};
+use synthetic::{Study, text_item, value};
+use vocabulary::command::FormDef;
 
 /// The trace of the client's own making; the process adds to it.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

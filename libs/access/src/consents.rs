@@ -4,12 +4,14 @@ use crate::{FactError, ServiceToken, facts::head};
 use channel::Channel;
 use proto::consent::{DecideRequest, ErrorReason, consent_service_client::ConsentServiceClient};
 use seal::{
-    command::Provision,
-    consent::{InForce, NotInForce},
     entry::Head,
     id::{Name, Service, Uuid},
 };
 use tonic::Request;
+use vocabulary::{
+    command::Provision,
+    consent::{InForce, NotInForce},
+};
 
 /// Asks the consent service, as a service of the deployment. Cheap to clone.
 #[derive(Clone)]

@@ -9,11 +9,14 @@ use proto::{
 use seal::{
     Hash,
     entry::Head,
-    fact::{Fact, Facts, Subject},
     id::{Name, Service, StreamId, Uuid},
     key::KeyId,
 };
 use tonic::Request;
+use vocabulary::{
+    fact::{Fact, Facts},
+    subject::Subject,
+};
 
 /// Why facts cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -29,13 +29,14 @@ pub use log::{AccessDenied, AccessLog, Reading, signed_read};
 pub use service::ServiceToken;
 
 use caller::Who;
-use seal::{
+use seal::id::{Name, Uuid};
+use token::Token;
+use vocabulary::{
     authority,
     command::Task,
-    fact::{Fact, Subject},
-    id::{Name, Uuid},
+    fact::{self, Fact},
+    subject::{self, Subject},
 };
-use token::Token;
 
 /// Why a caller is not let in.
 #[derive(Debug, thiserror::Error)]
@@ -81,10 +82,10 @@ pub async fn actor(from: &Caller, study: Uuid, facts: &dyn FactSource, now_ms: u
 
 async fn keyholder(token: &Token, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
     token.holds(study, now_ms).map_err(CredentialsError::from)?;
-    let key = Subject::Key(token.key);
+    let key = subject::key(token.key);
     let (_, found) = facts.facts(study, std::slice::from_ref(&key)).await?;
     match found.find(&key) {
-        Some(Fact::Key { actor, key, ended: None, .. }) if *actor == token.actor => {
+        Some(Fact::Key(fact::Key { actor, key, ended: None, .. })) if *actor == token.actor => {
             token.verify(key).map_err(CredentialsError::from)?;
             Ok(token.actor.clone())
         }

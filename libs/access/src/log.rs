@@ -8,12 +8,12 @@ use channel::Channel;
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{
     MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS,
-    command::{AccessData, ItemRead, Provision},
     dsse::Envelope,
     id::{Name, Uuid},
 };
 use token::ACCESS_HEADER;
 use tonic::Status;
+use vocabulary::command::{AccessData, ItemRead, Provision};
 
 /// Why a read is not answered.
 #[derive(Debug, thiserror::Error)]

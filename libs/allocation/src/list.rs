@@ -3,11 +3,11 @@
 use crate::keystream::Keystream;
 use seal::{
     Hash,
-    allocation::{Disclosure, Method, Scheme, SchemeError, Secret, SecretError, Slot, Stratum},
     text::{Base64, Hex},
 };
 use std::fmt;
 use tlog::merkle::{Tree, leaf_hash};
+use vocabulary::allocation::{Disclosure, Method, Scheme, SchemeError, Secret, SecretError, Slot, Stratum};
 use zeroize::Zeroizing;
 
 /// Why no list can be made.

@@ -1,10 +1,8 @@
 //! Minimisation after Pocock and Simon (Biometrics 1975; 31: 103-115), in integers.
 
 use crate::keystream::Keystream;
-use seal::{
-    allocation::{LevelError, MAX_SLOTS, Measure, Method, Scheme, SchemeError, Secret, SecretError},
-    id::Name,
-};
+use seal::id::Name;
+use vocabulary::allocation::{LevelError, MAX_SLOTS, Measure, Method, Scheme, SchemeError, Secret, SecretError};
 
 /// Why a participant cannot be allocated. Participants are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +85,7 @@ impl<'a> Trial<'a> {
             return Err(AssignError::Method);
         };
         let multiple = scheme.common_multiple().ok_or(SchemeError::CommonMultiple)?;
-        let scale = |arm: &seal::allocation::Arm| u128::from(multiple.checked_div(arm.weight).unwrap_or(0));
+        let scale = |arm: &vocabulary::allocation::Arm| u128::from(multiple.checked_div(arm.weight).unwrap_or(0));
         let none = vec![0; scheme.arms.len()];
         Ok(Self {
             scheme,

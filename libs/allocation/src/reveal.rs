@@ -1,10 +1,8 @@
 //! What anyone runs once the secret is public.
 
 use crate::list::{List, ListError};
-use seal::{
-    Hash,
-    allocation::{Method, Scheme, SchemeError, Secret, SecretError, commitment},
-};
+use seal::Hash;
+use vocabulary::allocation::{Method, Scheme, SchemeError, Secret, SecretError, commitment};
 
 /// Why a revealed secret is not the one that was committed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -2,9 +2,9 @@
 
 use crate::Client;
 use proto::types::Receipt;
-use seal::command::{self as cmd, Payload};
 use std::future::Future;
 use tonic::Status;
+use vocabulary::command::{self as cmd, Payload};
 
 /// A command and the method that records it.
 pub trait Command: Payload + Clone + Sync {

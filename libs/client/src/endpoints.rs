@@ -3,7 +3,10 @@
 use crate::ClientError;
 use channel::{Channel, Settings};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 use tls::Identity;
 
 /// Where the services of a deployment are reached: URLs, several of one service separated by commas.
@@ -43,7 +46,29 @@ pub struct OwnFiles {
     pub key: PathBuf,
 }
 
+/// Why a file of endpoints cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointsError {
+    /// The file cannot be read.
+    #[error("cannot be read")]
+    Unreadable(#[source] io::Error),
+    /// It is not the JSON of [`Endpoints`].
+    #[error("not an endpoints file")]
+    Malformed(#[source] serde_json::Error),
+}
+
 impl Endpoints {
+    /// Reads the file `endpoints.json` of a deployment. Relative names of certificates' files are found beside it.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not one of endpoints.
+    pub fn read(file: &Path) -> Result<Self, EndpointsError> {
+        let text = fs::read(file).map_err(EndpointsError::Unreadable)?;
+        let endpoints: Self = serde_json::from_slice(&text).map_err(EndpointsError::Malformed)?;
+        Ok(endpoints.in_folder(file.parent().unwrap_or(Path::new(""))))
+    }
+
     /// The same, with files whose names are relative found in `folder`.
     pub fn in_folder(mut self, folder: &Path) -> Self {
         if let Some(tls) = &mut self.tls {

@@ -2,7 +2,12 @@
 
 use crate::random::{NoRandomness, random};
 use proto::capture::{SubmitFormRequest, SubmitFormsRequest};
-use seal::{command::Submission, datapoint, datapoint::Datapoint, dsse, key::SecretKey};
+use seal::{
+    datapoint::{self, Datapoint},
+    dsse,
+    key::SecretKey,
+};
+use vocabulary::command::Submission;
 
 /// A submission ready to be sent; sending it again is safe.
 #[derive(Debug, Clone)]

@@ -1,18 +1,44 @@
-//! The Rust client: signing commands, submitting forms, reading, fetching proofs.
+//! What a sponsor's program needs: sign commands, submit forms, read, fetch proofs and verify them, follow a journal.
+//!
+//! A [`Client`] reaches the services of one deployment, over TLS if its [`Endpoints`] say so. Every write carries a request
+//! identifier, so it is safe to send again: calls are repeated by themselves within their deadline where the service invites it,
+//! and a caller may repeat any other. A [`ClientError`] says which service refused and why; its [`Refusal`] is for machines.
+//! Nothing of services, databases or policies comes along.
+//!
+//! A program that captures, proves and follows (`libs/client/examples/sponsor.rs`, which `tests/sponsor.rs` runs):
+//!
+//! ```no_run
+#![doc = include_str!("../examples/sponsor.rs")]
+//! ```
 
 mod command;
 mod endpoints;
+mod error;
+mod follow;
 mod form;
+mod prove;
 mod random;
+mod reader;
+mod refusal;
 mod screening;
+mod stream;
+mod verify;
 
 pub use command::Command;
-pub use endpoints::{Endpoints, OwnFiles, TlsFiles};
+pub use endpoints::{Endpoints, EndpointsError, OwnFiles, TlsFiles};
+pub use error::ClientError;
+pub use follow::Following;
 pub use form::{SignedForm, sign_form};
 pub use random::{NoRandomness, new_key, new_pseudonym, new_representative, new_study, new_uuid, random};
+pub use reader::{Access, Reader};
+pub use refusal::{Reason, Refusal};
 pub use screening::{SignedScreening, sign_screening};
+pub use stream::Submitted;
+pub use verify::verify;
+// What calls are made of, so that a program depends on this crate alone.
+pub use {proto, seal, vocabulary};
 
-use channel::{AddressError, Channel, http::Http};
+use channel::{Channel, http::Http};
 use proto::{
     anchoring::{GetBundleRequest, GetRecordBundleRequest, anchoring_service_client::AnchoringServiceClient},
     capture::capture_service_client::CaptureServiceClient,
@@ -21,74 +47,24 @@ use proto::{
     journal::journal_service_client::JournalServiceClient,
     types,
 };
+use reader::asked_once;
 use seal::{
     Hash,
-    allocation::Secret,
     bundle::MAX_BUNDLE_BYTES,
-    command::{AccessData, CommitAllocation, ItemRead, Provision, PublishDocument, RequestConsent},
     dsse,
-    id::{Name, Service, Uuid},
+    id::{Service, Uuid},
     key::SecretKey,
     receipt::Receipt,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
-use tls::TlsError;
-use tonic::{Request, Status, metadata::MetadataValue};
-use tonic_types::StatusExt;
+use tonic::Request;
+use vocabulary::{
+    allocation::Secret,
+    command::{CommitAllocation, PublishDocument, RequestConsent},
+};
 
 /// The largest answer of the anchoring service: a bundle, and what is around it.
 const MAX_ANSWER_BYTES: usize = MAX_BUNDLE_BYTES + (64 << 10);
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// An address is not the URL of a service, or lacks an authority to trust.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The certificates cannot be read.
-    #[error("the certificates cannot be used")]
-    Certificates(#[from] TlsError),
-    /// The service refused, or cannot be reached.
-    #[error("{}", describe(.0))]
-    Refused(Box<Status>),
-    /// The service answered with something that makes no sense.
-    #[error("the service gave an invalid answer: {0}")]
-    Nonsense(&'static str),
-}
-
-impl From<Status> for ClientError {
-    fn from(status: Status) -> Self {
-        ClientError::Refused(Box::new(status))
-    }
-}
-
-impl ClientError {
-    /// The machine-readable reason of a refusal.
-    pub fn reason(&self) -> Option<String> {
-        match self {
-            ClientError::Refused(status) => status.get_details_error_info().map(|info| info.reason),
-            _ => None,
-        }
-    }
-}
-
-impl ClientError {
-    /// If a command was signed on another state than the present one: SHA-256 of the envelope to be seen.
-    pub fn newest(&self) -> Option<Hash> {
-        let ClientError::Refused(status) = self else { return None };
-        let info = status.get_details_error_info().filter(|info| info.reason == "STATE_CHANGED")?;
-        info.metadata.get("newest").and_then(|text| Hash::from_hex(text))
-    }
-}
-
-fn describe(status: &Status) -> String {
-    let found = status.metadata().get(channel::FOUND).and_then(|found| found.to_str().ok());
-    match (status.get_details_error_info(), found) {
-        (Some(info), _) => format!("{}: {}", info.reason, status.message()),
-        (None, Some(found)) => format!("{:?}: {found}: see --endpoints", status.code()),
-        (None, None) => format!("{:?}: {}", status.code(), status.message()),
-    }
-}
 
 /// A deployment's services. Cheap to clone; connects when first used.
 #[derive(Clone)]
@@ -250,91 +226,6 @@ impl Client {
     }
 }
 
-/// The call is not sent again by itself: who asks for a proof asks until it is on the chain, at their own pace, and a signed
-/// read is for one call.
-fn asked_once<T>(mut request: Request<T>) -> Request<T> {
-    request.extensions_mut().insert(channel::Once);
-    request
-}
-
-/// An actor who reads: every call carries a fresh token signed with their key.
-pub struct Reader {
-    /// The study.
-    pub study: Uuid,
-    /// Who.
-    pub actor: Name,
-    /// Their key.
-    pub key: SecretKey,
-    /// For who is not of the participant's site: what they read and what for. Every call then carries a command
-    /// `access-data` of its own, and each is recorded.
-    pub access: Option<Access>,
-}
-
-/// What a reader from outside reads, and what for.
-#[derive(Debug, Clone)]
-pub struct Access {
-    /// The participant; `*` for everybody's, with the task audit.
-    pub participant: Name,
-    /// The participant's site; `*` with participant `*`.
-    pub site: Name,
-    /// The provisions under which it was captured; empty: everything, with a task.
-    pub categories: Vec<Provision>,
-    /// What for.
-    pub purpose: Name,
-    /// The participant's grant; absent: a task.
-    pub grant: Option<Name>,
-    /// The one item that is read; absent: all that is within the categories. It opens the item's proof and nothing else.
-    pub only: Option<ItemRead>,
-}
-
-impl Access {
-    /// Everybody's data, for who holds the task audit.
-    pub fn everybody(purpose: Name) -> Self {
-        let everywhere = Name::all_sites();
-        let (participant, site) = (everywhere.clone(), everywhere);
-        Self { participant, site, categories: Vec::new(), purpose, grant: None, only: None }
-    }
-}
-
-impl Reader {
-    /// A call with this reader's token, and what they read, signed. A call that is signed so is sent once: the signature
-    /// opens one read, and a call that was answered unheard would be refused the second time.
-    pub fn request<T>(&self, message: T) -> Request<T> {
-        self.request_for(message, self.access.as_ref())
-    }
-
-    /// A call for one item's proof. No item is named otherwise than by a [`Name`]: for another text nothing is signed, and
-    /// the call is refused.
-    fn item_request<T>(&self, message: T, entry: u64, item: &str, repeat: &str) -> Request<T> {
-        let only = item.parse().ok().map(|item| ItemRead { entry, item, repeat: repeat.to_owned() });
-        let access = self.access.clone().zip(only).map(|(access, only)| Access { only: Some(only), ..access });
-        self.request_for(message, access.as_ref())
-    }
-
-    fn request_for<T>(&self, message: T, access: Option<&Access>) -> Request<T> {
-        let mut request = Request::new(message);
-        let token = token::issue(&self.actor, self.study, &self.key, now_ms());
-        if let Ok(value) = MetadataValue::try_from(format!("Bearer {token}")) {
-            request.metadata_mut().insert("authorization", value);
-        }
-        if let Some(envelope) = access.and_then(|access| self.sign(access)) {
-            request.metadata_mut().insert_bin(token::ACCESS_HEADER, MetadataValue::from_bytes(&envelope));
-            request = asked_once(request);
-        }
-        request
-    }
-
-    /// The signed request to read. Without randomness there is none, and the call is refused.
-    fn sign(&self, access: &Access) -> Option<Vec<u8>> {
-        let Access { participant, site, categories, purpose, grant, only } = access.clone();
-        let (by, time) = (self.actor.clone(), now_ms());
-        let request = new_uuid().ok()?;
-        let command =
-            AccessData { study: self.study, request, by, time, participant, site, categories, purpose, grant, only };
-        Some(dsse::sign(&command, &[&self.key]))
-    }
-}
-
 /// A receipt from a message.
 pub fn parse_receipt(message: types::Receipt) -> Option<Receipt> {
     let path = message.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<_>>()?;
@@ -350,21 +241,4 @@ pub fn now_ms() -> u64 {
 /// The number of the entry a receipt is for.
 pub fn entry_number(receipt: &Receipt) -> Option<u64> {
     seal::entry::Entry::parse(&receipt.entry).ok().map(|entry| entry.number)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn a_call_that_carries_a_signed_read_is_sent_once() {
-        let (study, actor, key) = (Uuid([1; 16]), Name::root(), SecretKey::from_seed(&[1; 32]));
-        let reader = |access| Reader { study, actor: actor.clone(), key: key.clone(), access };
-        let once = |request: Request<()>| request.extensions().get::<channel::Once>().is_some();
-        let signed = reader(Some(Access::everybody("audit".parse().unwrap())));
-        assert!(once(signed.request(())) && once(signed.item_request((), 1, "SYSBP", "")));
-        assert!(!once(reader(None).request(())));
-    }
 }

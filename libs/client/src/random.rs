@@ -1,10 +1,10 @@
 //! Randomness from the operating system.
 
 use seal::{
-    command::RULES,
     id::{Name, Uuid},
     key::{PublicKey, SecretKey},
 };
+use vocabulary::command::RULES;
 use zeroize::Zeroizing;
 
 /// The operating system gave no randomness.

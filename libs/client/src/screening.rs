@@ -2,7 +2,12 @@
 
 use crate::random::{NoRandomness, random};
 use proto::enrollment::RecordScreeningRequest;
-use seal::{command::RecordScreening, datapoint, datapoint::Datapoint, dsse, key::SecretKey};
+use seal::{
+    datapoint::{self, Datapoint},
+    dsse,
+    key::SecretKey,
+};
+use vocabulary::command::RecordScreening;
 
 /// A screening ready to be recorded; sending it again is safe.
 #[derive(Debug, Clone)]

@@ -1,12 +1,9 @@
 //! Answers, typed by the items they answer.
 
 use crate::node::Value;
-use seal::{
-    command::{ItemDef, ItemType},
-    datapoint::Datapoint,
-    text::is_day,
-};
+use seal::{datapoint::Datapoint, text::is_day};
 use std::collections::HashMap;
+use vocabulary::command::{ItemDef, ItemType};
 
 /// The longest answer that is evaluated, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 4_096;

@@ -9,10 +9,8 @@ use cel::{
     IdedExpr, Program,
     common::ast::{CallExpr, Expr, LiteralValue, operators as op},
 };
-use seal::{
-    command::{ItemDef, ItemType},
-    text::is_day,
-};
+use seal::text::is_day;
+use vocabulary::command::{ItemDef, ItemType};
 
 /// A part of an expression and its type.
 struct Typed {

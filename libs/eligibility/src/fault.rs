@@ -9,7 +9,7 @@ pub enum Fault {
     /// More items than [`crate::MAX_ITEMS`].
     #[error("{0} items are more than allowed")]
     TooManyItems(usize),
-    /// More criteria than [`seal::eligibility::MAX_CRITERIA`].
+    /// More criteria than [`vocabulary::eligibility::MAX_CRITERIA`].
     #[error("{0} criteria are more than allowed")]
     TooManyCriteria(usize),
     /// Two items with one identifier.
@@ -33,10 +33,10 @@ pub enum Fault {
 /// What is wrong with a criterion. Literals are never quoted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// The text is longer than [`seal::eligibility::MAX_TEXT_BYTES`]; how long it is.
+    /// The text is longer than [`vocabulary::eligibility::MAX_TEXT_BYTES`]; how long it is.
     #[error("the text has {0} bytes, more than allowed")]
     TextTooLong(usize),
-    /// The expression is longer than [`seal::eligibility::MAX_EXPRESSION_BYTES`]; how long it is.
+    /// The expression is longer than [`vocabulary::eligibility::MAX_EXPRESSION_BYTES`]; how long it is.
     #[error("the expression has {0} bytes, more than allowed")]
     ExpressionTooLong(usize),
     /// More opening brackets than [`crate::MAX_BRACKETS`].

@@ -37,13 +37,12 @@ pub use source::{MAX_BRACKETS, MAX_SYMBOLS};
 
 use answer::Answers;
 use node::Node;
-use seal::{
-    command::ItemDef,
-    datapoint::Datapoint,
-    eligibility::{Criterion, CriterionOutcome, MAX_CRITERIA, MAX_EXPRESSION_BYTES, MAX_TEXT_BYTES, Outcome},
-    id::Name,
-};
+use seal::{datapoint::Datapoint, id::Name};
 use std::collections::HashSet;
+use vocabulary::{
+    command::ItemDef,
+    eligibility::{Criterion, CriterionOutcome, MAX_CRITERIA, MAX_EXPRESSION_BYTES, MAX_TEXT_BYTES, Outcome},
+};
 
 /// The most items criteria may be stated over.
 pub const MAX_ITEMS: usize = 500;

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use seal::{command::ItemType, eligibility::CriterionKind};
+use vocabulary::{command::ItemType, eligibility::CriterionKind};
 
 const TEXT: &str = "T";
 

@@ -5,11 +5,14 @@
 mod trial;
 
 use eligibility::{Criteria, Fault, Kind, MAX_ANSWER_BYTES, MAX_BRACKETS, MAX_ITEMS, MAX_SYMBOLS, Problem};
-use seal::{
-    command::ItemType,
-    eligibility::{MAX_CRITERIA, MAX_EXPRESSION_BYTES, MAX_TEXT_BYTES, Outcome, Outcome::*},
-};
 use trial::*;
+use vocabulary::{
+    command::ItemType,
+    eligibility::{
+        MAX_CRITERIA, MAX_EXPRESSION_BYTES, MAX_TEXT_BYTES,
+        Outcome::{self, *},
+    },
+};
 
 const FULL: [(&str, &str); 8] = [
     ("AGE", "67"),

@@ -7,12 +7,12 @@ mod trial;
 use cel::{Context, Program, Value};
 use eligibility::{Criteria, MAX_BRACKETS, MAX_SYMBOLS};
 use proptest::prelude::*;
-use seal::{
+use seal::datapoint::Datapoint;
+use trial::*;
+use vocabulary::{
     command::ItemType,
-    datapoint::Datapoint,
     eligibility::{MAX_EXPRESSION_BYTES, Outcome},
 };
-use trial::*;
 
 /// What the `cel` crate's evaluator says, given the answers that are of their type.
 fn second_opinion(expression: &str, answers: &[Datapoint]) -> Outcome {

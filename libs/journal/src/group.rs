@@ -9,13 +9,13 @@ use crate::{
 use seal::{
     Hash,
     entry::{self, Entry, Head},
-    fact,
     id::StreamId,
     receipt::Receipt,
 };
 use sqlx::AnyConnection;
 use std::collections::{HashMap, HashSet};
 use tlog::merkle::Tree;
+use vocabulary::fact;
 
 /// Where a stream stands.
 #[derive(Debug, Clone)]

@@ -7,13 +7,13 @@ use database::{Database, signed, unsigned};
 use seal::{
     Hash,
     entry::{Entry, Head},
-    fact,
     id::{StreamId, Uuid},
     map::{Path, Terminal},
     receipt::Receipt,
 };
 use sqlx::{Any, AnyConnection, Row as _, any::AnyRow, pool::PoolConnection};
 use tlog::merkle::Tree;
+use vocabulary::fact;
 
 /// Reads a journal database. Cheap to clone.
 #[derive(Clone)]

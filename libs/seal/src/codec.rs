@@ -21,84 +21,98 @@ pub enum CodecError {
 }
 
 /// Reads fields one after the other; never panics.
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8], magic: &'static str) -> Result<Self, CodecError> {
+    /// Reads what follows the magic line.
+    pub fn new(bytes: &'a [u8], magic: &'static str) -> Result<Self, CodecError> {
         bytes.strip_prefix(magic.as_bytes()).map(Reader).ok_or(CodecError::Magic(magic))
     }
 
-    pub(crate) fn bytes(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], CodecError> {
+    /// So many bytes.
+    pub fn bytes(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], CodecError> {
         let (head, tail) = self.0.split_at_checked(count).ok_or(CodecError::Truncated(field))?;
         self.0 = tail;
         Ok(head)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], CodecError> {
+    /// As many bytes as the array has.
+    pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], CodecError> {
         self.bytes(N, field)?.try_into().map_err(|_| CodecError::Truncated(field))
     }
 
-    pub(crate) fn hash(&mut self, field: &'static str) -> Result<Hash, CodecError> {
+    /// A SHA-256 hash, 32 bytes.
+    pub fn hash(&mut self, field: &'static str) -> Result<Hash, CodecError> {
         self.array(field).map(Hash)
     }
 
-    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, CodecError> {
+    /// One byte.
+    pub fn u8(&mut self, field: &'static str) -> Result<u8, CodecError> {
         self.array::<1>(field).map(|[byte]| byte)
     }
 
-    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, CodecError> {
+    /// Four bytes.
+    pub fn u32(&mut self, field: &'static str) -> Result<u32, CodecError> {
         self.array(field).map(u32::from_be_bytes)
     }
 
-    pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, CodecError> {
+    /// Eight bytes.
+    pub fn u64(&mut self, field: &'static str) -> Result<u64, CodecError> {
         self.array(field).map(u64::from_be_bytes)
     }
 
     /// UTF-8 text behind a length of four bytes.
-    pub(crate) fn text(&mut self, field: &'static str) -> Result<&'a str, CodecError> {
+    pub fn text(&mut self, field: &'static str) -> Result<&'a str, CodecError> {
         let length = usize::try_from(self.u32(field)?).map_err(|_| CodecError::Invalid(field))?;
         std::str::from_utf8(self.bytes(length, field)?).map_err(|_| CodecError::Invalid(field))
     }
 
-    pub(crate) fn finish(self) -> Result<(), CodecError> {
+    /// Checks that nothing follows.
+    pub fn finish(self) -> Result<(), CodecError> {
         if self.0.is_empty() { Ok(()) } else { Err(CodecError::Trailing(self.0.len())) }
     }
 }
 
 /// Writes fields one after the other.
-pub(crate) struct Writer(Vec<u8>);
+pub struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(crate) fn new(magic: &str) -> Self {
+    /// Begins with the magic line.
+    pub fn new(magic: &str) -> Self {
         let mut bytes = Vec::with_capacity(256);
         bytes.extend_from_slice(magic.as_bytes());
         Self(bytes)
     }
 
-    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+    /// Bytes as they are.
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
     }
 
-    pub(crate) fn u8(self, value: u8) -> Self {
+    /// One byte.
+    pub fn u8(self, value: u8) -> Self {
         self.bytes(&[value])
     }
 
-    pub(crate) fn u32(self, value: u32) -> Self {
+    /// Four bytes.
+    pub fn u32(self, value: u32) -> Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    pub(crate) fn u64(self, value: u64) -> Self {
+    /// Eight bytes.
+    pub fn u64(self, value: u64) -> Self {
         self.bytes(&value.to_be_bytes())
     }
 
     /// Text longer than `u32::MAX` cannot be written; every text of ours is bounded far below when it is parsed.
-    pub(crate) fn text(self, text: &str) -> Self {
+    pub fn text(self, text: &str) -> Self {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.u32(length).bytes(text.as_bytes())
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
+    /// What was written.
+    pub fn finish(self) -> Vec<u8> {
         self.0
     }
 }

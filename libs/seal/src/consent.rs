@@ -1,9 +1,8 @@
 //! Whether a consent is in force: one rule, used by the consent service when it decides, by auditors and by the verifier.
 
 use crate::{
-    command::{Provision, ReconsentMode},
-    fact::{End, Fact, Facts, Given, Subject, Superseded},
-    id::Name,
+    command::ReconsentMode,
+    fact::{End, Given, Superseded},
 };
 
 /// Why a provision may not be relied on.
@@ -36,50 +35,6 @@ pub struct InForce {
     pub until: Option<u64>,
     /// By when consent anew is asked for, Unix milliseconds; whoever captures should say so.
     pub reconsent_by: Option<u64>,
-}
-
-/// The state of one provision of a participant.
-pub fn given<'a>(facts: &'a Facts, participant: &Name, provision: &Provision) -> Option<&'a Given> {
-    match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions, .. }) => provisions.get(provision),
-        _ => None,
-    }
-}
-
-/// The version of the document a provision was given under.
-pub fn document(given: &Given) -> Subject {
-    Subject::Document(given.document.clone(), given.version.clone(), given.language.clone())
-}
-
-/// Whether `actor` decides for a participant at `time` (Unix milliseconds): registered as their representative or parent, and
-/// from rules 3 on only while something they gave in that capacity stands. `facts` hold the study, the registration and the
-/// participant's consent.
-pub fn decides_for(facts: &Facts, participant: &Name, actor: &Name, time: u64) -> bool {
-    if !facts.decides_for(participant, actor) {
-        return false;
-    }
-    if facts.rules() < Some(3) {
-        return true;
-    }
-    let acts = match facts.find(&Subject::Representative(participant.clone(), actor.clone())) {
-        Some(Fact::Representative { until, .. }) => until.is_some_and(|until| time < until),
-        _ => false,
-    };
-    let gave = |given: &Given| given.given_by.contains(actor) && given.stands(time);
-    match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions, .. }) => acts && provisions.values().any(gave),
-        _ => false,
-    }
-}
-
-/// Whether `provision` of `participant` may be relied on at `time` (Unix milliseconds). `facts` hold the participant's
-/// consent and the document it was given under.
-pub fn in_force(facts: &Facts, participant: &Name, provision: &Provision, time: u64) -> Result<InForce, NotInForce> {
-    let given = given(facts, participant, provision).ok_or(NotInForce::Missing)?;
-    match facts.find(&document(given)) {
-        Some(Fact::Document { superseded, .. }) => holds(given, superseded.as_ref(), time),
-        _ => Err(NotInForce::Missing),
-    }
 }
 
 /// Whether `given`, under a document that was `superseded` so, may be relied on at `time` (Unix milliseconds).

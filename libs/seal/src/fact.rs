@@ -1,337 +1,183 @@
 //! Facts: what the state maps of the enrollment and consent journals hold, and how they are hashed into them.
+//!
+//! Here are the facts that proofs rest on. Each journal has more; to a proof their bytes are nothing but bytes.
 
-mod facts;
 mod given;
 mod period;
-mod subject;
 
-pub use facts::Facts;
 pub use given::{End, Given, Superseded, Until};
 pub use period::Period;
-pub use subject::{List, Subject};
 
 use crate::{
-    allocation::Scheme,
-    command::{ActorKind, Approval, ItemDef, Provision, Relation, Stage, State, Terms},
-    eligibility::Criterion,
+    command::{ActorKind, Approval, Provision, Relation, Stage, State, Terms},
     entry::Entry,
     id::Name,
     key::PublicKey,
     text::Hex,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 use tlog::{Hash, sha256};
 
-/// A participant who was registered with a token.
+/// A site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Holder {
-    /// The participant.
-    pub participant: Name,
-    /// Their site.
-    pub site: Name,
+pub struct Site {
+    /// Whether data are captured there.
+    pub open: bool,
+    /// The entry that opened or closed it last.
+    pub changed: u64,
+    /// Where it stands. Absent under a study's first rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Hex>,
 }
 
-/// One fact, in JSON. Numbers of entries refer to the journal whose state this is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+/// An actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// What it is.
+    pub kind: ActorKind,
+    /// The entry that registered it.
+    pub registered: u64,
+    /// The site a device belongs to. Absent before rules 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Name>,
+}
+
+/// An actor's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Whose key it is.
+    pub actor: Name,
+    /// The public key.
+    pub key: PublicKey,
+    /// The entry that registered it.
+    pub registered: u64,
+    /// The entry that replaced or revoked it, if one did.
+    pub ended: Option<u64>,
+    /// How many registrations, rotations and delegations a proof of it takes at most. Absent before rules 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+}
+
+/// A delegation, before rules 3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegation {
+    /// The entry that granted it.
+    pub granted: u64,
+    /// From when, Unix milliseconds, inclusive.
+    pub from: u64,
+    /// Until when, Unix milliseconds, exclusive.
+    pub until: u64,
+    /// The entry that ended it early, if one did.
+    pub ended: Option<u64>,
+}
+
+/// The delegations of one task to one actor at one site, from rules 3 on: those that may still count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegations {
+    /// The periods, the oldest grant first.
+    pub periods: Vec<Period>,
+    /// SHA-256 of the envelope of the newest command about them.
+    pub newest: Hex,
+}
+
+/// A participant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Participant {
+    /// The participant's site.
+    pub site: Name,
+    /// The entry that enrolled them; until there is one, the entry that registered them for screening.
+    pub enrolled: u64,
+    /// The entry by which they left the trial, if they did.
+    pub withdrawn: Option<u64>,
+    /// Where they stand. Absent under a study's first rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+}
+
+/// A version of a consent document in one language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// SHA-256 of the document.
+    pub content: Hex,
+    /// The ethics board's approval.
+    pub approval: Approval,
+    /// The entry that published it.
+    pub published: u64,
+    /// On what terms it asks for consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Box<Terms>>,
+    /// What replaced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded: Option<Superseded>,
+    /// When it was published, Unix milliseconds. Absent before rules 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_ms: Option<u64>,
+}
+
+/// A participant's consent, by provision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// What was given, and whether it still holds.
+    #[serde(deserialize_with = "given::each_once")]
+    pub provisions: BTreeMap<Provision, Given>,
+    /// When the participant comes of age, Unix milliseconds, as first stated or earlier. From rules 3 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub majority: Option<u64>,
+    /// The last entry after which nothing stood. From rules 3 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emptied: Option<u64>,
+    /// What the participant declined on a form signed with their own key, and nobody gives for them. Empty before rules 3.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub declined: BTreeSet<Provision>,
+}
+
+/// A representative of a participant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Representative {
+    /// What they are to the participant.
+    pub relation: Relation,
+    /// The entry that registered them.
+    pub registered: u64,
+    /// Until when they act, Unix milliseconds, exclusive. Absent before rules 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+}
+
+/// One fact that a proof can rest on, in JSON. Numbers of entries refer to the journal whose state this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fact {
-    /// The study exists.
-    Study {
-        /// The protocol's identifier.
-        name: Name,
-        /// The root key.
-        root_key: PublicKey,
-        /// The rules it runs under; absent: the first.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rules: Option<u32>,
-        /// Whether nobody is registered without a token.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        tokens: bool,
-    },
-    /// A version of the protocol.
-    Protocol {
-        /// SHA-256 of the protocol document.
-        document: Hex,
-        /// From when it is in force, Unix milliseconds.
-        effective: u64,
-    },
     /// A site.
-    Site {
-        /// Whether data are captured there.
-        open: bool,
-        /// The entry that opened or closed it last.
-        changed: u64,
-        /// Where it stands. Absent under a study's first rules.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        state: Option<State>,
-        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        newest: Option<Hex>,
-    },
+    Site(Site),
     /// An actor.
-    Actor {
-        /// What it is.
-        kind: ActorKind,
-        /// The entry that registered it.
-        registered: u64,
-        /// The site a device belongs to. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        site: Option<Name>,
-    },
+    Actor(Actor),
     /// An actor's key.
-    Key {
-        /// Whose key it is.
-        actor: Name,
-        /// The public key.
-        key: PublicKey,
-        /// The entry that registered it.
-        registered: u64,
-        /// The entry that replaced or revoked it, if one did.
-        ended: Option<u64>,
-        /// How many registrations, rotations and delegations a proof of it takes at most. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        steps: Option<u32>,
-    },
+    Key(Key),
     /// A delegation, before rules 3.
-    Delegation {
-        /// The entry that granted it.
-        granted: u64,
-        /// From when, Unix milliseconds, inclusive.
-        from: u64,
-        /// Until when, Unix milliseconds, exclusive.
-        until: u64,
-        /// The entry that ended it early, if one did.
-        ended: Option<u64>,
-    },
+    Delegation(Delegation),
     /// The delegations of one task to one actor at one site, from rules 3 on: those that may still count.
-    Delegations {
-        /// The periods, the oldest grant first.
-        periods: Vec<Period>,
-        /// SHA-256 of the envelope of the newest command about them.
-        newest: Hex,
-    },
+    Delegations(Delegations),
     /// A participant.
-    Participant {
-        /// The participant's site.
-        site: Name,
-        /// The entry that enrolled them; until there is one, the entry that registered them for screening.
-        enrolled: u64,
-        /// The entry by which they left the trial, if they did.
-        withdrawn: Option<u64>,
-        /// Where they stand. Absent under a study's first rules.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        stage: Option<Stage>,
-    },
+    Participant(Participant),
     /// A version of a consent document in one language.
-    Document {
-        /// SHA-256 of the document.
-        content: Hex,
-        /// The ethics board's approval.
-        approval: Approval,
-        /// The entry that published it.
-        published: u64,
-        /// On what terms it asks for consent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        terms: Option<Box<Terms>>,
-        /// What replaced it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        superseded: Option<Superseded>,
-        /// When it was published, Unix milliseconds. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        published_ms: Option<u64>,
-    },
+    Document(Document),
     /// A participant's consent, by provision.
-    Consent {
-        /// What was given, and whether it still holds.
-        #[serde(deserialize_with = "given::each_once")]
-        provisions: BTreeMap<Provision, Given>,
-        /// When the participant comes of age, Unix milliseconds, as first stated or earlier. From rules 3 on.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        majority: Option<u64>,
-        /// The last entry after which nothing stood. From rules 3 on.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        emptied: Option<u64>,
-        /// What the participant declined on a form signed with their own key, and nobody gives for them. Empty before rules 3.
-        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-        declined: BTreeSet<Provision>,
-    },
-    /// Where the study stands.
-    StudyState {
-        /// The state.
-        state: State,
-        /// The entry that changed it last.
-        changed: u64,
-        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        newest: Option<Hex>,
-    },
-    /// The approval of the trial at a site.
-    SiteApproval {
-        /// The version of the protocol approved.
-        protocol: Name,
-        /// The approval.
-        approval: Approval,
-        /// The entry that recorded it.
-        recorded: u64,
-        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        newest: Option<Hex>,
-    },
-    /// An arm.
-    Arm {
-        /// The entry that added it.
-        added: u64,
-    },
-    /// A limit.
-    Cap {
-        /// The most participants.
-        participants: u32,
-        /// Whether the place of who withdraws becomes free.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        withdrawal_frees: bool,
-        /// SHA-256 of the envelope of the newest command about it. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        newest: Option<Hex>,
-    },
-    /// How many there are: participants enrolled, slots of a stratum used, items of a list.
-    Count {
-        /// The number.
-        count: u64,
-        /// Of a list that commands are signed on: SHA-256 of the envelope of its newest item. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        newest: Option<Hex>,
-    },
-    /// A version of the eligibility criteria.
-    Criteria {
-        /// The version of the protocol they belong to.
-        protocol: Name,
-        /// The items asked for.
-        items: Vec<ItemDef>,
-        /// The criteria.
-        criteria: Vec<Criterion>,
-        /// The entry that defined them.
-        defined: u64,
-    },
-    /// Which version of the criteria is in force.
-    CriteriaInForce {
-        /// The version.
-        version: Name,
-    },
-    /// The screening of a participant.
-    Screening {
-        /// The version of the criteria.
-        criteria: Name,
-        /// The root over the answers.
-        answers: Hex,
-        /// Whether every criterion was fulfilled.
-        eligible: bool,
-        /// Whether the investigator overrode the outcome.
-        overridden: bool,
-        /// The entry that decided.
-        decided: u64,
-    },
-    /// Who was registered with a token.
-    Token {
-        /// All of them, the first first.
-        holders: Vec<Holder>,
-    },
-    /// That a participant's token was registered more than once.
-    Match {
-        /// The sites of the other registrations, each once; the participant's own site if it was there again.
-        sites: Vec<Name>,
-        /// The entry that declared them different persons, or from rules 3 on the same person, if one did.
-        cleared: Option<u64>,
-        /// The registrations before, from rules 3 on.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        earlier: Vec<Name>,
-    },
+    Consent(Consent),
     /// A representative of a participant.
-    Representative {
-        /// What they are to the participant.
-        relation: Relation,
-        /// The entry that registered them.
-        registered: u64,
-        /// Until when they act, Unix milliseconds, exclusive. Absent before rules 3.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        until: Option<u64>,
-    },
-    /// That a participant is the same person as one registered before.
-    Same {
-        /// The earlier registration.
-        earlier: Name,
-        /// The entry that linked them.
-        linked: u64,
-        /// Those that the earlier one was linked to, the newest first.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        before: Vec<Name>,
-    },
-    /// That a participant who was registered takes part again.
-    Continued {
-        /// The later registration.
-        by: Name,
-    },
-    /// An allocation list, or method, committed to.
-    Allocation {
-        /// The arms, strata and method.
-        scheme: Scheme,
-        /// The commitment to the seed.
-        commitment: Hex,
-        /// The root over the list's slots; absent for minimisation.
-        root: Option<Hex>,
-        /// The entry that committed to it.
-        committed: u64,
-        /// The entry that revealed the seed, if one did.
-        revealed: Option<u64>,
-    },
-    /// The allocation of a participant: which slot, not which arm.
-    Randomised {
-        /// The allocation.
-        allocation: Name,
-        /// The name of the stratum; empty where nothing stratifies, and for minimisation.
-        stratum: String,
-        /// The place in the stratum's list, from 0; for minimisation in the order of all participants.
-        index: u64,
-        /// The entry that allocated.
-        randomised: u64,
-    },
-    /// Where a participant stood when they could not be reached any more: what they may come back to.
-    LostFrom {
-        /// The stage.
-        stage: Stage,
-    },
-    /// The last unblinding of a participant.
-    Unblinded {
-        /// By whom.
-        by: Name,
-        /// The entry that recorded it.
-        recorded: u64,
-    },
-    /// What a participant lets somebody read.
-    Grant {
-        /// Who may read.
-        grantee: Name,
-        /// What.
-        categories: Vec<Provision>,
-        /// What for.
-        purpose: Name,
-        /// From when, Unix milliseconds, inclusive.
-        from: u64,
-        /// Until when, Unix milliseconds, exclusive.
-        until: u64,
-        /// How many times at most.
-        uses: Option<u32>,
-        /// How many times it was used.
-        used: u32,
-        /// The entry that granted it.
-        granted: u64,
-        /// The entry that revoked it, if one did.
-        revoked: Option<u64>,
-    },
+    Representative(Representative),
 }
 
 impl Fact {
@@ -343,31 +189,6 @@ impl Fact {
     /// Parses [`Self::to_bytes`].
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
-    }
-
-    /// SHA-256 of the envelope of the newest command about it, where that is kept.
-    pub fn newest(&self) -> Option<Hash> {
-        let newest = match self {
-            Fact::Delegations { newest, .. } => Some(newest),
-            Fact::Site { newest, .. }
-            | Fact::StudyState { newest, .. }
-            | Fact::SiteApproval { newest, .. }
-            | Fact::Cap { newest, .. }
-            | Fact::Count { newest, .. } => newest.as_ref(),
-            _ => None,
-        };
-        newest.map(|newest| newest.0)
-    }
-
-    /// The periods of a delegation, whichever rules it was granted under; none of another fact.
-    pub fn periods(&self) -> Cow<'_, [Period]> {
-        match self {
-            Fact::Delegation { granted, from, until, ended } => {
-                Cow::Owned(vec![Period::single(*granted, (*from, *until), *ended)])
-            }
-            Fact::Delegations { periods, .. } => Cow::Borrowed(periods),
-            _ => Cow::Borrowed(&[]),
-        }
     }
 }
 

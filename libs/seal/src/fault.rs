@@ -122,7 +122,7 @@ fn shown(name: &[u8]) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::command::{AddProtocolVersion, DefineForms, Submission};
+    use crate::command::{Delegate, PublishDocument, Submission};
     use serde::de::DeserializeOwned;
 
     fn said<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> (Option<String>, String) {
@@ -158,19 +158,30 @@ mod tests {
             let found = said::<Submission>(&SUBMISSION.replacen(good, bad, 1));
             assert_eq!(found, (Some(path.to_owned()), words.to_owned()), "{bad}");
         }
-        let head = r#"{"study":"00000000-0000-4000-8000-000000000000","request":"00000000-0000-4000-8000-000000000000","by":"root","time":1,"version":"1""#;
+        let head = r#"{"study":"00000000-0000-4000-8000-000000000000","request":"00000000-0000-4000-8000-000000000000","by":"root","time":1"#;
         let (path, words) =
-            said::<AddProtocolVersion>(&format!(r#"{head},"document":"{}","effective":"now"}}"#, "0".repeat(64)));
+            said::<Delegate>(&format!(r#"{head},"actor":"ann","task":"enrol","site":"701","from":"now","until":2}}"#));
         assert_eq!(
             (path.as_deref(), words.as_str()),
-            (Some("effective"), "expected a whole number, not negative, found a string")
+            (Some("from"), "expected a whole number, not negative, found a string")
         );
-        let forms = format!(
-            r#"{head},"forms":[{{"form":"VS","items":[{{"item":"A","type":"text"}},{{"item":"B","type":"Text of John"}}]}}]}}"#
-        );
-        let (path, words) = said::<DefineForms>(&forms);
-        assert_eq!(path.as_deref(), Some("forms[0].items[1].type"));
-        assert!(words.starts_with("expected one of `text`, `integer`") && !words.contains("John"), "{words}");
+        let document = |terms: &str| {
+            let approval = r#""approval":{"reference":"IRB-1","date":"2026-01-15"}"#;
+            let content = "0".repeat(64);
+            let json = format!(
+                r#"{head},"document":"ICF","version":"1","language":"en","content":"{content}",{approval},"terms":{{"title":"ICF","effective":1,{terms}}}}}"#
+            );
+            said::<PublishDocument>(&json)
+        };
+        let offers =
+            r#""provisions":[{"provision":"genetics","mandatory":true},{"provision":"recontact","mandatory":"John"}]"#;
+        let (path, words) = document(offers);
+        assert_eq!(path.as_deref(), Some("terms.provisions[1].mandatory"));
+        assert_eq!(words, "expected true or false, found a string");
+        let demand = r#""provisions":[],"reconsent":{"by":1,"meanwhile":"warn","then":"Ask John"}"#;
+        let (path, words) = document(demand);
+        assert_eq!(path.as_deref(), Some("terms.reconsent.then"));
+        assert!(words.starts_with("expected `warn` or `stop`") && !words.contains("John"), "{words}");
     }
 
     #[test]

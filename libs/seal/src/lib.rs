@@ -9,16 +9,13 @@
 #[cfg(test)]
 extern crate self as seal; // as tests outside of this crate name it, whose world a test in it uses
 
-pub mod allocation;
-pub mod authority;
 pub mod block;
 pub mod bundle;
-mod codec;
+pub mod codec;
 pub mod command;
 pub mod consent;
 pub mod datapoint;
 pub mod dsse;
-pub mod eligibility;
 pub mod entry;
 pub mod fact;
 pub mod fault;
@@ -30,6 +27,8 @@ pub mod moment;
 pub mod policy;
 pub mod receipt;
 pub mod report;
+pub mod subject;
+pub mod task;
 pub mod text;
 pub mod verify;
 

@@ -10,7 +10,7 @@ use tlog::Hash;
 /// How long after it was signed a command may be recorded, in milliseconds: a day.
 pub const MAX_AGE_MS: u64 = 24 * 3_600_000;
 /// How long after it was signed a command may be recorded that ends something, or that is recorded late by who may
-/// ([`crate::command::Task::RecordLate`]), in milliseconds: 30 days.
+/// ([`crate::task::RECORD_LATE`]), in milliseconds: 30 days.
 pub const MAX_LATE_AGE_MS: u64 = 30 * MAX_AGE_MS;
 
 /// Why a command is not for this moment.

@@ -103,7 +103,7 @@ pub struct DelegationStep {
     /// Who received the task.
     pub actor: Name,
     /// The task.
-    pub task: &'static str,
+    pub task: String,
     /// At which site.
     pub site: Name,
     /// Who delegated it.

@@ -2,12 +2,9 @@
 
 use crate::{Problem, now_ms, study};
 use access::{AccessLog, Caller, FactSource, Reading, actor, holds_any};
-use seal::{
-    command::Task,
-    fact::Subject,
-    id::{Name, Service, StreamId},
-};
+use seal::id::{Name, Service, StreamId};
 use tonic::Code;
+use vocabulary::{command::Task, subject};
 
 /// Lets the deployment's services pass.
 pub fn admit_service(from: &Caller) -> Result<(), Problem> {
@@ -36,7 +33,7 @@ pub async fn admit_auditor(
     let caller = actor(from, study, facts, now).await?;
     holds_any(&caller, study, &[Task::Audit], &Name::all_sites(), facts, now).await?;
     let Some(accesses) = accesses else { return Ok(()) };
-    let (_, found) = facts.facts(study, &[Subject::Study]).await?;
+    let (_, found) = facts.facts(study, &[subject::study()]).await?;
     if found.rules() > Some(1) {
         let everybody = Reading { study, reader: &caller, participant: &Name::all_sites(), item: None };
         let named = accesses.record(from, everybody, now).await?;

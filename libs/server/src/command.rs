@@ -3,12 +3,12 @@
 use crate::{Problem, call::charge_signer};
 use seal::{
     Hash,
-    command::Payload,
     dsse::{Envelope, EnvelopeError},
     fault,
     id::{StreamId, Uuid},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
+use vocabulary::command::Payload;
 
 /// The largest message of a method that takes a command, in bytes: an envelope and its framing.
 pub const MAX_COMMAND_BYTES: usize = seal::dsse::MAX_ENVELOPE_BYTES + 1_024;

@@ -3,10 +3,11 @@
 use access::{AccessDenied, Denied, FactError};
 use journal::{AppendError, ReadError};
 use proto::consent::ErrorReason as ConsentReason;
-use seal::{authority::Unauthorised, consent::NotInForce, dsse::EnvelopeError, moment::Untimely};
+use seal::{dsse::EnvelopeError, moment::Untimely};
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+use vocabulary::{authority::Unauthorised, consent::NotInForce};
 
 const DOMAIN: &str = "trialseal";
 const RETRY: Duration = Duration::from_secs(1);

@@ -5,36 +5,44 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 29] = [
+pub(crate) const OURS: [&str; 37] = [
     "access",
     "allocation",
     "anchoring",
+    "audit",
+    "bench",
     "bus",
+    "call",
     "capture",
     "channel",
     "client",
     "consent",
     "database",
+    "demo",
     "eligibility",
     "enrollment",
     "exchange",
+    "export",
     "identity",
+    "import",
     "journal",
     "objects",
     "owner",
     "proto",
+    "reports",
+    "rules",
     "seal",
     "server",
+    "synthetic",
     "telemetry",
     "testbed",
+    "tlog",
     "tls",
     "token",
-    "tlog",
     "trialseal",
     "vault",
     "verify",
     "witness",
-    "call",
 ];
 
 /// Whether a target is of this repository.

@@ -43,6 +43,7 @@ pub enum TlsError {
     )]
     Actor,
     /// The development authority cannot make a certificate.
+    #[cfg(feature = "pki")]
     #[error("the certificate cannot be made")]
     Make(#[source] rcgen::Error),
 }

@@ -1,16 +1,15 @@
 //! Who this process is to others, and whom it trusts.
 
+#[cfg(feature = "server")]
+use crate::accepting::Accepting;
 use crate::{
-    TlsError,
-    material::{self, Own},
-    provider,
+    TlsError, material, provider,
     watched::{Contents, POLL, Watched},
     web::SYSTEM,
 };
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer},
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
     version::TLS13,
 };
 use std::{
@@ -30,7 +29,8 @@ pub struct Identity(Arc<Watched<Loaded>>);
 struct Loaded {
     authority: Vec<u8>,
     pair: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
-    server: Option<(Arc<ServerConfig>, Own)>,
+    #[cfg(feature = "server")]
+    server: Option<Accepting>,
     client: Arc<ClientConfig>,
 }
 
@@ -84,15 +84,17 @@ impl Identity {
     }
 
     /// Until when the own certificate is valid, Unix milliseconds; nothing without one.
+    #[cfg(feature = "server")]
     pub fn expires_ms(&self) -> Option<u64> {
-        self.0.current().server.as_ref().map(|(_, own)| own.expires_ms)
+        self.0.current().server.as_ref().map(|server| server.expires_ms)
     }
 
     /// What a server needs, as of now, and the trust domain it belongs to.
-    pub(crate) fn server(&self) -> Result<(Arc<ServerConfig>, Option<String>), TlsError> {
+    #[cfg(feature = "server")]
+    pub(crate) fn server(&self) -> Result<(Arc<rustls::ServerConfig>, Option<String>), TlsError> {
         let loaded = self.0.current();
-        let (config, own) = loaded.server.as_ref().ok_or(TlsError::NoCertificate)?;
-        Ok((config.clone(), own.trust_domain.clone()))
+        let server = loaded.server.as_ref().ok_or(TlsError::NoCertificate)?;
+        Ok((server.config.clone(), server.trust_domain.clone()))
     }
 }
 
@@ -102,17 +104,22 @@ impl Loaded {
         let [authority, pair @ ..] = contents.as_slice() else { return Err(TlsError::Authority) };
         let roots = Arc::new(material::roots(ca, authority)?);
         let ([certificate_file, key_file], [certificate, key]) = (certificate_and_key, pair) else {
-            let client = client(&roots, None)?;
-            return Ok(Self { authority: authority.clone(), pair: None, server: None, client });
+            return Ok(Self {
+                authority: authority.clone(),
+                pair: None,
+                #[cfg(feature = "server")]
+                server: None,
+                client: client(&roots, None)?,
+            });
         };
         let chain = material::certificates(certificate_file, certificate)?;
-        let own = material::own(chain.first().ok_or(TlsError::NoCertificate)?)?;
         let private = material::private_key(key_file, key)?;
         Ok(Self {
             authority: authority.clone(),
             pair: Some((certificate.clone(), Zeroizing::new(key.clone()))),
             client: client(&roots, Some((chain.clone(), private.clone_key())))?,
-            server: Some((server(roots, chain, private)?, own)),
+            #[cfg(feature = "server")]
+            server: Some(Accepting::new(roots, chain, private)?),
         })
     }
 }
@@ -128,22 +135,5 @@ fn client(authorities: &RootCertStore, pair: Option<Pair>) -> Result<Arc<ClientC
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsError::Unfit)?,
         None => builder.with_no_client_auth(),
     };
-    Ok(Arc::new(config))
-}
-
-fn server(
-    roots: Arc<RootCertStore>,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>, TlsError> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).allow_unauthenticated().build();
-    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
-    let builder = builder.map_err(TlsError::Unfit)?;
-    let builder = builder.with_client_cert_verifier(verifier.map_err(|_| TlsError::Authority)?);
-    let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Unfit)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // A resumed session would bring a certificate that is not checked again.
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }

@@ -4,20 +4,29 @@
 //! names: `spiffe://<trust domain>/trialseal/<service>` or `spiffe://<trust domain>/trialseal/actor/<name>/study/<uuid>`
 //! (SPIFFE-ID, X.509-SVID). A caller without a certificate is let in and is nobody: what nobody may do is not decided here.
 
+#[cfg(feature = "server")]
+mod accepting;
 mod error;
 mod identity;
+#[cfg(feature = "server")]
 mod listener;
 mod material;
+#[cfg(feature = "server")]
 mod name;
+#[cfg(feature = "pki")]
 pub mod pki;
+#[cfg(feature = "server")]
 mod stream;
 mod watched;
 mod web;
 
 pub use error::TlsError;
 pub use identity::Identity;
+#[cfg(feature = "server")]
 pub use listener::{Listener, Peer, Transport};
+#[cfg(feature = "server")]
 pub use name::{CertifiedName, Presented};
+#[cfg(feature = "server")]
 pub use stream::Stream;
 pub use watched::{Contents, POLL, Watched};
 pub use web::web;

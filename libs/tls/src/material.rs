@@ -1,6 +1,6 @@
 //! Certificates and keys from PEM files (RFC 7468).
 
-use crate::{TlsError, name, watched::Contents};
+use crate::{TlsError, watched::Contents};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -9,9 +9,7 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 /// More than any chain of certificates takes, in bytes.
@@ -58,22 +56,4 @@ pub(crate) fn roots(path: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> 
         roots.add(certificate).map_err(|_| TlsError::Authority)?;
     }
     Ok(roots)
-}
-
-/// What a service's own certificate says.
-#[derive(Clone)]
-pub(crate) struct Own {
-    pub(crate) trust_domain: Option<String>,
-    pub(crate) expires_ms: u64,
-}
-
-/// Reads a service's own certificate, which must be valid now.
-pub(crate) fn own(certificate: &CertificateDer<'_>) -> Result<Own, TlsError> {
-    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| TlsError::Period)?;
-    let (from, until) = name::period(&certificate);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    if now < u128::from(from) || now >= u128::from(until) {
-        return Err(TlsError::Period);
-    }
-    Ok(Own { trust_domain: name::spiffe_id(&certificate).map(|(domain, _)| domain), expires_ms: until })
 }

@@ -11,13 +11,16 @@ use proto::journal::{
 use seal::{
     Hash,
     bundle::{EntryPart, FactPart},
-    fact::{Fact, Subject},
     id::{Service, Uuid},
     key::PublicKey,
     text::Base64,
     verify::{Demand, Part},
 };
 use tonic::{Request, Status};
+use vocabulary::{
+    fact::Fact,
+    subject::{self, Subject},
+};
 
 impl Source for Journals {
     async fn fetch(&self, study: Uuid, demand: Demand) -> Result<Part, Status> {
@@ -41,7 +44,7 @@ impl Source for Journals {
 impl Journals {
     /// The root key a study was created with.
     pub(crate) async fn root_key(&self, study: Uuid) -> Result<PublicKey, Status> {
-        let proofs = self.prove(study, Service::Enrollment, 0, &[Subject::Study]).await?;
+        let proofs = self.prove(study, Service::Enrollment, 0, &[subject::study()]).await?;
         let fact = proofs.first().and_then(|proof| Fact::parse(&proof.fact.as_ref()?.fact));
         match fact {
             Some(Fact::Study { root_key, .. }) => Ok(root_key),

@@ -25,13 +25,11 @@ use proto::capture::{
     self as pb,
     capture_service_server::{CaptureService, CaptureServiceServer},
 };
-use seal::{
-    command::DefineForms,
-    id::{Name, Service, StreamId, Uuid},
-};
+use seal::id::{Name, Service, StreamId, Uuid};
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 use vault::{Content, Kept};
+use vocabulary::command::DefineForms;
 
 /// Form definitions kept in memory.
 const FORMS_KEPT: u64 = 256;

@@ -13,22 +13,25 @@ mod watch;
 
 use crate::{
     Config,
-    domain::{self, Refusal},
+    domain::{self, Refusal, Refused},
 };
 use access::{Consents, Decided, FactSource, RemoteFacts};
 use joint::Joint;
 use seal::{
-    command::{Provision, Submission},
-    consent::InForce,
     dsse::Envelope,
     entry::Head,
-    fact::{Facts, Subject},
     id::{Name, Service, Uuid},
 };
 use server::{Problem, now_ms};
 use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tracing::{Instrument, info_span};
+use vocabulary::{
+    command::{Provision, Submission},
+    consent::InForce,
+    fact::Facts,
+    subject::Subject,
+};
 use watch::{Since, Watch};
 
 /// How long an answer is kept, from when it was asked for.
@@ -102,7 +105,7 @@ impl Gate {
     pub(crate) async fn without_consent(&self, study: Uuid, participant: &Name) -> Result<Option<Head>, Problem> {
         let decided = self.consents.decide(study, participant, &Provision::data_collection()).await?;
         if decided.outcome.is_ok() || decided.standing > 0 {
-            return Err(Refusal::ConsentInForce.into());
+            return Err(Refused::from(Refusal::ConsentInForce).into());
         }
         Ok(decided.head)
     }

@@ -10,12 +10,11 @@ pub(crate) use walk::{Folded, Open, too_large};
 
 use crate::{
     Config,
-    domain::{Recorded, Refusal, alike},
+    domain::{Recorded, Refusal, Refused, alike},
 };
 use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
-    command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission},
     datapoint::Datapoint,
     dsse::Envelope,
     entry::Entry,
@@ -26,10 +25,11 @@ use server::Problem;
 use tlog::merkle;
 use tonic::Code;
 use vault::{Content, Kept, Vault, VaultError};
+use vocabulary::command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission};
 use walk::Places;
 
 /// The journal as this service keeps it.
-pub(crate) type Capture = Journal<Refusal>;
+pub(crate) type Capture = Journal<Refused>;
 
 /// Numbers of entries read at once, and the most redactions of one submission.
 const NUMBERS: u32 = 10_000;
@@ -187,7 +187,7 @@ impl Store {
             return Err(ReadError::NotFound.into()); // of another kind, and not damaged
         }
         if self.erased_in(stream, &stored).await?.is_some() {
-            return Err(Refusal::Erased.into()); // recorded, even if the key is not destroyed yet
+            return Err(Refused::from(Refusal::Erased).into()); // recorded, even if the key is not destroyed yet
         }
         let content = self.opened(&stored).await.ok_or_else(damaged)?;
         let recorded = checked(&stored, &content).ok_or_else(damaged)?;
@@ -310,7 +310,7 @@ pub(crate) fn damaged() -> Problem {
 
 pub(crate) fn vault_problem(error: &VaultError) -> Problem {
     if matches!(error, VaultError::NoKey) {
-        return Refusal::Erased.into();
+        return Refused::from(Refusal::Erased).into();
     }
     tracing::error!(%error, "the vault failed");
     Problem::unavailable(

@@ -8,13 +8,16 @@ use capture::domain::{
     check_values,
 };
 use seal::{
+    datapoint::{self, Datapoint},
+    id::{Name, Uuid},
+    key::SecretKey,
+};
+use vocabulary::{
     command::{
         DefineForms, EraseParticipant, EventDef, FormDef, FormInstance, ItemDef, ItemType, RedactValue, Submission,
     },
-    datapoint::{self, Datapoint},
-    fact::{Fact, Facts, Subject},
-    id::{Name, Uuid},
-    key::SecretKey,
+    fact::{Fact, Facts},
+    subject,
 };
 
 /// 15 June 2026, noon in UTC.
@@ -30,7 +33,7 @@ fn name(text: &str) -> Name {
 fn study(rules: Option<u32>) -> Facts {
     let root_key = SecretKey::from_seed(&[1; 32]).public();
     let fact = Fact::Study { name: name("STUDY-1"), root_key, rules, tokens: false };
-    [(Subject::Study, fact)].into_iter().collect()
+    [(subject::study(), fact)].into_iter().collect()
 }
 
 fn value(item: &str, repeat: &str, value: &str, unit: &str) -> Datapoint {

@@ -9,17 +9,20 @@ use capture::domain::{
 use proptest::prelude::*;
 use seal::{
     Hash,
-    authority::Unauthorised,
-    command::{DefineForms, FormDef, FormInstance, ItemDef, ItemType, State, Submission, Task},
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
     dsse::{Envelope, sign},
     entry::Entry,
-    fact::{Fact, Facts, Subject},
     id::{Name, Service, Uuid},
     key::SecretKey,
     sha256,
 };
 use std::collections::BTreeSet;
+use vocabulary::{
+    authority::Unauthorised,
+    command::{DefineForms, FormDef, FormInstance, ItemDef, ItemType, State, Submission, Task},
+    fact::{self, Fact, Facts},
+    subject::{self, Subject},
+};
 
 const NOW: u64 = 1_000_000;
 const PARTICIPANT: &str = "P-ABCDEFGHIJKLMNOP";
@@ -140,18 +143,18 @@ fn the_collection_date_has_any_precision_and_datapoints_are_readable() {
 /// The enrollment facts under which `ann` captures at the open site `701`, where the participant is enrolled.
 fn enrollment() -> Facts {
     let registered =
-        Fact::Key { actor: name("ann"), key: key("ann").public(), registered: 1, ended: None, steps: None };
+        Fact::Key(fact::Key { actor: name("ann"), key: key("ann").public(), registered: 1, ended: None, steps: None });
     [
         (
-            Subject::Study,
+            subject::study(),
             Fact::Study { rules: None, name: name("STUDY-1"), root_key: key("root").public(), tokens: false },
         ),
-        (Subject::Key(key("ann").public().id()), registered),
+        (subject::key(key("ann").public().id()), registered),
         delegation(None),
-        (Subject::Site(name("701")), Fact::Site { state: None, open: true, changed: 3, newest: None }),
+        (subject::site(&name("701")), Fact::Site(fact::Site { state: None, open: true, changed: 3, newest: None })),
         (
-            Subject::Participant(name(PARTICIPANT)),
-            Fact::Participant { stage: None, site: name("701"), enrolled: 4, withdrawn: None },
+            subject::participant(&name(PARTICIPANT)),
+            Fact::Participant(fact::Participant { stage: None, site: name("701"), enrolled: 4, withdrawn: None }),
         ),
     ]
     .into_iter()
@@ -159,8 +162,8 @@ fn enrollment() -> Facts {
 }
 
 fn delegation(ended: Option<u64>) -> (Subject, Fact) {
-    let fact = Fact::Delegation { granted: 2, from: NOW, until: NOW + 10, ended };
-    (Subject::Delegation(name("ann"), Task::Capture, name("*")), fact)
+    let fact = Fact::Delegation(fact::Delegation { granted: 2, from: NOW, until: NOW + 10, ended });
+    (subject::delegation(&name("ann"), Task::Capture.name(), &name("*")), fact)
 }
 
 /// Decides on the facts a submission needs; that all the facts would lead to the same decision is checked each time.
@@ -187,9 +190,14 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
     let (actor, task) = (name("ann"), Task::Capture);
     let unknown = Unauthorised::UnknownKey(actor.clone());
     assert_eq!(decide(&first, &key("eve"), &enrollment(), NOW), Err(unknown.into()));
-    let ended =
-        Fact::Key { actor: actor.clone(), key: key("ann").public(), registered: 1, ended: Some(5), steps: None };
-    let refused = with(Subject::Key(key("ann").public().id()), ended);
+    let ended = Fact::Key(fact::Key {
+        actor: actor.clone(),
+        key: key("ann").public(),
+        registered: 1,
+        ended: Some(5),
+        steps: None,
+    });
+    let refused = with(subject::key(key("ann").public().id()), ended);
     assert_eq!(refused, Err(Unauthorised::KeyEnded(actor.clone()).into()));
     for time in [NOW - 1, NOW + 10] {
         let outside = Unauthorised::OutsidePeriod { actor: actor.clone(), task };
@@ -198,8 +206,9 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
     let (subject, fact) = delegation(Some(5));
     assert_eq!(with(subject, fact), Err(Unauthorised::DelegationEnded { actor: actor.clone(), task }.into()));
     let mut none: Facts = enrollment();
-    let owned = Fact::Key { actor: name("bob"), key: key("bob").public(), registered: 1, ended: None, steps: None };
-    none.set(Subject::Key(key("bob").public().id()), owned);
+    let owned =
+        Fact::Key(fact::Key { actor: name("bob"), key: key("bob").public(), registered: 1, ended: None, steps: None });
+    none.set(subject::key(key("bob").public().id()), owned);
     let by_bob = Submission { by: name("bob"), ..first.clone() };
     let missing = Unauthorised::NoDelegation { actor: name("bob"), task, site: name("701") };
     assert_eq!(decide(&by_bob, &key("bob"), &none, NOW), Err(missing.into()));
@@ -210,17 +219,17 @@ fn capture_takes_a_signer_with_the_task_an_open_site_and_a_participant_of_it() {
     let forged = Envelope::parse(own.replace(&signature(&own), &signature(&other)).as_bytes()).unwrap();
     assert_eq!(admit(&first, &forged, &enrollment(), NOW), Err(Unauthorised::BadSignature(actor).into()));
 
-    let site = Subject::Site(name("701"));
+    let site = subject::site(&name("701"));
     assert_eq!(
-        with(site, Fact::Site { state: None, open: false, changed: 5, newest: None }),
+        with(site, Fact::Site(fact::Site { state: None, open: false, changed: 5, newest: None })),
         Err(Refusal::SiteNotOpen)
     );
     for (state, outcome) in [(State::Paused, Ok(())), (State::Closed, Err(Refusal::StudyClosed))] {
-        assert_eq!(with(Subject::StudyState, Fact::StudyState { state, changed: 9, newest: None }), outcome);
+        assert_eq!(with(subject::study_state(), Fact::StudyState { state, changed: 9, newest: None }), outcome);
     }
-    let participant = Subject::Participant(name(PARTICIPANT));
+    let participant = subject::participant(&name(PARTICIPANT));
     for (site, withdrawn) in [("702", None), ("701", Some(6))] {
-        let fact = Fact::Participant { stage: None, site: name(site), enrolled: 4, withdrawn };
+        let fact = Fact::Participant(fact::Participant { stage: None, site: name(site), enrolled: 4, withdrawn });
         assert_eq!(with(participant.clone(), fact), Err(Refusal::NotEnrolled));
     }
 }

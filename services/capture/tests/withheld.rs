@@ -5,17 +5,20 @@
 use capture::domain::{Fault, Refusal, admit_erasure, admit_redaction, check_values, erasure_needs, redaction_needs};
 use seal::{
     Hash,
+    datapoint::Datapoint,
+    dsse::{Envelope, sign},
+    id::{Name, Uuid},
+    key::SecretKey,
+    sha256,
+};
+use vocabulary::{
     authority::Unauthorised,
     command::{
         DefineForms, EraseParticipant, FormDef, FormInstance, ItemDef, ItemType, Payload, Provision, RedactValue,
         Submission, Task,
     },
-    datapoint::Datapoint,
-    dsse::{Envelope, sign},
-    fact::{Fact, Facts, Subject},
-    id::{Name, Uuid},
-    key::SecretKey,
-    sha256,
+    fact::{self, Fact, Facts},
+    subject::{self, Subject},
 };
 
 const NOW: u64 = 1_000_000;
@@ -95,19 +98,25 @@ fn a_submission_rests_on_the_provision_its_form_is_captured_under() {
 fn enrollment() -> Facts {
     let root_key = key("root").public();
     let mut facts = Facts::default();
-    facts.set(Subject::Study, Fact::Study { name: name("STUDY-1"), root_key, rules: Some(2), tokens: false });
+    facts.set(subject::study(), Fact::Study { name: name("STUDY-1"), root_key, rules: Some(2), tokens: false });
     for actor in ["ann", "bob", "eve", "dan", "root"] {
-        let fact = Fact::Key { actor: name(actor), key: key(actor).public(), registered: 1, ended: None, steps: None };
-        facts.set(Subject::Key(key(actor).public().id()), fact);
+        let fact = Fact::Key(fact::Key {
+            actor: name(actor),
+            key: key(actor).public(),
+            registered: 1,
+            ended: None,
+            steps: None,
+        });
+        facts.set(subject::key(key(actor).public().id()), fact);
     }
     for (actor, site) in [("ann", "701"), ("bob", "701"), ("eve", "702")] {
         for task in [Task::Redact, Task::Erase] {
-            let fact = Fact::Delegation { granted: 2, from: NOW, until: NOW + 10, ended: None };
-            facts.set(Subject::Delegation(name(actor), task, name(site)), fact);
+            let fact = Fact::Delegation(fact::Delegation { granted: 2, from: NOW, until: NOW + 10, ended: None });
+            facts.set(subject::delegation(&name(actor), task.name(), &name(site)), fact);
         }
     }
-    let fact = Fact::Participant { site: name("701"), enrolled: 4, withdrawn: Some(9), stage: None };
-    facts.set(Subject::Participant(name(PARTICIPANT)), fact);
+    let fact = Fact::Participant(fact::Participant { site: name("701"), enrolled: 4, withdrawn: Some(9), stage: None });
+    facts.set(subject::participant(&name(PARTICIPANT)), fact);
     facts
 }
 
@@ -190,8 +199,14 @@ fn two_persons_with_the_task_at_the_site_sign_a_redaction() {
     }
     // The second one's key counts as much as the first one's.
     let mut ended = facts.clone();
-    let fact = Fact::Key { actor: name("bob"), key: key("bob").public(), registered: 1, ended: Some(5), steps: None };
-    ended.set(Subject::Key(key("bob").public().id()), fact);
+    let fact = Fact::Key(fact::Key {
+        actor: name("bob"),
+        key: key("bob").public(),
+        registered: 1,
+        ended: Some(5),
+        steps: None,
+    });
+    ended.set(subject::key(key("bob").public().id()), fact);
     let refused = Err(Unauthorised::KeyEnded(name("bob")).into());
     assert_eq!(redact(&redaction("ann", "bob"), &["ann", "bob"], &ended, NOW), refused);
 }
@@ -232,8 +247,8 @@ fn an_erasure_is_ordered_by_who_has_the_task_at_the_participants_site() {
     assert_eq!(unknown, Err(Refusal::StudyUnknown));
     // Whoever may only redact does not erase.
     let mut redacts = facts.clone();
-    let fact = Fact::Delegation { granted: 2, from: NOW, until: NOW + 10, ended: Some(3) };
-    redacts.set(Subject::Delegation(name("ann"), Task::Erase, name("701")), fact);
+    let fact = Fact::Delegation(fact::Delegation { granted: 2, from: NOW, until: NOW + 10, ended: Some(3) });
+    redacts.set(subject::delegation(&name("ann"), Task::Erase.name(), &name("701")), fact);
     let ended = Unauthorised::DelegationEnded { actor: name("ann"), task: Task::Erase };
     assert_eq!(erase(&erasure("ann", &[1]), &["ann"], &redacts, NOW), Err(ended.into()));
 }

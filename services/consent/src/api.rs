@@ -18,13 +18,11 @@ use proto::consent::{
     self as pb,
     consent_service_server::{ConsentService, ConsentServiceServer},
 };
-use seal::{
-    command as cmd,
-    id::{Service, StreamId},
-};
+use seal::id::{Service, StreamId};
 use server::Problem;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
+use vocabulary::command as cmd;
 
 /// The consent service over its journal.
 pub(crate) fn service(journal: Consent, files: Files, config: Config) -> ConsentServiceServer<Api> {

@@ -8,16 +8,14 @@ use exchange::{
     text,
 };
 use proto::consent::{self as pb, CopyFormat};
-use seal::{
-    Hash,
-    command::{self, Assent, GiveConsent, Terms},
-    consent::{self, NotInForce},
-    entry::Entry,
-    fact::{Fact, Facts, Given, Superseded},
-    id::Name,
-};
+use seal::{Hash, entry::Entry, id::Name};
 use server::Problem;
 use std::{collections::HashMap, mem};
+use vocabulary::{
+    command::{self, Assent, GiveConsent, Terms},
+    consent::{self, NotInForce},
+    fact::{self, Fact, Facts, Given, Superseded},
+};
 
 /// The name of FHIR R4 as the source of a request.
 pub(crate) const FHIR_R4: &str = "fhir-r4";
@@ -54,7 +52,9 @@ pub(crate) fn consent(
     (protocol, now): (&Name, u64),
     recorded: &HashMap<u64, u64>,
 ) -> Option<Consent> {
-    let Some(Fact::Document { content, approval, terms, superseded, .. }) = document else { return None };
+    let Some(Fact::Document(fact::Document { content, approval, terms, superseded, .. })) = document else {
+        return None;
+    };
     let (terms, manner) = (terms.as_deref()?, given.manner.as_ref()?);
     let notice = terms.notice.as_ref();
     let provisions: Vec<Provision> = terms

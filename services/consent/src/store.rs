@@ -1,20 +1,16 @@
 //! The consent journal, and the documents' files.
 
-use crate::{Config, domain::Refusal};
+use crate::{Config, domain::Refused};
 use journal::Journal;
 use objects::{ObjectError, Objects};
-use seal::{
-    Hash,
-    command::{AccessData, Payload, RevokeAccess, WithdrawConsent},
-    id::Service,
-    sha256,
-};
+use seal::{Hash, id::Service, sha256};
+use vocabulary::command::{AccessData, Payload, RevokeAccess, WithdrawConsent};
 
 /// The largest file of a document.
 pub(crate) const MAX_FILE_BYTES: usize = 8 << 20;
 
 /// The journal as this service keeps it.
-pub(crate) type Consent = Journal<Refusal>;
+pub(crate) type Consent = Journal<Refused>;
 
 /// What ends a right, and reads by those who must sign for them, are recorded beyond the quota as well.
 const IN_RESERVE: &[&str] = &[WithdrawConsent::KIND, RevokeAccess::KIND, AccessData::KIND];

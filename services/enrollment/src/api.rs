@@ -23,15 +23,16 @@ use proto::enrollment::{
     self as pb,
     enrollment_service_server::{EnrollmentService, EnrollmentServiceServer},
 };
-use seal::{
-    authority::{SITE_STAFF, delegations, is_of_site},
-    command::{self as cmd, Provision, Task},
-    fact::{Facts, Subject},
-    id::{IdError, Name, Service, StreamId, Uuid},
-};
+use seal::id::{IdError, Name, Service, StreamId, Uuid};
 use serde::Deserialize;
 use server::{Problem, now_ms};
 use tonic::{Code, Request, Response, Status};
+use vocabulary::{
+    authority::{SITE_STAFF, delegations, is_of_site},
+    command::{self as cmd, Provision, Task},
+    fact::Facts,
+    subject::{self, Subject},
+};
 
 /// The largest message: an envelope, and the answers of a screening.
 const MAX_MESSAGE_BYTES: usize = server::MAX_COMMAND_BYTES + (4 << 20);
@@ -146,9 +147,9 @@ impl Inner {
     async fn caller(&self, from: &Caller, of_study: &str) -> Result<(Uuid, Name), Problem> {
         let study = server::study(of_study)?;
         let caller = access::actor(from, study, &self.facts, now_ms()).await?;
-        match self.find(study, &[Subject::Study]).await?.rules() {
+        match self.find(study, &[subject::study()]).await?.rules() {
             Some(2..) => Ok((study, caller)),
-            _ => Err(crate::domain::Refusal::RulesOutdated.into()),
+            _ => Err(problem::refused(crate::domain::Refusal::RulesOutdated)),
         }
     }
 
@@ -170,9 +171,9 @@ impl Inner {
         if caller == participant {
             return Ok(());
         }
-        let represents = Subject::Representative(participant.clone(), caller.clone());
+        let represents = subject::representative(participant, caller);
         let mut subjects: Vec<Subject> = Task::ALL.iter().flat_map(|task| delegations(caller, *task, site)).collect();
-        subjects.extend([represents.clone(), Subject::Study]);
+        subjects.extend([represents.clone(), subject::study()]);
         let (facts, now) = (self.find(study, &subjects).await?, now_ms());
         let of_site = SITE_STAFF.iter().any(|task| is_of_site(&facts, caller, *task, site, now));
         let (represents, earlier_rules) = (facts.decides_for(participant, caller), facts.rules() < Some(3));

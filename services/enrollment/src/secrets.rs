@@ -5,10 +5,10 @@ use crate::store::{Store, damaged, vault_problem};
 use journal::ReadError;
 use seal::{
     Hash,
-    allocation::Secret,
     id::{Name, Uuid},
 };
 use server::Problem;
+use vocabulary::allocation::Secret;
 use zeroize::Zeroizing;
 
 pub(crate) const SQLITE_1: &str = include_str!("../migrations/1.sqlite.sql");

@@ -2,18 +2,13 @@
 
 mod keys;
 
-use crate::{Config, domain::Refusal};
+use crate::{Config, domain::Refused};
 use access::{FactError, FactSource};
 use journal::{Journal, Reader, Stored};
 use seal::{
     Hash,
-    command::{
-        CloseSite, EndDelegation, PauseSite, Payload, RevealAllocation, RevokeKey, RotateKey, SetStudyState, Unblind,
-        WithdrawParticipant,
-    },
     dsse::Envelope,
     entry::{Entry, Head},
-    fact::{Fact, Facts, List, Subject},
     id::{Name, Service, Uuid},
     key::KeyId,
     sha256,
@@ -21,9 +16,17 @@ use seal::{
 use server::Problem;
 use tonic::Code;
 use vault::{Content, Kept, Vault, VaultError};
+use vocabulary::{
+    command::{
+        CloseSite, EndDelegation, PauseSite, Payload, RevealAllocation, RevokeKey, RotateKey, SetStudyState, Unblind,
+        WithdrawParticipant,
+    },
+    fact::{Fact, Facts},
+    subject::{self, List, Subject},
+};
 
 /// The journal as this service keeps it.
-pub(crate) type Enrollment = Journal<Refusal>;
+pub(crate) type Enrollment = Journal<Refused>;
 
 /// Entries read at once.
 const PAGE: u32 = 500;
@@ -152,7 +155,7 @@ impl Store {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<u64>, Problem> {
-        let found = self.history(study, &Subject::List(list).map_key(study), after, limit).await?;
+        let found = self.history(study, &subject::list(&list).map_key(study), after, limit).await?;
         Ok(found.into_iter().map(|(number, _)| number).collect())
     }
 

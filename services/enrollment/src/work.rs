@@ -7,14 +7,16 @@
 use eligibility::{Criteria, Fault};
 use moka::sync::Cache;
 use seal::{
-    command::ItemDef,
     datapoint::Datapoint,
-    eligibility::{Criterion, CriterionOutcome},
     id::{Name, Uuid},
 };
 use server::Problem;
 use std::{sync::Arc, thread::available_parallelism};
 use tokio::{sync::Semaphore, task::spawn_blocking};
+use vocabulary::{
+    command::ItemDef,
+    eligibility::{Criterion, CriterionOutcome},
+};
 
 /// The most bytes of compiled criteria that are kept, about.
 const KEPT_BYTES: u64 = 32 << 20;
@@ -106,11 +108,11 @@ impl Compiled {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use seal::{
+    use std::{sync::mpsc, time::Duration};
+    use vocabulary::{
         command::ItemType,
         eligibility::{CriterionKind, Outcome},
     };
-    use std::{sync::mpsc, time::Duration};
 
     fn age(expression: &str) -> (Vec<ItemDef>, Vec<Criterion>) {
         let item = ItemDef {

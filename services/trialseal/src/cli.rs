@@ -2,6 +2,7 @@
 
 mod ask;
 mod bench;
+mod demo;
 mod evidence;
 mod preserve;
 mod up;
@@ -9,27 +10,26 @@ mod witness;
 
 use crate::{
     allow::AllowStudy,
-    backup, demo,
-    import::{EXAMPLE, Import, Mapping, Report, Subjects},
+    backup,
     init::Init,
     key,
     policy::PolicyArgs,
     process::{self, PlainBackends, Process},
-    prove,
 };
 use ask::Ask;
 use bench::Bench;
 use up::Up;
 use witness::WitnessCommand;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use client::{Access, Client, Reader};
+use client::{Access, Client, Endpoints, EndpointsError, Reader};
+use import::{EXAMPLE, Import, Mapping, Report, Subjects};
 use seal::id::{Name, Uuid};
 use serde::Serialize;
 use std::{
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -275,7 +275,7 @@ struct ActorArgs {
 
 impl ActorArgs {
     fn open(&self) -> Result<(Client, Reader)> {
-        let client = Client::new(&prove::endpoints(&self.endpoints)?)?;
+        let client = Client::new(&endpoints(&self.endpoints)?)?;
         let access = self.purpose.clone().map(Access::everybody);
         Ok((client, Reader { study: self.study, actor: self.actor.clone(), key: key::read(&self.key)?, access }))
     }
@@ -332,7 +332,7 @@ impl Cli {
             }
             Command::Prove { actor, entry, item, repeat, output, json } => {
                 let (client, reader) = actor.open()?;
-                let bundle = prove::fetch(&client, &reader, entry, &item, &repeat).await?;
+                let bundle = client.prove(&reader, entry, &item, &repeat).await?;
                 owner::write(&output, &bundle).with_context(|| format!("{}", output.display()))?;
                 let written = serde_json::json!({ "file": output, "bytes": bundle.len() });
                 print(json, &written, |_| format!("{}: {} bytes\n", output.display(), bundle.len()))?;
@@ -360,6 +360,16 @@ impl Cli {
             }
         }
     }
+}
+
+/// Reads where a deployment's services are.
+fn endpoints(file: &Path) -> Result<Endpoints> {
+    let shown = file.display();
+    Endpoints::read(file).map_err(|error| match error {
+        EndpointsError::Unreadable(error) => Error::new(error)
+            .context(format!("{shown}: is `trialseal up` running? Else name the file with --endpoints")),
+        EndpointsError::Malformed(error) => Error::new(error).context(format!("{shown}: not an endpoints file")),
+    })
 }
 
 /// Logs of at least this level go to standard error, unless `RUST_LOG` says otherwise.

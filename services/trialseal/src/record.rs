@@ -144,7 +144,7 @@ fn dashed(name: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use seal::command::{
+    use vocabulary::command::{
         AccessData, CreateStudy, DefineForms, EraseParticipant, GiveConsent, Payload, RevealAllocation,
     };
 

@@ -4,9 +4,7 @@ use super::{Load, Trial};
 use crate::support::{seeded::Seeded, told::Asked};
 use client::{Client, ClientError, Command, entry_number, new_uuid, parse_receipt, sign_form};
 use seal::{
-    Hash,
-    command::{GiveConsent, Payload, Provision, Submission, WithdrawalScope},
-    dsse,
+    Hash, dsse,
     id::{Name, Service, Uuid},
     key::SecretKey,
     sha256,
@@ -15,8 +13,9 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+use synthetic::value;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use trialseal::setup::value;
+use vocabulary::command::{GiveConsent, Payload, Provision, Submission, WithdrawalScope};
 
 /// The longest a participant stays without consent: some captures come later after a withdrawal than any cache may keep.
 const WITHOUT_CONSENT_MS: u64 = 9_000;

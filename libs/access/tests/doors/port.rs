@@ -4,7 +4,6 @@ use access::{Caller, FactError, FactSource, GateLayer, Gatekeeper, Member};
 use axum::{Router, extract::Request, response::IntoResponse};
 use seal::{
     entry::Head,
-    fact::{Fact, Facts, Subject},
     id::{Name, Uuid},
     key::{KeyId, SecretKey},
 };
@@ -29,6 +28,10 @@ use tonic::{
     codegen::http::{HeaderMap, HeaderName, HeaderValue},
 };
 use tonic_types::StatusExt;
+use vocabulary::{
+    fact::{self, Fact, Facts},
+    subject::{self, Subject},
+};
 
 pub const SUBMIT: &str = "/trialseal.capture.v1.CaptureService/SubmitForm";
 pub const READ: &str = "/trialseal.capture.v1.CaptureService/GetForm";
@@ -62,7 +65,7 @@ impl People {
     fn new() -> Self {
         let known = [("dr-lee", None), ("dr-gone", Some(7))].map(|(name, ended)| {
             let key = key_of(name).public();
-            (key.id(), Fact::Key { actor: name.parse().unwrap(), key, registered: 1, ended, steps: None })
+            (key.id(), Fact::Key(fact::Key { actor: name.parse().unwrap(), key, registered: 1, ended, steps: None }))
         });
         Self(known.into())
     }
@@ -71,16 +74,13 @@ impl People {
 #[tonic::async_trait]
 impl FactSource for People {
     async fn facts(&self, _: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError> {
-        let known = subjects.iter().filter_map(|subject| match subject {
-            Subject::Key(key) => Some((subject.clone(), self.0.get(key)?.clone())),
-            _ => None,
-        });
-        Ok((None, known.collect()))
+        let known = self.0.iter().map(|(key, fact)| (subject::key(*key), fact.clone()));
+        Ok((None, known.filter(|(subject, _)| subjects.contains(subject)).collect()))
     }
 
     async fn key_of(&self, _: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError> {
         let valid = |(key, fact): (&KeyId, &Fact)| match fact {
-            Fact::Key { actor: owner, ended: None, .. } if owner == actor => Some(*key),
+            Fact::Key(fact::Key { actor: owner, ended: None, .. }) if owner == actor => Some(*key),
             _ => None,
         };
         Ok(self.0.iter().find_map(valid))

@@ -5,7 +5,7 @@ use crate::{
     schemes::{arm, participants, scheme, secret},
 };
 use allocation::{List, assign, replay};
-use seal::allocation::{Measure, Method, Scheme};
+use vocabulary::allocation::{Measure, Method, Scheme};
 
 const RUNS: u64 = 10_000;
 

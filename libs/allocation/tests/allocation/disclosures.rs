@@ -5,10 +5,10 @@ use allocation::List;
 use proptest::prelude::*;
 use seal::{
     Hash,
-    allocation::{Disclosure, DisclosureError, Method, Scheme, Slot},
     text::{Base64, Hex},
 };
 use tlog::merkle::{Tree, leaf_hash, root};
+use vocabulary::allocation::{Disclosure, DisclosureError, Method, Scheme, Slot};
 
 fn all(scheme: &Scheme, list: &List) -> Vec<Disclosure> {
     let strata = (0..u32::try_from(scheme.strata()).unwrap()).map(|index| scheme.stratum_at(index).unwrap().name);

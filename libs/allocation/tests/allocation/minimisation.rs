@@ -3,10 +3,8 @@
 use crate::schemes::{participants, scheme, secret, with_minimisation};
 use allocation::{AssignError, List, ListError, assign, replay};
 use proptest::prelude::*;
-use seal::{
-    allocation::{LevelError, Measure, Method, Scheme},
-    id::Name,
-};
+use seal::id::Name;
+use vocabulary::allocation::{LevelError, Measure, Method, Scheme};
 
 fn certain(arms: &[u32], levels: &[usize], weights: &[u32], measure: Measure) -> Scheme {
     let method = Method::Minimisation { weights: weights.to_vec(), probability_permille: 1_000, measure };

@@ -3,11 +3,9 @@
 use crate::schemes::{name, scheme, secret, with_list};
 use allocation::{CheckError, List, check};
 use proptest::prelude::*;
-use seal::{
-    Hash,
-    allocation::{Measure, Method, Scheme, SchemeError, Secret, SecretError, commitment},
-};
+use seal::Hash;
 use std::collections::BTreeSet;
+use vocabulary::allocation::{Measure, Method, Scheme, SchemeError, Secret, SecretError, commitment};
 
 fn stratified() -> (Scheme, Secret) {
     (scheme(&[1, 1], &[2, 3], Method::PermutedBlocks { slots: 6 }), secret(5, &[2, 4]))

@@ -1,11 +1,8 @@
 //! Schemes, secrets and participants to test with.
 
 use proptest::prelude::*;
-use seal::{
-    allocation::{Arm, Factor, Measure, Method, Scheme, Secret},
-    id::Name,
-    sha256,
-};
+use seal::{id::Name, sha256};
+use vocabulary::allocation::{Arm, Factor, Measure, Method, Scheme, Secret};
 
 pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()

@@ -2,12 +2,9 @@
 
 use allocation::{List, assign, check, replay};
 use proptest::prelude::*;
-use seal::{
-    Hash,
-    allocation::{Disclosure, Scheme, Secret, commitment},
-    id::Name,
-};
+use seal::{Hash, id::Name};
 use serde_json::{Value, json};
+use vocabulary::allocation::{Disclosure, Scheme, Secret, commitment};
 
 fn number() -> impl Strategy<Value = u32> {
     prop_oneof![4 => 0_u32..=8, 1 => 90_u32..=1_100, 1 => any::<u32>(), 1 => Just(u32::MAX)]

@@ -3,10 +3,7 @@
 use crate::schemes::{name, participants, scheme, secret, with_list, with_minimisation};
 use allocation::{List, assign};
 use proptest::{strategy::ValueTree, test_runner::TestRunner};
-use seal::{
-    allocation::{Arm, Factor, Measure, Method, Scheme, Secret, commitment},
-    id::Name,
-};
+use seal::id::Name;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -15,6 +12,7 @@ use std::{
     process::{Command, Output},
 };
 use testbed::repository;
+use vocabulary::allocation::{Arm, Factor, Measure, Method, Scheme, Secret, commitment};
 
 fn judge(folder: &Path) -> Output {
     Command::new("python3").arg(repository().join("tests/judges/allocation.py")).arg(folder).output().unwrap()

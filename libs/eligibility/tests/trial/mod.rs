@@ -4,9 +4,9 @@
 
 use eligibility::{Criteria, Fault, Problem};
 use proptest::prelude::*;
-use seal::{
+use seal::datapoint::Datapoint;
+use vocabulary::{
     command::{ItemDef, ItemType},
-    datapoint::Datapoint,
     eligibility::{Criterion, CriterionKind, Outcome},
 };
 

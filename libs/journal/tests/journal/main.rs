@@ -10,7 +10,6 @@ use journal::{AppendError, Config, Decision, Journal, Proposal, Quota};
 use seal::{
     Hash,
     entry::{self, Entry},
-    fact,
     id::{Service, StreamId, Uuid},
     map::{Memory, Proven},
     receipt::Receipt,
@@ -28,6 +27,7 @@ use std::{
 use tempfile::TempDir;
 use testbed::postgres::Postgres;
 use tlog::key::{Algorithm, SignerKey};
+use vocabulary::fact;
 
 mod postgres;
 mod quota;

@@ -1,11 +1,7 @@
 //! Actors, their keys, and the delegation log.
 
-use super::{ActorKind, Payload, Task};
-use crate::{
-    id::{Name, Uuid},
-    key::{KeyId, PublicKey},
-    text::Hex,
-};
+use super::ActorKind;
+use crate::{id::Name, key::PublicKey, text::Hex};
 use serde::{Deserialize, Serialize};
 
 /// Evidence that somebody was trained for a task before it was delegated to them.
@@ -60,22 +56,12 @@ payload! {
 }
 
 payload! {
-    /// Revokes a key at once. By its own actor, or with the task `register_actors`.
-    "revoke-key" RevokeKey: ends {
-        /// The key.
-        key: KeyId,
-        /// Why, in words.
-        reason: Name,
-    }
-}
-
-payload! {
     /// Delegates a task. The signer must hold the task itself, at that site and for the whole period.
     "delegate" Delegate: seen {
         /// Who receives the task.
         actor: Name,
         /// The task.
-        task: Task,
+        task: Name,
         /// At which site; `*` for every site.
         site: Name,
         /// From when, Unix milliseconds, inclusive.
@@ -88,22 +74,5 @@ payload! {
         /// The newest command about this task of this actor at this site that the signer saw: SHA-256 of its envelope.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<Hex>,
-    }
-}
-
-payload! {
-    /// Ends a delegation before its time. By who holds the task at that site, or by the delegate.
-    "end-delegation" EndDelegation: ends {
-        /// Who held the task.
-        actor: Name,
-        /// The task.
-        task: Task,
-        /// The site the delegation names.
-        site: Name,
-        /// Which one: the entry that granted it. Required under rules 3, where several may be on the log.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        delegation: Option<u64>,
-        /// Why, in words.
-        reason: Name,
     }
 }

@@ -1,11 +1,6 @@
 //! Participants: from screening to the end of their part in the trial.
 
-use super::Payload;
-use crate::{
-    id::{Name, Uuid},
-    key::PublicKey,
-    text::Hex,
-};
+use crate::{id::Name, key::PublicKey, text::Hex};
 use serde::{Deserialize, Serialize};
 
 /// Where a participant stands in the trial.
@@ -46,24 +41,6 @@ pub enum Relation {
     ImpartialWitness,
 }
 
-/// Why a participant leaves the trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WithdrawalReason {
-    /// The participant wants to.
-    ParticipantDecision,
-    /// The investigator decides so.
-    InvestigatorDecision,
-    /// An adverse event.
-    AdverseEvent,
-    /// The participant cannot be reached.
-    LostToFollowUp,
-    /// The participant has died.
-    Death,
-    /// The study or the site ends.
-    StudyEnded,
-}
-
 payload! {
     /// Enrols a participant under a random pseudonym and registers their key. Task: `enrol`, at that site. From rules 3 on
     /// the new key signs too, as proof of possession. No consent is asked for: it comes after, and before anything is captured.
@@ -77,18 +54,6 @@ payload! {
         /// Why it is recorded long after it was signed, in words. Task: `record_late`, at the site.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         late: Option<Name>,
-    }
-}
-
-payload! {
-    /// Records that a participant leaves the trial. By the participant, or task `enrol` at their site.
-    "withdraw-participant" WithdrawParticipant: ends {
-        /// The participant.
-        participant: Name,
-        /// The participant's site.
-        site: Name,
-        /// Why.
-        reason: WithdrawalReason,
     }
 }
 
@@ -108,21 +73,6 @@ payload! {
         /// Why it is recorded long after it was signed, in words. Task: `record_late`, at the site.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         late: Option<Name>,
-    }
-}
-
-payload! {
-    /// Moves a participant on: to `enrolled`, `active`, `completed`, `lost_to_follow_up` or `died`, where that may follow.
-    /// Task: `enrol`, at their site. Eligibility, randomisation and withdrawal have commands of their own.
-    "record-stage" RecordStage {
-        /// The participant.
-        participant: Name,
-        /// The participant's site.
-        site: Name,
-        /// The stage to enter.
-        stage: Stage,
-        /// Why, in words.
-        reason: Name,
     }
 }
 
@@ -150,28 +100,5 @@ payload! {
         /// Until when they act, Unix milliseconds, exclusive. Required under rules 3.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<u64>,
-    }
-}
-
-payload! {
-    /// Declares that two registrations with the same token are one person, who takes part again: after a failed screening, or
-    /// at another site after leaving. Task: `manage_study`, at every site.
-    "link-participants" LinkParticipants {
-        /// The later registration, which is held.
-        participant: Name,
-        /// The earlier one, which has ended.
-        earlier: Name,
-        /// Why, in words.
-        reason: Name,
-    }
-}
-
-payload! {
-    /// Declares that two registrations with the same token are different persons. Task: `manage_study`, at every site.
-    "clear-match" ClearMatch {
-        /// The participant.
-        participant: Name,
-        /// Why, in words.
-        reason: Name,
     }
 }

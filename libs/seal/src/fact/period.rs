@@ -1,10 +1,11 @@
 //! One period of a delegation.
 
+use super::Delegation;
 use crate::{id::Name, json, text::Hex};
 use serde::{Deserialize, Serialize};
 
 /// The most names of a line: as many as the steps of a proof.
-pub(super) const MAX_LINE: usize = 480;
+const MAX_LINE: usize = 480;
 
 /// One period for which a task was delegated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +31,16 @@ pub struct Period {
 }
 
 impl Period {
-    /// A delegation before rules 3, of which there was one at a time.
-    pub(super) fn single(granted: u64, (from, until): (u64, u64), ended: Option<u64>) -> Self {
-        Self { granted, from, until, ended, line: Vec::new(), steps: 0, after: None }
-    }
-
     /// Whether it counts at `time` (Unix milliseconds).
     pub fn covers(&self, time: u64) -> bool {
         self.ended.is_none() && (self.from..self.until).contains(&time)
+    }
+}
+
+/// A delegation before rules 3, of which there was one at a time.
+impl From<&Delegation> for Period {
+    fn from(delegation: &Delegation) -> Self {
+        let Delegation { granted, from, until, ended } = *delegation;
+        Self { granted, from, until, ended, line: Vec::new(), steps: 0, after: None }
     }
 }

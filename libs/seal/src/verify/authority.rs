@@ -2,24 +2,25 @@
 
 use super::evidence::{Evidence, Fault, Recorded, broken, ensure};
 use crate::{
-    authority,
     command::{
         ActorKind, Confirmation, Delegate, EnrolParticipant, Payload, RegisterActor, RegisterRepresentative, RotateKey,
-        ScreenParticipant, Task,
+        ScreenParticipant,
     },
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, Period, Subject},
+    fact::{self, Fact, Period},
     id::{Name, Service, is_pseudonym, is_representative},
     key::{KeyId, PublicKey},
     moment,
     report::{DelegationStep, Failure, LinkName},
+    subject::{self, Subject},
+    task,
 };
 use std::collections::HashMap;
 
 /// The most registrations, rotations and delegations one bundle may rest on before rules 3; they bound the recursion as well.
 pub const MAX_STEPS_BEFORE: u32 = 128;
-/// The same from rules 3 on: so many rights, none of which takes more than [`crate::authority::MAX_STEPS_OF_RIGHT`], fit.
+/// The same from rules 3 on: so many rights fit, each of which takes 30 at most.
 const MAX_STEPS: u32 = 480;
 
 /// A walk under way.
@@ -80,7 +81,7 @@ impl<'a> Walk<'a> {
         let timely = moment::on_time(command, entry.time);
         ensure(timely.is_ok(), link, timely.err().map(|why| format!("{}: {why}", P::KIND)).unwrap_or_default())?;
         match command.late() {
-            Some(_) => self.authority(link, command.by(), Task::RecordLate, site, state, entry.time).map(drop),
+            Some(_) => self.authority(link, command.by(), task::RECORD_LATE, site, state, entry.time).map(drop),
             None => Ok(()),
         }
     }
@@ -93,10 +94,10 @@ impl<'a> Walk<'a> {
         envelope: &Envelope,
         state: u64,
     ) -> Result<Signer, Fault> {
-        let subjects: Vec<Subject> = envelope.key_ids().map(Subject::Key).collect();
+        let subjects: Vec<Subject> = envelope.key_ids().map(subject::key).collect();
         let wanted = |subject: &Subject, fact: &Fact| match fact {
-            Fact::Key { actor: owner, key, registered, ended: None, .. }
-                if owner == actor && *subject == Subject::Key(key.id()) =>
+            Fact::Key(fact::Key { actor: owner, key, registered, ended: None, .. })
+                if owner == actor && *subject == subject::key(key.id()) =>
             {
                 Some((*key, *registered))
             }
@@ -142,7 +143,7 @@ impl<'a> Walk<'a> {
                 let staff = !others.contains(&done.command.kind) && !is_pseudonym(actor) && !is_representative(actor);
                 ensure(staff && done.command.actor == *actor && done.command.key == *key, link, mismatch)?;
                 self.possessed(link, &done.envelope, key)?;
-                self.authorised(link, &done, Task::RegisterActors, &Name::all_sites())?;
+                self.authorised(link, &done, task::REGISTER_ACTORS, &Name::all_sites())?;
                 Ok(done.command.kind)
             }
             EnrolParticipant::KIND => {
@@ -151,7 +152,7 @@ impl<'a> Walk<'a> {
                 ensure(same && is_pseudonym(actor), link, mismatch)?;
                 let site = done.command.site.clone();
                 self.possessed(link, &done.envelope, key)?;
-                self.authorised(link, &done, Task::Enrol, &site)?;
+                self.authorised(link, &done, task::ENROL, &site)?;
                 Ok(ActorKind::Participant)
             }
             ScreenParticipant::KIND => {
@@ -160,7 +161,7 @@ impl<'a> Walk<'a> {
                 ensure(same && is_pseudonym(actor), link, mismatch)?;
                 let site = done.command.site.clone();
                 self.possessed(link, &done.envelope, key)?;
-                self.authorised(link, &done, Task::Enrol, &site)?;
+                self.authorised(link, &done, task::ENROL, &site)?;
                 Ok(ActorKind::Participant)
             }
             RegisterRepresentative::KIND => {
@@ -207,7 +208,7 @@ impl<'a> Walk<'a> {
                 ensure(by != actor && staff, link, format!("no registrar can confirm this key of {actor}"))?;
                 let registrar = self.signed_by(link, by, &done.envelope, state)?.kind;
                 ensure(registrar == ActorKind::Person, link, format!("{by} is no person"))?;
-                self.authority(link, by, Task::RegisterActors, &everywhere, state, done.entry.time)?;
+                self.authority(link, by, task::REGISTER_ACTORS, &everywhere, state, done.entry.time)?;
                 Ok(*kind)
             }
         }
@@ -220,7 +221,7 @@ impl<'a> Walk<'a> {
         done: &Recorded<RegisterRepresentative>,
     ) -> Result<(), Fault> {
         let RegisterRepresentative { site, second, by, grounds, until, .. } = &done.command;
-        let first = self.authorised(link, done, Task::Enrol, site)?;
+        let first = self.authorised(link, done, task::ENROL, site)?;
         if !self.third {
             return Ok(());
         }
@@ -229,7 +230,7 @@ impl<'a> Walk<'a> {
         ensure(grounds.is_some() && until.is_some(), link, "a representative without grounds or end")?;
         let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
         let signer = self.signed_by(link, second, &done.envelope, state)?;
-        let held = self.authority(link, second, Task::ObtainConsent, site, state, done.entry.time)?;
+        let held = self.authority(link, second, task::OBTAIN_CONSENT, site, state, done.entry.time)?;
         let one = Entitled { actor: by, kind: first.kind, held: first.held };
         self.two_persons(link, &one, &Entitled { actor: second, kind: signer.kind, held })
     }
@@ -253,7 +254,7 @@ impl<'a> Walk<'a> {
         &mut self,
         link: LinkName,
         done: &'n Recorded<P>,
-        task: Task,
+        task: &str,
         site: &Name,
     ) -> Result<Entitled<'n>, Fault> {
         self.step(link)?;
@@ -266,7 +267,7 @@ impl<'a> Walk<'a> {
         &mut self,
         link: LinkName,
         done: &'n Recorded<P>,
-        task: Task,
+        task: &str,
         site: &Name,
         state: u64,
     ) -> Result<Entitled<'n>, Fault> {
@@ -283,7 +284,7 @@ impl<'a> Walk<'a> {
         &mut self,
         link: LinkName,
         actor: &Name,
-        task: Task,
+        task: &str,
         site: &Name,
         state: u64,
         time: u64,
@@ -300,22 +301,23 @@ impl<'a> Walk<'a> {
     fn holding(
         &mut self,
         link: LinkName,
-        (actor, task, site, state): (&Name, Task, &Name, u64),
+        (actor, task, site, state): (&Name, &str, &Name, u64),
         wanted: impl Fn(&Period) -> bool,
         otherwise: &str,
     ) -> Result<Held, Fault> {
         if actor.as_str() == Name::ROOT {
             return Ok(Held { from: 0, until: u64::MAX, line: Vec::new() });
         }
-        let subjects = authority::delegations(actor, task, site);
+        let subjects = subject::delegations(actor, task, site);
         let third = self.third;
-        let found = |subject: &Subject, fact: &Fact| match (subject, fact) {
-            (Subject::Delegation(_, _, scope), Fact::Delegation { .. } | Fact::Delegations { .. })
-                if third == matches!(fact, Fact::Delegations { .. }) =>
-            {
-                fact.periods().iter().find(|period| wanted(period)).map(|period| (scope.clone(), period.clone()))
-            }
-            _ => None,
+        let found = |subject: &Subject, fact: &Fact| {
+            let period = match fact {
+                Fact::Delegation(delegation) if !third => Some(Period::from(delegation)).filter(&wanted),
+                Fact::Delegations(of) if third => of.periods.iter().find(|period| wanted(period)).cloned(),
+                _ => None,
+            };
+            let narrow = *subject == subject::delegation(actor, task, site);
+            period.map(|period| (if narrow { site.clone() } else { Name::all_sites() }, period))
         };
         let (scope, period) = self.evidence.fact(link, Service::Enrollment, state, &subjects, found, otherwise)?;
         ensure(period.granted <= state, link, format!("{task} was delegated to {actor} later"))?;
@@ -329,14 +331,15 @@ impl<'a> Walk<'a> {
         &mut self,
         link: LinkName,
         actor: &Name,
-        task: Task,
+        task: &str,
         scope: &Name,
         period: &Period,
     ) -> Result<Vec<Name>, Fault> {
         let number = period.granted;
         let done = self.evidence.command::<Delegate>(link, Service::Enrollment, number)?;
         let Delegate { actor: to, task: what, site, from, until, seen, .. } = &done.command;
-        let same = to == actor && *what == task && site == scope && (*from, *until) == (period.from, period.until);
+        let same =
+            to == actor && what.as_str() == task && site == scope && (*from, *until) == (period.from, period.until);
         ensure(same, link, format!("enrollment entry {number} does not delegate this to {actor}"))?;
         let known = self.lines.get(&(number, actor.clone())).cloned();
         let line = match known {
@@ -353,7 +356,7 @@ impl<'a> Walk<'a> {
     /// Checks that whoever delegated held the task for the whole length of what they gave; gives from whom it is held.
     fn line(&mut self, link: LinkName, done: &Recorded<Delegate>) -> Result<Vec<Name>, Fault> {
         let Delegate { by, actor, task, site: scope, from, until, .. } = &done.command;
-        let (task, number) = (*task, done.entry.number);
+        let (task, number) = (task.as_str(), done.entry.number);
         self.step(link)?;
         let state = self.evidence.before(link, Service::Enrollment, &done.entry)?;
         let now = self.entitled(link, done, task, scope, state)?.held;
@@ -374,7 +377,7 @@ impl<'a> Walk<'a> {
         self.lines.insert((number, actor.clone()), line.clone());
         self.delegations.push(DelegationStep {
             actor: actor.clone(),
-            task: task.name(),
+            task: task.to_owned(),
             site: scope.clone(),
             delegated_by: by.clone(),
             signed: done.command.time,
@@ -384,17 +387,17 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn site_open(&mut self, site: &Name, state: u64) -> Result<(), Fault> {
-        let wanted = |_: &Subject, fact: &Fact| matches!(fact, Fact::Site { open: true, .. }).then_some(());
-        let subject = [Subject::Site(site.clone())];
+        let wanted = |_: &Subject, fact: &Fact| matches!(fact, Fact::Site(fact::Site { open: true, .. })).then_some(());
+        let subject = [subject::site(site)];
         self.evidence.fact(LinkName::Site, Service::Enrollment, state, &subject, wanted, "the site was not open")
     }
 
     pub(super) fn participant_active(&mut self, participant: &Name, site: &Name, state: u64) -> Result<(), Fault> {
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Participant { site: theirs, withdrawn: None, .. } if theirs == site => Some(()),
+            Fact::Participant(fact::Participant { site: theirs, withdrawn: None, .. }) if theirs == site => Some(()),
             _ => None,
         };
-        let subject = [Subject::Participant(participant.clone())];
+        let subject = [subject::participant(participant)];
         let otherwise = "the participant was not enrolled at that site, or had left";
         self.evidence.fact(LinkName::Participant, Service::Enrollment, state, &subject, wanted, otherwise)
     }

@@ -9,13 +9,15 @@ use crate::{
     MAX_CLOCK_AHEAD_MS,
     command::{
         ActorKind, Assent, Capacity, GiveConsent, Provision, PublishDocument, RegisterActor, RegisterRepresentative,
-        Relation, Task, Terms,
+        Relation, Terms,
     },
     consent,
     dsse::Envelope,
-    fact::{Fact, Given, Subject},
+    fact::{self, Fact, Given},
     id::{Name, Service},
     report::{ConsentClaim, LinkName},
+    subject::{self, Subject},
+    task,
 };
 use std::collections::HashSet;
 
@@ -103,12 +105,12 @@ impl Walk<'_> {
         (state, time): (u64, u64),
     ) -> Result<InForce, Fault> {
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Consent { provisions, majority, .. } => {
+            Fact::Consent(fact::Consent { provisions, majority, .. }) => {
                 provisions.get(provision).filter(|g| g.withdrawn.is_none()).map(|given| (given.clone(), *majority))
             }
             _ => None,
         };
-        let subject = [Subject::Consent(participant.clone())];
+        let subject = [subject::consent(participant)];
         let otherwise = format!("no consent to {provision} was in force");
         let (fact, majority) = self.evidence.fact(LINK, Service::Consent, state, &subject, wanted, &otherwise)?;
         ensure(fact.given <= state, LINK, "the consent was given later")?;
@@ -122,7 +124,7 @@ impl Walk<'_> {
         ensure(same, LINK, format!("consent entry {} does not give this consent", fact.given))?;
         let enrollment = self.evidence.head(LINK, Service::Enrollment, &done.entry)?;
         self.signed_for(&done, enrollment)?;
-        let obtained = self.entitled(LINK, &done, Task::ObtainConsent, site, enrollment)?.kind;
+        let obtained = self.entitled(LINK, &done, task::OBTAIN_CONSENT, site, enrollment)?.kind;
         let given = InForce { provision: provision.clone(), state: fact, done };
         if self.third {
             ensure(obtained == ActorKind::Person, LINK, "who held the discussion is no person")?;
@@ -184,10 +186,10 @@ impl Walk<'_> {
     /// Checks that `actor` was registered as a device, from rules 3 on of that site.
     fn is_device(&mut self, actor: &Name, site: &Name, enrollment: u64) -> Result<(), Fault> {
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Actor { kind: ActorKind::Device, registered, .. } => Some(*registered),
+            Fact::Actor(fact::Actor { kind: ActorKind::Device, registered, .. }) => Some(*registered),
             _ => None,
         };
-        let subject = [Subject::Actor(actor.clone())];
+        let subject = [subject::actor(actor)];
         let otherwise = format!("{actor} was not a device");
         let number = self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
         ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
@@ -195,7 +197,7 @@ impl Walk<'_> {
         let same = made.command.actor == *actor && made.command.kind == ActorKind::Device;
         let here = !self.third || made.command.site.as_ref() == Some(site);
         ensure(same && here, LINK, otherwise)?;
-        self.authorised(LINK, &made, Task::RegisterActors, &Name::all_sites()).map(drop)
+        self.authorised(LINK, &made, task::REGISTER_ACTORS, &Name::all_sites()).map(drop)
     }
 
     /// Checks that `actor` signed, and was registered as `relation` of the participant.
@@ -208,10 +210,12 @@ impl Walk<'_> {
     ) -> Result<(), Fault> {
         let participant = &done.command.participant;
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Representative { relation: found, registered, .. } if *found == relation => Some(*registered),
+            Fact::Representative(fact::Representative { relation: found, registered, .. }) if *found == relation => {
+                Some(*registered)
+            }
             _ => None,
         };
-        let subject = [Subject::Representative(participant.clone(), actor.clone())];
+        let subject = [subject::representative(participant, actor)];
         let otherwise = format!("{actor} was not registered to sign for {participant} so");
         let number = self.evidence.fact(LINK, Service::Enrollment, enrollment, &subject, wanted, &otherwise)?;
         ensure(number <= enrollment, LINK, format!("{actor} was registered later"))?;
@@ -231,12 +235,12 @@ impl Walk<'_> {
         let link = LinkName::Document;
         let GiveConsent { document, version, language, by, synthetic, time: signed, late, .. } = &given.done.command;
         let wanted = |_: &Subject, fact: &Fact| match fact {
-            Fact::Document { content, approval, published, superseded, .. } => {
+            Fact::Document(fact::Document { content, approval, published, superseded, .. }) => {
                 Some((*content, approval.clone(), *published, superseded.clone()))
             }
             _ => None,
         };
-        let subject = [Subject::Document(document.clone(), version.clone(), language.clone())];
+        let subject = [subject::document(document, version, language)];
         let otherwise = "the document was not published";
         let (content, approval, published, superseded) =
             self.evidence.fact(link, Service::Consent, state, &subject, wanted, otherwise)?;
@@ -255,7 +259,7 @@ impl Walk<'_> {
         ensure(!self.third || read, link, "consent was signed before the document was published")?;
         let enrollment = self.evidence.head(link, Service::Enrollment, &done.entry)?;
         let everywhere = Name::all_sites();
-        self.entitled(link, &done, Task::PublishDocuments, &everywhere, enrollment)?;
+        self.entitled(link, &done, task::PUBLISH_DOCUMENTS, &everywhere, enrollment)?;
         Ok(ConsentClaim {
             document: document.clone(),
             version: version.clone(),

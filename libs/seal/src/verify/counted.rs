@@ -9,9 +9,11 @@ pub(super) mod world;
 use super::{Demand, Fault, Part, complete, walk};
 use crate::{
     bundle::Bundle,
-    command::{ActorKind, Delegate, RegisterActor, RotateKey, Task},
-    fact::{Fact, Subject},
+    command::{ActorKind, Delegate, RegisterActor, RotateKey},
+    fact::{self, Fact},
     id::{Name, Service},
+    subject::{self, Subject},
+    task,
     text::Base64,
 };
 use serde::de::DeserializeOwned;
@@ -98,7 +100,7 @@ fn command<P: DeserializeOwned>(world: &World, by: &str, mut rest: Value) -> P {
 
 fn valid(world: &World, actor: &str, new: &str) -> (Subject, Fact) {
     let (key, registered) = (public(new), world.next(Service::Enrollment));
-    (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered, ended: None, steps: None })
+    (subject::key(key.id()), Fact::Key(fact::Key { actor: name(actor), key, registered, ended: None, steps: None }))
 }
 
 /// A study whose investigator replaced their key so often; the last time in the entry of this number.
@@ -117,7 +119,7 @@ fn rotations(count: usize) -> (World, u64) {
 /// A study in which each actor registers the next one, and lets them register others, so often.
 fn delegations(count: usize) -> (World, u64) {
     let (mut world, mut by, mut last) = (World::new(), "root".to_owned(), 0);
-    let (task, from, until) = (Task::RegisterActors, START_MS, START_MS + 1_000_000_000);
+    let (task, from, until) = (task::REGISTER_ACTORS, START_MS, START_MS + 1_000_000_000);
     for number in 0..count {
         let next = format!("actor-{number}");
         let register = json!({ "actor": next, "kind": ActorKind::Person, "key": public(&next) });
@@ -126,9 +128,9 @@ fn delegations(count: usize) -> (World, u64) {
         last = world.record(&register, &[&key(&by)], facts);
         let delegate = json!({ "actor": next, "task": task, "site": "*", "from": from, "until": until });
         let delegate: Delegate = command(&world, &by, delegate);
-        let subject = Subject::Delegation(name(&next), task, Name::all_sites());
+        let subject = subject::delegation(&name(&next), task, &Name::all_sites());
         let granted = world.next(Service::Enrollment);
-        let fact = Fact::Delegation { granted, from, until, ended: None };
+        let fact = Fact::Delegation(fact::Delegation { granted, from, until, ended: None });
         world.record(&delegate, &[&key(&by)], vec![(subject, fact)]);
         by = next;
     }

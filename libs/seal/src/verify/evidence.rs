@@ -13,9 +13,10 @@ use crate::{
     command::Payload,
     dsse::{self, AnyCommand, Envelope},
     entry::Entry,
-    fact::{self, Fact, Subject},
+    fact::{self, Fact},
     id::{Service, Uuid},
     report::{Failure, LinkName},
+    subject::Subject,
 };
 use std::{
     any::Any,

@@ -2,8 +2,8 @@
 
 use crate::{
     bundle::{EntryPart, FactPart},
-    fact::Subject,
     id::{Service, Uuid},
+    subject::Subject,
 };
 
 /// What a bundle lacks.

@@ -188,9 +188,9 @@ fn each_vector_of_rules_3_is_refused_by_the_one_check_it_is_named_for() {
 }
 
 /// Another signer of the consent discussion than the investigator, whose rights the case is not about.
-fn nurse(world: &mut World, kind: crate::command::ActorKind, tasks: &[crate::command::Task]) {
+fn nurse(world: &mut World, kind: crate::command::ActorKind, tasks: &[&str]) {
     world.register_of(NURSE, kind, None, NURSE);
-    tasks.iter().for_each(|task| _ = world.delegate(NURSE, *task));
+    tasks.iter().for_each(|task| _ = world.delegate(NURSE, task));
 }
 
 const NURSE: &str = "nurse-adeyemi";

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     bundle::{Bundle, Withheld},
-    command::{RULES, Submission, Task},
+    command::{RULES, Submission},
     datapoint::Datapoint,
     dsse::AnyCommand,
     entry::Entry,
@@ -21,6 +21,7 @@ use crate::{
         CheckpointClaim, Claim, ConsentClaim, DelegationStep, ErasureClaim, Failure, Link, LinkName, RecordClaim,
         RedactionClaim, Report,
     },
+    task,
 };
 use tlog::{Hash, merkle};
 
@@ -165,7 +166,7 @@ fn proven(walk: &mut Walk<'_>, bundle: &Bundle, links: &mut Vec<Link>) -> Result
     walk.on_time(LinkName::Signer, (&command, &entry), (&command.site, enrollment))?;
     holds(LinkName::Signer, format!("signed by {} with {key}, valid at that moment", command.by));
 
-    walk.authority(LinkName::Delegation, &command.by, Task::Capture, &command.site, enrollment, entry.time)?;
+    walk.authority(LinkName::Delegation, &command.by, task::CAPTURE, &command.site, enrollment, entry.time)?;
     holds(LinkName::Delegation, format!("{} held the task capture at site {}", command.by, command.site));
 
     walk.site_open(&command.site, enrollment)?;

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{
     bundle::Bundle,
-    command::{EraseParticipant, Payload, RedactValue, Submission, Task},
+    command::{EraseParticipant, Payload, RedactValue, Submission},
     id::Service,
     report::{ErasureClaim, Link, LinkName, RedactionClaim},
+    task,
 };
 
 /// Checks that capture entry `by` takes this value out of the submission in entry `number`.
@@ -29,7 +30,7 @@ pub(super) fn redacted(
     let enrollment = decided_at(walk, link, &done)?;
     let mut person = |actor| {
         let kind = walk.signed_by(link, actor, &done.envelope, enrollment)?.kind;
-        let held = walk.authority(link, actor, Task::Redact, site, enrollment, done.entry.time)?;
+        let held = walk.authority(link, actor, task::REDACT, site, enrollment, done.entry.time)?;
         Ok(Entitled { actor, kind, held })
     };
     let (one, other) = (person(first)?, person(second)?);
@@ -68,7 +69,7 @@ pub(super) fn erased(
     let listed = entries.contains(&entry.number) && entry.number < by;
     ensure(listed, link, format!("capture entry {by} does not erase entry {}", entry.number))?;
     let enrollment = decided_at(walk, link, &done)?;
-    walk.entitled(link, &done, Task::Erase, site, enrollment)?;
+    walk.entitled(link, &done, task::ERASE, site, enrollment)?;
     links.push(Link { link, established: format!("capture entry {by}, signed by {actor}, erased it: {order}") });
     Ok(ErasureClaim {
         study: bundle.study,

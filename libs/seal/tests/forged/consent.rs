@@ -11,9 +11,10 @@ use crate::world::{
 use seal::{
     bundle::Bundle,
     command::{ActorKind, Assent, Capacity, Reconsent, ReconsentMode, Relation, Terms},
-    fact::{End, Fact, Subject, Superseded, Until},
+    fact::{self, End, Fact, Superseded, Until},
     id::Service,
     report::LinkName,
+    subject,
     text::Hex,
     verify::verify,
 };
@@ -144,8 +145,8 @@ pub(crate) fn with_false_device() -> (World, Consent) {
 pub(crate) fn with_second_key() -> (World, Consent) {
     let mut world = World::new();
     let (registered, actor, key) = (world.next(Service::Enrollment), name(WITNESS), key("another key").public());
-    let fact = Fact::Key { actor: actor.clone(), key, registered, ended: None, steps: None };
-    world.register_key(&actor, ActorKind::Person, key, vec![(Subject::Key(key.id()), fact)]);
+    let fact = Fact::Key(fact::Key { actor: actor.clone(), key, registered, ended: None, steps: None });
+    world.register_key(&actor, ActorKind::Person, key, vec![(subject::key(key.id()), fact)]);
     (world, witnessed(&[PARTICIPANT, "another key"]))
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn submitted(mut world: World, rotations: &[Rotation], signer: &str) 
 pub(crate) fn study(world: World) -> World {
     let mut world = world;
     if !world.third {
-        world.delegate(SECOND, seal::command::Task::ObtainConsent);
+        world.delegate(SECOND, seal::task::OBTAIN_CONSENT);
     }
     world
 }

@@ -5,13 +5,13 @@ use crate::world::{
     World, key,
     study::{INVESTIGATOR, PARTICIPANT, name, values},
 };
-use seal::{bundle::Bundle, dsse, fact::Subject, id::Service, report::LinkName, verify::verify};
+use seal::{bundle::Bundle, dsse, id::Service, report::LinkName, subject, verify::verify};
 
 /// A submission whose first signature is by a key of which the state holds what no verifier reads.
 pub(crate) fn with_odd_fact() -> Bundle {
     let (mut world, _) = with_submission();
     let envelope = dsse::sign(&world.submission(None), &[&key("nobody"), &key(INVESTIGATOR)]);
-    let odd = vec![(Subject::Key(key("nobody").public().id()), b"{\"future\":{}}".to_vec())];
+    let odd = vec![(subject::key(key("nobody").public().id()), b"{\"future\":{}}".to_vec())];
     world.record_bytes(Service::Enrollment, "from-the-future", b"{}".to_vec(), odd);
     let submission = world.record_bytes(Service::Capture, "submit-form", envelope, Vec::new());
     world.bundle(submission, &values(), 0, None)
@@ -29,7 +29,7 @@ fn a_fact_that_is_no_fact_of_its_subject_is_passed_over() {
 /// A submission whose payload or site fact is written otherwise.
 pub(crate) fn written(payload: fn(&str) -> String, site: &[u8]) -> Bundle {
     let (mut world, _) = with_submission();
-    let site = vec![(Subject::Site(name("701")), site.to_vec())];
+    let site = vec![(subject::site(&name("701")), site.to_vec())];
     world.record_bytes(Service::Enrollment, "from-elsewhere", b"{}".to_vec(), site);
     let json = payload(&serde_json::to_string(&world.submission(None)).unwrap());
     let envelope = dsse::sign_bytes(&dsse::payload_type("submit-form"), json.into_bytes(), &[&key(INVESTIGATOR)]);

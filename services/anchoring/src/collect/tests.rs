@@ -5,19 +5,18 @@ mod world;
 
 use super::*;
 use crate::turns::Turns;
-use seal::{
-    command::RotateKey,
-    dsse::sign_bytes,
-    fact::{Fact, Subject},
-    id::Service,
-    text::Base64,
-};
+use seal::{dsse::sign_bytes, id::Service, text::Base64};
 use std::{
     pin::pin,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
     time::Duration,
 };
 use tokio::{sync::Semaphore, time::timeout};
+use vocabulary::{
+    command::RotateKey,
+    fact::{self, Fact},
+    subject,
+};
 use world::{
     World, key, public,
     study::{INVESTIGATOR, name},
@@ -74,10 +73,11 @@ fn rotations(count: usize, spaces: usize) -> (Counted, Bundle) {
             public(&new),
             " ".repeat(spaces)
         );
-        let kind = <RotateKey as seal::command::Payload>::KIND;
+        let kind = <RotateKey as vocabulary::command::Payload>::KIND;
         let envelope = sign_bytes(&seal::dsse::payload_type(kind), json.into_bytes(), &[&key(&old), &key(&new)]);
-        let fact = Fact::Key { actor: name(INVESTIGATOR), key: public(&new), registered, ended: None, steps: None };
-        let facts = vec![(Subject::Key(public(&new).id()), fact.to_bytes())];
+        let fact =
+            Fact::Key(fact::Key { actor: name(INVESTIGATOR), key: public(&new), registered, ended: None, steps: None });
+        let facts = vec![(subject::key(public(&new).id()), fact.to_bytes())];
         last = world.record_bytes(Service::Enrollment, kind, envelope, facts);
         old = new;
     }

@@ -10,11 +10,9 @@ use crate::{
 };
 use access::Caller;
 use proto::capture as pb;
-use seal::{
-    command::{FormInstance, Provision, Submission},
-    id::{Name, Service, Uuid},
-};
+use seal::id::{Name, Service, Uuid};
 use server::{Page, Problem, study};
+use vocabulary::command::{FormInstance, Provision, Submission};
 
 impl Inner {
     pub(super) async fn get_datapoint(

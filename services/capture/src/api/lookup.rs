@@ -5,13 +5,13 @@ use super::Inner;
 use access::{Caller, Denied};
 use proto::capture as pb;
 use seal::{
-    command::Task,
     dsse::Envelope,
     id::{Name, Service, StreamId, Uuid},
 };
 use serde::Deserialize;
 use server::{Problem, now_ms, study};
 use std::collections::HashMap;
+use vocabulary::command::Task;
 
 /// The most requests asked about at once.
 const MAX_REQUESTS: usize = 1_000;

@@ -1,42 +1,50 @@
 //! Refusals of the domain as clients see them.
 
-use crate::domain::{Fault, Refusal};
+use crate::domain::{Fault, Refusal, Refused};
 use proto::capture::{self as pb, ErrorReason};
 use server::{Problem, consent_reason};
 use tonic::Code;
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let said = refusal.to_string();
-        let state = |reason| Problem::new(Code::FailedPrecondition, reason, said.clone());
-        match refusal {
-            Refusal::Unauthorised(error) => error.into(),
-            Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
-            Refusal::Untimely(error) => error.into(),
-            Refusal::RulesOutdated => state("RULES_OUTDATED"),
-            Refusal::EnvelopeTooLarge => Problem::field("ENVELOPE_TOO_LARGE", "envelope", said),
-            Refusal::FormsVersionExists => Problem::new(Code::AlreadyExists, "FORMS_VERSION_EXISTS", said),
-            Refusal::FormsVersionUnknown => Problem::new(Code::NotFound, "FORMS_VERSION_UNKNOWN", said),
-            Refusal::StudyClosed => state("STUDY_CLOSED"),
-            Refusal::SiteNotOpen => state("SITE_NOT_OPEN"),
-            Refusal::NotEnrolled => state("PARTICIPANT_NOT_ENROLLED"),
-            Refusal::NotInForce(why) => state(consent_reason(why)),
-            Refusal::Erased => state("ERASED"),
-            Refusal::ConsentInForce => state("CONSENT_IN_FORCE"),
-            Refusal::ErasureIncomplete => state("ERASURE_INCOMPLETE"),
-            Refusal::ValueNotThere => Problem::new(Code::NotFound, "NOT_FOUND", said),
-            Refusal::RedactionRaced => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
-            Refusal::DecisionTooOld => Problem::unavailable("DEPENDENCY_UNAVAILABLE", said),
-            Refusal::FormExists(entry) => {
-                Problem::new(Code::AlreadyExists, "FORM_EXISTS", said).with("entry", entry.to_string())
+impl From<Refused> for Problem {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::ByRule(refusal) => refused(refusal),
+            Refused::DecisionTooOld | Refused::RedactionRaced => {
+                Problem::unavailable("DEPENDENCY_UNAVAILABLE", why.to_string())
             }
-            Refusal::EventAlike => Problem::field("LOOKS_ALIKE", "envelope.payload.instance.event", said),
-            Refusal::CorrectionStale(latest) => {
-                let problem = Problem::new(Code::Aborted, "CORRECTION_STALE", said);
-                latest.map_or(problem.clone(), |entry| problem.with("entry", entry.to_string()))
-            }
-            Refusal::Field { field, fault } => Problem::field(reason(fault), field, fault.to_string()),
         }
+    }
+}
+
+/// A refusal by the rules.
+pub(crate) fn refused(refusal: Refusal) -> Problem {
+    let said = refusal.to_string();
+    let state = |reason| Problem::new(Code::FailedPrecondition, reason, said.clone());
+    match refusal {
+        Refusal::Unauthorised(error) => error.into(),
+        Refusal::StudyUnknown => Problem::new(Code::NotFound, "STUDY_UNKNOWN", said),
+        Refusal::Untimely(error) => error.into(),
+        Refusal::RulesOutdated => state("RULES_OUTDATED"),
+        Refusal::EnvelopeTooLarge => Problem::field("ENVELOPE_TOO_LARGE", "envelope", said),
+        Refusal::FormsVersionExists => Problem::new(Code::AlreadyExists, "FORMS_VERSION_EXISTS", said),
+        Refusal::FormsVersionUnknown => Problem::new(Code::NotFound, "FORMS_VERSION_UNKNOWN", said),
+        Refusal::StudyClosed => state("STUDY_CLOSED"),
+        Refusal::SiteNotOpen => state("SITE_NOT_OPEN"),
+        Refusal::NotEnrolled => state("PARTICIPANT_NOT_ENROLLED"),
+        Refusal::NotInForce(why) => state(consent_reason(why)),
+        Refusal::Erased => state("ERASED"),
+        Refusal::ConsentInForce => state("CONSENT_IN_FORCE"),
+        Refusal::ErasureIncomplete => state("ERASURE_INCOMPLETE"),
+        Refusal::ValueNotThere => Problem::new(Code::NotFound, "NOT_FOUND", said),
+        Refusal::FormExists(entry) => {
+            Problem::new(Code::AlreadyExists, "FORM_EXISTS", said).with("entry", entry.to_string())
+        }
+        Refusal::EventAlike => Problem::field("LOOKS_ALIKE", "envelope.payload.instance.event", said),
+        Refusal::CorrectionStale(latest) => {
+            let problem = Problem::new(Code::Aborted, "CORRECTION_STALE", said);
+            latest.map_or(problem.clone(), |entry| problem.with("entry", entry.to_string()))
+        }
+        Refusal::Field { field, fault } => Problem::field(reason(fault), field, fault.to_string()),
     }
 }
 
@@ -81,9 +89,9 @@ mod tests {
 
     #[test]
     fn a_refusal_in_a_stream_says_as_much_as_one_of_a_call() {
-        let exists = refusal_message(Refusal::FormExists(7).into());
+        let exists = refusal_message(refused(Refusal::FormExists(7)));
         assert_eq!(exists.metadata.get("entry").map(String::as_str), Some("7"));
         assert_eq!(exists.retry_after_ms, 0);
-        assert_eq!(refusal_message(Refusal::DecisionTooOld.into()).retry_after_ms, 1_000);
+        assert_eq!(refusal_message(Refused::DecisionTooOld.into()).retry_after_ms, 1_000);
     }
 }

@@ -7,7 +7,6 @@ use journal::ReadError;
 use proto::capture as pb;
 use seal::{
     Hash,
-    command::{ItemRead, RedactValue},
     datapoint::Datapoint,
     id::{IdError, Name, Service, Uuid},
 };
@@ -15,6 +14,7 @@ use server::{Problem, now_ms, study};
 use tlog::merkle::Tree;
 use tonic::Code;
 use vault::{Content, Kept};
+use vocabulary::command::{ItemRead, RedactValue};
 
 impl Inner {
     pub(super) async fn disclose_datapoint(

@@ -2,13 +2,14 @@
 
 use super::Inner;
 use access::{Caller, FactSource, Reading};
-use seal::{
+use seal::id::{Name, Uuid};
+use server::{Problem, now_ms};
+use vocabulary::{
     authority::{SITE_STAFF, delegations, holds, is_of_site},
     command::{ItemRead, Provision, Task},
-    fact::{Facts, Subject},
-    id::{Name, Uuid},
+    fact::Facts,
+    subject::{self, Subject},
 };
-use server::{Problem, now_ms};
 
 /// Tasks that let their holder see what was captured at their site.
 const SEES: [Task; 3] = [Task::Capture, Task::Read, Task::Audit];
@@ -64,11 +65,11 @@ impl Inner {
     /// The facts that tell what a caller is to a participant.
     async fn standing(&self, study: Uuid, caller: &Name, participant: &Name) -> Result<Facts, Problem> {
         let (_, mut facts) =
-            self.enrollment.facts(study, &[Subject::Study, Subject::Participant(participant.clone())]).await?;
+            self.enrollment.facts(study, &[subject::study(), subject::participant(participant)]).await?;
         if let Some(site) = facts.site_of(participant).cloned() {
             let mut subjects: Vec<Subject> =
                 SEES.iter().chain(&SITE_STAFF).flat_map(|task| delegations(caller, *task, &site)).collect();
-            subjects.push(Subject::Representative(participant.clone(), caller.clone()));
+            subjects.push(subject::representative(participant, caller));
             facts.extend(self.enrollment.facts(study, &subjects).await?.1);
         }
         Ok(facts)

@@ -1,8 +1,11 @@
 //! Commands: form definitions, submissions and corrections.
 
-use super::{Inner, problem::refusal_message};
+use super::{
+    Inner,
+    problem::{refusal_message, refused},
+};
 use crate::{
-    domain::{self, Refusal},
+    domain::{self, Refusal, Refused},
     gate::Basis,
     store,
 };
@@ -12,45 +15,46 @@ use proto::{
     capture::{self as pb, submit_forms_response::Outcome},
     types::Receipt,
 };
-use seal::{
-    authority::{authorise, subjects},
-    command::{DefineForms, Payload, Submission, Task},
-    fact::Subject,
-    id::{Name, Service, Uuid},
-};
+use seal::id::{Name, Service, Uuid};
 use server::{Problem, Received, receive};
 use std::sync::Arc;
+use vocabulary::{
+    authority::{authorise, subjects},
+    command::{DefineForms, Payload, Submission, Task},
+    subject,
+};
 
 /// A submission that waits for its turn.
 pub(super) struct Prepared {
-    proposal: Proposal<Refusal>,
+    proposal: Proposal<Refused>,
     reconsent_by: Option<u64>,
 }
 
 impl Inner {
     pub(super) async fn define_forms(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
         let received = receive::<DefineForms>(envelope).await?;
-        domain::check_forms(&received.command)?;
+        domain::check_forms(&received.command).map_err(refused)?;
         let everywhere = Name::all_sites();
         let by = &received.command.by;
         let mut needs = subjects(by, received.envelope.key_ids(), Task::DefineForms, &everywhere);
-        needs.push(Subject::Study);
+        needs.push(subject::study());
         let asked_ms = server::now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study, &needs).await?;
-        let head = head.ok_or(Refusal::StudyUnknown)?;
+        let head = head.ok_or_else(|| refused(Refusal::StudyUnknown))?;
         let key = self.store.forms_key(received.command.study, &received.command.version);
         let stream = received.stream(Service::Capture);
         let Received { bytes, hash, envelope, command } = received;
         let request = command.request;
         let rule = move |found: &Found, next: Next| {
             if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
-                return Err(Refusal::DecisionTooOld);
+                return Err(Refused::DecisionTooOld);
             }
-            authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)?;
+            authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)
+                .map_err(Refusal::from)?;
             domain::on_time(&command, &facts, next.time)?;
             domain::check_new_forms(&command, &facts)?;
             if found.0.contains_key(&key) {
-                return Err(Refusal::FormsVersionExists);
+                return Err(Refusal::FormsVersionExists.into());
             }
             Ok(Decision { facts: vec![(key, Vec::new())], ..Decision::default() })
         };
@@ -83,14 +87,14 @@ impl Inner {
     pub(super) async fn prepare(&self, envelope: Vec<u8>, datapoints: Vec<Vec<u8>>) -> Result<Prepared, Problem> {
         let received = receive::<Submission>(envelope).await?;
         let submission = &received.command;
-        let values = domain::check_header(submission, &datapoints)?;
+        let values = domain::check_header(submission, &datapoints).map_err(refused)?;
         let basis = self.gate.basis(submission, &received.envelope).await?;
         let now = server::now_ms();
-        domain::admit(submission, &received.envelope, &basis.enrollment, now)?;
-        let reconsent_by = basis.consent.clone()?.reconsent_by;
+        domain::admit(submission, &received.envelope, &basis.enrollment, now).map_err(refused)?;
+        let reconsent_by = basis.consent.clone().map_err(refused)?.reconsent_by;
         let forms = self.forms(submission.study, &submission.forms_version).await?;
-        domain::check_values(submission, &values, &forms)?;
-        domain::check_new(submission, &values, &forms, (&basis.enrollment, now))?;
+        domain::check_values(submission, &values, &forms).map_err(refused)?;
+        domain::check_new(submission, &values, &forms, (&basis.enrollment, now)).map_err(refused)?;
 
         let listed = !forms.events.is_empty();
         let keys = self.store.keys(submission.study, &submission.instance);
@@ -115,7 +119,7 @@ impl Inner {
         }
         let key = self.store.forms_key(study, version);
         let forms = self.store.forms(Service::Capture.stream(study), &key).await?;
-        let forms = Arc::new(forms.ok_or(Refusal::FormsVersionUnknown)?);
+        let forms = Arc::new(forms.ok_or_else(|| refused(Refusal::FormsVersionUnknown))?);
         self.forms.insert(name, forms.clone());
         Ok(forms)
     }
@@ -160,17 +164,18 @@ fn record(
     (keys, listed): (&store::Keys, bool),
     found: &Found,
     next: Next,
-) -> Result<Decision, Refusal> {
+) -> Result<Decision, Refused> {
     let submission = &received.command;
     let consent = basis.consent.as_ref().map_err(Clone::clone)?;
     let ended = consent.until.is_some_and(|until| next.time >= until);
     if ended || next.time > basis.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
-        return Err(Refusal::DecisionTooOld);
+        return Err(Refused::DecisionTooOld);
     }
     if found.0.contains_key(&keys.erased) {
-        return Err(Refusal::Erased);
+        return Err(Refusal::Erased.into());
     }
-    seal::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)?;
+    vocabulary::authority::holds(&basis.enrollment, &submission.by, Task::Capture, &submission.site, next.time)
+        .map_err(Refusal::from)?;
     domain::on_time(submission, &basis.enrollment, next.time)?;
     let latest = found.0.get(&keys.instance).and_then(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_be_bytes);
     domain::fits(submission, latest)?;
@@ -179,7 +184,7 @@ fn record(
     let otherwise = known.is_some_and(|spelt| *spelt != keys.spelt.0);
     // An event on a list is the right one, whatever was captured before there was a list.
     if first && otherwise && !listed && basis.enrollment.rules() >= Some(3) {
-        return Err(Refusal::EventAlike);
+        return Err(Refusal::EventAlike.into());
     }
     let mark = store::mark(first, next.number);
     let mut facts = vec![(keys.instance, next.number.to_be_bytes().to_vec()), (keys.participant, mark)];

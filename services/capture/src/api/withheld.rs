@@ -1,9 +1,10 @@
 //! Redacting single values, and erasing participants.
 
-use super::{Inner, read::name};
+use super::{Inner, problem::refused, read::name};
 use crate::{
     domain::{
-        Refusal, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs, redaction_needs,
+        Refusal, Refused, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs,
+        redaction_needs,
     },
     store::{damaged, leaf, newest, vault_problem},
 };
@@ -12,16 +13,19 @@ use journal::{Decision, Found, Next, Proposal, api::receipt_message};
 use proto::{capture as pb, types::Receipt};
 use seal::{
     Hash,
-    command::{EraseParticipant, Payload, RedactValue, Task},
     datapoint::Datapoint,
     dsse::Envelope,
     entry::{Entry, Head},
-    fact::{Facts, Subject},
     id::{Name, Service, Uuid},
 };
 use server::{Problem, Received, now_ms, receive, study};
 use tonic::Code;
 use vault::Kept;
+use vocabulary::{
+    command::{EraseParticipant, Payload, RedactValue, Task},
+    fact::Facts,
+    subject,
+};
 
 /// An upper limit on the redactions of one submission: more than it has values.
 const MAX_MARKS: u32 = 10_000;
@@ -36,9 +40,9 @@ struct Basis {
 }
 
 impl Basis {
-    fn fresh(&self, next: Next) -> Result<(), Refusal> {
+    fn fresh(&self, next: Next) -> Result<(), Refused> {
         let late = next.time > self.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS);
-        if late { Err(Refusal::DecisionTooOld) } else { Ok(()) }
+        if late { Err(Refused::DecisionTooOld) } else { Ok(()) }
     }
 }
 
@@ -53,7 +57,7 @@ impl Before {
     /// Refuses a request id that was already used with another envelope. Checked last: other reasons take precedence.
     fn must_be_new(&self) -> Result<(), Problem> {
         match self {
-            Self::Another => Err(journal::AppendError::<Refusal>::RequestReused.into()),
+            Self::Another => Err(journal::AppendError::<Refused>::RequestReused.into()),
             Self::Nothing | Self::This(_) => Ok(()),
         }
     }
@@ -65,14 +69,14 @@ impl Inner {
         let (study, asked_ms) = (received.command.study, now_ms());
         let needs = redaction_needs(&received.command, &received.envelope);
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
-        let heads = vec![head.ok_or(Refusal::StudyUnknown)?];
+        let heads = vec![head.ok_or_else(|| refused(Refusal::StudyUnknown))?];
         let basis = Basis { enrollment, heads, asked_ms };
         let before = self.recorded_before(study, &received).await?;
         if let Before::This(receipt) = before {
             return Ok(receipt);
         }
-        admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms)?;
-        check_new_redaction(&received.command, &basis.enrollment)?;
+        admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms).map_err(refused)?;
+        check_new_redaction(&received.command, &basis.enrollment).map_err(refused)?;
         let (stored, seen) = self.without_value(&received.command).await?;
         before.must_be_new()?;
         let key = self.store.redacted_key(study, received.command.entry);
@@ -81,10 +85,10 @@ impl Inner {
         self.record(received, basis, vec![key, erased], move |command, envelope, facts, found, next| {
             admit_redaction(command, envelope, facts, next.time)?;
             if found.0.contains_key(&erased) {
-                return Err(Refusal::Erased);
+                return Err(Refusal::Erased.into());
             }
             if found.0.get(&key) != seen.as_ref() {
-                return Err(Refusal::RedactionRaced);
+                return Err(Refused::RedactionRaced);
             }
             let mark = [next.number.to_be_bytes().as_slice(), &index.to_be_bytes()].concat();
             Ok(Decision { facts: vec![(key, mark)], restored: vec![(number, stored)] })
@@ -99,17 +103,21 @@ impl Inner {
         let marks = self.store.reader().history(stream, &key, None, MAX_MARKS).await?;
         let (recorded, mut content, _) =
             self.store.submission(stream, redact.entry).await.map_err(|problem| match problem.code {
-                Code::NotFound => Refusal::ValueNotThere.into(), // as of an entry of somebody else
+                Code::NotFound => refused(Refusal::ValueNotThere), // as of an entry of somebody else
                 _ => problem,
             })?;
         if recorded.header.instance.participant != redact.participant {
-            return Err(Refusal::ValueNotThere.into());
+            return Err(refused(Refusal::ValueNotThere));
         }
         let place = usize::try_from(redact.index).ok().and_then(|index| content.datapoints.get_mut(index));
-        let Some(kept) = place else { return Err(Refusal::ValueNotThere.into()) };
-        let datapoint = kept.whole().map(Datapoint::parse).ok_or(Refusal::ValueNotThere)?.map_err(|_| damaged())?;
+        let Some(kept) = place else { return Err(refused(Refusal::ValueNotThere)) };
+        let datapoint = kept
+            .whole()
+            .map(Datapoint::parse)
+            .ok_or_else(|| refused(Refusal::ValueNotThere))?
+            .map_err(|_| damaged())?;
         if datapoint.item != redact.item.as_str() || datapoint.repeat != redact.repeat {
-            return Err(Refusal::ValueNotThere.into());
+            return Err(refused(Refusal::ValueNotThere));
         }
         *kept = Kept::Leaf(leaf(kept).0);
         let participant = self.store.participant_key(redact.study, &redact.participant);
@@ -133,19 +141,19 @@ impl Inner {
         let participant = received.command.participant.clone();
         let needs = erasure_needs(&received.command, &received.envelope);
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
-        let head = head.ok_or(Refusal::StudyUnknown)?;
+        let head = head.ok_or_else(|| refused(Refusal::StudyUnknown))?;
         let (reference, request) = (self.store.participant_key(study, &participant), received.command.request.0);
         let before = self.recorded_before(study, &received).await?;
         if let Before::This(receipt) = before {
             self.destroy(&reference).await?;
             return Ok(receipt);
         }
-        admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms)?;
-        check_new_erasure(&received.command, &enrollment)?;
+        admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms).map_err(refused)?;
+        check_new_erasure(&received.command, &enrollment).map_err(refused)?;
         let consent = self.gate.without_consent(study, &participant).await?;
         let basis = Basis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
         if !self.store.are_entries_of(study, &participant, &received.command.entries).await? {
-            return Err(Refusal::ErasureIncomplete.into());
+            return Err(refused(Refusal::ErasureIncomplete));
         }
         before.must_be_new()?;
         let latest = received.command.entries.last().copied();
@@ -156,11 +164,11 @@ impl Inner {
         let rule = move |command: &EraseParticipant, envelope: &_, facts: &_, found: &Found, next: Next| {
             admit_erasure(command, envelope, facts, next.time)?;
             if found.0.contains_key(&erased) {
-                return Err(Refusal::Erased);
+                return Err(Refusal::Erased.into());
             }
             // Anything captured since the entries were listed would be left out of the signed list.
             if found.0.get(&reference).and_then(|mark| newest(mark)).is_some_and(|newest| Some(newest) != latest) {
-                return Err(Refusal::ErasureIncomplete);
+                return Err(Refusal::ErasureIncomplete.into());
             }
             Ok(Decision { facts: vec![(erased, Vec::new())], ..Decision::default() })
         };
@@ -187,7 +195,7 @@ impl Inner {
         received: Received<P>,
         basis: Basis,
         reads: Vec<Hash>,
-        rule: impl FnOnce(&P, &Envelope, &Facts, &Found, Next) -> Result<Decision, Refusal> + Send + 'static,
+        rule: impl FnOnce(&P, &Envelope, &Facts, &Found, Next) -> Result<Decision, Refused> + Send + 'static,
     ) -> Result<Receipt, Problem> {
         let stream = received.stream(Service::Capture);
         let Received { bytes, hash, envelope, command } = received;
@@ -230,7 +238,7 @@ impl Inner {
         let study = study(&request.study)?;
         let participant = name("participant", &request.participant)?;
         let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
-        let subject = [Subject::Participant(participant.clone())];
+        let subject = [subject::participant(&participant)];
         let (_, facts) = self.enrollment.facts(study, &subject).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);

@@ -7,13 +7,13 @@ use super::{Store, damaged};
 use crate::domain::{Current, FormFold, FormState, Recorded, sets};
 use seal::{
     Hash,
-    command::{FormInstance, Provision},
     id::{Service, StreamId, Uuid},
 };
 use server::Problem;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Code;
+use vocabulary::command::{FormInstance, Provision};
 
 /// The most sealed submissions that are open at once. While one is opened it is in memory up to three times, of 5 MiB each
 /// at most: 120 MiB for all.

@@ -1,9 +1,9 @@
 //! Commands: each asks enrollment for the facts it needs, and is recorded.
 
-use super::Inner;
+use super::{Inner, problem::refused};
 use crate::{
     copy,
-    domain::{self, Next, Refusal, Rule},
+    domain::{self, Next, Refusal, Refused, Rule},
     store::MAX_FILE_BYTES,
 };
 use access::{Caller, FactSource};
@@ -11,14 +11,16 @@ use journal::{AppendError, Appended, Decision, Proposal, api::receipt_message};
 use proto::{consent as pb, types::Receipt};
 use seal::{
     MAX_ACCESS_AHEAD_MS,
-    command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
     entry::{Entry, Head},
-    fact::{Fact, Facts},
     id::Service,
     sha256,
 };
 use server::{Problem, Received, now_ms, receive};
 use tonic::Code;
+use vocabulary::{
+    command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
+    fact::{Fact, Facts},
+};
 
 impl Inner {
     pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
@@ -33,7 +35,7 @@ impl Inner {
         let needs = received.command.needs_enrollment(&received.envelope);
         let asked_ms = now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study(), &needs).await?;
-        let head = head.ok_or(Refusal::StudyUnknown)?;
+        let head = head.ok_or_else(|| refused(Refusal::StudyUnknown))?;
         Ok(self.journal.append_noting(proposal(received, head, facts, asked_ms)).await?)
     }
 
@@ -63,10 +65,10 @@ impl Inner {
         let (head, own) = self.own_facts(study, &command.needs(&facts)).await?;
         facts.extend(own);
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
-        domain::decide(command, &received.envelope, &facts, next)?;
+        domain::decide(command, &received.envelope, &facts, next).map_err(refused)?;
         match before {
             None => Ok(()),
-            Some(_) => Err(AppendError::<Refusal>::RequestReused.into()), // only now: said to who may record this
+            Some(_) => Err(AppendError::<Refused>::RequestReused.into()), // only now: said to who may record this
         }
     }
 
@@ -121,7 +123,7 @@ impl Inner {
     ) -> Result<pb::AccessDataResponse, Problem> {
         let received = receive::<AccessData>(request.envelope).await?;
         if received.command.time > now_ms().saturating_add(MAX_ACCESS_AHEAD_MS) {
-            return Err(Refusal::AccessAhead.into()); // whatever rules the study runs under
+            return Err(refused(Refusal::AccessAhead)); // whatever rules the study runs under
         }
         let Appended { receipt, repeated } = self.appended(received).await?;
         Ok(pb::AccessDataResponse { receipt: Some(receipt_message(receipt)), recorded_before: repeated })
@@ -160,7 +162,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
     head: Head,
     enrollment: Facts,
     asked_ms: u64,
-) -> Proposal<Refusal> {
+) -> Proposal<Refused> {
     let study = received.command.study();
     let stream = received.stream(Service::Consent);
     let Received { bytes, hash, envelope, command } = received;
@@ -169,7 +171,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
     let (request, keys) = (command.request(), reads.clone());
     let rule = move |found: &journal::Found, next: journal::Next| {
         if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
-            return Err(Refusal::DecisionTooOld);
+            return Err(Refused::DecisionTooOld);
         }
         let mut facts = enrollment;
         for (subject, key) in needs.iter().zip(&keys) {

@@ -1,19 +1,25 @@
 //! Decisions: what may be captured, what may be read.
 
-use super::{Inner, problem::not_in_force};
+use super::{
+    Inner,
+    problem::{not_in_force, refused},
+};
 use crate::domain::{self, Refusal, may_read};
 use access::{Caller, FactSource};
 use journal::{ReadError, api::head_message};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
-    command::{AccessData, GiveConsent, Provision, Task},
-    consent,
     dsse::Envelope,
     entry::Head,
-    fact::{Fact, Facts, Subject},
     id::{IdError, Name, Service, Uuid},
 };
 use server::{Problem, now_ms, study};
+use vocabulary::{
+    command::{AccessData, GiveConsent, Provision, Task},
+    consent,
+    fact::{self, Fact, Facts},
+    subject::{self, Subject},
+};
 
 /// Tasks that see how a participant's consent stands.
 const SEES: [Task; 4] = [Task::ObtainConsent, Task::Capture, Task::Read, Task::Audit];
@@ -53,7 +59,7 @@ impl Inner {
     ) -> Result<pb::DecideResponse, Problem> {
         let (head, facts) = self.consent_facts(study, participant).await?;
         let decided = consent::in_force(&facts, participant, provision, now_ms());
-        let subject = Subject::Consent(participant.clone());
+        let subject = subject::consent(participant);
         let given = provisions(&facts, participant);
         let given = given.iter().filter_map(|provision| consent::given(&facts, participant, provision));
         let standing = given.filter(|given| given.withdrawn.is_none()).count();
@@ -75,7 +81,7 @@ impl Inner {
 
     /// When the first consent of a participant was signed, by its signer's clock.
     async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, ReadError> {
-        let (stream, key) = (Service::Consent.stream(study), Subject::Consent(participant.clone()).map_key(study));
+        let (stream, key) = (Service::Consent.stream(study), subject::consent(participant).map_key(study));
         let reader = self.journal.reader();
         for (number, _) in reader.history(stream, &key, None, FIRST).await? {
             let given = Envelope::parse(&reader.entry(stream, number).await?.stored);
@@ -92,12 +98,14 @@ impl Inner {
         study: Uuid,
         participant: &Name,
     ) -> Result<(Option<Head>, Facts), Problem> {
-        let subject = Subject::Consent(participant.clone());
+        let subject = subject::consent(participant);
         let mut subjects = vec![subject.clone()];
         loop {
             let (head, facts) = self.own_facts(study, &subjects).await?;
             let wanted: Vec<Subject> = match facts.find(&subject) {
-                Some(Fact::Consent { provisions, .. }) => provisions.values().map(consent::document).collect(),
+                Some(Fact::Consent(fact::Consent { provisions, .. })) => {
+                    provisions.values().map(consent::document).collect()
+                }
                 _ => Vec::new(),
             };
             let lacking: Vec<Subject> = wanted.into_iter().filter(|document| !subjects.contains(document)).collect();
@@ -155,11 +163,11 @@ impl Inner {
             only: None,
         };
         let subject = match grant {
-            Some(grant) => Subject::Grant(participant.clone(), grant),
-            None => Subject::Consent(participant.clone()),
+            Some(grant) => subject::grant(&participant, &grant),
+            None => subject::consent(&participant),
         };
         let (_, mut facts) = self.enrollment.facts(study, &domain::reader_needs(&access)).await?;
-        let (head, own) = self.own_facts(study, &[subject.clone(), Subject::Consent(participant)]).await?;
+        let (head, own) = self.own_facts(study, &[subject.clone(), subject::consent(&participant)]).await?;
         facts.extend(own);
         let refusal = may_read(&access, &facts, now_ms()).err();
         let permitted = refusal.is_none();
@@ -181,7 +189,7 @@ impl Inner {
 
     /// The participant's site; `*` if there is no such participant, where only tasks of every site reach.
     async fn site_of(&self, study: Uuid, participant: &Name) -> Result<Name, Problem> {
-        let (_, facts) = self.enrollment.facts(study, &[Subject::Participant(participant.clone())]).await?;
+        let (_, facts) = self.enrollment.facts(study, &[subject::participant(participant)]).await?;
         Ok(facts.site_of(participant).cloned().unwrap_or_else(Name::all_sites))
     }
 
@@ -195,10 +203,10 @@ impl Inner {
     }
 
     async fn sees(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<(), Problem> {
-        let registered = [Subject::Study, Subject::Representative(participant.clone(), caller.clone())];
+        let registered = [subject::study(), subject::representative(participant, caller)];
         let (_, mut facts) = self.enrollment.facts(study, &registered).await?;
         if facts.decides_for(participant, caller) {
-            let (_, own) = self.own_facts(study, &[Subject::Consent(participant.clone())]).await?;
+            let (_, own) = self.own_facts(study, &[subject::consent(participant)]).await?;
             facts.extend(own);
             if consent::decides_for(&facts, participant, caller, now_ms()) {
                 return Ok(());
@@ -212,14 +220,14 @@ impl Inner {
 
 /// The provisions a participant ever gave.
 pub(super) fn provisions(facts: &Facts, participant: &Name) -> Vec<Provision> {
-    match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions, .. }) => provisions.keys().cloned().collect(),
+    match facts.find(&subject::consent(participant)) {
+        Some(Fact::Consent(fact::Consent { provisions, .. })) => provisions.keys().cloned().collect(),
         _ => Vec::new(),
     }
 }
 
 fn reason(refusal: Refusal) -> ErrorReason {
-    let problem = Problem::from(refusal);
+    let problem = refused(refusal);
     ErrorReason::from_str_name(&format!("ERROR_REASON_{}", problem.reason)).unwrap_or(ErrorReason::Malformed)
 }
 

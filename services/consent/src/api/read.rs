@@ -11,15 +11,18 @@ use access::Caller;
 use journal::{ReadError, Stored, api::head_message};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
-    command::GiveConsent,
-    consent,
     dsse::Envelope,
     entry::Entry,
-    fact::{Fact, Facts, List, Subject},
     id::{Name, Service, Uuid},
 };
 use server::{Page, Problem, now_ms, study};
 use std::collections::{BTreeSet, HashMap};
+use vocabulary::{
+    command::GiveConsent,
+    consent,
+    fact::{self, Fact, Facts},
+    subject::{self, List, Subject},
+};
 
 impl Inner {
     pub(super) async fn list_documents(
@@ -45,13 +48,13 @@ impl Inner {
     ) -> Result<pb::GetDocumentResponse, Problem> {
         let study = study(&request.study)?;
         access::actor(from, study, &self.enrollment, now_ms()).await?;
-        let subject = Subject::Document(
-            name("document", &request.document)?,
-            name("version", &request.version)?,
-            name("language", &request.language)?,
+        let subject = subject::document(
+            &name("document", &request.document)?,
+            &name("version", &request.version)?,
+            &name("language", &request.language)?,
         );
         let (_, facts) = self.own_facts_of(study, &subject).await?;
-        let Some(fact @ Fact::Document { content, .. }) = facts else { return Err(not_found()) };
+        let Some(fact @ Fact::Document(fact::Document { content, .. })) = facts else { return Err(not_found()) };
         let file = self.files.get(&content.0).await;
         let file = file.map_err(|error| {
             tracing::error!(%error, "a document's file cannot be read");
@@ -166,7 +169,7 @@ impl Inner {
         if of.is_some_and(|participant| *participant != given.participant) {
             return Err(not_found());
         }
-        let document = Subject::Document(given.document.clone(), given.version.clone(), given.language.clone());
+        let document = subject::document(&given.document, &given.version, &given.language);
         let (_, document) = self.own_facts_of(study, &document).await?;
         let (_, facts) = self.consent_facts(study, &given.participant).await?;
         let protocol = self.protocol(study).await?;
@@ -181,8 +184,8 @@ impl Inner {
 
     async fn protocol(&self, study: Uuid) -> Result<Name, Problem> {
         use access::FactSource;
-        let (_, facts) = self.enrollment.facts(study, &[Subject::Study]).await?;
-        match facts.find(&Subject::Study) {
+        let (_, facts) = self.enrollment.facts(study, &[subject::study()]).await?;
+        match facts.find(&subject::study()) {
             Some(Fact::Study { name, .. }) => Ok(name.clone()),
             _ => Err(not_found()),
         }
@@ -207,7 +210,7 @@ impl Inner {
         token: &str,
     ) -> Result<(Vec<pb::RecordedCommand>, String), Problem> {
         let mut page = Page::parse(size, token)?;
-        let (stream, key) = (Service::Consent.stream(study), Subject::List(list.clone()).map_key(study));
+        let (stream, key) = (Service::Consent.stream(study), subject::list(list).map_key(study));
         let found = self.journal.reader().history(stream, &key, page.after, page.size).await?;
         let mut commands = Vec::new();
         for (number, _) in &found {
@@ -224,8 +227,10 @@ impl Inner {
 
 /// The entries that withdrew what a participant gave.
 fn withdrawals(facts: &Facts, participant: &Name) -> BTreeSet<u64> {
-    match facts.find(&Subject::Consent(participant.clone())) {
-        Some(Fact::Consent { provisions, .. }) => provisions.values().filter_map(|given| given.withdrawn).collect(),
+    match facts.find(&subject::consent(participant)) {
+        Some(Fact::Consent(fact::Consent { provisions, .. })) => {
+            provisions.values().filter_map(|given| given.withdrawn).collect()
+        }
         _ => BTreeSet::new(),
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     third::{OF_MINOR, guardian, minor, on_tablet, present},
     *,
 };
+use vocabulary::subject;
 
 const GUARDED: &[&str] = &["data_collection"];
 const LATER: &str = "P-ABCDEFGHIJKLMNO3";
@@ -13,11 +14,11 @@ fn again(before: &[(&str, Option<&Study>)]) -> Study {
     let mut study = present();
     let mut names = before.iter().map(|(participant, _)| name(participant));
     let same = Fact::Same { earlier: names.next().unwrap(), linked: 5, before: names.collect() };
-    study.enroll(Subject::Same(name(PARTICIPANT)), same);
+    study.enroll(subject::same(&name(PARTICIPANT)), same);
     for (participant, stood) in before {
-        let consent = stood.and_then(|study| study.facts.find(&Subject::Consent(name(PARTICIPANT))));
+        let consent = stood.and_then(|study| study.facts.find(&subject::consent(&name(PARTICIPANT))));
         if let Some(consent) = consent {
-            study.facts.set(Subject::Consent(name(participant)), consent.clone());
+            study.facts.set(subject::consent(&name(participant)), consent.clone());
         }
     }
     study
@@ -41,11 +42,11 @@ fn deferred() -> Capacity {
 fn nobody_consents_while_it_is_open_who_somebody_is() {
     let mut study = present();
     let held = |cleared| Fact::Match { sites: vec![name("702")], cleared, earlier: vec![name(OTHER)] };
-    study.enroll(Subject::Match(name(PARTICIPANT)), held(None));
+    study.enroll(subject::matched(&name(PARTICIPANT)), held(None));
     for capacity in [Capacity::Participant, on_tablet(), guardian(), minor(NOW + DAY), deferred()] {
         refuses(given(&mut study, GUARDED, capacity), Refusal::Held);
     }
-    study.enroll(Subject::Match(name(PARTICIPANT)), held(Some(9)));
+    study.enroll(subject::matched(&name(PARTICIPANT)), held(Some(9)));
     given(&mut study, GUARDED, on_tablet()).unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Who consents, and how they sign.
 
 use crate::*;
-use seal::{
+use vocabulary::{
     command::Assent,
     fact::{End, Until},
 };

@@ -1,9 +1,10 @@
 //! Publishing documents on terms.
 
 use crate::*;
-use seal::{
+use vocabulary::{
     command::{DocumentVersion, Notice, Question, Quiz, Reconsent, ReconsentMode},
-    fact::Superseded,
+    fact::{self, Superseded},
+    subject,
 };
 
 fn question(text: &str, choices: &[&str], right: u8) -> Question {
@@ -44,7 +45,7 @@ fn a_document_states_its_terms_and_its_board() {
     study.run(&today, &["root"]).unwrap();
     study.run(&good, &["root"]).unwrap();
     refuses(study.run(&good, &["root"]), Refusal::DocumentExists);
-    assert_eq!(study.facts.count(&Subject::List(List::Documents)), 2);
+    assert_eq!(study.facts.count(&subject::list(&List::Documents)), 2);
 }
 
 #[test]
@@ -64,16 +65,16 @@ fn the_fact_holds_the_terms() {
     let mut study = Study::under(Some(2));
     study.next.number = 6;
     let changes = study.publish("1.0", terms()).unwrap();
-    let document = Subject::Document(name("ICF"), name("1.0"), name("en"));
-    let fact = Fact::Document {
+    let document = subject::document(&name("ICF"), &name("1.0"), &name("en"));
+    let fact = Fact::Document(fact::Document {
         content: publication().content,
         approval: publishing("1.0", terms()).approval,
         published: 6,
         terms: Some(Box::new(terms())),
         superseded: None,
         published_ms: None,
-    };
-    assert_eq!(changes, [(Subject::List(List::Documents), Fact::Count { count: 1, newest: None }), (document, fact)]);
+    });
+    assert_eq!(changes, [(subject::list(&List::Documents), Fact::Count { count: 1, newest: None }), (document, fact)]);
 }
 
 #[test]
@@ -165,13 +166,13 @@ fn a_version_replaces_versions_that_are_there_and_in_use() {
     let other = PublishDocument { document: name("ICF-2"), ..publishing("2.0", replacing(&[version("1.0", "en")])) };
     refuses(study.run(&other, &["root"]), Refusal::DocumentUnknown);
 
-    let old = Subject::Document(name("ICF"), name("1.0"), name("en"));
+    let old = subject::document(&name("ICF"), &name("1.0"), &name("en"));
     let before = study.facts.find(&old).cloned();
     study.next.number = 8;
     study.publish("2.0", replacing(&[version("1.0", "en")])).unwrap();
-    let Some(Fact::Document { content, approval, published, terms, .. }) = before else { panic!() };
+    let Some(Fact::Document(fact::Document { content, approval, published, terms, .. })) = before else { panic!() };
     let superseded = Some(Superseded { by: 8, effective: NOW + 5, reconsent: Some(reconsent()) });
-    let marked = Fact::Document { content, approval, published, terms, superseded, published_ms: None };
+    let marked = Fact::Document(fact::Document { content, approval, published, terms, superseded, published_ms: None });
     assert_eq!(study.facts.find(&old), Some(&marked));
     refuses(study.publish("3.0", replacing(&[version("1.0", "en")])), Refusal::DocumentSuperseded);
     study.publish("3.0", replacing(&[version("2.0", "en")])).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::*;
 use proptest::prelude::*;
+use vocabulary::subject;
 
 /// A study under its first rules, before and after its document is published.
 fn unpublished() -> Study {
@@ -165,9 +166,9 @@ fn facts_are_byte_for_byte_what_they_were() {
             r#"{"document":{"content":"982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1","#,
             r#""approval":{"reference":"IRB-1","date":"2026-01-15"},"published":0}}"#
         );
-        let subject = Subject::Document(name("ICF"), name("1.0"), name("en"));
+        let subject = subject::document(&name("ICF"), &name("1.0"), &name("en"));
         assert_eq!(kept(study.run(&publication(), &["root"])), [(subject, document.to_owned())]);
-        let consent = Subject::Consent(name(PARTICIPANT));
+        let consent = subject::consent(&name(PARTICIPANT));
         assert_eq!(kept(give(&mut study, PARTICIPANT)), [(consent.clone(), consent_text("null"))]);
         assert_eq!(kept(withdraw(&mut study, PARTICIPANT, PARTICIPANT)), [(consent, consent_text("2"))]);
     }

@@ -1,9 +1,10 @@
 //! What any consent to a document with terms needs, and what it leaves behind.
 
 use crate::*;
-use seal::{
+use vocabulary::{
     command::{DocumentVersion, RequestConsent},
-    fact::{End, Until},
+    fact::{self, End, Until},
+    subject,
 };
 
 pub(crate) fn request(by: &str) -> RequestConsent {
@@ -80,7 +81,7 @@ fn the_document_is_published_effective_and_for_the_site() {
     let mut bare = Study::under(Some(1));
     bare.run(&publication(), &["root"]).unwrap();
     bare.enroll(
-        Subject::Study,
+        subject::study(),
         Fact::Study { name: name("S"), root_key: key("root").public(), rules: Some(2), tokens: false },
     );
     refuses(bare.give(&["data_collection"]), Refusal::DocumentUnknown);
@@ -148,10 +149,15 @@ fn the_fact_says_what_was_agreed_to_until_when_and_what_was_mandatory() {
     let ten_days = Until { time: NOW + 10 * DAY, why: End::Period };
     let expected =
         [(provision("data_collection"), given(None, true)), (provision("genetics"), given(Some(ten_days), false))];
-    let list = Subject::List(List::Consents(name(PARTICIPANT)));
+    let list = subject::list(&List::Consents(name(PARTICIPANT)));
     let consent = (
-        Subject::Consent(name(PARTICIPANT)),
-        Fact::Consent { provisions: expected.into(), majority: None, emptied: None, declined: [].into() },
+        subject::consent(&name(PARTICIPANT)),
+        Fact::Consent(fact::Consent {
+            provisions: expected.into(),
+            majority: None,
+            emptied: None,
+            declined: [].into(),
+        }),
     );
     assert_eq!(changes, [(list, Fact::Count { count: 1, newest: None }), consent]);
     // Agreeing to more later leaves the rest as it was agreed to, except what is agreed to again.

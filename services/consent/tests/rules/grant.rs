@@ -1,7 +1,10 @@
 //! Granting and revoking access.
 
 use crate::*;
-use seal::command::{GrantAccess, RevokeAccess};
+use vocabulary::{
+    command::{GrantAccess, RevokeAccess},
+    subject,
+};
 
 /// The participant lets the lab read genetics and imaging three times within ten days.
 pub(crate) fn granting() -> GrantAccess {
@@ -87,7 +90,7 @@ fn a_grant_is_revoked_once() {
     refuses(study.run(&revoking(), &[PARTICIPANT]), Refusal::GrantUnknown);
     study.next.number = 4;
     let changes = study.run(&granting(), &[PARTICIPANT]).unwrap();
-    let subject = Subject::Grant(name(PARTICIPANT), name("G1"));
+    let subject = subject::grant(&name(PARTICIPANT), &name("G1"));
     let fact = |revoked| Fact::Grant {
         grantee: name("lab"),
         categories: granting().categories,
@@ -99,7 +102,7 @@ fn a_grant_is_revoked_once() {
         granted: 4,
         revoked,
     };
-    let listed = |count| (Subject::List(List::Consents(name(PARTICIPANT))), Fact::Count { count, newest: None });
+    let listed = |count| (subject::list(&List::Consents(name(PARTICIPANT))), Fact::Count { count, newest: None });
     assert_eq!(changes, [(subject.clone(), fact(None)), listed(1)]);
     let changes = study.run(&revoking(), &[PARTICIPANT]).unwrap();
     assert_eq!(changes, [(subject, fact(Some(5))), listed(2)]);

@@ -4,19 +4,22 @@
 
 use consent::domain::{Changes, Next, Refusal, Rule, decide};
 use seal::{
+    dsse::{Envelope, sign},
+    id::{Name, Uuid},
+    key::SecretKey,
+    sha256,
+};
+use std::collections::BTreeMap;
+use vocabulary::{
     authority::Unauthorised,
     command::{
         ActorKind, Approval, Capacity, Collected, GiveConsent, Manner, Offer, Provision, PublishDocument, Relation,
         Task, Terms, WithdrawConsent, WithdrawalScope,
     },
     consent::{InForce, NotInForce, in_force},
-    dsse::{Envelope, sign},
-    fact::{Fact, Facts, Given, List, Subject},
-    id::{Name, Uuid},
-    key::SecretKey,
-    sha256,
+    fact::{self, Fact, Facts, Given},
+    subject::{self, List, Subject},
 };
-use std::collections::BTreeMap;
 
 /// 2026-11-21T00:00:00Z.
 const NOW: u64 = 1_795_219_200_000;
@@ -165,7 +168,7 @@ impl Study {
     fn under(rules: Option<u32>) -> Self {
         let mut study = Self::none();
         let root_key = key("root").public();
-        study.enroll(Subject::Study, Fact::Study { name: name("STUDY-1"), root_key, rules, tokens: false });
+        study.enroll(subject::study(), Fact::Study { name: name("STUDY-1"), root_key, rules, tokens: false });
         let kinds = [
             (ActorKind::Person, vec!["root", "ann", "bob", "eve", "dora"]),
             (ActorKind::Participant, vec![PARTICIPANT, OTHER]),
@@ -178,7 +181,10 @@ impl Study {
             actors.into_iter().for_each(|actor| study.register(actor, kind));
         }
         for site in ["701", "702"] {
-            study.enroll(Subject::Site(name(site)), Fact::Site { open: true, changed: 1, state: None, newest: None });
+            study.enroll(
+                subject::site(&name(site)),
+                Fact::Site(fact::Site { open: true, changed: 1, state: None, newest: None }),
+            );
         }
         for obtainer in ["ann", "bob"] {
             study.delegate(obtainer, Task::ObtainConsent, "701", (NOW, u64::MAX), None);
@@ -190,8 +196,8 @@ impl Study {
         for (actor, relation) in
             parents.into_iter().chain([(LEGAL, Relation::LegalRepresentative), (WITNESS, Relation::ImpartialWitness)])
         {
-            let subject = Subject::Representative(name(PARTICIPANT), name(actor));
-            study.enroll(subject, Fact::Representative { relation, registered: 4, until: None });
+            let subject = subject::representative(&name(PARTICIPANT), &name(actor));
+            study.enroll(subject, Fact::Representative(fact::Representative { relation, registered: 4, until: None }));
         }
         study
     }
@@ -213,29 +219,40 @@ impl Study {
     }
 
     fn register(&mut self, actor: &str, kind: ActorKind) {
-        let fact = Fact::Key { actor: name(actor), key: key(actor).public(), registered: 0, ended: None, steps: None };
-        self.enroll(Subject::Key(key(actor).public().id()), fact);
-        self.enroll(Subject::Actor(name(actor)), Fact::Actor { kind, registered: 0, site: None });
+        let fact = Fact::Key(fact::Key {
+            actor: name(actor),
+            key: key(actor).public(),
+            registered: 0,
+            ended: None,
+            steps: None,
+        });
+        self.enroll(subject::key(key(actor).public().id()), fact);
+        self.enroll(subject::actor(&name(actor)), Fact::Actor(fact::Actor { kind, registered: 0, site: None }));
     }
 
     fn delegate(&mut self, to: &str, task: Task, site: &str, (from, until): (u64, u64), ended: Option<u64>) {
-        let fact = Fact::Delegation { granted: 2, from, until, ended };
-        self.enroll(Subject::Delegation(name(to), task, name(site)), fact);
+        let fact = Fact::Delegation(fact::Delegation { granted: 2, from, until, ended });
+        self.enroll(subject::delegation(&name(to), task.name(), &name(site)), fact);
     }
 
     fn participate(&mut self, participant: &str, withdrawn: Option<u64>) {
-        let fact = Fact::Participant { site: name("701"), enrolled: 3, withdrawn, stage: None };
-        self.enroll(Subject::Participant(name(participant)), fact);
+        let fact = Fact::Participant(fact::Participant { site: name("701"), enrolled: 3, withdrawn, stage: None });
+        self.enroll(subject::participant(&name(participant)), fact);
     }
 
     fn end_key(&mut self, actor: &str) {
-        let fact =
-            Fact::Key { actor: name(actor), key: key(actor).public(), registered: 0, ended: Some(5), steps: None };
-        self.enroll(Subject::Key(key(actor).public().id()), fact);
+        let fact = Fact::Key(fact::Key {
+            actor: name(actor),
+            key: key(actor).public(),
+            registered: 0,
+            ended: Some(5),
+            steps: None,
+        });
+        self.enroll(subject::key(key(actor).public().id()), fact);
     }
 
     fn open(&mut self, site: &str, open: bool) {
-        self.enroll(Subject::Site(name(site)), Fact::Site { open, changed: 7, state: None, newest: None });
+        self.enroll(subject::site(&name(site)), Fact::Site(fact::Site { open, changed: 7, state: None, newest: None }));
     }
 
     /// Signs, parses, decides and applies, as the service does: the rule sees the facts it asked for and no other. That
@@ -286,15 +303,15 @@ impl Study {
     }
 
     fn provisions(&self) -> BTreeMap<Provision, Given> {
-        match self.facts.find(&Subject::Consent(name(PARTICIPANT))) {
-            Some(Fact::Consent { provisions, majority: None, emptied: None, .. }) => provisions.clone(),
+        match self.facts.find(&subject::consent(&name(PARTICIPANT))) {
+            Some(Fact::Consent(fact::Consent { provisions, majority: None, emptied: None, .. })) => provisions.clone(),
             _ => BTreeMap::new(),
         }
     }
 
     /// How many entries the participant's list of consents names.
     fn consents(&self) -> u64 {
-        self.facts.count(&Subject::List(List::Consents(name(PARTICIPANT))))
+        self.facts.count(&subject::list(&List::Consents(name(PARTICIPANT))))
     }
 }
 

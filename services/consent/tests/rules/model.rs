@@ -3,7 +3,7 @@
 
 use crate::*;
 use proptest::prelude::*;
-use seal::command::{AccessData, Assent, DocumentVersion, GrantAccess, Reconsent, ReconsentMode};
+use vocabulary::command::{AccessData, Assent, DocumentVersion, GrantAccess, Reconsent, ReconsentMode};
 
 const OFFERED: [&str; 4] = ["data_collection", "genetics", "biosamples:blood", "recontact"];
 /// The versions that are published, each replacing the one before or none.

@@ -11,12 +11,13 @@ use forms::{Form, LONGEST_DEFERRAL, forms};
 use grant::{granting, revoking};
 use history::{Event, History, Signed, signs_for};
 use proptest::prelude::*;
-use seal::{
+use seal::text::Hex;
+use steps::{Deed, PROVISIONS, SPEAKERS, START, Step, Who, many, steps};
+use vocabulary::{
     command::{AccessData, Assent, DocumentVersion, GrantAccess, Reconsent, ReconsentMode, RevokeAccess},
     consent::decides_for,
-    text::Hex,
+    fact, subject,
 };
-use steps::{Deed, PROVISIONS, SPEAKERS, START, Step, Who, many, steps};
 
 /// A command that was signed, and what the model knows of it.
 #[derive(Clone)]
@@ -40,8 +41,8 @@ impl Both {
         study.next = Next { number: 1, time: NOW };
         for (speaker, until) in SPEAKERS {
             let relation = if speaker == LEGAL { Relation::LegalRepresentative } else { Relation::Parent };
-            let fact = Fact::Representative { relation, registered: 4, until: Some(until) };
-            study.enroll(Subject::Representative(name(PARTICIPANT), name(speaker)), fact);
+            let fact = Fact::Representative(fact::Representative { relation, registered: 4, until: Some(until) });
+            study.enroll(subject::representative(&name(PARTICIPANT), &name(speaker)), fact);
         }
         if may_be_late {
             study.delegate("ann", Task::RecordLate, "701", (0, u64::MAX), None);
@@ -189,8 +190,8 @@ impl Both {
         let mut facts = self.study.enrollment.clone();
         facts.extend(self.study.facts.clone());
         let participant = name(PARTICIPANT);
-        let stated = match facts.find(&Subject::Consent(participant.clone())) {
-            Some(Fact::Consent { majority, .. }) => *majority,
+        let stated = match facts.find(&subject::consent(&participant)) {
+            Some(Fact::Consent(fact::Consent { majority, .. })) => *majority,
             _ => None,
         };
         prop_assert_eq!(stated, self.history.majority());

@@ -1,7 +1,7 @@
 //! Comprehension questions.
 
 use crate::*;
-use seal::command::{Answer, Question, Quiz};
+use vocabulary::command::{Answer, Question, Quiz};
 
 /// Three questions of which two must be answered rightly; the right answer is the question's number.
 fn asked() -> Study {

@@ -2,9 +2,10 @@
 
 use crate::*;
 use grant::{granting, revoking};
-use seal::{
-    MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS, MAX_CLOCK_AHEAD_MS,
+use seal::{MAX_ACCESS_AGE_MS, MAX_ACCESS_AHEAD_MS, MAX_CLOCK_AHEAD_MS};
+use vocabulary::{
     command::{AccessData, GrantAccess, ItemRead},
+    subject,
 };
 
 /// Asks to read everything of the participant, with a task.
@@ -30,7 +31,7 @@ fn granted() -> Study {
 }
 
 fn used(study: &Study) -> u32 {
-    match study.facts.find(&Subject::Grant(name(PARTICIPANT), name("G1"))) {
+    match study.facts.find(&subject::grant(&name(PARTICIPANT), &name("G1"))) {
         Some(Fact::Grant { used, .. }) => *used,
         other => panic!("{other:?}"),
     }
@@ -75,7 +76,7 @@ fn a_grant_is_used_up_after_exactly_so_many_reads() {
         let changes = lab_reads(&mut study).unwrap();
         assert_eq!(
             changes[0],
-            (Subject::List(List::Accesses(name(PARTICIPANT))), Fact::Count { count: reads, newest: None })
+            (subject::list(&List::Accesses(name(PARTICIPANT))), Fact::Count { count: reads, newest: None })
         );
         assert_eq!(u64::from(used(&study)), reads);
     }
@@ -130,7 +131,7 @@ fn a_task_at_the_site_or_everywhere_lets_read_one_participant() {
             study.delegate("eve", task, site, (NOW, NOW + 1), None);
             refuses(study.run(&reading("eve"), &["ann"]), unknown_key("eve"));
             let changes = study.run(&reading("eve"), &["eve"]).unwrap();
-            let list = Subject::List(List::Accesses(name(PARTICIPANT)));
+            let list = subject::list(&List::Accesses(name(PARTICIPANT)));
             assert_eq!(changes, [(list, Fact::Count { count: 1, newest: None })]);
             study.run(&AccessData { categories: provisions(&["genetics"]), ..reading("eve") }, &["eve"]).unwrap();
             study.delegate("eve", task, site, (NOW, NOW + 1), Some(5));
@@ -155,7 +156,7 @@ fn everybody_is_read_with_the_task_audit_everywhere_only() {
     malformed("site", study.run(&AccessData { site: name("701"), ..everybody("eve") }, &["eve"]));
     malformed("site", study.run(&AccessData { grant: Some(name("G1")), ..everybody("eve") }, &["eve"]));
     let changes = study.run(&everybody("eve"), &["eve"]).unwrap();
-    assert_eq!(changes, [(Subject::List(List::Accesses(name("*"))), Fact::Count { count: 1, newest: None })]);
+    assert_eq!(changes, [(subject::list(&List::Accesses(name("*"))), Fact::Count { count: 1, newest: None })]);
     // One participant is not read "everywhere".
     refuses(study.run(&AccessData { site: name("*"), ..reading("eve") }, &["eve"]), Refusal::NotEnrolled);
 }

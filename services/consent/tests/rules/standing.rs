@@ -2,8 +2,8 @@
 
 use crate::*;
 use grant::granting;
-use seal::command::{AccessData, Assent, GrantAccess};
 use third::present;
+use vocabulary::command::{AccessData, Assent, GrantAccess};
 
 const EVERYTHING: Option<WithdrawalScope> = Some(WithdrawalScope::Everything);
 const YEAR: u64 = 366 * DAY;

@@ -3,9 +3,12 @@
 
 use crate::*;
 use seal::{
-    command::{Assent, GrantAccess},
     moment::{MAX_AGE_MS, MAX_LATE_AGE_MS, Untimely},
     text::Hex,
+};
+use vocabulary::{
+    command::{Assent, GrantAccess},
+    fact, subject,
 };
 
 const GUARDED: &[&str] = &["data_collection"];
@@ -14,8 +17,8 @@ const GUARDED: &[&str] = &["data_collection"];
 pub(crate) fn present() -> Study {
     let mut study = Study::under(Some(3));
     for (device, site) in [("tablet", "701"), ("meter", "702")] {
-        let fact = Fact::Actor { kind: ActorKind::Device, registered: 0, site: Some(name(site)) };
-        study.enroll(Subject::Actor(name(device)), fact);
+        let fact = Fact::Actor(fact::Actor { kind: ActorKind::Device, registered: 0, site: Some(name(site)) });
+        study.enroll(subject::actor(&name(device)), fact);
     }
     for (actor, relation) in [
         (MOTHER, Relation::Parent),
@@ -23,8 +26,11 @@ pub(crate) fn present() -> Study {
         (LEGAL, Relation::LegalRepresentative),
         (WITNESS, Relation::ImpartialWitness),
     ] {
-        let subject = Subject::Representative(name(PARTICIPANT), name(actor));
-        study.enroll(subject, Fact::Representative { relation, registered: 4, until: Some(NOW + 1_000 * DAY) });
+        let subject = subject::representative(&name(PARTICIPANT), &name(actor));
+        study.enroll(
+            subject,
+            Fact::Representative(fact::Representative { relation, registered: 4, until: Some(NOW + 1_000 * DAY) }),
+        );
     }
     study.publish("1.0", Terms { site_device: true, effective: NOW - 50 * DAY, ..terms() }).unwrap();
     study
@@ -45,7 +51,7 @@ impl Study {
     }
 
     pub(crate) fn newest(&self) -> Option<seal::Hash> {
-        self.facts.newest(&Subject::List(List::Consents(name(PARTICIPANT))))
+        self.facts.newest(&subject::list(&List::Consents(name(PARTICIPANT))))
     }
 
     fn given(&mut self, texts: &[&str], capacity: Capacity, signers: &[&str]) -> Result<Changes, Refusal> {
@@ -97,10 +103,17 @@ fn what_is_signed_is_recorded_within_a_day_or_late_by_who_may() {
     let signers = &["ann", PARTICIPANT][..];
     let mut study = present();
     study.facts.set(
-        Subject::Document(name("ICF"), name("1.0"), name("en")),
-        match study.facts.find(&Subject::Document(name("ICF"), name("1.0"), name("en"))).cloned() {
-            Some(Fact::Document { content, approval, published, terms, superseded, .. }) => {
-                Fact::Document { content, approval, published, terms, superseded, published_ms: Some(NOW - 50 * DAY) }
+        subject::document(&name("ICF"), &name("1.0"), &name("en")),
+        match study.facts.find(&subject::document(&name("ICF"), &name("1.0"), &name("en"))).cloned() {
+            Some(Fact::Document(fact::Document { content, approval, published, terms, superseded, .. })) => {
+                Fact::Document(fact::Document {
+                    content,
+                    approval,
+                    published,
+                    terms,
+                    superseded,
+                    published_ms: Some(NOW - 50 * DAY),
+                })
             }
             other => panic!("{other:?}"),
         },
@@ -151,8 +164,8 @@ fn a_device_is_of_the_site_admitted_by_the_document_and_nobody_overrides_a_refus
     study.given(GUARDED, Capacity::Participant, &["ann", PARTICIPANT]).unwrap();
 
     let mut study = Study::under(Some(3));
-    let fact = Fact::Actor { kind: ActorKind::Device, registered: 0, site: Some(name("701")) };
-    study.enroll(Subject::Actor(name("tablet")), fact);
+    let fact = Fact::Actor(fact::Actor { kind: ActorKind::Device, registered: 0, site: Some(name("701")) });
+    study.enroll(subject::actor(&name("tablet")), fact);
     study.publish("1.0", terms()).unwrap();
     let refused = study.given(GUARDED, on_tablet(), &["ann", "tablet"]);
     refuses(refused, Refusal::NotAdmitted("consent on a device of the site"));
@@ -190,7 +203,7 @@ fn nobody_grants_while_nothing_is_in_force_and_grants_end_for_good() {
     let kept = grant::granting();
     study.fresh(&kept, &[PARTICIPANT]).unwrap();
     state_changed(study.run(&GrantAccess { grant: name("G2"), ..kept }, &[PARTICIPANT]));
-    let read = seal::command::AccessData {
+    let read = vocabulary::command::AccessData {
         categories: provisions(&["genetics"]),
         grant: Some(name("G1")),
         ..read::reading("lab")

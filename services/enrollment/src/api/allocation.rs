@@ -7,13 +7,16 @@ use allocation::{CheckError, List, check, replay};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     Hash,
-    allocation::{Disclosure, Method, Scheme, Secret, Slot},
-    command::{CommitAllocation, Randomise, Task},
-    fact::{self, Fact, Subject},
     id::{Name, Uuid},
 };
 use server::{Problem, receive};
 use tonic::Code;
+use vocabulary::{
+    allocation::{Disclosure, Method, Scheme, Secret, Slot},
+    command::{CommitAllocation, Randomise, Task},
+    fact::Fact,
+    subject,
+};
 use zeroize::Zeroizing;
 
 /// The largest secret, in bytes.
@@ -72,24 +75,24 @@ impl Inner {
 
     /// Whether `caller` may see the participant's arm: by their task, or because they unblinded the participant.
     async fn sees_allocation(&self, caller: &Name, study: Uuid, participant: &Name) -> Result<bool, Problem> {
-        let facts = self.find(study, &[Subject::Participant(participant.clone())]).await?;
+        let facts = self.find(study, &[subject::participant(participant)]).await?;
         let Some(site) = facts.site_of(participant) else { return Ok(false) };
         match self.must_hold(caller, study, &[Task::SeeAllocation], site).await {
             Ok(()) => return Ok(true),
             Err(problem) if problem.code == Code::PermissionDenied => {}
             Err(problem) => return Err(problem),
         }
-        let unblinded = self.store.versions(study, &Subject::Unblinded(participant.clone())).await?;
+        let unblinded = self.store.versions(study, &subject::unblinded(participant)).await?;
         Ok(unblinded.iter().any(|(_, fact)| matches!(fact, Fact::Unblinded { by, .. } if by == caller)))
     }
 
     async fn allocated(&self, study: Uuid, participant: &Name) -> Result<Option<Allocated>, Problem> {
-        let randomised = Subject::Randomised(participant.clone());
+        let randomised = subject::randomised(participant);
         let facts = self.find(study, std::slice::from_ref(&randomised)).await?;
         let Some(Fact::Randomised { allocation, stratum, index, randomised: entry }) = facts.find(&randomised) else {
             return Ok(None);
         };
-        let subject = Subject::Allocation(allocation.clone());
+        let subject = subject::allocation(allocation);
         match self.find(study, std::slice::from_ref(&subject)).await?.find(&subject) {
             Some(Fact::Allocation { scheme, commitment, root, .. }) => Ok(Some(Allocated {
                 allocation: allocation.clone(),
@@ -111,7 +114,7 @@ impl Inner {
         found: Allocated,
         secret: Secret,
     ) -> Result<pb::GetAllocationResponse, Problem> {
-        let entries = self.store.whole_list(study, fact::List::Randomised(found.allocation.clone())).await?;
+        let entries = self.store.whole_list(study, subject::List::Randomised(found.allocation.clone())).await?;
         let mut levels = Vec::new();
         for number in entries.into_iter().filter(|number| *number <= found.entry) {
             let randomise: Randomise = self.store.read(study, number).await?.command().ok_or_else(damaged)?;

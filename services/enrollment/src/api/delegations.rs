@@ -4,12 +4,12 @@ use super::{Inner, act, name};
 use crate::store::Recorded;
 use access::Caller;
 use proto::enrollment as pb;
-use seal::{
-    command::{Delegate, EndDelegation, Task, Training},
-    fact::List,
-    id::Name,
-};
+use seal::id::Name;
 use server::{Page, Problem};
+use vocabulary::{
+    command::{Delegate, EndDelegation, Task, Training},
+    subject::List,
+};
 
 impl Inner {
     pub(super) async fn list_delegations(

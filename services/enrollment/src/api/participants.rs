@@ -4,14 +4,15 @@ use super::{Inner, act, name, not_found, screening::outcome_message};
 use crate::{domain::stage_name, store::damaged};
 use access::Caller;
 use proto::enrollment as pb;
-use seal::{
-    command::{RecordScreening, Task},
-    fact::{Fact, Facts, List, Subject},
-    id::{Name, Uuid},
-};
+use seal::id::{Name, Uuid};
 use serde::Deserialize;
 use server::{Page, Problem};
 use tonic::Code;
+use vocabulary::{
+    command::{RecordScreening, Task},
+    fact::{self, Fact, Facts},
+    subject::{self, List},
+};
 
 /// Tasks whose holders follow the participants of a site.
 const LISTS: [Task; 6] = [Task::Enrol, Task::Capture, Task::ObtainConsent, Task::Read, Task::Audit, Task::ManageStudy];
@@ -72,16 +73,16 @@ impl Inner {
 
     /// The stages a participant entered, and by which entries.
     async fn stages(&self, study: Uuid, participant: &Name) -> Result<Vec<(u64, &'static str)>, Problem> {
-        let versions = self.store.versions(study, &Subject::Participant(participant.clone())).await?;
+        let versions = self.store.versions(study, &subject::participant(participant)).await?;
         let stage = |(number, fact): &(u64, Fact)| match fact {
-            Fact::Participant { stage: Some(stage), .. } => Some((*number, stage_name(*stage))),
+            Fact::Participant(fact::Participant { stage: Some(stage), .. }) => Some((*number, stage_name(*stage))),
             _ => None,
         };
         versions.iter().map(|version| stage(version).ok_or_else(damaged)).collect()
     }
 
     async fn outcome_facts(&self, study: Uuid, participant: &Name) -> Result<Facts, Problem> {
-        let subjects = [Subject::Screening(participant.clone()), Subject::Match(participant.clone())];
+        let subjects = [subject::screening(participant), subject::matched(participant)];
         self.find(study, &subjects).await
     }
 
@@ -92,7 +93,7 @@ impl Inner {
     ) -> Result<pb::GetParticipantResponse, Problem> {
         let (study, caller) = self.caller(from, &request.study).await?;
         let participant = name("participant", &request.participant)?;
-        let facts = self.find(study, &[Subject::Participant(participant.clone())]).await?;
+        let facts = self.find(study, &[subject::participant(&participant)]).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);
         self.must_see(from, study, &caller, (&participant, site)).await?;
@@ -121,7 +122,7 @@ impl Inner {
         facts: &Facts,
         participant: &Name,
     ) -> Result<Vec<pb::CriterionOutcome>, Problem> {
-        let Some(Fact::Screening { decided, .. }) = facts.find(&Subject::Screening(participant.clone())) else {
+        let Some(Fact::Screening { decided, .. }) = facts.find(&subject::screening(participant)) else {
             return Ok(Vec::new());
         };
         let recorded: Option<RecordScreening> = self.store.read(study, *decided).await?.command();
@@ -130,7 +131,7 @@ impl Inner {
 
     async fn unblinded(&self, study: Uuid, participant: &Name) -> Result<Vec<pb::Act>, Problem> {
         let mut acts = Vec::new();
-        for (number, _) in self.store.versions(study, &Subject::Unblinded(participant.clone())).await? {
+        for (number, _) in self.store.versions(study, &subject::unblinded(participant)).await? {
             acts.push(act(&self.store.read(study, number).await?));
         }
         Ok(acts)
@@ -138,7 +139,7 @@ impl Inner {
 }
 
 fn screening(facts: &Facts, participant: &Name) -> Option<pb::ScreeningOutcome> {
-    match facts.find(&Subject::Screening(participant.clone())) {
+    match facts.find(&subject::screening(participant)) {
         Some(Fact::Screening { criteria, eligible, overridden, .. }) => {
             Some(pb::ScreeningOutcome { criteria: criteria.to_string(), eligible: *eligible, overridden: *overridden })
         }
@@ -149,7 +150,7 @@ fn screening(facts: &Facts, participant: &Name) -> Option<pb::ScreeningOutcome> 
 /// That a participant is held; where else they were registered is for those who resolve it.
 fn token_match(facts: &Facts, participant: &Name, resolves: bool) -> Option<pb::TokenMatch> {
     let texts = |names: &[Name]| if resolves { names.iter().map(ToString::to_string).collect() } else { Vec::new() };
-    match facts.find(&Subject::Match(participant.clone())) {
+    match facts.find(&subject::matched(participant)) {
         Some(Fact::Match { sites, cleared, earlier }) => {
             Some(pb::TokenMatch { sites: texts(sites), cleared: cleared.is_some(), earlier: texts(earlier) })
         }

@@ -1,19 +1,21 @@
 //! Recording commands.
 
-use super::Inner;
-use crate::domain::{self, Next, Refusal, Rule};
+use super::{Inner, problem::refused};
+use crate::domain::{self, Next, Refusal, Refused, Rule};
 use access::FactSource;
 use journal::{AppendError, Decision, Proposal, api::receipt_message};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     MAX_DECISION_USE_MS,
-    command::{CreateStudy, Provision, RULES, Randomise},
-    consent::NotInForce,
     entry::Head,
-    fact::{Fact, Facts},
     id::{Name, Service, Uuid},
 };
 use server::{Problem, Received, caller_address, now_ms, receive};
+use vocabulary::{
+    command::{CreateStudy, Provision, RULES, Randomise},
+    consent::NotInForce,
+    fact::{Fact, Facts},
+};
 
 /// The largest envelope of a `create-study`, which is tiny: it comes from somebody who is nobody in any study yet.
 const MAX_CREATE_STUDY_BYTES: usize = 16 << 10;
@@ -38,8 +40,8 @@ impl Inner {
     pub(super) async fn consented(&self, study: Uuid, participant: &Name) -> Result<Consented, Problem> {
         let asked_ms = now_ms();
         let decided = self.consents.decide(study, participant, &Provision::data_collection()).await?;
-        let in_force = decided.outcome.map_err(Refusal::NotInForce)?;
-        let head = decided.head.ok_or(Refusal::NotInForce(NotInForce::Missing))?;
+        let in_force = decided.outcome.map_err(|why| refused(Refusal::NotInForce(why)))?;
+        let head = decided.head.ok_or_else(|| refused(Refusal::NotInForce(NotInForce::Missing)))?;
         let fresh = asked_ms.saturating_add(MAX_DECISION_USE_MS);
         Ok(Consented { head, until: in_force.until.map_or(fresh, |until| until.min(fresh)) })
     }
@@ -64,10 +66,10 @@ impl Inner {
         }
         let (head, facts) = self.facts.facts(command.study(), &command.needs(&received.envelope)).await?;
         let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
-        domain::decide(command, &received.envelope, &facts, next)?;
+        domain::decide(command, &received.envelope, &facts, next).map_err(refused)?;
         match before {
             None => Ok(Foreseen::New(facts)),
-            Some(_) => Err(AppendError::<Refusal>::RequestReused.into()), // only now: said to who may record this
+            Some(_) => Err(AppendError::<Refused>::RequestReused.into()), // only now: said to who may record this
         }
     }
 
@@ -81,7 +83,7 @@ impl Inner {
         let (stream, request) = (received.stream(Service::Enrollment), received.command.request);
         if self.store.reader().envelope_of(stream, request).await? != Some(received.hash) {
             if matches!(received.command.rules, None | Some(0..RULES)) {
-                return Err(Refusal::RulesOutdated.into());
+                return Err(refused(Refusal::RulesOutdated));
             }
             self.creators.take(&received.command.root_key, caller_address(), now_ms())?;
         }
@@ -107,7 +109,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
     received: Received<P>,
     sealed: Option<Vec<u8>>,
     consented: Option<Consented>,
-) -> Proposal<Refusal> {
+) -> Proposal<Refused> {
     let study = received.command.study();
     let stream = received.stream(Service::Enrollment);
     let Received { bytes, hash, envelope, command } = received;
@@ -117,7 +119,7 @@ fn proposal<P: Rule + Send + Sync + 'static>(
     let until = consented.as_ref().map(|consented| consented.until);
     let rule = move |found: &journal::Found, next: journal::Next| {
         if until.is_some_and(|until| next.time >= until) {
-            return Err(Refusal::DecisionTooOld);
+            return Err(Refused::DecisionTooOld);
         }
         let facts: Facts = needs
             .iter()

@@ -1,18 +1,21 @@
 //! Criteria, screening and its dry run, and the key of tokens.
 
-use super::{Inner, name, record::Foreseen};
+use super::{Inner, name, problem::refused, record::Foreseen};
 use crate::domain::Refusal;
 use access::Caller;
 use eligibility::{Criteria, Fault};
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
-    command::{DefineCriteria, ItemDef, RecordScreening, Task},
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
-    eligibility::{Criterion, CriterionOutcome, Outcome, eligible},
-    fact::{Fact, Facts, Subject},
     id::{Name, Uuid},
 };
 use server::{Problem, receive};
+use vocabulary::{
+    command::{DefineCriteria, ItemDef, RecordScreening, Task},
+    eligibility::{Criterion, CriterionOutcome, Outcome, eligible},
+    fact::{Fact, Facts},
+    subject,
+};
 
 impl Inner {
     pub(super) async fn define_criteria(&self, request: pb::DefineCriteriaRequest) -> Result<Receipt, Problem> {
@@ -61,11 +64,11 @@ impl Inner {
         let (study, caller) = self.caller(from, &request.study).await?;
         self.must_hold(&caller, study, &[Task::Enrol], &name("site", &request.site)?).await?;
         let answers = parse(&request.answers)?;
-        let in_force = self.find(study, &[Subject::CriteriaInForce]).await?;
-        let Some(Fact::CriteriaInForce { version }) = in_force.find(&Subject::CriteriaInForce) else {
-            return Err(Refusal::CriteriaOutdated(None).into());
+        let in_force = self.find(study, &[subject::criteria_in_force()]).await?;
+        let Some(Fact::CriteriaInForce { version }) = in_force.find(&subject::criteria_in_force()) else {
+            return Err(refused(Refusal::CriteriaOutdated(None)));
         };
-        let facts = self.find(study, &[Subject::Criteria(version.clone())]).await?;
+        let facts = self.find(study, &[subject::criteria(version)]).await?;
         let (criteria, outcomes) = self.evaluate(&facts, (study, version.clone()), answers).await?;
         Ok(pb::EvaluateEligibilityResponse {
             criteria: version.to_string(),
@@ -91,9 +94,9 @@ impl Inner {
         version: (Uuid, Name),
         answers: Vec<Datapoint>,
     ) -> Result<(&'a [Criterion], Vec<CriterionOutcome>), Problem> {
-        let (items, criteria): (&[ItemDef], &[Criterion]) = match facts.find(&Subject::Criteria(version.1.clone())) {
+        let (items, criteria): (&[ItemDef], &[Criterion]) = match facts.find(&subject::criteria(&version.1)) {
             Some(Fact::Criteria { items, criteria, .. }) => (items, criteria),
-            _ => return Err(Refusal::NotFound("criteria version").into()),
+            _ => return Err(refused(Refusal::NotFound("criteria version"))),
         };
         let outcomes = self.work.evaluate(version, (items.to_vec(), criteria.to_vec()), answers).await?;
         Ok((criteria, outcomes.map_err(|fault| invalid(&fault))?))

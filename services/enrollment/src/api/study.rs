@@ -8,12 +8,13 @@ use crate::{
 use access::Caller;
 use prost::Message;
 use proto::enrollment as pb;
-use seal::{
-    command::{AddArm, AddProtocolVersion, AddSite, Approval, CommitAllocation},
-    fact::{Fact, Facts, List, Subject},
-    id::{Name, Uuid},
-};
+use seal::id::{Name, Uuid};
 use server::{Page, Problem};
+use vocabulary::{
+    command::{AddArm, AddProtocolVersion, AddSite, Approval, CommitAllocation},
+    fact::{self, Fact, Facts},
+    subject::{self, List, Subject},
+};
 
 /// The lists that a study is made of, in the order in which they are answered.
 const LISTS: [List; 3] = [List::Protocols, List::Study, List::Sites];
@@ -27,15 +28,15 @@ impl Inner {
         request: pb::GetStudyRequest,
     ) -> Result<pb::GetStudyResponse, Problem> {
         let (study, _) = self.caller(from, &request.study).await?;
-        let mut needs = vec![Subject::Study, Subject::StudyState, Subject::CriteriaInForce];
+        let mut needs = vec![subject::study(), subject::study_state(), subject::criteria_in_force()];
         needs.extend(limits(&Name::all_sites()));
         let facts = self.find(study, &needs).await?;
         let (Some(Fact::Study { name, .. }), Some(Fact::StudyState { state, changed, .. })) =
-            (facts.find(&Subject::Study), facts.find(&Subject::StudyState))
+            (facts.find(&subject::study()), facts.find(&subject::study_state()))
         else {
             return Err(damaged());
         };
-        let criteria = match facts.find(&Subject::CriteriaInForce) {
+        let criteria = match facts.find(&subject::criteria_in_force()) {
             Some(Fact::CriteriaInForce { version }) => version.to_string(),
             _ => String::new(),
         };
@@ -103,10 +104,12 @@ impl Inner {
     }
 
     async fn site(&self, study: Uuid, site: &Name, title: &Name) -> Result<pb::Site, Problem> {
-        let (place, approved) = (Subject::Site(site.clone()), Subject::SiteApproval(site.clone()));
+        let (place, approved) = (subject::site(site), subject::site_approval(site));
         let needs: Vec<Subject> = [place.clone(), approved.clone()].into_iter().chain(limits(site)).collect();
         let facts = self.find(study, &needs).await?;
-        let Some(Fact::Site { state: Some(state), changed, .. }) = facts.find(&place) else { return Err(damaged()) };
+        let Some(Fact::Site(fact::Site { state: Some(state), changed, .. })) = facts.find(&place) else {
+            return Err(damaged());
+        };
         let (approved_protocol, approval) = match facts.find(&approved) {
             Some(Fact::SiteApproval { protocol, approval, .. }) => (protocol.to_string(), Some(board(approval))),
             _ => (String::new(), None),
@@ -126,8 +129,7 @@ impl Inner {
         let Some(CommitAllocation { allocation, scheme, commitment, root, .. }) = committed.command() else {
             return Ok(None);
         };
-        let (subject, list) =
-            (Subject::Allocation(allocation.clone()), Subject::List(List::Randomised(allocation.clone())));
+        let (subject, list) = (subject::allocation(&allocation), subject::list(&List::Randomised(allocation.clone())));
         let facts = self.find(study, &[subject.clone(), list.clone()]).await?;
         let revealed = match facts.find(&subject) {
             Some(Fact::Allocation { revealed: Some(number), .. }) => Some(self.act(study, *number).await?),
@@ -169,15 +171,15 @@ fn add<T: Message>(page: &mut Page, number: u64, row: Option<T>, rows: &mut Vec<
 }
 
 fn limits(site: &Name) -> [Subject; 2] {
-    [Subject::Cap(site.clone()), Subject::Enrolled(site.clone())]
+    [subject::cap(site), subject::enrolled(site)]
 }
 
 fn enrolment(facts: &Facts, site: &Name) -> pb::Enrolment {
-    let cap = match facts.find(&Subject::Cap(site.clone())) {
+    let cap = match facts.find(&subject::cap(site)) {
         Some(Fact::Cap { participants, .. }) => Some(*participants),
         _ => None,
     };
-    pb::Enrolment { enrolled: facts.count(&Subject::Enrolled(site.clone())), cap }
+    pb::Enrolment { enrolled: facts.count(&subject::enrolled(site)), cap }
 }
 
 fn protocol(recorded: &Recorded) -> Option<pb::ProtocolVersion> {

@@ -2,9 +2,12 @@
 
 use journal::{ReadError, Reader};
 use seal::{
-    fact::{Fact, Subject},
     id::{Name, Service, Uuid},
     key::KeyId,
+};
+use vocabulary::{
+    fact::{self, Fact},
+    subject,
 };
 
 /// The most rotations followed; who has had more keys uses the key itself.
@@ -26,7 +29,7 @@ pub(super) async fn of(reader: &Reader, study: Uuid, actor: &Name) -> Result<Opt
 /// The entry that registered an actor with their first key.
 async fn registered(reader: &Reader, study: Uuid, actor: &Name) -> Result<Option<u64>, ReadError> {
     let stream = Service::Enrollment.stream(study);
-    for subject in [Subject::Actor(actor.clone()), Subject::Participant(actor.clone())] {
+    for subject in [subject::actor(actor), subject::participant(actor)] {
         match reader.history(stream, &subject.map_key(study), None, 1).await {
             Ok(found) if found.is_empty() => {}
             Ok(found) => return Ok(found.first().map(|(number, _)| *number)),
@@ -41,16 +44,18 @@ async fn registered(reader: &Reader, study: Uuid, actor: &Name) -> Result<Option
 async fn set_by(reader: &Reader, study: Uuid, of: &Name, entry: u64) -> Result<Option<KeyId>, ReadError> {
     let facts = reader.set_by(Service::Enrollment.stream(study), entry).await?;
     Ok(facts.iter().find_map(|(_, bytes)| match Fact::parse(bytes) {
-        Some(Fact::Key { actor, key, registered, .. }) if actor == *of && registered == entry => Some(key.id()),
+        Some(Fact::Key(fact::Key { actor, key, registered, .. })) if actor == *of && registered == entry => {
+            Some(key.id())
+        }
         _ => None,
     }))
 }
 
 /// The entry that ended a key, if one did.
 async fn ended(reader: &Reader, study: Uuid, key: KeyId) -> Result<Option<u64>, ReadError> {
-    let (_, found) = reader.facts(Service::Enrollment.stream(study), &[Subject::Key(key).map_key(study)]).await?;
+    let (_, found) = reader.facts(Service::Enrollment.stream(study), &[subject::key(key).map_key(study)]).await?;
     match found.first().and_then(|(_, bytes)| Fact::parse(bytes)) {
-        Some(Fact::Key { ended, .. }) => Ok(ended),
+        Some(Fact::Key(fact::Key { ended, .. })) => Ok(ended),
         _ => Err(ReadError::Broken),
     }
 }

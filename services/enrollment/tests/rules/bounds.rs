@@ -1,9 +1,9 @@
 //! Rules 3: what the models found. What is accepted stays within the bounds of a proof, and gives a right still to come.
 
 use crate::*;
-use seal::{
+use vocabulary::{
     authority::{MAX_BYTES_OF_RIGHT, steps_of},
-    fact::Subject,
+    subject,
 };
 
 #[test]
@@ -21,7 +21,7 @@ fn a_fact_of_delegations_fits_while_they_are_ended_one_by_one() {
     let first = study.next.number;
     let count = (0..100).take_while(|_| study.entrust("root", "ann", Task::Capture, (NOW, NOW + 10)).is_ok()).count();
     assert!(count > 10);
-    let subject = Subject::Delegation(name("ann"), Task::Capture, name("701"));
+    let subject = subject::delegation(&name("ann"), Task::Capture.name(), &name("701"));
     for which in first..first + count as u64 {
         let (actor, task, site, delegation) = (name("ann"), Task::Capture, name("701"), Some(which));
         let end = command!("root", EndDelegation { actor, task, site, reason: name("over"), delegation });

@@ -2,8 +2,8 @@
 
 use crate::*;
 use proptest::prelude::*;
-use seal::authority::holds;
 use std::collections::HashMap;
+use vocabulary::authority::holds;
 
 const ACTORS: [&str; 4] = ["root", "ann", "bob", "cid"];
 const SITES: [&str; 3] = ["*", "701", "702"];
@@ -120,7 +120,10 @@ fn attempt(study: &mut Study, ledger: &Ledger, step: &Step) -> Result<Changes, R
         Act::Delegate { to, task, site, from, length } => {
             let (actor, task, site, from) = (name(ACTORS[to]), TASKS[task], name(SITES[site]), NOW + from);
             study.run(
-                &command!(by, Delegate { actor, task, site, from, until: from + length, training: None, seen: None }),
+                &command!(
+                    by,
+                    Delegate { actor, task: task.into(), site, from, until: from + length, training: None, seen: None }
+                ),
                 &[&signer],
             )
         }

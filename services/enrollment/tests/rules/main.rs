@@ -4,16 +4,18 @@
 
 use enrollment::domain::{Changes, Next, Refusal, Rule, decide};
 use seal::{
+    dsse::{Envelope, sign},
+    id::{Name, Uuid},
+    key::SecretKey,
+    sha256,
+};
+use vocabulary::{
     authority::Unauthorised,
     command::{
         ActivateSite, ActorKind, AddProtocolVersion, AddSite, CloseSite, CreateStudy, Delegate, EndDelegation,
         EnrolParticipant, RegisterActor, RevokeKey, RotateKey, Task, WithdrawParticipant, WithdrawalReason,
     },
-    dsse::{Envelope, sign},
     fact::{Fact, Facts},
-    id::{Name, Uuid},
-    key::SecretKey,
-    sha256,
 };
 
 const NOW: u64 = 1_000_000;
@@ -118,7 +120,10 @@ impl Study {
 
     fn delegate(&mut self, by: &str, to: &str, task: Task, site: &str, period: (u64, u64)) -> Result<Changes, Refusal> {
         let (actor, site, (from, until)) = (name(to), name(site), period);
-        self.run(&command!(by, Delegate { actor, task, site, from, until, training: None, seen: None }), &[&key_of(by)])
+        self.run(
+            &command!(by, Delegate { actor, task: task.into(), site, from, until, training: None, seen: None }),
+            &[&key_of(by)],
+        )
     }
 
     fn end(&mut self, by: &str, whose: &str, task: Task, site: &str) -> Result<Changes, Refusal> {

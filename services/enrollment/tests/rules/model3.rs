@@ -6,12 +6,11 @@ mod log;
 use crate::*;
 use log::{Entry, Log, Place, Signed, What, places};
 use proptest::prelude::*;
-use seal::{
+use seal::{moment::MAX_AGE_MS, text::Hex};
+use vocabulary::{
     authority::{Held, MAX_BYTES_OF_RIGHT, MAX_STEPS_OF_RIGHT, holds, steps_of, two_persons},
     command::Confirmation,
-    fact::Subject,
-    moment::MAX_AGE_MS,
-    text::Hex,
+    subject::{self, Subject},
 };
 
 const PEOPLE: [&str; 5] = ["root", "ann", "bob", "eve", "cid"];
@@ -92,7 +91,7 @@ impl Both {
     }
 
     fn subject((actor, task, site): Place) -> Subject {
-        Subject::Delegation(name(PEOPLE[actor]), TASKS[task], name(SITES[site]))
+        subject::delegation(&name(PEOPLE[actor]), TASKS[task].name(), &name(SITES[site]))
     }
 
     fn sign(&mut self, by: usize, place: Place, period: (u64, u64)) -> (Delegate, Signed) {
@@ -100,7 +99,8 @@ impl Both {
         let (actor, task, site) = (name(PEOPLE[place.0]), TASKS[place.1], name(SITES[place.2]));
         let (time, (from, until)) = (self.study.next.time, period);
         let seen = self.study.facts.newest(&Self::subject(place)).map(Hex);
-        let command = command!(PEOPLE[by], Delegate { actor, task, site, from, until, training: None, seen });
+        let command =
+            command!(PEOPLE[by], Delegate { actor, task: task.into(), site, from, until, training: None, seen });
         let command = Delegate { request: Uuid([self.requests; 16]), time, ..command };
         let seen = self.log.newest(place);
         (command, Signed { by, key: self.log.keys(by), place, period, time, seen })

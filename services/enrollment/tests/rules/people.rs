@@ -1,10 +1,11 @@
 //! Registration for screening, tokens, representatives.
 
 use crate::*;
-use seal::{
+use seal::text::Hex;
+use vocabulary::{
     command::{ClearMatch, RegisterRepresentative, Relation, ScreenParticipant, Stage, State},
-    fact::{List, Subject},
-    text::Hex,
+    fact,
+    subject::{self, List},
 };
 
 pub(crate) const REPRESENTATIVE: &str = "R-ABCDEFGHIJKLMNOP";
@@ -41,7 +42,7 @@ impl Study {
 
     /// The sites of a participant's match, and whether it was cleared.
     fn matched(&self, participant: &str) -> Option<(Vec<&str>, bool)> {
-        match self.facts.find(&Subject::Match(name(participant))) {
+        match self.facts.find(&subject::matched(&name(participant))) {
             Some(Fact::Match { sites, cleared, .. }) => {
                 Some((sites.iter().map(Name::as_str).collect(), cleared.is_some()))
             }
@@ -80,8 +81,8 @@ fn participants_are_registered_where_study_and_site_are_open() {
     study.set_state(State::Paused).unwrap();
     refuses(study.screen("root", OTHER_PSEUDONYM, "701", None), Refusal::StudyNotOpen);
     refuses(study.enrol("root", OTHER_PSEUDONYM, "701"), Refusal::StudyNotOpen);
-    assert_eq!(study.facts.count(&Subject::List(List::Participants(name("701")))), 1);
-    assert_eq!(study.facts.count(&Subject::List(List::Participant(name(PSEUDONYM)))), 1);
+    assert_eq!(study.facts.count(&subject::list(&List::Participants(name("701")))), 1);
+    assert_eq!(study.facts.count(&subject::list(&List::Participant(name(PSEUDONYM)))), 1);
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn a_person_known_elsewhere_is_not_enrolled_until_it_is_cleared() {
     study.record_stage(PSEUDONYM, Stage::Enrolled).unwrap();
     let changes = study.screen("root", OTHER_PSEUDONYM, "702", token()).unwrap();
     // Each learns the other's site. The pseudonyms are in the token's own fact alone.
-    let told = changes.iter().filter(|(subject, _)| matches!(subject, Subject::Match(_)));
+    let told = changes.iter().filter(|(subject, _)| subject.kind() == "match");
     for (_, fact) in told {
         let text = String::from_utf8(fact.to_bytes()).unwrap();
         assert!(!text.contains(PSEUDONYM) && !text.contains(OTHER_PSEUDONYM), "{text}");
@@ -149,8 +150,11 @@ fn representatives_are_registered_for_a_participant_and_delegated_nothing() {
         RegisterRepresentative { actor: name("R-ABCDEFGHIJKLMNO2"), ..representation(PSEUDONYM, REPRESENTATIVE) };
     refuses(study.run(&other, &[&key(1), &key_of(REPRESENTATIVE)]), Refusal::NameTaken("key"));
     refuses(study.delegate("root", REPRESENTATIVE, Task::Read, "*", (0, 1)), Refusal::NotFound("actor"));
-    let registered = Subject::Representative(name(PSEUDONYM), name(REPRESENTATIVE));
-    assert!(matches!(study.facts.find(&registered), Some(Fact::Representative { relation: Relation::Parent, .. })));
+    let registered = subject::representative(&name(PSEUDONYM), &name(REPRESENTATIVE));
+    assert!(matches!(
+        study.facts.find(&registered),
+        Some(Fact::Representative(fact::Representative { relation: Relation::Parent, .. }))
+    ));
 }
 
 #[test]

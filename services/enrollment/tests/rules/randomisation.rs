@@ -1,10 +1,10 @@
 //! Randomisation, unblinding and the reveal.
 
 use crate::*;
-use seal::{
+use vocabulary::{
     allocation::{Arm, Factor, Measure, Method, Scheme, Secret, commitment},
     command::{CommitAllocation, EnrolParticipant, Randomise, RevealAllocation, Stage, State, Unblind},
-    fact::{List, Subject},
+    subject::{self, List},
 };
 
 fn scheme(method: Method, factors: &[&str]) -> Scheme {
@@ -68,7 +68,7 @@ impl Study {
     }
 
     fn place(&self, participant: &str) -> (String, u64) {
-        match self.facts.find(&Subject::Randomised(name(participant))) {
+        match self.facts.find(&subject::randomised(&name(participant))) {
             Some(Fact::Randomised { stratum, index, .. }) => (stratum.clone(), *index),
             other => panic!("{other:?}"),
         }
@@ -116,7 +116,7 @@ fn participants_take_the_next_place_of_their_stratum_until_it_is_full() {
     malformed("levels", study.randomise(&pseudonym(3), &[]));
     malformed("levels", study.randomise(&pseudonym(3), &["low", "high"]));
     study.randomise(&pseudonym(3), &["high"]).unwrap();
-    assert_eq!(study.facts.count(&Subject::List(List::Randomised(name("main")))), 4);
+    assert_eq!(study.facts.count(&subject::list(&List::Randomised(name("main")))), 4);
     let again = Refusal::StageNotPermitted { from: Stage::Randomised, to: Stage::Randomised };
     refuses(study.randomise(&pseudonym(3), &["high"]), again);
 }
@@ -171,7 +171,7 @@ fn one_participant_is_unblinded_for_a_reason() {
         malformed("notified", study.run(&Unblind { notified, ..unblinding("ann", &pseudonym(0)) }, &[&key_of("ann")]));
     }
     study.unblind("ann", &pseudonym(0)).unwrap();
-    let unblinded = study.facts.find(&Subject::Unblinded(name(&pseudonym(0))));
+    let unblinded = study.facts.find(&subject::unblinded(&name(&pseudonym(0))));
     assert!(matches!(unblinded, Some(Fact::Unblinded { by, .. }) if *by == name("ann")));
 }
 

@@ -1,10 +1,10 @@
 //! Criteria and screening.
 
 use crate::*;
-use seal::{
+use vocabulary::{
     command::{DefineCriteria, ItemDef, ItemType, RecordScreening, Stage},
     eligibility::{Criterion, CriterionKind, CriterionOutcome, Outcome},
-    fact::{List, Subject},
+    subject::{self, List},
 };
 
 /// The outcomes of an inclusion and an exclusion criterion that let a participant in, and some that do not.
@@ -137,9 +137,9 @@ fn outcomes_decide() {
     let again = |from| Refusal::StageNotPermitted { from, to: Stage::Eligible };
     refuses(study.decide("ann", PSEUDONYM, "2", MET, None), again(Stage::Eligible));
     refuses(study.decide("ann", OTHER_PSEUDONYM, "2", MET, None), again(Stage::ScreenFailed));
-    let screening = study.facts.find(&Subject::Screening(name(PSEUDONYM)));
+    let screening = study.facts.find(&subject::screening(&name(PSEUDONYM)));
     assert!(matches!(screening, Some(Fact::Screening { eligible: true, overridden: false, .. })));
-    assert_eq!(study.facts.count(&Subject::List(List::Participant(name(PSEUDONYM)))), 2);
+    assert_eq!(study.facts.count(&subject::list(&List::Participant(name(PSEUDONYM)))), 2);
 }
 
 #[test]
@@ -161,6 +161,6 @@ fn only_who_answers_for_it_overrides_and_says_why() {
     malformed("overridden", study.decide("ann", PSEUDONYM, "1", FAILED, Some(&"x".repeat(4_097))));
     study.decide("ann", PSEUDONYM, "1", FAILED, Some(&"x".repeat(4_096))).unwrap();
     assert_eq!(study.stage(PSEUDONYM), Stage::Eligible);
-    let screening = study.facts.find(&Subject::Screening(name(PSEUDONYM)));
+    let screening = study.facts.find(&subject::screening(&name(PSEUDONYM)));
     assert!(matches!(screening, Some(Fact::Screening { eligible: false, overridden: true, .. })));
 }

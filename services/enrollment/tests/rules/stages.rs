@@ -3,9 +3,9 @@
 use crate::*;
 use enrollment::domain::may_follow;
 use proptest::prelude::*;
-use seal::{
+use vocabulary::{
     command::{RecordStage, Stage, State},
-    fact::Subject,
+    fact, subject,
 };
 
 const STAGES: [Stage; 10] = [
@@ -41,8 +41,13 @@ impl Study {
         let mut study = Self::open();
         study.screen("root", PSEUDONYM, "701", None).unwrap();
         let (site, withdrawn) = (name("701"), (stage == Stage::Withdrawn).then_some(0));
-        let fact = Fact::Participant { site, enrolled: study.next.number - 1, withdrawn, stage: Some(stage) };
-        study.facts.set(Subject::Participant(name(PSEUDONYM)), fact);
+        let fact = Fact::Participant(fact::Participant {
+            site,
+            enrolled: study.next.number - 1,
+            withdrawn,
+            stage: Some(stage),
+        });
+        study.facts.set(subject::participant(&name(PSEUDONYM)), fact);
         study
     }
 }
@@ -64,7 +69,7 @@ proptest! {
     #[test]
     fn stages_follow_the_table(from in prop::sample::select(&STAGES[..]), to in prop::sample::select(&STAGES[..])) {
         let mut study = Study::at(from);
-        study.facts.set(Subject::LostFrom(name(PSEUDONYM)), Fact::LostFrom { stage: Stage::Active });
+        study.facts.set(subject::lost_from(&name(PSEUDONYM)), Fact::LostFrom { stage: Stage::Active });
         let permitted = table(from).contains(&to);
         prop_assert_eq!(may_follow(from, to), permitted);
         let before = study.clone();
@@ -96,7 +101,7 @@ proptest! {
                 prop_assert!(enrolled || !matches!(to, Stage::Active | Stage::Completed), "{:?} unenrolled", to);
             }
         }
-        prop_assert_eq!(study.facts.count(&Subject::Enrolled(name("*"))), u64::from(enrolled));
+        prop_assert_eq!(study.facts.count(&subject::enrolled(&name("*"))), u64::from(enrolled));
     }
 }
 

@@ -1,13 +1,13 @@
 //! Rules 3: keys that are held, devices of a site, two persons who are two, delegations as periods, proofs that fit.
 
 use crate::*;
-use seal::{
+use seal::moment::{MAX_AGE_MS, Untimely};
+use vocabulary::{
     command::{
         Confirmation, LinkParticipants, Payload, RegisterRepresentative, Relation, ScreenParticipant, SetCap,
         SetStudyState, State,
     },
-    fact::{List, Subject},
-    moment::{MAX_AGE_MS, Untimely},
+    subject::{self, List, Subject},
 };
 
 const REPRESENTATIVE: &str = "R-ABCDEFGHIJKLMNOP";
@@ -51,13 +51,14 @@ impl Study {
 
     pub(crate) fn entrust(&mut self, by: &str, to: &str, task: Task, period: (u64, u64)) -> Result<Changes, Refusal> {
         let (actor, site, (from, until)) = (name(to), name("701"), period);
-        let subject = Subject::Delegation(actor.clone(), task, site.clone());
-        let delegate = command!(by, Delegate { actor, task, site, from, until, training: None, seen: None });
+        let subject = subject::delegation(&actor, task.name(), &site);
+        let delegate =
+            command!(by, Delegate { actor, task: task.into(), site, from, until, training: None, seen: None });
         self.fresh(&delegate, &subject, &[&key_of(by)])
     }
 
     fn holds(&self, actor: &str, task: Task, time: u64) -> bool {
-        seal::authority::holds(&self.facts, &name(actor), task, &name("701"), time).is_ok()
+        vocabulary::authority::holds(&self.facts, &name(actor), task, &name("701"), time).is_ok()
     }
 
     fn end_one(&mut self, whose: &str, task: Task, delegation: u64) -> Result<Changes, Refusal> {
@@ -180,7 +181,7 @@ fn delegations_are_periods_and_ending_one_ends_that_one() {
     // A kept copy of the first says nothing any more.
     let (actor, site) = (name("ann"), name("701"));
     let (task, (from, until)) = (Task::Capture, this);
-    let kept = command!("root", Delegate { actor, task, site, from, until, training: None, seen: None });
+    let kept = command!("root", Delegate { actor, task: task.into(), site, from, until, training: None, seen: None });
     assert!(matches!(study.run(&kept, &[&key(1)]), Err(Refusal::Untimely(Untimely::StateChanged { newest: Some(_) }))));
     refuses(study.end_one("ann", Task::Capture, 99), Refusal::NotFound("delegation"));
     study.end_one("ann", Task::Capture, first).unwrap();
@@ -261,7 +262,7 @@ fn the_newcomer_is_held_and_told_apart_or_recognised() {
     study.screen_with(PSEUDONYM, "701", "somebody").unwrap();
     study.screen_with(OTHER_PSEUDONYM, "702", "somebody").unwrap();
     let held = |study: &Study, who: &str| {
-        matches!(study.facts.find(&Subject::Match(name(who))), Some(Fact::Match { cleared: None, .. }))
+        matches!(study.facts.find(&subject::matched(&name(who))), Some(Fact::Match { cleared: None, .. }))
     };
     assert!(!held(&study, PSEUDONYM), "who was there goes on");
     assert!(held(&study, OTHER_PSEUDONYM));
@@ -272,10 +273,10 @@ fn the_newcomer_is_held_and_told_apart_or_recognised() {
     assert!(!held(&study, OTHER_PSEUDONYM));
     refuses(study.link(OTHER_PSEUDONYM, PSEUDONYM), Refusal::AlreadyEnded("match"));
     assert_eq!(
-        study.facts.find(&Subject::Same(name(OTHER_PSEUDONYM))),
+        study.facts.find(&subject::same(&name(OTHER_PSEUDONYM))),
         Some(&Fact::Same { earlier: name(PSEUDONYM), linked: study.next.number - 1, before: Vec::new() })
     );
-    assert_eq!(present::count(&study, List::Participant(name(OTHER_PSEUDONYM))), 2);
+    assert_eq!(present::count(&study, &List::Participant(name(OTHER_PSEUDONYM))), 2);
 
     // A third time: only the newest registration goes on, and only once it has ended.
     study.screen_with(THIRD, "701", "somebody").unwrap();
@@ -284,7 +285,7 @@ fn the_newcomer_is_held_and_told_apart_or_recognised() {
     study.withdraw("root", OTHER_PSEUDONYM, "702").unwrap();
     refuses(study.link(THIRD, PSEUDONYM), Refusal::NotTheSame);
     study.link(THIRD, OTHER_PSEUDONYM).unwrap();
-    let same = study.facts.find(&Subject::Same(name(THIRD)));
+    let same = study.facts.find(&subject::same(&name(THIRD)));
     assert!(matches!(same, Some(Fact::Same { before, .. }) if *before == [name(PSEUDONYM)]), "{same:?}");
 }
 
@@ -351,11 +352,11 @@ fn a_kept_copy_opens_nothing_again() {
     let open = command!("root", SetStudyState { state: State::Open, reason: name("on"), seen: None });
     study.set_state(State::Paused).unwrap();
     assert!(matches!(study.run(&open, &[&key(1)]), Err(Refusal::Untimely(Untimely::StateChanged { .. }))));
-    study.fresh(&open, &Subject::StudyState, &[&key(1)]).unwrap();
+    study.fresh(&open, &subject::study_state(), &[&key(1)]).unwrap();
     let activate = command!("root", ActivateSite { site: name("701"), reason: Some(name("on")), seen: None });
     study.pause("701").unwrap();
     assert!(matches!(study.run(&activate, &[&key(1)]), Err(Refusal::Untimely(Untimely::StateChanged { .. }))));
-    study.fresh(&activate, &Subject::Site(name("701")), &[&key(1)]).unwrap();
+    study.fresh(&activate, &subject::site(&name("701")), &[&key(1)]).unwrap();
     let again = study.approve("root", "701", "1.0", present::approval(present::DAY));
     assert!(matches!(again, Err(Refusal::Untimely(Untimely::StateChanged { .. }))));
 }

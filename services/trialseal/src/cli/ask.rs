@@ -2,12 +2,13 @@
 
 use super::{ActorArgs, print};
 use crate::{
-    key, participant, people,
+    key,
     record::{self, Answers},
 };
 use anyhow::{Context, Result, ensure};
 use clap::{Subcommand, ValueEnum};
 use proto::consent::CopyFormat;
+use reports::{participant, people};
 use seal::{Hash, id::Name};
 use std::{
     fs,

@@ -1,16 +1,12 @@
 //! `trialseal audit` and `trialseal export`.
 
-use super::{ActorArgs, print};
-use crate::{
-    audit::{self, Audit, Report, receipts},
-    export::{self, Export},
-    key,
-    policy::PolicyArgs,
-    process, prove,
-};
+use super::{ActorArgs, endpoints, print};
+use crate::{key, policy::PolicyArgs, process};
 use anyhow::{Context, Result, ensure};
+use audit::{Export, Report, receipts};
 use clap::Args;
-use client::{Access, Client, Reader};
+use client::{Access, Client, Reader, now_ms};
+use export::{Bars, LiveAudit};
 use seal::{
     id::{Name, Uuid},
     policy::Policy,
@@ -64,18 +60,18 @@ pub(super) async fn audit(wanted: Wanted) -> Result<ExitCode> {
     let receipts = wanted.receipts.as_deref().map_or_else(|| Ok(Vec::new()), read_receipts)?;
     let progress = !wanted.json && io::stderr().is_terminal();
     let mut report = match &wanted.export {
-        Some(folder) => Export::open(folder)?.audit(&policy, &receipts, progress).await?,
+        Some(folder) => Export::open(folder)?.audit(&policy, &receipts, now_ms(), &Bars::shown(progress))?,
         None => audit_live(&wanted, &policy, &receipts, progress).await?,
     };
     if let Some(max_age) = wanted.max_age {
-        report.demand_fresh(max_age, server::now_ms() / 1_000);
+        report.demand_fresh(max_age, now_ms() / 1_000);
     }
     print(wanted.json, &report, audit::readable)?;
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], progress: bool) -> Result<Report> {
-    let endpoints = prove::endpoints(&wanted.endpoints)?;
+    let endpoints = endpoints(&wanted.endpoints)?;
     let client = Client::new(&endpoints)?;
     let mut studies = Vec::new();
     if let (Some(study), Some(actor), Some(file)) = (wanted.study, &wanted.actor, &wanted.key) {
@@ -83,7 +79,7 @@ async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], prog
         let access = Some(Access::everybody(purpose));
         studies.push(Reader { study, actor: actor.clone(), key: key::read(file)?, access });
     }
-    Audit { client: &client, tiles: &endpoints.anchoring, policy, studies, progress }.run_with(receipts).await
+    LiveAudit { client: &client, tiles: &endpoints.anchoring, policy, studies, progress }.run_with(receipts).await
 }
 
 fn read_receipts(file: &Path) -> Result<Vec<Receipt>> {
@@ -98,9 +94,10 @@ pub(super) async fn export(actor: ActorArgs, policy: &PolicyArgs, output: &Path,
     let (client, mut reader) = actor.open()?;
     reader.access.get_or_insert(Access::everybody("export".parse()?));
     let (parsed, text) = policy.read()?;
-    let tiles = prove::endpoints(&actor.endpoints)?.anchoring;
+    let tiles = endpoints(&actor.endpoints)?.anchoring;
     let manifest = export::write(&client, &tiles, reader, (&parsed, &text), output).await?;
-    let report = Export::open(output)?.audit(&parsed, &[], !json && io::stderr().is_terminal()).await?;
+    let report =
+        Export::open(output)?.audit(&parsed, &[], now_ms(), &Bars::shown(!json && io::stderr().is_terminal()))?;
     let written = serde_json::json!({ "folder": output, "files": manifest.files.len(), "audit": report });
     print(json, &written, |_| {
         format!("{}: {} files\n{}", output.display(), manifest.files.len(), audit::readable(&report))

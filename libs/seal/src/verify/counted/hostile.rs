@@ -11,12 +11,13 @@ use super::{
 use crate::{
     block::Block,
     bundle::{BlockPart, Bundle, EntryPart, MAX_BUNDLE_BYTES, MAX_FACT_BYTES, MAX_PARTS},
-    command::{ActorKind, Assent, Capacity, Delegate, Payload, RegisterActor, Task},
+    command::{ActorKind, Assent, Capacity, Delegate, Payload, RegisterActor},
     dsse,
     entry::MAX_ENTRY_BYTES,
-    fact::{Fact, Period, Subject},
+    fact::{self, Fact, Period},
     id::{Name, Service},
     report::{LinkName, Report},
+    subject, task,
     text::{Base64, Hex},
     verify::verify,
 };
@@ -175,8 +176,9 @@ fn long_envelopes_are_hashed_once_and_signed_bytes_once_for_each_signature() {
         let new = format!("key {number}");
         let rotate: crate::command::RotateKey = command(&world, INVESTIGATOR, json!({ "key": public(&new) }));
         let registered = world.next(Service::Enrollment);
-        let fact = Fact::Key { actor: name(INVESTIGATOR), key: public(&new), registered, ended: None, steps: None };
-        let facts = vec![(Subject::Key(public(&new).id()), fact.to_bytes())];
+        let fact =
+            Fact::Key(fact::Key { actor: name(INVESTIGATOR), key: public(&new), registered, ended: None, steps: None });
+        let facts = vec![(subject::key(public(&new).id()), fact.to_bytes())];
         last = world.record_bytes(Service::Enrollment, "rotate-key", padded(&rotate, &[&old, &new]), facts);
         old = new;
     }
@@ -203,21 +205,26 @@ fn third_rotations(count: usize) -> (World, u64) {
 /// A study under rules 3 in which each actor registers the next one, and lets them register others, so often.
 fn third_chain(count: usize) -> (World, u64) {
     let (mut world, mut by, mut line, mut last) = (World::third(), "root".to_owned(), Vec::<Name>::new(), 0);
-    let (task, from, until) = (Task::RegisterActors, START_MS, START_MS + 1_000_000_000);
+    let (task, from, until) = (task::REGISTER_ACTORS, START_MS, START_MS + 1_000_000_000);
     for number in 0..count {
         let next = format!("actor-{number}");
         let register = json!({ "actor": next, "kind": ActorKind::Person, "key": public(&next) });
         let register: RegisterActor = command(&world, &by, register);
         let registered = world.next(Service::Enrollment);
-        let fact = Fact::Key { actor: name(&next), key: public(&next), registered, ended: None, steps: None };
-        last = world.record(&register, &[&key(&by), &key(&next)], vec![(Subject::Key(public(&next).id()), fact)]);
+        let fact =
+            Fact::Key(fact::Key { actor: name(&next), key: public(&next), registered, ended: None, steps: None });
+        last = world.record(&register, &[&key(&by), &key(&next)], vec![(subject::key(public(&next).id()), fact)]);
         let delegate = json!({ "actor": next, "task": task, "site": "*", "from": from, "until": until });
         let delegate: Delegate = command(&world, &by, delegate);
         line.push(name(&by));
         let granted = world.next(Service::Enrollment);
         let period = Period { granted, from, until, ended: None, line: line.clone(), steps: 1, after: None };
-        let fact = Fact::Delegations { periods: vec![period], newest: Hex(Hash::ZERO) };
-        world.record(&delegate, &[&key(&by)], vec![(Subject::Delegation(name(&next), task, Name::all_sites()), fact)]);
+        let fact = Fact::Delegations(fact::Delegations { periods: vec![period], newest: Hex(Hash::ZERO) });
+        world.record(
+            &delegate,
+            &[&key(&by)],
+            vec![(subject::delegation(&name(&next), task, &Name::all_sites()), fact)],
+        );
         by = next;
     }
     (world, last)

@@ -4,11 +4,11 @@ use super::{
     Case, DAY, LATER, NURSE, Wrong, admitting, after, captured, nurse, of_parents, on_device, own, past, wrong,
 };
 use crate::{
-    command::{ActorKind, Capacity, RegisterActor, Task, Terms},
-    fact::{Fact, Given, Subject},
+    command::{ActorKind, Capacity, RegisterActor, Terms},
+    fact::{self, Fact, Given},
     id::{Service, Uuid},
     report::LinkName::{Consent as Link, Document},
-    sha256,
+    sha256, subject, task,
     text::Hex,
     verify::counted::world::{
         START_MS, World, key, public,
@@ -56,8 +56,8 @@ fn with_a_key_of(kind: ActorKind) -> Case {
         key: public(new),
         site: Some(name("701")),
     };
-    let fact = Fact::Key { actor: name(DEVICE), key: public(new), registered, ended: None, steps: Some(1) };
-    world.record(&register, &[&key("root"), &key(new)], vec![(Subject::Key(public(new).id()), fact)]);
+    let fact = Fact::Key(fact::Key { actor: name(DEVICE), key: public(new), registered, ended: None, steps: Some(1) });
+    world.record(&register, &[&key("root"), &key(new)], vec![(subject::key(public(new).id()), fact)]);
     let consent = Consent { signers: vec![new], ..on_device() };
     captured(world, admitting(), |world| _ = world.consent(&consent))
 }
@@ -91,13 +91,13 @@ fn capacities() -> Vec<Wrong> {
         wrong("kept-copy-after-a-withdrawal", Link, "the consent was signed on another state", given_again),
         wrong("device-alone", Link, "who held the discussion is no person", |right| {
             let mut world = World::third();
-            world.delegate(DEVICE, Task::ObtainConsent);
+            world.delegate(DEVICE, task::OBTAIN_CONSENT);
             let alone = Consent { by: DEVICE, signers: Vec::new(), ..on_device() };
             captured(world, admitting(), |world| _ = world.consent(&if right { on_device() } else { alone }))
         }),
         wrong("discussion-held-by-a-system", Link, "who held the discussion is no person", |right| {
             let mut world = World::third();
-            nurse(&mut world, if right { ActorKind::Person } else { ActorKind::System }, &[Task::ObtainConsent]);
+            nurse(&mut world, if right { ActorKind::Person } else { ActorKind::System }, &[task::OBTAIN_CONSENT]);
             captured(world, admitting(), |world| _ = world.consent(&Consent { by: NURSE, ..own() }))
         }),
         wrong("device-of-another-site", Link, "tablet-8 was not a device", |right| {

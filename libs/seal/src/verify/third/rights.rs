@@ -2,11 +2,13 @@
 
 use super::{Case, DAY, NURSE, Wrong, admitting, captured, nurse, own, prepared, published::Vector, wrong};
 use crate::{
-    command::{ActorKind, Capacity, Delegate, ScreenParticipant, Task},
-    fact::{Fact, Period, Subject},
+    command::{ActorKind, Capacity, Delegate, ScreenParticipant},
+    fact::{self, Fact, Period},
     id::{Name, Service, Uuid},
     report::LinkName::{Consent as Link, Delegation, Signer},
     sha256,
+    subject::{self, Subject},
+    task,
     text::Hex,
     verify::counted::world::{
         START_MS, World, key, public,
@@ -20,7 +22,7 @@ const NEW: &str = "new key";
 /// A value that the investigator signed with a new key, which a registrar confirmed.
 pub(super) fn confirmed(change: impl FnOnce(&mut Rotation)) -> Case {
     let registrars = |world: &mut World| {
-        [SECOND, DEVICE, INVESTIGATOR].iter().for_each(|actor| _ = world.delegate(actor, Task::RegisterActors));
+        [SECOND, DEVICE, INVESTIGATOR].iter().for_each(|actor| _ = world.delegate(actor, task::REGISTER_ACTORS));
     };
     confirmed_by(registrars, change)
 }
@@ -44,7 +46,7 @@ fn confirmed_by(prepare: impl FnOnce(&mut World), change: impl FnOnce(&mut Rotat
 /// A value under the consent that a participant signed with a new key.
 fn of_a_participant(rotation: &Rotation) -> Case {
     let mut world = World::third();
-    world.delegate(SECOND, Task::RegisterActors);
+    world.delegate(SECOND, task::REGISTER_ACTORS);
     world.replace_key(rotation);
     let consent = Consent { by: SECOND, ..Consent::by(Capacity::Participant, &[NEW]) };
     captured(world, admitting(), |world| _ = world.consent(&consent))
@@ -65,15 +67,16 @@ fn screened_again(signers: &[&str]) -> Case {
         token: None,
         late: None,
     };
-    let fact = Fact::Key { actor: name(PARTICIPANT), key: public(NEW), registered, ended: None, steps: Some(1) };
+    let fact =
+        Fact::Key(fact::Key { actor: name(PARTICIPANT), key: public(NEW), registered, ended: None, steps: Some(1) });
     let keys: Vec<_> = signers.iter().map(|of| key(of)).collect();
-    world.record(&screen, &keys.iter().collect::<Vec<_>>(), vec![(Subject::Key(public(NEW).id()), fact)]);
+    world.record(&screen, &keys.iter().collect::<Vec<_>>(), vec![(subject::key(public(NEW).id()), fact)]);
     captured(world, admitting(), |world| _ = world.consent(&Consent::by(Capacity::Participant, &[NEW])))
 }
 
 /// Delegates `capture` at every site for a period: what is signed, and what the state holds besides.
 fn delegate(world: &mut World, (by, actor): (&str, &str), (from, until): (u64, u64), periods: &mut Vec<Period>) {
-    let (task, site, granted) = (Task::Capture, Name::all_sites(), world.next(Service::Enrollment));
+    let (task, site, granted) = (task::CAPTURE, Name::all_sites(), world.next(Service::Enrollment));
     let seen = periods.last().map(|last| Hex(world.envelope(Service::Enrollment, last.granted)));
     let delegate = Delegate {
         study: world.study,
@@ -81,7 +84,7 @@ fn delegate(world: &mut World, (by, actor): (&str, &str), (from, until): (u64, u
         by: name(by),
         time: world.time,
         actor: name(actor),
-        task,
+        task: name(task),
         site: site.clone(),
         from,
         until,
@@ -101,8 +104,9 @@ fn state(
     periods: &[Period],
     record: impl FnOnce(&mut World, Vec<(Subject, Fact)>) -> u64,
 ) {
-    let subject = Subject::Delegation(name(actor), Task::Capture, Name::all_sites());
-    let fact = Fact::Delegations { periods: periods.to_vec(), newest: sha256(&[b"this one"]).into() };
+    let subject = subject::delegation(&name(actor), task::CAPTURE, &Name::all_sites());
+    let fact =
+        Fact::Delegations(fact::Delegations { periods: periods.to_vec(), newest: sha256(&[b"this one"]).into() });
     record(world, vec![(subject, fact)]);
 }
 
@@ -145,7 +149,7 @@ fn keys() -> Vec<Wrong> {
         wrong("key-of-somebody-else", Link, NOT_HELD, |right| {
             let mut world = World::third();
             world.register_of(NURSE, ActorKind::Person, None, if right { NURSE } else { SECOND });
-            world.delegate(NURSE, Task::ObtainConsent);
+            world.delegate(NURSE, task::OBTAIN_CONSENT);
             captured(world, admitting(), |world| _ = world.consent(&Consent { by: NURSE, ..own() }))
         }),
         wrong("key-of-somebody-else-for-a-participant", Link, NOT_HELD, |right| {
@@ -168,8 +172,8 @@ fn confirmations() -> Vec<Wrong> {
         }),
         wrong("confirmed-key-of-a-participant-as-a-person", Signer, NOT_SO, |right| {
             let mut world = World::third();
-            world.delegate(SECOND, Task::RegisterActors);
-            world.delegate(PARTICIPANT, Task::Capture);
+            world.delegate(SECOND, task::REGISTER_ACTORS);
+            world.delegate(PARTICIPANT, task::CAPTURE);
             let by_themselves = Rotation::of(PARTICIPANT, PARTICIPANT, NEW);
             let confirmed = Some((SECOND, ActorKind::Person));
             let by_a_registrar = Rotation { signers: vec![SECOND, NEW], confirmed, ..by_themselves.clone() };
@@ -206,14 +210,14 @@ fn confirmations() -> Vec<Wrong> {
         wrong("confirmed-by-who-may-not", Signer, "dr-okoye held no delegation of register_actors", |right| {
             let registrar = move |world: &mut World| {
                 if right {
-                    world.delegate(SECOND, Task::RegisterActors);
+                    world.delegate(SECOND, task::REGISTER_ACTORS);
                 }
             };
             confirmed_by(registrar, |_| ())
         }),
         wrong("confirmed-as-a-person-but-a-device", Link, "signed with a key of another kind of actor", |right| {
             let mut world = World::third();
-            world.delegate(SECOND, Task::RegisterActors);
+            world.delegate(SECOND, task::REGISTER_ACTORS);
             let kind = if right { ActorKind::Device } else { ActorKind::Person };
             let confirmed = Some((SECOND, kind));
             world.replace_key(&Rotation { signers: vec![SECOND, NEW], confirmed, ..Rotation::of(DEVICE, DEVICE, NEW) });
@@ -229,13 +233,13 @@ fn delegations() -> Vec<Wrong> {
         wrong("kept-copy-of-a-delegation", Delegation, "was delegated to dr-imani on another state", |right| {
             prepared(|world| {
                 let ended = (!right).then(|| Hex(sha256(&[b"the command that ended it"])));
-                world.delegate_by("root", &[], (INVESTIGATOR, Task::Capture), ended);
+                world.delegate_by("root", &[], (INVESTIGATOR, task::CAPTURE), ended);
             })
         }),
         wrong("delegation-held-from-others-than-stated", Delegation, "is not held by dr-imani from whom", |right| {
             prepared(|world| {
                 let above: &[&str] = if right { &[] } else { &[SECOND] };
-                world.delegate_by("root", above, (INVESTIGATOR, Task::Capture), None);
+                world.delegate_by("root", above, (INVESTIGATOR, task::CAPTURE), None);
             })
         }),
         wrong("delegated-across-two-periods", Delegation, LONGER, |right| {

@@ -2,9 +2,10 @@
 
 use super::{About, Case, DAY, NURSE, Wrong, admitting, after, captured, nurse, own, past, prepared, wrong};
 use crate::{
-    command::{ActorKind, Capacity, Task, Terms},
+    command::{ActorKind, Capacity, Terms},
     id::Service,
     report::LinkName::{Consent as Link, Delegation, Document, Erasure, Policy, Redaction, Signer},
+    task,
     verify::counted::world::{
         World, key,
         study::{Consent, INVESTIGATOR, SECOND, name, provision},
@@ -19,7 +20,7 @@ const AHEAD: i64 = 300_000;
 fn signed_before(age: i64, late: bool) -> Case {
     let mut world = World::third();
     if late {
-        world.delegate(INVESTIGATOR, Task::RecordLate);
+        world.delegate(INVESTIGATOR, task::RECORD_LATE);
     }
     captured(world, admitting(), |world| {
         world.time += 100 * DAY;
@@ -126,7 +127,7 @@ fn before_its_head(early: u64) -> Case {
 fn before_the_entry_before(early: u64) -> Case {
     let mut world = World::third();
     world.time -= early + 1_000;
-    nurse(&mut world, ActorKind::Person, &[Task::ObtainConsent]);
+    nurse(&mut world, ActorKind::Person, &[task::OBTAIN_CONSENT]);
     captured(world, admitting(), |world| _ = world.consent(&Consent { by: NURSE, ..own() }))
 }
 
@@ -186,14 +187,14 @@ fn signed() -> Vec<Wrong> {
             world.time += 10 * DAY;
             let age = if right { D } else { D + 1 };
             world.signed_before(age, |world| world.register_of(NURSE, ActorKind::Person, None, NURSE));
-            world.delegate(NURSE, Task::ObtainConsent);
+            world.delegate(NURSE, task::OBTAIN_CONSENT);
             captured(world, admitting(), |world| _ = world.consent(&Consent { by: NURSE, ..own() }))
         }),
         wrong("delegation-signed-long-ago", Delegation, "delegate: it was signed too long ago", |right| {
             prepared(|world| {
                 world.time += 10 * DAY;
                 let age = if right { D } else { D + 1 };
-                world.signed_before(age, |world| world.delegate(INVESTIGATOR, Task::Capture));
+                world.signed_before(age, |world| world.delegate(INVESTIGATOR, task::CAPTURE));
             })
         }),
         past(

@@ -3,11 +3,12 @@
 
 use super::{About, BY, Case, LATER, NURSE, Wrong, admitting, captured, nurse, own, past, wrong};
 use crate::{
-    command::{ActorKind, Capacity, RedactValue, RegisterRepresentative, Relation, Task},
-    fact::{Fact, Subject},
+    command::{ActorKind, Capacity, RedactValue, RegisterRepresentative, Relation},
+    fact::{self, Fact},
     id::{Service, Uuid},
     key::SecretKey,
     report::LinkName::{Consent as Link, Redaction},
+    subject, task,
     verify::counted::world::{
         World, key, public,
         study::{Consent, DEVICE, PARTICIPANT, SECOND, name},
@@ -66,13 +67,14 @@ impl Registration {
             until,
         };
         let (actor, of) = (name(REPRESENTATIVE), public(REPRESENTATIVE));
-        let valid = Fact::Key { actor: actor.clone(), key: of, registered, ended: None, steps: Some(1) };
-        let fact = Fact::Representative { relation: Relation::LegalRepresentative, registered, until };
-        let subject = Subject::Representative(name(PARTICIPANT), actor);
+        let valid = Fact::Key(fact::Key { actor: actor.clone(), key: of, registered, ended: None, steps: Some(1) });
+        let fact =
+            Fact::Representative(fact::Representative { relation: Relation::LegalRepresentative, registered, until });
+        let subject = subject::representative(&name(PARTICIPANT), &actor);
         let mut signers = vec![self.by, self.holder];
         signers.extend(self.second.filter(|second| *second != self.by));
         let keys: Vec<SecretKey> = signers.into_iter().map(key).collect();
-        let facts = vec![(Subject::Key(of.id()), valid), (subject, fact)];
+        let facts = vec![(subject::key(of.id()), valid), (subject, fact)];
         world.record(&register, &keys.iter().collect::<Vec<_>>(), facts);
     }
 }
@@ -89,7 +91,7 @@ fn represented(prepare: impl FnOnce(&mut World), change: impl FnOnce(&mut Regist
 }
 
 /// The nurse holds this task: from the root, or from the investigator.
-fn holding(world: &mut World, task: Task, from_the_root: bool) {
+fn holding(world: &mut World, task: &str, from_the_root: bool) {
     nurse(world, ActorKind::Person, &[]);
     match from_the_root {
         true => world.delegate(NURSE, task),
@@ -107,20 +109,20 @@ fn redactions() -> Vec<Wrong> {
     vec![
         wrong("redaction-with-a-device", Redaction, "tablet-7 is no person", |right| {
             redacted(
-                |world| _ = world.delegate(DEVICE, Task::Redact),
+                |world| _ = world.delegate(DEVICE, task::REDACT),
                 |redact| redact.second = name(if right { SECOND } else { DEVICE }),
             )
         }),
         wrong("redaction-by-a-system", Redaction, "nurse-adeyemi is no person", |right| {
             let kind = if right { ActorKind::Person } else { ActorKind::System };
-            redacted(|world| nurse(world, kind, &[Task::Redact]), |redact| redact.by = name(NURSE))
+            redacted(|world| nurse(world, kind, &[task::REDACT]), |redact| redact.by = name(NURSE))
         }),
         wrong("redaction-with-ones-own-delegate", Redaction, "are not independent of each other", |right| {
-            redacted(|world| holding(world, Task::Redact, right), |redact| redact.second = name(NURSE))
+            redacted(|world| holding(world, task::REDACT, right), |redact| redact.second = name(NURSE))
         }),
         wrong("redaction-with-whom-one-holds-it-from", Redaction, "are not independent of each other", |right| {
             redacted(
-                |world| holding(world, Task::Redact, right),
+                |world| holding(world, task::REDACT, right),
                 |redact| (redact.by, redact.second) = (name(NURSE), name(BY)),
             )
         }),
@@ -139,20 +141,20 @@ fn representatives() -> Vec<Wrong> {
             represented(|_| (), |made| made.second = Some(if right { SECOND } else { BY }))
         }),
         wrong("representative-with-ones-own-delegate", Link, APART, |right| {
-            represented(|world| holding(world, Task::ObtainConsent, right), |made| made.second = Some(NURSE))
+            represented(|world| holding(world, task::OBTAIN_CONSENT, right), |made| made.second = Some(NURSE))
         }),
         wrong("representative-with-a-device", Link, "tablet-7 is no person", |right| {
             represented(
-                |world| _ = world.delegate(DEVICE, Task::ObtainConsent),
+                |world| _ = world.delegate(DEVICE, task::OBTAIN_CONSENT),
                 |made| made.second = Some(if right { SECOND } else { DEVICE }),
             )
         }),
         wrong("representative-by-a-system", Link, "nurse-adeyemi is no person", |right| {
             let kind = if right { ActorKind::Person } else { ActorKind::System };
-            represented(|world| nurse(world, kind, &[Task::Enrol]), |made| made.by = NURSE)
+            represented(|world| nurse(world, kind, &[task::ENROL]), |made| made.by = NURSE)
         }),
         wrong("representative-with-who-may-not", Link, "nurse-adeyemi held no delegation of obtain_consent", |right| {
-            let tasks: &[Task] = if right { &[Task::ObtainConsent] } else { &[] };
+            let tasks: &[&str] = if right { &[task::OBTAIN_CONSENT] } else { &[] };
             represented(|world| nurse(world, ActorKind::Person, tasks), |made| made.second = Some(NURSE))
         }),
         wrong("representative-without-grounds", Link, BARE, |right| {

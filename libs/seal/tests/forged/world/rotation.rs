@@ -3,9 +3,10 @@
 use super::{World, key, public, study::name};
 use seal::{
     command::{ActorKind, Confirmation, RotateKey},
-    fact::{Fact, Subject},
+    fact::{self, Fact},
     id::{Service, Uuid},
     key::SecretKey,
+    subject,
 };
 
 /// A rotation: what it says, who signs it, and what the state is said to hold.
@@ -53,8 +54,8 @@ impl World {
         };
         let steps = self.third.then_some(2);
         let (stated, ended) = (public(rotation.stated_key), rotation.ended);
-        let fact = Fact::Key { actor: name(rotation.stated), key: stated, registered, ended, steps };
+        let fact = Fact::Key(fact::Key { actor: name(rotation.stated), key: stated, registered, ended, steps });
         let keys: Vec<SecretKey> = rotation.signers.iter().map(|of| key(of)).collect();
-        self.record(&command, &keys.iter().collect::<Vec<_>>(), vec![(Subject::Key(stated.id()), fact)])
+        self.record(&command, &keys.iter().collect::<Vec<_>>(), vec![(subject::key(stated.id()), fact)])
     }
 }

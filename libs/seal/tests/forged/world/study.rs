@@ -3,15 +3,17 @@
 use super::{START_MS, World, key, public, root};
 use seal::{
     command::{
-        ActorKind, Approval, Capacity, CreateStudy, Delegate, EnrolParticipant, EraseParticipant, FormInstance,
-        GiveConsent, Manner, Offer, Provision, PublishDocument, RedactValue, RegisterActor, RegisterRepresentative,
-        Relation, RotateKey, ScreenParticipant, Submission, Task, Terms, WithdrawConsent,
+        ActorKind, Approval, Capacity, Delegate, EnrolParticipant, EraseParticipant, FormInstance, GiveConsent, Manner,
+        Offer, Provision, PublishDocument, RedactValue, RegisterActor, RegisterRepresentative, Relation, RotateKey,
+        ScreenParticipant, Submission, Terms,
     },
     datapoint::Datapoint,
-    fact::{Fact, Given, Period, Subject, Superseded, Until},
+    fact::{self, Fact, Given, Period, Superseded, Until},
     id::{Name, Service, Uuid},
     key::{PublicKey, SecretKey},
     sha256,
+    subject::{self, Subject},
+    task,
 };
 
 pub const PARTICIPANT: &str = "P-AAAAAAAAAAAAAAAA";
@@ -113,6 +115,31 @@ impl Consent {
     }
 }
 
+seal::payload! {
+    /// A command that no proof leads through: its kind and fields are those of the enrollment journal's first.
+    "create-study" CreateStudy {
+        /// The protocol's identifier.
+        name: Name,
+        /// The study's root key.
+        root_key: PublicKey,
+        /// The rules.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<u32>,
+    }
+}
+
+seal::payload! {
+    /// What a participant signs to withdraw: no proof leads through it either.
+    "withdraw-consent" WithdrawConsent {
+        /// The participant.
+        participant: Name,
+        /// Their site.
+        site: Name,
+        /// What is withdrawn.
+        provisions: Vec<Provision>,
+    }
+}
+
 macro_rules! command {
     ($world:expr, $by:expr, $command:ident { $($rest:tt)* }) => {
         $command {
@@ -146,25 +173,28 @@ impl World {
     fn set_up(mut world: Self) -> Self {
         let root_key = public("root");
         let rules = Some(if world.third { 3 } else { 2 });
-        let create = command!(world, "root", CreateStudy { name: name("TEST"), root_key, rules, tokens: false });
+        let create = command!(world, "root", CreateStudy { name: name("TEST"), root_key, rules });
         let steps = world.third.then_some(0);
-        let fact = Fact::Key { actor: name("root"), key: root_key, registered: 0, ended: None, steps };
-        world.record(&create, &[&key("root")], vec![(Subject::Key(root_key.id()), fact)]);
+        let fact = Fact::Key(fact::Key { actor: name("root"), key: root_key, registered: 0, ended: None, steps });
+        world.record(&create, &[&key("root")], vec![(subject::key(root_key.id()), fact)]);
         for (actor, kind) in
             [(INVESTIGATOR, ActorKind::Person), (SECOND, ActorKind::Person), (DEVICE, ActorKind::Device)]
         {
             world.register(actor, kind, kind);
         }
-        for task in [Task::Enrol, Task::ObtainConsent, Task::Capture, Task::Redact, Task::Erase] {
+        for task in [task::ENROL, task::OBTAIN_CONSENT, task::CAPTURE, task::REDACT, task::ERASE] {
             world.delegate(INVESTIGATOR, task);
         }
-        world.delegate(SECOND, Task::Redact);
+        world.delegate(SECOND, task::REDACT);
         if world.third {
-            world.delegate(SECOND, Task::ObtainConsent);
+            world.delegate(SECOND, task::OBTAIN_CONSENT);
         }
         world.enrol(
             PARTICIPANT,
-            vec![(Subject::Site(name("701")), Fact::Site { open: true, changed: 0, state: None, newest: None })],
+            vec![(
+                subject::site(&name("701")),
+                Fact::Site(fact::Site { open: true, changed: 0, state: None, newest: None }),
+            )],
         );
         world.enrol(OTHER, Vec::new());
         for (actor, relation) in [
@@ -181,7 +211,7 @@ impl World {
     fn keyed(&self, actor: &str, service: Service) -> (Subject, Fact) {
         let (key, registered) = (public(actor), self.next(service));
         let steps = self.third.then_some(1);
-        (Subject::Key(key.id()), Fact::Key { actor: name(actor), key, registered, ended: None, steps })
+        (subject::key(key.id()), Fact::Key(fact::Key { actor: name(actor), key, registered, ended: None, steps }))
     }
 
     /// Who signs a registration: the registrar, and from rules 3 on who holds the new key too.
@@ -193,7 +223,7 @@ impl World {
     /// Registers an actor as one kind; the state is said to hold another.
     pub fn register(&mut self, actor: &str, kind: ActorKind, stated: ActorKind) -> u64 {
         let registered = self.next(Service::Enrollment);
-        let fact = (Subject::Actor(name(actor)), Fact::Actor { kind: stated, registered, site: None });
+        let fact = (subject::actor(&name(actor)), Fact::Actor(fact::Actor { kind: stated, registered, site: None }));
         let facts = vec![self.keyed(actor, Service::Enrollment), fact];
         if !self.third {
             return self.register_key(&name(actor), kind, public(actor), facts);
@@ -205,7 +235,7 @@ impl World {
     /// Registers an actor under rules 3, with the signature of who is said to hold the new key.
     pub fn register_of(&mut self, actor: &str, kind: ActorKind, site: Option<Name>, holder: &str) -> u64 {
         let registered = self.next(Service::Enrollment);
-        let fact = (Subject::Actor(name(actor)), Fact::Actor { kind, registered, site: site.clone() });
+        let fact = (subject::actor(&name(actor)), Fact::Actor(fact::Actor { kind, registered, site: site.clone() }));
         let facts = vec![self.keyed(actor, Service::Enrollment), fact];
         let register = command!(self, "root", RegisterActor { actor: name(actor), kind, key: public(actor), site });
         let keys = self.signing(&["root"], holder);
@@ -218,19 +248,23 @@ impl World {
         self.record(&register, &[&key("root")], facts)
     }
 
-    pub fn delegate(&mut self, actor: &str, task: Task) -> u64 {
+    pub fn delegate(&mut self, actor: &str, task: &str) -> u64 {
         if self.third {
             return self.delegate_by("root", &[], (actor, task), None);
         }
         let (site, granted) = (Name::all_sites(), self.next(Service::Enrollment));
         let (from, until) = (START_MS, START_MS + 10 * YEAR_MS);
-        let subject = Subject::Delegation(name(actor), task, site.clone());
+        let subject = subject::delegation(&name(actor), task, &site);
         let delegate = command!(
             self,
             "root",
-            Delegate { actor: name(actor), task, site, from, until, training: None, seen: None }
+            Delegate { actor: name(actor), task: name(task), site, from, until, training: None, seen: None }
         );
-        self.record(&delegate, &[&key("root")], vec![(subject, Fact::Delegation { granted, from, until, ended: None })])
+        self.record(
+            &delegate,
+            &[&key("root")],
+            vec![(subject, Fact::Delegation(fact::Delegation { granted, from, until, ended: None }))],
+        )
     }
 
     /// Delegates a task under rules 3, which `by` holds from `line`; the state says it was signed after `after`.
@@ -238,24 +272,31 @@ impl World {
         &mut self,
         by: &str,
         line: &[&str],
-        (actor, task): (&str, Task),
+        (actor, task): (&str, &str),
         after: Option<seal::text::Hex>,
     ) -> u64 {
         let (site, granted) = (Name::all_sites(), self.next(Service::Enrollment));
         let (from, until) = (START_MS, START_MS + 10 * YEAR_MS);
-        let subject = Subject::Delegation(name(actor), task, site.clone());
-        let delegate =
-            command!(self, by, Delegate { actor: name(actor), task, site, from, until, training: None, seen: None });
+        let subject = subject::delegation(&name(actor), task, &site);
+        let delegate = command!(
+            self,
+            by,
+            Delegate { actor: name(actor), task: name(task), site, from, until, training: None, seen: None }
+        );
         let line = line.iter().copied().chain([by]).map(name).collect();
         let period = Period { granted, from, until, ended: None, line, steps: 1, after };
         let newest = sha256(&[b"this one"]).into();
-        self.record(&delegate, &[&key(by)], vec![(subject, Fact::Delegations { periods: vec![period], newest })])
+        self.record(
+            &delegate,
+            &[&key(by)],
+            vec![(subject, Fact::Delegations(fact::Delegations { periods: vec![period], newest }))],
+        )
     }
 
     fn enrol(&mut self, participant: &str, mut facts: Vec<(Subject, Fact)>) {
         let (site, enrolled) = (name("701"), self.next(Service::Enrollment));
-        let fact = Fact::Participant { site: site.clone(), enrolled, withdrawn: None, stage: None };
-        facts.extend([self.keyed(participant, Service::Enrollment), (Subject::Participant(name(participant)), fact)]);
+        let fact = Fact::Participant(fact::Participant { site: site.clone(), enrolled, withdrawn: None, stage: None });
+        facts.extend([self.keyed(participant, Service::Enrollment), (subject::participant(&name(participant)), fact)]);
         let (key_of, participant) = (public(participant), name(participant));
         let keys = self.signing(&[INVESTIGATOR], participant.as_str());
         let keys: Vec<&SecretKey> = keys.iter().collect();
@@ -302,10 +343,10 @@ impl World {
                 until,
             }
         );
-        let subject = Subject::Representative(name(PARTICIPANT), name(actor));
+        let subject = subject::representative(&name(PARTICIPANT), &name(actor));
         let facts = vec![
             self.keyed(actor, Service::Enrollment),
-            (subject, Fact::Representative { relation: stated, registered, until }),
+            (subject, Fact::Representative(fact::Representative { relation: stated, registered, until })),
         ];
         let signers: Vec<&str> = [INVESTIGATOR].into_iter().chain(second).collect();
         let keys = self.signing(&signers, actor);
@@ -315,8 +356,9 @@ impl World {
     /// Registers a participant, or the witness, once more with one key; the state is said to hold another.
     pub fn register_again(&mut self, actor: &str, named: &str, stated: &str) -> u64 {
         let (registered, key_of) = (self.next(Service::Enrollment), public(named));
-        let fact = Fact::Key { actor: name(actor), key: public(stated), registered, ended: None, steps: None };
-        let facts = vec![(Subject::Key(public(stated).id()), fact)];
+        let fact =
+            Fact::Key(fact::Key { actor: name(actor), key: public(stated), registered, ended: None, steps: None });
+        let facts = vec![(subject::key(public(stated).id()), fact)];
         let (participant, site) = (name(PARTICIPANT), name("701"));
         if actor == PARTICIPANT {
             let screen = command!(
@@ -354,15 +396,15 @@ impl World {
         let content = sha256(&[b"ICF"]).into();
         let (document, version, language) = (name("ICF"), name("1"), name("en"));
         let published = self.next(Service::Consent);
-        let subject = Subject::Document(document.clone(), version.clone(), language.clone());
-        let fact = Fact::Document {
+        let subject = subject::document(&document, &version, &language);
+        let fact = Fact::Document(fact::Document {
             content,
             approval: approval.clone(),
             published,
             terms: terms.clone().map(Box::new),
             superseded,
             published_ms: self.third.then_some(self.time + 1_000),
-        };
+        });
         let publish = command!(self, "root", PublishDocument { document, version, language, content, approval, terms });
         self.record(&publish, &[&key("root")], vec![(subject, fact)])
     }
@@ -408,8 +450,9 @@ impl World {
         let stated = if consent.stated.is_empty() { &consent.provisions } else { &consent.stated };
         let provisions = stated.iter().map(|provision| (provision.clone(), state.clone())).collect();
         let keys: Vec<SecretKey> = [consent.by].iter().chain(&consent.signers).map(|signer| key(signer)).collect();
-        let subject = Subject::Consent(name(PARTICIPANT));
-        let fact = Fact::Consent { provisions, majority: consent.majority, emptied: None, declined: [].into() };
+        let subject = subject::consent(&name(PARTICIPANT));
+        let fact =
+            Fact::Consent(fact::Consent { provisions, majority: consent.majority, emptied: None, declined: [].into() });
         let number = self.record(&give, &keys.iter().collect::<Vec<_>>(), vec![(subject, fact)]);
         self.newest = self.third.then(|| self.envelope(Service::Consent, number));
         number
@@ -478,8 +521,8 @@ impl World {
     pub fn rotate(&mut self, actor: &str, new: &str) -> u64 {
         let registered = self.next(Service::Enrollment);
         let rotate = command!(self, actor, RotateKey { key: public(new), confirmed: None });
-        let fact = Fact::Key { actor: name(actor), key: public(new), registered, ended: None, steps: None };
-        self.record(&rotate, &[&key(actor), &key(new)], vec![(Subject::Key(public(new).id()), fact)])
+        let fact = Fact::Key(fact::Key { actor: name(actor), key: public(new), registered, ended: None, steps: None });
+        self.record(&rotate, &[&key(actor), &key(new)], vec![(subject::key(public(new).id()), fact)])
     }
 
     /// Withdraws the consent to `provisions`, given in entry `given`.
@@ -503,17 +546,11 @@ impl World {
         let withdraw = command!(
             self,
             PARTICIPANT,
-            WithdrawConsent {
-                participant: name(PARTICIPANT),
-                site: name("701"),
-                provisions: provisions.to_vec(),
-                scope: None,
-                collected: None,
-                late: None,
-            }
+            WithdrawConsent { participant: name(PARTICIPANT), site: name("701"), provisions: provisions.to_vec() }
         );
-        let fact = Fact::Consent { provisions: stated, majority: None, emptied: None, declined: [].into() };
-        let number = self.record(&withdraw, &[&key(PARTICIPANT)], vec![(Subject::Consent(name(PARTICIPANT)), fact)]);
+        let fact =
+            Fact::Consent(fact::Consent { provisions: stated, majority: None, emptied: None, declined: [].into() });
+        let number = self.record(&withdraw, &[&key(PARTICIPANT)], vec![(subject::consent(&name(PARTICIPANT)), fact)]);
         self.newest = self.third.then(|| self.envelope(Service::Consent, number));
         number
     }

@@ -4,13 +4,12 @@
 
 use super::*;
 use crate::{
-    domain::Refusal,
+    domain::Refused,
     store::{PLACES, mark},
 };
 use database::Database;
 use journal::{Decision, Journal, Proposal};
 use seal::{
-    command::Payload,
     datapoint::{self, Datapoint},
     dsse,
     key::SecretKey,
@@ -21,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tlog::key::{Algorithm, SignerKey};
 use vault::{MasterKey, Vault};
+use vocabulary::command::Payload;
 
 const STUDY: Uuid = Uuid([9; 16]);
 /// As long as a value may be.
@@ -28,7 +28,7 @@ const LONG: usize = 64 << 10;
 
 /// A journal and a vault with submissions that nobody had to authorise.
 struct World {
-    journal: Journal<Refusal>,
+    journal: Journal<Refused>,
     store: Store,
     _folder: TempDir,
 }
