@@ -43,7 +43,7 @@ pub enum ExportError {
         source: serde_json::Error,
     },
     /// The export has a format that this program does not read.
-    #[error("{MANIFEST}: of another form than {FORMAT}: use the program that reads it")]
+    #[error("{MANIFEST}: not in the format {FORMAT}: use a program that reads its format")]
     OtherFormat,
     /// The export is of another study than the one that is audited.
     #[error("the export is of another study")]

@@ -165,7 +165,7 @@ impl Study<'_> {
         });
         let mut screened = participants.filter(|one| set(&subject::screening(one)).is_some());
         let participant = screened.next().filter(|_| stored.set.len() == 3);
-        let participant = participant.ok_or("cannot be opened, and set facts that no screening sets")?;
+        let participant = participant.ok_or("cannot be decrypted, and set facts that no screening sets")?;
         let subjects = [
             subject::participant(&participant),
             subject::list(&FactList::Participant(participant.clone())),

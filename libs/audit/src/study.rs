@@ -399,7 +399,7 @@ impl Study<'_> {
 /// The envelope behind an entry, checked to be the one it records.
 pub(super) fn envelope(entry: &Entry, stored: &StoredEntry) -> Result<Envelope, String> {
     if stored.unreadable {
-        return Err("what is stored of it cannot be opened".to_owned());
+        return Err("its stored bytes cannot be decrypted".to_owned());
     }
     if sha256(&[&stored.envelope]) != entry.envelope {
         return Err("records another envelope than the one stored".to_owned());
