@@ -3,7 +3,7 @@
 //! A signed command opens one read: the consent service says whether it had been recorded before, and then nothing is
 //! shown.
 
-use crate::caller::Caller;
+use caller::Caller;
 use channel::Channel;
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{
@@ -73,7 +73,7 @@ impl AccessLog {
         now_ms: u64,
     ) -> Result<Option<Vec<Provision>>, AccessDenied> {
         let Reading { study, reader, participant, item } = reading;
-        let access = signed_read(from, (study, reader), item, now_ms)?.ok_or(AccessDenied::Unsigned)?;
+        let access = signed_read(from, study, reader, item, now_ms)?.ok_or(AccessDenied::Unsigned)?;
         if access.participant.as_str() != Name::ALL_SITES && access.participant != *participant {
             return Err(AccessDenied::Mismatch);
         }
@@ -91,7 +91,8 @@ impl AccessLog {
 /// looked up: it is of this reader and study, signed recently, and if it opens one item, then `item`.
 pub fn signed_read(
     from: &Caller,
-    (study, reader): (Uuid, &Name),
+    study: Uuid,
+    reader: &Name,
     item: Option<&ItemRead>,
     now_ms: u64,
 ) -> Result<Option<AccessData>, AccessDenied> {

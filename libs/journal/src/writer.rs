@@ -126,7 +126,8 @@ impl<E: Send + 'static> Journal<E> {
         self.heads.follow()
     }
 
-    pub(crate) fn heads(&self) -> &Heads {
+    /// Where its streams stand.
+    pub fn heads(&self) -> &Heads {
         &self.heads
     }
 }
@@ -248,7 +249,7 @@ impl Writer {
         for (stream, (keys, requests)) in wanted {
             let at = locked.remove(&stream).ok_or(ReadError::NotFound)?;
             group.made.extend(at.made.then_some(at.row));
-            match self.prepare(connection, (stream, at), keys, &requests, (&mut group, &mut before)).await {
+            match self.prepare(connection, stream, at, keys, &requests, &mut group, &mut before).await {
                 Err(ReadError::Broken) => {
                     tracing::error!(%stream, "the stored journal is damaged and is not extended");
                 }
@@ -266,14 +267,16 @@ impl Writer {
     async fn prepare(
         &self,
         connection: &mut AnyConnection,
-        (stream, locked): (StreamId, Locked),
+        stream: StreamId,
+        locked: Locked,
         mut keys: Vec<Hash>,
         requests: &[[u8; 16]],
-        (group, before): (&mut Group, &mut Before),
+        group: &mut Group,
+        before: &mut Before,
     ) -> Result<(), ReadError> {
         let mut tip = self.tip(connection, stream, locked).await?;
-        let of_stream = (tip.row, tip.entries());
-        tip.counted.catch_up(connection, of_stream, &self.config.quota).await?;
+        let entries = tip.entries();
+        tip.counted.catch_up(connection, tip.row, entries, &self.config.quota).await?;
         if let Some((number, _)) = tip.head {
             keys.sort_unstable_by_key(|key| key.0);
             keys.dedup();
@@ -323,14 +326,14 @@ impl Writer {
             return Ok(Outcome::Refused(AppendError::Broken));
         };
         if let Some((envelope, number)) = before.get(&(row, proposal.request.0)) {
-            return Ok(Outcome::Repeated(proposal.stream, *number).known(envelope, proposal, (group, now())));
+            return Ok(Outcome::Repeated(proposal.stream, *number).known(envelope, proposal, group, now()));
         }
         if let Some((envelope, place)) = group.decided(row, &proposal.request.0) {
-            return Ok(Outcome::RepeatedHere(place).known(&envelope, proposal, (group, now())));
+            return Ok(Outcome::RepeatedHere(place).known(&envelope, proposal, group, now()));
         }
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| ReadError::Broken)?;
-        Ok(match group.decide(connection, &self.config, proposal, (now(), nonce)).await {
+        Ok(match group.decide(connection, &self.config, proposal, now(), nonce).await {
             Ok(Ok(place)) => Outcome::Accepted(place),
             Ok(Err(error)) => Outcome::Refused(error),
             // A damaged state map affects its stream alone.
@@ -354,7 +357,7 @@ impl Writer {
             self.config.bus.publish(Moved { service: self.config.service, head, trace });
             let quota = &self.config.quota;
             let before = known.map_or(0, |known| known.percent(quota));
-            quota.warn((self.config.service, stream), before, tip.percent(quota));
+            quota.warn(self.config.service, stream, before, tip.percent(quota));
             self.tips.insert(stream, tip);
         }
     }

@@ -1,11 +1,11 @@
 //! Answers of the stack itself, to gRPC calls and to plain HTTP requests.
 
-use crate::Problem;
 use axum::{
     body::Body,
     http::{HeaderMap, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use problem::Problem;
 use tonic::{Code, Status};
 
 /// How a request is to be answered.
@@ -17,7 +17,7 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        if access::speaks_grpc(request) { Self::Grpc } else { Self::Http }
+        if permission::speaks_grpc(request) { Self::Grpc } else { Self::Http }
     }
 
     /// A refusal.

@@ -4,9 +4,10 @@ use crate::{
     Journals,
     collect::{collect, damaged, written},
     store::Store,
-    tiles::{Known, Source, Tiles, TilesError},
+    tiles::{Source, TileHashes, Tiles, TilesError},
     turns::{Present, Turns},
 };
+use problem::Problem;
 use proto::capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient};
 use seal::{
     Hash,
@@ -17,7 +18,6 @@ use seal::{
     sha256,
     text::{Base64, Hex},
 };
-use server::Problem;
 use std::collections::BTreeMap;
 use telemetry::Causes;
 use tlog::{merkle::Tree, tile};
@@ -188,7 +188,8 @@ impl Prover {
 
     async fn chain_path(&self, place: u64, size: u64) -> Result<Vec<Hex>, Status> {
         let wanted = tile::tiles_for_inclusion(place, size);
-        let tiles = self.tiles.fetch(wanted, Known::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
+        let tiles =
+            self.tiles.fetch(wanted, TileHashes::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
         tile::inclusion_path(&tiles, place, size).map(|path| hex(&path)).map_err(|_| damaged())
     }
 }

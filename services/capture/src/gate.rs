@@ -15,14 +15,15 @@ use crate::{
     Config,
     domain::{self, Refusal, Refused},
 };
-use access::{Consents, Decided, FactSource, RemoteFacts};
+use clock::now_ms;
+use facts::{Consents, Decided, FactSource, RemoteFacts};
 use joint::Joint;
+use problem::Problem;
 use seal::{
     dsse::Envelope,
     entry::Head,
     id::{Name, Service, Uuid},
 };
-use server::{Problem, now_ms};
 use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tracing::{Instrument, info_span};
@@ -72,7 +73,7 @@ impl Gate {
             enrollment: config.enrollment.clone(),
             consents: Consents::new(config.consent_channel.clone(), config.services.clone()),
             answers: Joint::new(MOST, KEPT),
-            watch: Watch::over(&config.bus, &[Service::Enrollment, Service::Consent]),
+            watch: Watch::over(&config.journal.bus, &[Service::Enrollment, Service::Consent]),
         }
     }
 

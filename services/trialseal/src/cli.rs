@@ -325,7 +325,7 @@ impl Cli {
                 let (policy, _) = policy.read()?;
                 let mut report = verify::verify(&bundle, &policy)?;
                 if let Some(max_age) = max_age {
-                    verify::demand_fresh(&mut report, &policy, max_age, server::now_ms() / 1_000);
+                    verify::demand_fresh(&mut report, &policy, max_age, clock::now_ms() / 1_000);
                 }
                 print(json, &report, verify::readable)?;
                 Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -10,14 +10,15 @@ use crate::{
     telling,
     wiring::{self, Peers, Wiring},
 };
-use access::{Gatekeeper, ServiceToken};
 use anchoring::Pace;
 use anyhow::{Context, Result};
 use bus::Bus;
+use caller::ServiceToken;
 use client::Endpoints;
 use enrollment::Creators;
 use journal::Quota;
 use objects::Objects;
+use permission::Gatekeeper;
 use seal::id::Service;
 use server::{bind, serve};
 use std::{

@@ -10,7 +10,7 @@ mod store;
 pub use config::Config;
 pub use store::PART;
 
-use access::Member;
+use caller::Member;
 use server::Parts;
 use telemetry::{Causes, meters};
 

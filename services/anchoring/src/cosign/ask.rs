@@ -4,14 +4,14 @@ use super::Truth;
 use crate::{
     chain::checkpoint_in,
     store::Store,
-    tiles::{Known, Source, Tiles},
+    tiles::{Source, TileHashes, Tiles},
 };
 use axum::{
     body::Bytes,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use channel::http::{Http, HttpError};
-use server::now_ms;
+use clock::now_ms;
 use std::{future::Future, time::Duration};
 use tlog::{
     Hash,
@@ -114,7 +114,7 @@ pub(crate) struct Growth {
     pub(crate) size: u64,
     pub(crate) root: Hash,
     /// Tiles that are at hand.
-    pub(crate) edge: Known,
+    pub(crate) edge: TileHashes,
 }
 
 impl Growth {
