@@ -308,7 +308,7 @@ async fn up_on_loopback_is_open_and_says_so_unless_it_has_a_list() {
         (Running { child, url }, said.pop().unwrap())
     };
     let (up, last) = told(&[]);
-    assert_eq!(last, "studies may be created by everybody on this machine");
+    assert_eq!(last, "studies may be created by everyone on this machine");
     let enrollment = Enrollment { client: client(&up.url), _process: up };
     enrollment.create(study(&root)).await.unwrap();
     drop(enrollment);

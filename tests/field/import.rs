@@ -62,8 +62,8 @@ async fn a_subject_who_would_be_two_participants_is_refused() {
     let field = Field::new().await;
     let table = "SUBJ,VISIT,TEMP\n001,VISIT 1,36.6\n";
     for (subjects, what) in [
-        (vec![("001", 0), ("001", 1)], "lines 2 and 3: one subject stands for two participants"),
-        (vec![("001", 0), ("002", 0)], "lines 2 and 3: one participant stands for two subjects"),
+        (vec![("001", 0), ("001", 1)], "lines 2 and 3: one subject has two participants"),
+        (vec![("001", 0), ("002", 0)], "lines 2 and 3: two subjects have the same participant"),
         (vec![("001", 0), ("001\u{200b}", 1)], "lines 2 and 3: two subjects look the same"),
         (vec![("001", 0), ("001 ", 1)], "lines 2 and 3: two subjects look the same"),
         (vec![("001", 0), ("\u{a0}", 1)], "line 3: the subject is blank"),
