@@ -7,45 +7,87 @@ default:
 up *arguments:
     cargo run -- up {{arguments}}
 
-# The main job told as a story; fails if anything is not as told.
+# The end-to-end demo on synthetic data; fails if any step misbehaves.
 demo *arguments:
     cargo run -- demo {{arguments}}
 
-# PostgreSQL, Redis, an S3-compatible store and two of each service, with mTLS, until Enter. Installs what is missing.
+# PostgreSQL, Redis, an S3-compatible store and two processes of each service, with mTLS, until Enter. Installs missing packages.
 cluster folder="trialseal-cluster" profile="dev":
     cargo build --profile {{profile}} --bin trialseal
     cargo run --profile {{profile}} --package testbed --bin cluster -- {{folder}}
 
-# All tests. Packages of the judges go to target/, as pinned in tests/judges; needs python3, node and npm.
-test: venv
+# Everything CI runs: lint, then all tests. Packages for both go to target/, as pinned in tests/lint and tests/judges; needs python3, node and npm.
+test: lint
+    @echo "== tests: about 40 minutes on two cores when nothing is built yet, 15 when everything is"
     cargo test --workspace --locked
+
+# All of lint, the cheapest first: a wrong format costs seconds.
+lint: format spelling protocol dependencies advisories clippy documentation
+
+# Are the sources formatted? (`cargo fmt --all` formats them.)
+format:
+    @echo "== format: seconds"
+    cargo fmt --all --check
+
+# Are pages, comments and names spelt correctly? (tests/lint/typos.toml)
+spelling: tools
+    @echo "== spelling: seconds"
+    target/lint/bin/typos --config tests/lint/typos.toml
+
+# Is the API well formed, and does everything that worked with the last release still work? (proto/buf.yaml)
+protocol: tools
+    @echo "== protocol: seconds"
+    cd proto && ../target/lint/bin/buf lint
+    cd proto && ../target/lint/bin/buf breaking --against released.binpb
+
+# Part of making a release: from now on `just protocol` compares with the API as it is today.
+release-protocol: protocol
+    cd proto && ../target/lint/bin/buf build --exclude-source-info --output released.binpb
+
+# Licences, bans and sources of the crates we depend on (deny.toml).
+dependencies: tools
+    @echo "== dependencies: seconds, and a minute when crates have to be downloaded"
+    target/lint/bin/cargo-deny --locked check licenses bans sources
+
+# Clippy's and the compiler's lints, tests included.
+clippy:
+    @echo "== clippy: about 6 minutes on two cores when nothing is built yet"
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Does every link of the crates' documentation lead somewhere?
+documentation:
+    @echo "== documentation: about 2 minutes on two cores"
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# The tools of lint in target/lint, installed again when their pins change.
+[private]
+tools: venv
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cmp --silent tests/lint/requirements.txt target/lint/installed.txt && exit
+    echo "== tools of lint: seconds"
+    python3 -m venv --clear target/lint
+    target/lint/bin/pip install --quiet --requirement tests/lint/requirements.txt
+    cp tests/lint/requirements.txt target/lint/installed.txt
 
 # Debian keeps Python's venv in a package of its own.
 [private]
 venv:
     python3 -c "import ensurepip, venv" || $(test "$(id -u)" = 0 || echo sudo) sh -c "apt-get update && apt-get install --yes python3-venv"
 
-# Format, lints, documentation, licences, bans, sources and advisories. Installs cargo-deny from crates.io if it is missing.
-lint:
-    cargo fmt --all --check
-    cargo clippy --workspace --all-targets --locked -- -D warnings
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-    command -v cargo-deny || cargo install --locked cargo-deny
-    cargo deny check licenses bans sources
-    just advisories
-
 # Yanked versions, and known vulnerabilities by the RustSec advisory database. Where it cannot be fetched, ADVISORY_DB names a clone of it;
 # without either, vulnerabilities are NOT looked for, which is said, and is a failure if REQUIRE_ADVISORIES is set.
-advisories:
+advisories: tools
     #!/usr/bin/env bash
     set -euo pipefail
+    echo "== advisories: up to half a minute"
     source=https://github.com/RustSec/advisory-db
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    # Whatever it is made of, the database of this run is this run's: cargo-deny clones from `source`, git redirects it.
+    # Each run has its own database: cargo-deny clones from `source`, git redirects it.
     sed "s|^\[advisories\]\$|&\ndb-path = \"$work/databases\"|" deny.toml > "$work/deny.toml"
     clone_from() { export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$1.insteadOf" GIT_CONFIG_VALUE_0="$source"; }
-    check() { cargo deny --config "$work/deny.toml" check advisories; }
+    check() { target/lint/bin/cargo-deny --locked --config "$work/deny.toml" check advisories; }
     if [ -n "${ADVISORY_DB:-}" ]; then
         age=$(( ($(date +%s) - $(git -C "$ADVISORY_DB" log -1 --format=%ct)) / 86400 ))
         [ "$age" -le 90 ] || { echo "ADVISORY_DB: its newest advisory is $age days old: bring a newer clone" >&2; exit 1; }
@@ -81,7 +123,7 @@ generate:
 bench *arguments:
     cargo run --release -- bench {{arguments}}
 
-# Random and mangled input for every parser, and random histories for the rules of consent and delegation, so many cases each.
+# Random and mangled input for every parser, and random histories for the rules of consent and delegation; `cases` of each.
 fuzz cases="100000":
     PROPTEST_CASES={{cases}} cargo test --release --package tlog --package seal --package exchange --package bus -- \
         parsers_are_total any_bytes no_bytes changed_exports a_replaced_value whatever_stands_there

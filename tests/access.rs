@@ -5,10 +5,11 @@
 
 mod support;
 
-use access::{FactSource, RemoteFacts, ServiceToken};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use caller::ServiceToken;
 use channel::{Channel, Settings};
 use client::{new_key, new_uuid, now_ms};
+use facts::{FactSource, RemoteFacts};
 use proto::capture::{LookupReceiptsRequest, capture_service_client::CaptureServiceClient};
 use seal::{
     id::{Name, Service},

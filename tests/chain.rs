@@ -4,10 +4,11 @@
 
 mod support;
 
-use access::ServiceToken;
 use anchoring::{Journals, Pace};
 use bus::Bus;
+use caller::ServiceToken;
 use channel::{Channel, Settings, http::Http};
+use clock::now_ms;
 use database::Database;
 use objects::Objects;
 use proto::{
@@ -19,7 +20,7 @@ use seal::{
     id::{Name, Service},
     map::{Path, Proven, Terminal},
 };
-use server::{bind, now_ms, serve};
+use server::{bind, serve};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{future::pending, path::Path as FilePath, process::Command, time::Duration};
 use support::World;

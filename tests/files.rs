@@ -6,8 +6,8 @@
 mod served;
 mod support;
 
-use access::ServiceToken;
 use anchoring::{Journals, Pace};
+use caller::ServiceToken;
 use channel::{Channel, Settings, http::Http};
 use client::{Client, Endpoints};
 use database::Database;

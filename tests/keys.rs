@@ -127,7 +127,7 @@ async fn a_witness_that_others_run_makes_its_own_key_and_cosigns_beside_the_othe
     assert!(up.terminate().success());
     for log in &logs {
         let add = told(&["witness", "add-log", &log.key.to_string(), "--policy", &list]);
-        assert!(add.contains("from its next start on"), "{add}");
+        assert!(add.contains("from its next start"), "{add}");
         assert!(told(&["witness", "add-log", &log.key.to_string(), "--policy", &list]).contains("was in"));
     }
     assert_eq!(Policy::parse(&fs::read_to_string(&list).unwrap()).unwrap().logs().len(), 2);
@@ -166,7 +166,7 @@ fn a_deployment_has_any_number_of_witnesses_that_others_run() {
     let url = "https://w.example";
     let named: Vec<&str> = vkeys.iter().flat_map(|vkey| ["--witness-vkey", vkey, url]).collect();
     refuses(&init, "--witness");
-    refuses(&[&init[..], &["--witness", url]].concat(), "wanted 3 times, given 1");
+    refuses(&[&init[..], &["--witness", url]].concat(), "must be given 3 times, not 1");
     told(&[&init[..], &named].concat());
     let policy = policy_in(Path::new(&made));
     assert_eq!(policy.quorum_text(), "3 of (w0.example, w1.example, w2.example, w3.example, w4.example)");
@@ -189,7 +189,7 @@ fn a_deployment_has_any_number_of_witnesses_that_others_run() {
     wrong(&["--witness-vkey", "w0.example", url], "not a verifier key");
     wrong(&["--witness-vkey", &vkeys[0], "w0.example"], "not a URL");
     wrong(&["--witness-vkey", &vkeys[0]], "2 values required");
-    wrong(&["--witness-vkey", &vkeys[0], url, "--quorum", "2"], "there are 1 witnesses");
+    wrong(&["--witness-vkey", &vkeys[0], url, "--quorum", "2"], "the number of witnesses, 1");
 
     let list = at("w0/logs.txt");
     refuses(&["witness", "add-log", &vkeys[1], "--policy", &list], "the key of a witness");
@@ -197,7 +197,7 @@ fn a_deployment_has_any_number_of_witnesses_that_others_run() {
     told(&["witness", "add-log", &log, "--policy", &list]);
     let other =
         SignerKey::from_seed("trial-8.example/chain", Algorithm::Ed25519, [9; 32]).unwrap().verifier().to_string();
-    refuses(&["witness", "add-log", &other, "--policy", &list], "has another key of the log");
+    refuses(&["witness", "add-log", &other, "--policy", &list], "contains another key of the log");
     refuses(&["witness", "init", "--name", "other.example", "--keys", &at("w0")], "a witness keeps its key");
     refuses(&["witness", "init", "--name", "a b", "--keys", &at("w9")], "--name a b");
     refuses(&["witness", "--keys", &at("w0")], "--database");

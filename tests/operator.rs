@@ -93,14 +93,14 @@ fn beyond_this_machine_nothing_is_served_or_reached_in_the_clear() {
     let capture = |more: &[&str]| {
         let known =
             ["capture", "--keys", &keys, "--enrollment", "http://127.0.0.1:1", "--consent", "http://127.0.0.1:1"];
-        refuses(&[&known, more].concat(), "TLS is needed");
+        refuses(&[&known, more].concat(), "TLS is required");
     };
     let remote = "postgres://capture:word@192.0.2.1/capture";
     capture(&["--database", remote, "--vault-database", &vault]);
     capture(&["--database", &sqlite, "--vault-database", remote]);
     capture(&["--database", &sqlite, "--vault-database", &vault, "--redis", "redis://192.0.2.1"]);
     capture(&["--database", &sqlite, "--vault-database", &vault, "--listen", "0.0.0.0:0"]);
-    refuses(&["migrate", "capture", "--database", remote], "TLS is needed");
+    refuses(&["migrate", "capture", "--database", remote], "TLS is required");
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async fn a_changed_tile_or_checkpoint_is_found() {
         tokio::fs::write(&bundle, bytes).await.unwrap();
         let report = world.audit().await;
         if size().await == before || !report.clean {
-            assert!(!report.clean && report.findings[0].what.contains("another root"), "{}", readable(&report));
+            assert!(!report.clean && report.findings[0].what.contains("a different root"), "{}", readable(&report));
             break;
         }
     }

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Copies PostgreSQL databases of a deployment to a new folder, or puts copies in their place.
+# Copies a deployment's PostgreSQL databases to a new folder, or restores such copies.
 #
 #   postgres.sh dump FOLDER NAME=URL...       anchoring first, then capture, consent, enrollment, vault: see BACKUP.md
 #   postgres.sh restore FOLDER NAME=URL...    replaces what is in the databases, each in one transaction; stop the services first
 #
-# A copy is a file FOLDER/NAME.dump, whole once it has that name. Keys are not in it. URLs hold passwords: let PGPASSFILE or a
-# service file hold them where others see the command line.
+# A copy is a file FOLDER/NAME.dump, complete once it has that name. It contains no keys. URLs contain passwords: use PGPASSFILE or a
+# service file instead if others can see the command line.
 set -eu
 
 [ $# -ge 3 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }

@@ -165,7 +165,7 @@ async fn a_corrected_file_overwrites_nothing_and_says_so() {
     field.import("SUBJ,VISIT,TEMP\n001,VISIT 1,37.1\n").await.unwrap();
     let report = field.import("SUBJ,VISIT,TEMP\n001,VISIT 1,37.2\n").await.unwrap();
     assert_eq!((report.recorded, refused(&report)), (0, vec![(1, "", "FORM_EXISTS")]));
-    assert!(report.refused[0].message.contains("imports no corrections"), "{}", report.refused[0].message);
+    assert!(report.refused[0].message.contains("do not record corrections"), "{}", report.refused[0].message);
     assert_eq!(field.recorded(0).await, [("VISIT 1".to_owned(), "37.1".to_owned())]);
     // What somebody else recorded is not this person's row, even if it says the same.
     let nurse = Actor { name: name("nurse-701").unwrap(), key: new_key().unwrap() };

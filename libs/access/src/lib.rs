@@ -1,34 +1,17 @@
-//! Who is calling, what they may call, and where the facts come from that decide what they may do in a study.
+//! What an actor may do and read in a study, by the facts of its journals.
 //!
-//! A caller is known by one of these, in this order:
-//! - a token: a short-lived JWT (RFC 7519) that an actor signed with EdDSA (RFC 8037) by a key registered in the study, or a
-//!   token of an identity provider (OpenID Connect Core 1.0);
-//! - the secret that the services of a one-process deployment share, where no network lies between;
-//! - a certificate, of a service, or of an actor in the studies it names.
-//!
-//! The [`Gatekeeper`] finds out which, and asks the policies whether such a caller may call that RPC at all. What an actor
-//! may do in a study is decided there, by the facts of its journals, after it.
+//! What this crate is *not*: it does not find out who is calling (`caller`), nor whether such callers may call an RPC at all
+//! (`permission`).
 
-mod caller;
-mod consents;
-mod credentials;
-mod facts;
-mod gatekeeper;
+mod auditor;
 mod log;
-pub mod oidc;
-pub mod policy;
-mod refusal;
-mod service;
+mod refusals;
 
-pub use caller::{Caller, Kind, Member};
-pub use consents::{Consents, Decided};
-pub use credentials::CredentialsError;
-pub use facts::{FactError, FactSource, RemoteFacts};
-pub use gatekeeper::{Gate, GateLayer, Gatekeeper, speaks_grpc};
+pub use auditor::{Journal, admit_auditor, admit_service};
 pub use log::{AccessDenied, AccessLog, Reading, signed_read};
-pub use service::ServiceToken;
 
-use caller::Who;
+use caller::{Caller, Claim, CredentialsError};
+use facts::{FactError, FactSource};
 use seal::id::{Name, Uuid};
 use token::Token;
 use vocabulary::{
@@ -45,10 +28,10 @@ pub enum Denied {
     #[error("the caller's credentials are missing or not valid: {0}")]
     Credentials(#[from] CredentialsError),
     /// The actor holds no delegation that covers it.
-    #[error("the caller holds no delegation that covers this")]
+    #[error("the caller has no delegation that covers this")]
     Authority(#[from] authority::Unauthorised),
     /// The actor may not know of the participant. Said alike of one there is not, and whatever they once held at the site.
-    #[error("the caller holds no delegation that covers this participant, or there is no such participant")]
+    #[error("the caller has no delegation that covers this participant, or there is no such participant")]
     OfParticipant,
     /// The facts cannot be had now.
     #[error("the facts needed to decide cannot be read")]
@@ -66,22 +49,13 @@ impl Denied {
 
 /// The actor that `from` is in `study`: one with a valid key there, however they showed who they are.
 pub async fn actor(from: &Caller, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
-    match &from.who {
-        Who::Token(token) => keyholder(token, study, facts, now_ms).await,
-        Who::Certified(certified) => {
-            let name = certified.actor(study).ok_or(CredentialsError::Study)?;
-            registered(name, study, facts).await
-        }
-        Who::Oidc(login) => {
-            let name = login.actor(study, now_ms).ok_or(CredentialsError::Elsewhere)?;
-            registered(&name, study, facts).await
-        }
-        Who::Anonymous | Who::Client | Who::Service(_) | Who::Deployment => Err(CredentialsError::Missing.into()),
+    match from.claim(study, now_ms)? {
+        Claim::Signed(token) => keyholder(token, study, facts).await,
+        Claim::Vouched(name) => registered(name, study, facts).await,
     }
 }
 
-async fn keyholder(token: &Token, study: Uuid, facts: &dyn FactSource, now_ms: u64) -> Result<Name, Denied> {
-    token.holds(study, now_ms).map_err(CredentialsError::from)?;
+async fn keyholder(token: &Token, study: Uuid, facts: &dyn FactSource) -> Result<Name, Denied> {
     let key = subject::key(token.key);
     let (_, found) = facts.facts(study, std::slice::from_ref(&key)).await?;
     match found.find(&key) {
@@ -95,12 +69,12 @@ async fn keyholder(token: &Token, study: Uuid, facts: &dyn FactSource, now_ms: u
 
 /// Who is known by other means than their key still needs one: revoking it shuts them out however they come. The study's
 /// root is known by its key only: whoever is called so elsewhere is somebody else.
-async fn registered(name: &Name, study: Uuid, facts: &dyn FactSource) -> Result<Name, Denied> {
+async fn registered(name: Name, study: Uuid, facts: &dyn FactSource) -> Result<Name, Denied> {
     if name.as_str() == Name::ROOT {
         return Err(CredentialsError::Key.into());
     }
-    match facts.key_of(study, name).await? {
-        Some(_) => Ok(name.clone()),
+    match facts.key_of(study, &name).await? {
+        Some(_) => Ok(name),
         None => Err(CredentialsError::Key.into()),
     }
 }

@@ -3,7 +3,7 @@
 //! A signed command opens one read: the consent service says whether it had been recorded before, and then nothing is
 //! shown.
 
-use crate::caller::Caller;
+use caller::Caller;
 use channel::Channel;
 use proto::consent::{AccessDataRequest, consent_service_client::ConsentServiceClient};
 use seal::{
@@ -20,12 +20,12 @@ use vocabulary::command::{AccessData, ItemRead, Provision};
 pub enum AccessDenied {
     /// No signed request to read came with the call.
     #[error(
-        "readers from outside the participant's site sign what they read: send a command access-data in {ACCESS_HEADER}"
+        "readers from outside the participant's site must sign what they read: send a signed access-data command in {ACCESS_HEADER}"
     )]
     Unsigned,
     /// It is not one, or not of this reader, study, participant or item.
     #[error(
-        "{ACCESS_HEADER}: not a command access-data of this reader, study and participant, or for another item only"
+        "{ACCESS_HEADER}: not an access-data command of this reader, study and participant, or limited to another item"
     )]
     Mismatch,
     /// It was signed too long ago.
@@ -35,7 +35,7 @@ pub enum AccessDenied {
     #[error("the request to read was signed more than thirty seconds ahead: correct the clock and sign again")]
     Ahead,
     /// It opened a read before.
-    #[error("the request to read was used before, and opens one read: sign a new one")]
+    #[error("the request to read has already been used, and is valid for one read: sign a new one")]
     Used,
     /// The consent service refuses it, or does not answer.
     #[error("the request to read was refused")]
@@ -73,7 +73,7 @@ impl AccessLog {
         now_ms: u64,
     ) -> Result<Option<Vec<Provision>>, AccessDenied> {
         let Reading { study, reader, participant, item } = reading;
-        let access = signed_read(from, (study, reader), item, now_ms)?.ok_or(AccessDenied::Unsigned)?;
+        let access = signed_read(from, study, reader, item, now_ms)?.ok_or(AccessDenied::Unsigned)?;
         if access.participant.as_str() != Name::ALL_SITES && access.participant != *participant {
             return Err(AccessDenied::Mismatch);
         }
@@ -91,7 +91,8 @@ impl AccessLog {
 /// looked up: it is of this reader and study, signed recently, and if it opens one item, then `item`.
 pub fn signed_read(
     from: &Caller,
-    (study, reader): (Uuid, &Name),
+    study: Uuid,
+    reader: &Name,
     item: Option<&ItemRead>,
     now_ms: u64,
 ) -> Result<Option<AccessData>, AccessDenied> {

@@ -115,7 +115,7 @@ impl Study<'_> {
             return;
         }
         if let Some((_, first)) = spellings.first() {
-            remark(format!("is of an event that looks like the one of entry {first} and is spelt otherwise"));
+            remark(format!("has an event that looks like that of entry {first} but is spelt otherwise"));
         }
         spellings.push((event.clone(), entry.number));
     }
@@ -217,7 +217,7 @@ impl Study<'_> {
         }
         match self.captured.redacted.insert((redact.entry, redact.index), entry.number) {
             None => Ok(()),
-            Some(_) => Err("takes out a value that was taken out before".to_owned()),
+            Some(_) => Err("redacts a value that was already redacted".to_owned()),
         }
     }
 
@@ -262,17 +262,27 @@ impl Study<'_> {
         }
         let captured = std::mem::take(&mut self.captured);
         for number in captured.unreadable.iter().filter(|number| !captured.erased.contains_key(number)) {
-            self.find(report, Service::Capture, *number, "what is stored of it cannot be opened, and nobody erased it");
+            self.find(
+                report,
+                Service::Capture,
+                *number,
+                "its stored values cannot be decrypted, although nobody erased the participant",
+            );
         }
         for number in captured.erased.keys().filter(|number| captured.readable.contains_key(number)) {
             self.find(report, Service::Capture, *number, "was erased and can still be read");
         }
         for (number, place) in captured.missing.iter().filter(|at| !captured.redacted.contains_key(at)) {
-            self.find(report, Service::Capture, *number, format!("lacks value {place}, which nobody took out"));
+            self.find(report, Service::Capture, *number, format!("lacks value {place}, which nobody redacted"));
         }
         for (number, place) in captured.redacted.keys().filter(|at| !captured.missing.contains(at)) {
             if captured.readable.contains_key(number) {
-                self.find(report, Service::Capture, *number, format!("still holds value {place}, which was taken out"));
+                self.find(
+                    report,
+                    Service::Capture,
+                    *number,
+                    format!("still contains value {place}, which was redacted"),
+                );
             }
         }
         report.erased = captured.unreadable.len() as u64;
@@ -287,7 +297,7 @@ fn rest_of(submission: &Submission, stored: &StoredEntry) -> Result<u64, String>
         if out.contains(&place) { Hash::from_slice(bytes) } else { Some(merkle::leaf_hash(bytes)) }
     };
     let leaves: Option<Vec<Hash>> = (0..).zip(&stored.datapoints).map(leaf).collect();
-    let leaves = leaves.ok_or("holds something else than the hash of a value that was taken out")?;
+    let leaves = leaves.ok_or("does not contain the hash of the redacted value")?;
     if merkle::root(&leaves) != submission.root.0 || leaves.len() != submission.count as usize {
         return Err("has other datapoints than the signed header".to_owned());
     }

@@ -56,7 +56,8 @@ pub(super) async fn check<S: Source>(
             Ok(VerifiedCheckpoint { checkpoint, .. }) => {
                 let size = usize::try_from(checkpoint.size).ok();
                 if size.and_then(|size| roots.get(size)) != Some(&checkpoint.root) {
-                    let what = format!("the checkpoint of {} blocks has another root than the blocks", checkpoint.size);
+                    let what =
+                        format!("the checkpoint of {} blocks has a different root than the blocks", checkpoint.size);
                     report.find(None, None, None, what);
                 }
             }

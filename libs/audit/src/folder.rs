@@ -43,7 +43,7 @@ pub enum ExportError {
         source: serde_json::Error,
     },
     /// The export has a format that this program does not read.
-    #[error("{MANIFEST}: of another form than {FORMAT}: use the program that reads it")]
+    #[error("{MANIFEST}: not in the format {FORMAT}: use a program that reads its format")]
     OtherFormat,
     /// The export is of another study than the one that is audited.
     #[error("the export is of another study")]
@@ -106,15 +106,15 @@ impl Export {
             if !present.remove(name) {
                 report.find(None, None, None, format!("the file {name} is missing"));
             } else if digest(&self.root.join(name))? != *expected {
-                report.find(None, None, None, format!("the file {name} is another than when it was exported"));
+                report.find(None, None, None, format!("the file {name} has changed since the export"));
             }
             let document = name.strip_prefix("documents/");
             if document.is_some_and(|hash| hash != expected.0.to_hex()) {
-                report.find(None, None, None, format!("the file {name} is not the document of that name"));
+                report.find(None, None, None, format!("the file {name} is not the document that its name says"));
             }
         }
         for name in present {
-            report.find(None, None, None, format!("the file {name} is not of the export"));
+            report.find(None, None, None, format!("the file {name} does not belong to the export"));
         }
         Ok(())
     }

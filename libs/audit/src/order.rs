@@ -35,7 +35,7 @@ impl Study<'_> {
         let mut remark = |what: String| report.remark(self.id, service, entry.number, what);
         let hours = entry.time.saturating_sub(time) / 3_600_000;
         if late.is_some() {
-            remark(format!("was recorded late, {hours} hours after it was signed, as it says itself"));
+            remark(format!("was recorded late, {hours} hours after it was signed, as it declares"));
         } else if time.saturating_add(MAX_AGE_MS) < entry.time {
             remark(format!("was recorded {hours} hours after it was signed"));
         }
@@ -66,7 +66,8 @@ impl Study<'_> {
             recorded.filter(|(_, time)| submission.time.saturating_add(MAX_CLOCK_AHEAD_MS) < *time)
         {
             let hours = (time - submission.time) / 3_600_000;
-            let what = format!("was signed {hours} hours before the consent it rests on, entry {number}, was recorded");
+            let what =
+                format!("was signed {hours} hours before the consent it is based on, entry {number}, was recorded");
             report.remark(self.id, Service::Capture, entry.number, what);
         }
     }

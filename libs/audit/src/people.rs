@@ -85,11 +85,11 @@ impl Study<'_> {
             return Ok(()); // recorded while the audit ran, which had counted the consent journal before
         }
         if known != Some(head.hash) {
-            return Err(format!("rests on a consent entry {} that is not in the journal", head.number));
+            return Err(format!("is based on a consent entry {} that is not in the journal", head.number));
         }
         let age = self.consent.age(head.number, time);
         if age > MAX_DECISION_AGE_MS {
-            return Err(format!("rests on a consent state that was superseded {age} ms before"));
+            return Err(format!("is based on a consent state that was superseded {age} ms before"));
         }
         let state = (head.number, time);
         self.consents(participant, &Provision::data_collection(), state).map_err(|why| why.to_string())
@@ -121,7 +121,7 @@ impl Study<'_> {
         };
         let secret = Secret { seed: reveal.seed.0.0, block_sizes: reveal.block_sizes.clone() };
         check(scheme, &secret, &commitment.0, root.as_ref().map(|root| &root.0))
-            .map_err(|error| format!("reveals what was not committed to: {error}"))?;
+            .map_err(|error| format!("reveals something other than what was committed to: {error}"))?;
         let none = Vec::new();
         let randomised = self.people.randomised.get(&reveal.allocation).unwrap_or(&none);
         if matches!(scheme.method, Method::Minimisation { .. }) {
@@ -141,7 +141,7 @@ impl Study<'_> {
                 Some(Fact::Randomised { stratum, index, .. }) => Some(stratum).zip(u32::try_from(*index).ok()),
                 _ => None,
             };
-            place.and_then(|(stratum, index)| list.slot(stratum, index)).ok_or("lacks a place somebody was given")?;
+            place.and_then(|(stratum, index)| list.slot(stratum, index)).ok_or("lacks a slot that was allocated")?;
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Study<'_> {
         });
         let mut screened = participants.filter(|one| set(&subject::screening(one)).is_some());
         let participant = screened.next().filter(|_| stored.set.len() == 3);
-        let participant = participant.ok_or("cannot be opened, and set facts that no screening sets")?;
+        let participant = participant.ok_or("cannot be decrypted, and set facts that no screening sets")?;
         let subjects = [
             subject::participant(&participant),
             subject::list(&FactList::Participant(participant.clone())),
@@ -174,7 +174,7 @@ impl Study<'_> {
         let changes: Option<Vec<_>> =
             subjects.into_iter().map(|subject| Some((subject.clone(), set(&subject)?))).collect();
         let changes = changes.filter(|changes| self.follows(entry, &participant, changes));
-        let changes = changes.ok_or("cannot be opened, and set facts that no screening sets")?;
+        let changes = changes.ok_or("cannot be decrypted, and set facts that no screening sets")?;
         self.people.screenings.push((entry.number, participant, false));
         Ok(changes)
     }
@@ -222,7 +222,7 @@ impl Study<'_> {
         for (number, participant, readable) in std::mem::take(&mut self.people.screenings) {
             let what = match (self.captured.gone.contains(&participant), readable) {
                 (true, true) => "was erased and can still be read",
-                (false, false) => "what is stored of it cannot be opened, and nobody erased it",
+                (false, false) => "its stored values cannot be decrypted, although nobody erased the participant",
                 _ => continue,
             };
             self.find(report, Service::Enrollment, number, what);

@@ -95,7 +95,7 @@ impl Study<'_> {
         } else {
             "at least half of what a verifier follows: let a registrar register or confirm the next key"
         };
-        let what = format!("gives a right whose proof takes {steps} steps and {bytes} bytes, {how}");
+        let what = format!("grants a right whose proof needs {steps} steps and {bytes} bytes, {how}");
         report.remark(self.id, Service::Enrollment, entry.number, what);
         Ok(())
     }

@@ -120,7 +120,7 @@ pub fn readable(report: &Report) -> String {
         report.slowest_anchoring_ms
     );
     if report.unjudged > 0 {
-        text += &format!("  {} entries rest on what is found here, and were not judged\n", report.unjudged);
+        text += &format!("  {} entries depend on these findings and were not checked\n", report.unjudged);
     }
     for (mark, listed, all) in [('✗', &report.findings, report.found), ('!', &report.remarks, report.remarked)] {
         for Finding { study, service, entry, what } in listed {

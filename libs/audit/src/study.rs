@@ -222,7 +222,7 @@ impl Study<'_> {
             return false;
         }
         if entry.number > number {
-            let what = format!("is missing, and all before entry {}", entry.number);
+            let what = format!("is missing, as is every entry before {}", entry.number);
             self.find(report, service, number, what);
             self.lose(position, entry.number, report);
         }
@@ -381,15 +381,16 @@ impl Study<'_> {
     /// The number of the head of `service` an entry rests on, after checking the head and its age.
     pub(super) fn basis(&self, entry: &Entry, service: Service, report: &mut Report) -> Result<u64, String> {
         let state = if service == Service::Enrollment { &self.enrollment } else { &self.consent };
-        let head: &Head =
-            entry.basis_in(service.stream(self.id)).ok_or_else(|| format!("names no {service} head it rests on"))?;
+        let head: &Head = entry
+            .basis_in(service.stream(self.id))
+            .ok_or_else(|| format!("does not name the {service} head it is based on"))?;
         if state.hash(head.number) != Some(head.hash) {
-            return Err(format!("rests on a {service} entry {} that is not in the journal", head.number));
+            return Err(format!("is based on a {service} entry {} that is not in the journal", head.number));
         }
         let age = state.age(head.number, entry.time);
         report.oldest_decision_ms = report.oldest_decision_ms.max(age);
         if age > MAX_DECISION_AGE_MS {
-            return Err(format!("rests on a {service} state that was superseded {age} ms before"));
+            return Err(format!("is based on a {service} state that was superseded {age} ms before"));
         }
         Ok(head.number)
     }
@@ -398,7 +399,7 @@ impl Study<'_> {
 /// The envelope behind an entry, checked to be the one it records.
 pub(super) fn envelope(entry: &Entry, stored: &StoredEntry) -> Result<Envelope, String> {
     if stored.unreadable {
-        return Err("what is stored of it cannot be opened".to_owned());
+        return Err("its stored bytes cannot be decrypted".to_owned());
     }
     if sha256(&[&stored.envelope]) != entry.envelope {
         return Err("records another envelope than the one stored".to_owned());

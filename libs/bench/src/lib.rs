@@ -173,7 +173,7 @@ pub fn readable(figures: &Figures) -> String {
         figures.bytes_per_datapoint,
         figures.signed_per_second
     ) + &format!(
-        "  consent and authority decided for {} forms: asked anew for each {:.0} forms/s, answers kept {:.0} forms/s, \
+        "  consent and authority decided for {} forms: without cached answers {:.0} forms/s, with cached answers {:.0} forms/s, \
          ratio {:.2}\n",
         figures.gate.forms,
         figures.gate.asked_per_second,

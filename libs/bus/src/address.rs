@@ -24,7 +24,7 @@ pub enum ConnectError {
     #[error("the scheme of the Redis address is none of redis, rediss, redis+sentinel, redis+cluster")]
     Scheme,
     /// `redis+sentinel://host,host/name` lacks the name of the master.
-    #[error("the Redis address names no master for the sentinels")]
+    #[error("the Redis address does not name the sentinels' master")]
     MasterMissing,
     /// A host, a port, a database number or a certificate cannot be read.
     #[error("the Redis address or its certificates cannot be read")]

@@ -56,7 +56,7 @@ pub enum Job {
     /// A journal moved. To be acknowledged with [`Work::ack`].
     Moved(Delivery),
     /// News may have been missed: the journals are to be read. Asked for at the beginning, and about every second while
-    /// the bus is away.
+    /// the bus is unavailable.
     Sweep,
 }
 

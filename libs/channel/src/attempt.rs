@@ -3,10 +3,10 @@
 use crate::{
     again::{Blame, Verdict, ended, verdict},
     body::Replay,
-    call::Shared,
     deadline,
     peer::{Peer, Running},
     settings::part_of,
+    shared::Shared,
     trace,
 };
 use std::{

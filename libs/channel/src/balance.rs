@@ -26,7 +26,7 @@ pub(crate) struct Balance {
     targets: Vec<Target>,
     tls: Option<Tls>,
     settings: Settings,
-    known: Mutex<Known>,
+    known: Mutex<Resolved>,
     resolving: Arc<AsyncMutex<()>>,
 }
 
@@ -37,7 +37,7 @@ struct Tls {
 
 /// What was found when, with which certificates.
 #[derive(Default)]
-struct Known {
+struct Resolved {
     peers: Vec<(Place, Arc<Peer>)>,
     resolved: Option<Instant>,
     doubted: bool,
@@ -47,7 +47,7 @@ struct Known {
 impl Balance {
     pub(crate) fn new(targets: Vec<Target>, tls: Option<Identity>, settings: Settings) -> Self {
         let tls = tls.map(|identity| Tls { changed: identity.changed(), identity });
-        let known = Known { certificates: tls.as_ref().map_or(0, Tls::version), ..Known::default() };
+        let known = Resolved { certificates: tls.as_ref().map_or(0, Tls::version), ..Resolved::default() };
         Self { targets, tls, settings, known: Mutex::new(known), resolving: Arc::default() }
     }
 
@@ -108,7 +108,7 @@ impl Balance {
         for target in &self.targets {
             let found = timeout(self.settings.connect, target.resolve()).await.unwrap_or_default();
             if found.is_empty() {
-                tracing::warn!(?target, "the name of a service is not known");
+                tracing::warn!(?target, "the name of a service cannot be resolved");
                 places.extend(self.known().peers.iter().map(|(place, _)| place.clone()).filter(|(of, _)| of == target));
             }
             places.extend(found.into_iter().map(|address| (target.clone(), address)));
@@ -141,7 +141,7 @@ impl Balance {
         places.into_iter().filter_map(peer).collect()
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Resolved> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Settings, again::ended, attempt::Attempts, balance::Balance, body::Replay, budget::Budget, deadline,
-    target::AddressError, target::Target, trace,
+    shared::Shared, target::AddressError, target::Target, trace,
 };
 use futures_util::future::{BoxFuture, FutureExt};
 use std::{
@@ -28,15 +28,6 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 /// Calls one service, wherever it runs. Cheap to clone; connects when first used.
 #[derive(Clone)]
 pub struct Channel(Arc<Shared>);
-
-pub(crate) struct Shared {
-    pub(crate) balance: Arc<Balance>,
-    pub(crate) budget: Budget,
-    pub(crate) settings: Settings,
-    pub(crate) retries: AtomicU64,
-    calls: AtomicU64,
-    places: Semaphore,
-}
 
 /// What went through a channel since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

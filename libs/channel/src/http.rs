@@ -39,7 +39,7 @@ pub enum HttpError {
         status: u16,
     },
     /// The answer is larger than it may be.
-    #[error("{0} is larger than it may be, or broke off")]
+    #[error("{0} is too large, or was cut off")]
     TooLarge(String),
 }
 

@@ -16,6 +16,7 @@ mod deadline;
 pub mod http;
 mod peer;
 mod settings;
+mod shared;
 mod target;
 mod trace;
 

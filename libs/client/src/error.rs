@@ -20,7 +20,7 @@ pub enum ClientError {
     #[error("{}", describe(.0))]
     Refused(Box<Status>),
     /// The service answered with something that makes no sense.
-    #[error("the service answered nonsense: {0}")]
+    #[error("the service gave an invalid answer: {0}")]
     Nonsense(&'static str),
     /// The service answered with a journal whose entries do not follow each other.
     #[error("entry {0} does not follow the entry before: the journal was changed")]

@@ -8,10 +8,10 @@ pub enum OpenError {
     #[error("the database's URL is neither sqlite:///path nor postgres://user:password@host/name")]
     Url(#[source] sqlx::Error),
     /// The file cannot be made, or others may open it and that cannot be changed.
-    #[error("the database's file cannot be kept to its owner")]
+    #[error("the permissions of the database's file cannot be restricted to its owner")]
     File(#[source] std::io::Error),
     /// The database was made or migrated by a program that this one cannot work beside.
-    #[error("the {part} database has format {found}, this program knows up to {known}: use the newer program")]
+    #[error("the {part} database has format {found}, this program supports at most {known}: use the newer program")]
     Newer {
         /// Whose tables.
         part: &'static str,
@@ -21,7 +21,7 @@ pub enum OpenError {
         known: i64,
     },
     /// The database lacks migrations.
-    #[error("the {part} database has format {found}, this program needs {known}: run `trialseal migrate {part}`")]
+    #[error("the {part} database has format {found}, but this program needs {known}: run `trialseal migrate {part}`")]
     Older {
         /// Whose tables.
         part: &'static str,

@@ -95,7 +95,7 @@ impl Database {
             };
             match checked {
                 Err(OpenError::Database { source, .. }) if self.dialect.is_away(&source) && Instant::now() < end => {
-                    tracing::warn!(part = part.name, error = %source, "the database is away: waiting for it");
+                    tracing::warn!(part = part.name, error = %source, "the database is unavailable: waiting for it");
                     sleep(AGAIN).await;
                 }
                 checked => return checked,

@@ -1,6 +1,6 @@
 //! Answers, typed by the items they answer.
 
-use crate::node::Value;
+use crate::value::Value;
 use seal::{datapoint::Datapoint, text::is_day};
 use std::collections::HashMap;
 use vocabulary::command::{ItemDef, ItemType};

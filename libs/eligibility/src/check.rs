@@ -2,8 +2,9 @@
 
 use crate::{
     fault::{Kind, Problem},
-    node::{Node, Operator, Value},
+    node::{Node, Operator},
     source::Located,
+    value::Value,
 };
 use cel::{
     IdedExpr, Program,

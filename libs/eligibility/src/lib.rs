@@ -112,3 +112,4 @@ fn compile(items: &[ItemDef], criterion: &Criterion) -> Result<Node, Fault> {
 
 #[cfg(test)]
 mod tests;
+mod value;

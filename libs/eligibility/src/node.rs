@@ -1,16 +1,7 @@
 //! A checked expression and its evaluation. Nothing stands for CEL's error: the answers do not suffice.
 
-use crate::answer::Answers;
+use crate::{answer::Answers, value::Value};
 use std::cmp::Ordering;
-
-/// A value of any type. Dates are text.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Value<'a> {
-    Int(i64),
-    Double(f64),
-    Bool(bool),
-    Text(&'a str),
-}
 
 /// An operator that needs both operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,15 +68,6 @@ impl Node {
         };
         *steps += 1 + value.map_or(0, Value::bytes);
         value
-    }
-}
-
-impl Value<'_> {
-    fn bytes(self) -> u64 {
-        match self {
-            Value::Text(text) => text.len() as u64,
-            _ => 0,
-        }
     }
 }
 

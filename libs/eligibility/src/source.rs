@@ -49,11 +49,13 @@ impl Scan {
             b' ' | b'\t' | b'\n' | b')' | b']' | b'}' | b',' | b'"' | b'\'' | b'0'..=b'9' => {}
             _ => self.symbols += 1,
         }
-        match () {
-            () if self.brackets > MAX_BRACKETS => Err(Problem::TooManyBrackets),
-            () if self.symbols > MAX_SYMBOLS => Err(Problem::TooManySymbols),
-            () => Ok(()),
+        if self.brackets > MAX_BRACKETS {
+            return Err(Problem::TooManyBrackets);
         }
+        if self.symbols > MAX_SYMBOLS {
+            return Err(Problem::TooManySymbols);
+        }
+        Ok(())
     }
 }
 

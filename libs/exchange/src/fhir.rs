@@ -6,6 +6,7 @@
 
 mod check;
 mod concept;
+mod element;
 mod import;
 mod json;
 mod part;
@@ -19,9 +20,9 @@ mod rule;
 mod shape;
 mod standing;
 
-pub use check::ImportError;
+pub use check::{ImportError, MAX_DEPTH};
 pub use concept::PROVISION_SYSTEM;
-pub use import::{MAX_BYTES, MAX_DEPTH, import_r4};
+pub use import::{MAX_BYTES, import_r4};
 pub(crate) use part::ni;
 pub use r4::r4;
 pub use r5::r5;

@@ -91,14 +91,14 @@ struct Chain {
 /// The chain once it holds all that the study's journals hold now.
 async fn anchored(live: &Live<'_>, study: Uuid, policy: &Policy) -> Result<Chain> {
     let lengths = lengths(live, study, |_| 0).await?;
-    ensure!(lengths[0] > 0, "there is no such study here");
+    ensure!(lengths[0] > 0, "there is no such study");
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(chain) = chain(live, policy).await?.filter(|chain| chain.holds(study, &lengths)) {
             return Ok(chain);
         }
         if Instant::now() > until {
-            bail!("not everything that was recorded is under a published checkpoint yet: try again later");
+            bail!("not every entry is covered by a published checkpoint yet: try again later");
         }
         sleep(AGAIN).await;
     }
@@ -179,9 +179,6 @@ async fn keep_document(client: &Client, reader: &Reader, command: &PublishDocume
     };
     let answer = client.consent.clone().get_document(reader.request(request)).await.map_err(ClientError::from)?;
     let (file, name) = (answer.into_inner().file, format!("documents/{}", command.content.0.to_hex()));
-    ensure!(
-        seal::sha256(&[&file]) == command.content.0,
-        "{name}: the document's file is not kept any more, or is damaged"
-    );
+    ensure!(seal::sha256(&[&file]) == command.content.0, "{name}: the document's file is missing or damaged");
     if writer.has(&name) { Ok(()) } else { writer.file(&name, &file) }
 }

@@ -65,7 +65,7 @@ impl Source for Live<'_> {
                 Note::parse(answer.as_bytes()).ok().and_then(|note| note.text.lines().nth(1)?.parse::<u64>().ok());
             let size = size.context("a checkpoint cannot be read")?;
             if at_most != 0 && size > at_most {
-                bail!("the anchoring service answers with a checkpoint that was not asked for");
+                bail!("the anchoring service returned a checkpoint that was not requested");
             }
             notes.push(answer);
             if size <= 1 {
@@ -82,7 +82,7 @@ impl Source for Live<'_> {
     async fn entries(&self, wanted: Wanted, mut each: impl FnMut(StoredEntry)) -> Result<()> {
         let Wanted { study, service, from, limit, full } = wanted;
         let reader = self.readers.iter().find(|reader| reader.study == study);
-        let reader = reader.context("no auditor of the study")?;
+        let reader = reader.context("no auditor's key for the study")?;
         let view = if full { EntryView::Full } else { EntryView::Bare };
         let stream = service.stream(study).0.0.to_vec();
         let request = ReadEntriesRequest { stream, from, limit, view: view.into(), study: study.to_string() };

@@ -306,7 +306,7 @@ fn repeat_outcomes(plan: &Plan, report: &mut Report) {
         match refused.get(first).map(|place| report.refused[*place].clone()) {
             None => report.recorded_before += 1,
             Some(refused) => {
-                let message = format!("says what row {first} says, which was refused: {}", refused.message);
+                let message = format!("repeats row {first}, which was refused: {}", refused.message);
                 report.refused.push(Refused { row: *row, message, ..refused });
             }
         }

@@ -17,7 +17,7 @@ use vocabulary::command::{FormInstance, Submission};
 pub const EXAMPLE: &str = r#"forms_version = "1"                                    # the version of the form definitions
 subject = "USUBJID"                                    # column, looked up in the subjects file: subject,participant,site
 form = { constant = "VS" }                             # or { column = "…" }
-event = { column = "VISIT", empty = "NONE" }           # a row without a visit is of the event NONE
+event = { column = "VISIT", empty = "NONE" }           # rows without a visit belong to the event NONE
 repeat = "VSSEQ"                                       # optional column: the form's repetition, a whole number
 date = "VSDTC"                                         # optional column: when the data were collected
 items = ["VSTESTCD", "VSORRES"]                        # the columns to capture, items of the form; all columns unless given

@@ -86,7 +86,7 @@ fn differing(row: u64, all: &[u64]) -> Fault {
     let others: Vec<String> = all.iter().filter(|other| **other != row).take(NAMED).map(u64::to_string).collect();
     let more = if all.len() > NAMED + 1 { " and more" } else { "" };
     let message = format!(
-        "not the only row of its form instance: row {}{more} says something else; none of them is imported",
+        "contradicts row {}{more} about the same form instance; none of these rows is imported",
         others.join(", ")
     );
     Fault { column: None, reason: "ROWS_DIFFER", message }

@@ -52,7 +52,7 @@ impl Report {
             "{rows} rows: {recorded} recorded ({datapoints} datapoints), {recorded_before} recorded before, {refused} refused"
         );
         if self.left() > 0 {
-            line += &format!(", {} left: run the same command again to go on", self.left());
+            line += &format!(", {} left: run the same command again to continue", self.left());
         }
         line
     }

@@ -35,7 +35,7 @@ impl Sent {
             message += &format!(". Row {row} spells it otherwise");
         }
         if refusal.reason() == ErrorReason::FormExists {
-            message += ". This command imports no corrections, which state a reason; what was recorded stays as it is";
+            message += ". Imports do not record corrections, which need a reason; the recorded values are unchanged";
         }
         Refused { row: self.row, line: self.line, column, reason, message }
     }

@@ -47,14 +47,12 @@ impl Subjects {
             if let Some((before, first)) = seen.insert(rules::capture::seen(&subject), (subject.clone(), at)) {
                 let same = before == subject && subjects.known.get(&subject) == Some(&who);
                 if !same && before == subject {
-                    bail!(
-                        "{shown}: lines {first} and {at}: one subject stands for two participants, or is of two sites"
-                    );
+                    bail!("{shown}: lines {first} and {at}: one subject has two participants or two sites");
                 } else if !same {
                     bail!("{shown}: lines {first} and {at}: two subjects look the same and are spelt differently");
                 }
             } else if let Some(first) = taken.insert(participant, at) {
-                bail!("{shown}: lines {first} and {at}: one participant stands for two subjects");
+                bail!("{shown}: lines {first} and {at}: two subjects have the same participant");
             }
             subjects.known.insert(subject, who);
         }
@@ -64,7 +62,7 @@ impl Subjects {
     /// The participant and their site.
     pub(super) fn find(&self, subject: &str) -> Result<(Name, Name), &'static str> {
         if self.two.contains(subject) {
-            return Err("the subject stands for two participants");
+            return Err("the subject has two participants");
         }
         self.known.get(subject).cloned().ok_or("the subject is not in the subjects file")
     }

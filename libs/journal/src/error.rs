@@ -7,10 +7,10 @@ pub enum AppendError<E> {
     #[error("refused")]
     Refused(E),
     /// The request id was used with another envelope.
-    #[error("the request id was used before with another envelope")]
+    #[error("the request id was already used with another envelope")]
     RequestReused,
     /// The stream holds as much as its quota allows: `bytes` or `entries`.
-    #[error("the study holds as many {0} as its operator allows")]
+    #[error("the study has reached the operator's limit on {0}")]
     Quota(&'static str),
     /// The stored journal does not match its own hashes.
     #[error("the stored journal is damaged and is not extended")]

@@ -65,22 +65,22 @@ pub(crate) struct Group {
     entries: Vec<NewEntry>,
     hashes: Vec<Hash>,
     facts: Vec<NewFact>,
-    restored: Vec<(i64, u64, Vec<u8>)>,
+    replaced: Vec<(i64, u64, Vec<u8>)>,
     fresh: Fresh,
-    known: map::Known,
+    known: map::MapCache,
     latest: HashMap<(i64, Hash), Vec<u8>>,
     requests: HashMap<(i64, [u8; 16]), (Hash, usize)>,
 }
 
 impl Group {
-    pub(crate) fn new(known: map::Known) -> Self {
+    pub(crate) fn new(known: map::MapCache) -> Self {
         Self {
             tips: HashMap::new(),
             made: Vec::new(),
             entries: Vec::new(),
             hashes: Vec::new(),
             facts: Vec::new(),
-            restored: Vec::new(),
+            replaced: Vec::new(),
             fresh: Fresh::new(),
             known,
             latest: HashMap::new(),
@@ -94,7 +94,7 @@ impl Group {
 
     /// Whether what is stored of an earlier entry is replaced.
     pub(crate) fn restores(&self) -> bool {
-        !self.restored.is_empty()
+        !self.replaced.is_empty()
     }
 
     /// Makes facts read before the group available to its rules.
@@ -113,12 +113,13 @@ impl Group {
         connection: &mut AnyConnection,
         config: &Config,
         proposal: Proposal<E>,
-        (now, nonce): (u64, [u8; 16]),
+        now: u64,
+        nonce: [u8; 16],
     ) -> Result<Result<usize, AppendError<E>>, ReadError> {
         let tip = self.tips.get(&proposal.stream).cloned().ok_or(ReadError::NotFound)?;
         let next = tip.next(now);
         let found = self.found(tip.row, &proposal.reads);
-        let Decision { facts, restored } = match (proposal.rule)(&found, next) {
+        let Decision { facts, replaced } = match (proposal.rule)(&found, next) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(AppendError::Refused(refusal))),
         };
@@ -154,7 +155,7 @@ impl Group {
             self.latest.insert((tip.row, key), value.clone());
             self.facts.push(NewFact { row: tip.row, key, number: next.number, value });
         }
-        self.restored.extend(restored.into_iter().map(|(number, stored)| (tip.row, number, stored)));
+        self.replaced.extend(replaced.into_iter().map(|(number, stored)| (tip.row, number, stored)));
         self.entries.push(NewEntry {
             row: tip.row,
             number: next.number,
@@ -218,7 +219,7 @@ impl Group {
         let group = store::add_group(connection, &note, self.hashes.iter().flat_map(|hash| hash.0).collect()).await?;
         store::add_entries(connection, group, self.entries).await?;
         store::add_facts(connection, self.facts).await?;
-        store::restore(connection, self.restored).await?;
+        store::replace(connection, self.replaced).await?;
         map::add(connection, &self.fresh).await?;
         Ok((receipts, self.tips))
     }

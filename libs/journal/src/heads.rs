@@ -23,20 +23,20 @@ const PAGE: u32 = 1_000;
 
 /// Where the streams of a journal are known to stand. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Heads(Arc<Known>);
+pub struct Heads(Arc<Latest>);
 
-struct Known {
+struct Latest {
     news: broadcast::Sender<Head>,
     latest: Mutex<HashMap<StreamId, u64>>,
 }
 
 impl Heads {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Known { news: broadcast::channel(NEWS).0, latest: Mutex::default() }))
+        Self(Arc::new(Latest { news: broadcast::channel(NEWS).0, latest: Mutex::default() }))
     }
 
     /// The news from now on.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Head> {
+    pub fn follow(&self) -> broadcast::Receiver<Head> {
         self.0.news.subscribe()
     }
 

@@ -8,9 +8,8 @@
 //! On PostgreSQL several processes, each with several writers, append to the same streams: a transaction locks the rows
 //! of its streams, reads where they stand, and only then decides.
 //!
-//! What this crate is *not*: it knows no rule of any service. Rules arrive as a closure in a [`Proposal`].
+//! What this crate is *not*: it knows no rule of any service, and no transport. Rules arrive as a closure in a [`Proposal`].
 
-pub mod api;
 mod error;
 mod group;
 mod heads;
@@ -24,6 +23,7 @@ mod trace;
 mod writer;
 
 pub use error::{AppendError, ReadError};
+pub use heads::Heads;
 pub use outcome::Appended;
 pub use quota::Quota;
 pub use read::{FactAt, FactProof, Reader, Stored};
@@ -79,7 +79,7 @@ pub struct Decision {
     pub facts: Vec<(Hash, Vec<u8>)>,
     /// Earlier entries of the same journal of which something else is stored from now on, such as without a value that
     /// was taken out. The entries themselves stay as they are.
-    pub restored: Vec<(u64, Vec<u8>)>,
+    pub replaced: Vec<(u64, Vec<u8>)>,
 }
 
 /// The rule of a proposal: from the facts found and the entry to come, a decision or a refusal. Pure.

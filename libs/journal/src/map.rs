@@ -17,7 +17,7 @@ pub(crate) type Fresh = HashMap<Hash, Node>;
 /// Nodes read before, nonces of entries and rows of streams, in memory. None ever changes, whichever replica wrote it: a
 /// node is found by its own hash.
 #[derive(Clone)]
-pub(crate) struct Known {
+pub(crate) struct MapCache {
     nodes: Cache<Hash, Node>,
     pub(crate) nonces: Cache<(i64, u64), [u8; 16]>,
     pub(crate) rows: Cache<StreamId, i64>,
@@ -26,7 +26,7 @@ pub(crate) struct Known {
 /// The most nodes, the most nonces and the most rows in memory.
 const KNOWN: u64 = 200_000;
 
-impl Default for Known {
+impl Default for MapCache {
     fn default() -> Self {
         Self { nodes: Cache::new(KNOWN), nonces: Cache::new(KNOWN), rows: Cache::new(KNOWN) }
     }
@@ -35,7 +35,7 @@ impl Default for Known {
 /// The way of `key` in the map with `root`.
 pub(crate) async fn path(
     connection: &mut AnyConnection,
-    known: &Known,
+    known: &MapCache,
     fresh: &Fresh,
     root: Hash,
     key: &Hash,

@@ -28,7 +28,7 @@ pub(crate) enum Outcome<E> {
 impl<E> Outcome<E> {
     /// Decides a proposal whose request is known: it must have the same envelope. That the request is known is told of
     /// another one only where it would be recorded otherwise, so that nobody finds out by commands that cost nothing.
-    pub(crate) fn known(self, known: &Hash, proposal: Proposal<E>, (group, now): (&Group, u64)) -> Self {
+    pub(crate) fn known(self, known: &Hash, proposal: Proposal<E>, group: &Group, now: u64) -> Self {
         if *known == proposal.envelope {
             return self;
         }

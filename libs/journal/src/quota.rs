@@ -43,11 +43,10 @@ impl Quota {
             let reserve = if in_reserve { limit.div_ceil(8) } else { 0 };
             limit > 0 && used > limit.saturating_add(reserve)
         };
-        match () {
-            () if over(entries, self.entries) => Some("entries"),
-            () if over(bytes, self.bytes) => Some("bytes"),
-            () => None,
+        if over(entries, self.entries) {
+            return Some("entries");
         }
+        over(bytes, self.bytes).then_some("bytes")
     }
 
     /// How much of it a stream uses, percent.
@@ -57,7 +56,7 @@ impl Quota {
     }
 
     /// Says once that a study comes near its quota, and again after a restart.
-    pub(crate) fn warn(&self, (service, stream): (Service, StreamId), before: u64, percent: u64) {
+    pub(crate) fn warn(&self, service: Service, stream: StreamId, before: u64, percent: u64) {
         meters().quota.raise(percent);
         if before < WARNING_PERCENT && percent >= WARNING_PERCENT {
             tracing::warn!(%service, %stream, percent, "a study comes near its quota: raise it, or commands are refused");
@@ -77,7 +76,8 @@ impl Counted {
     pub(crate) async fn catch_up(
         &mut self,
         connection: &mut AnyConnection,
-        (row, entries): (i64, u64),
+        row: i64,
+        entries: u64,
         quota: &Quota,
     ) -> Result<(), ReadError> {
         let uncounted = entries.saturating_sub(self.entries);

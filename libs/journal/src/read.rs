@@ -19,7 +19,7 @@ use vocabulary::fact;
 #[derive(Clone)]
 pub struct Reader {
     database: Database,
-    known: map::Known,
+    known: map::MapCache,
 }
 
 /// An entry as stored.
@@ -55,12 +55,12 @@ pub struct FactProof {
 
 impl Reader {
     /// The nodes and nonces in memory.
-    pub(crate) fn known(&self) -> &map::Known {
+    pub(crate) fn known(&self) -> &map::MapCache {
         &self.known
     }
 
     pub(crate) fn new(database: Database) -> Self {
-        Self { database, known: map::Known::default() }
+        Self { database, known: map::MapCache::default() }
     }
 
     /// The database, for the service's own tables beside the journal.
@@ -144,7 +144,7 @@ impl Reader {
             let number = unsigned(row.try_get("number")?);
             Ok(Stored { number, entry: row.try_get("bytes")?, stored: row.try_get("stored")? })
         };
-        self.rows(sql, stream, (from, limit)).await?.into_iter().map(stored).collect()
+        self.rows(sql, stream, from, limit).await?.into_iter().map(stored).collect()
     }
 
     /// The same, without what is behind them, which may be megabytes for each: `stored` is empty.
@@ -154,15 +154,10 @@ impl Reader {
             let number = unsigned(row.try_get("number")?);
             Ok(Stored { number, entry: row.try_get("bytes")?, stored: Vec::new() })
         };
-        self.rows(sql, stream, (from, limit)).await?.into_iter().map(bare).collect()
+        self.rows(sql, stream, from, limit).await?.into_iter().map(bare).collect()
     }
 
-    async fn rows(
-        &self,
-        sql: &'static str,
-        stream: StreamId,
-        (from, limit): (u64, u32),
-    ) -> Result<Vec<AnyRow>, ReadError> {
+    async fn rows(&self, sql: &'static str, stream: StreamId, from: u64, limit: u32) -> Result<Vec<AnyRow>, ReadError> {
         let (mut connection, row) = self.at(stream).await?;
         let query = sqlx::query(sql).bind(row).bind(signed(from)).bind(i64::from(limit));
         Ok(query.fetch_all(&mut *connection).await?)
@@ -236,7 +231,7 @@ impl Reader {
 /// back gives nobody any right.
 pub(crate) async fn check_facts(
     connection: &mut AnyConnection,
-    known: &map::Known,
+    known: &map::MapCache,
     row: i64,
     root: Hash,
     keys: &[Hash],
@@ -298,7 +293,7 @@ async fn parsed(connection: &mut AnyConnection, row: i64, number: u64) -> Result
 /// The nonce of an entry that set a fact.
 async fn nonce(
     connection: &mut AnyConnection,
-    known: &map::Known,
+    known: &map::MapCache,
     row: i64,
     number: u64,
 ) -> Result<[u8; 16], ReadError> {
@@ -315,7 +310,7 @@ async fn nonce(
 
 async fn fact_at(
     connection: &mut AnyConnection,
-    known: &map::Known,
+    known: &map::MapCache,
     row: i64,
     number: u64,
     key: &Hash,

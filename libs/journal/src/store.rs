@@ -115,7 +115,7 @@ pub(crate) async fn last_entry(
 }
 
 /// A request that was recorded: its id, entry number and envelope hash.
-pub(crate) struct Recorded {
+pub(crate) struct RecordedRequest {
     pub(crate) request: [u8; 16],
     pub(crate) number: u64,
     pub(crate) envelope: Hash,
@@ -126,13 +126,13 @@ pub(crate) async fn recorded(
     connection: &mut AnyConnection,
     row: i64,
     requests: &[[u8; 16]],
-) -> Result<Vec<Recorded>, ReadError> {
+) -> Result<Vec<RecordedRequest>, ReadError> {
     let mut recorded = Vec::new();
     for some in requests.chunks(MAX_VALUES - 1) {
         let mut select = Statement::new("SELECT request, number, envelope FROM request WHERE stream = ");
         select.bind(row).push(" AND request IN (").list(some.iter().map(|request| request.to_vec())).push(")");
         for found in select.fetch_all(connection).await? {
-            recorded.push(Recorded {
+            recorded.push(RecordedRequest {
                 request: found.try_get::<Vec<u8>, _>("request")?.try_into().map_err(|_| ReadError::Broken)?,
                 number: unsigned(found.try_get("number")?),
                 envelope: hash(&found, "envelope")?,
@@ -242,11 +242,11 @@ pub(crate) async fn add_entries(
 }
 
 /// Replaces what is stored of entries: stream, number, bytes.
-pub(crate) async fn restore(
+pub(crate) async fn replace(
     connection: &mut AnyConnection,
-    restored: Vec<(i64, u64, Vec<u8>)>,
+    replaced: Vec<(i64, u64, Vec<u8>)>,
 ) -> Result<(), sqlx::Error> {
-    for (row, number, stored) in restored {
+    for (row, number, stored) in replaced {
         let query = sqlx::query("UPDATE entry SET stored = $1 WHERE stream = $2 AND number = $3");
         query.bind(stored).bind(row).bind(signed(number)).execute(&mut *connection).await?;
     }

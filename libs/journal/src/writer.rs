@@ -1,4 +1,15 @@
 //! The writers of a journal: each takes proposals from a queue, commits them in groups, then answers.
+//!
+//! **Invariants.** A proposal is decided on the state it is recorded after, and answered only once its entry is durable. A
+//! stream is extended only if its last entry is the one this process knows, or one that a receipt of ours was signed over.
+//! A request id is recorded at most once. For each group:
+//!
+//! 1. *Lock* the rows of the streams, so that no other replica extends them meanwhile.
+//! 2. *Read* each stream's last entry, the facts that its proposals need, and which of their requests are recorded. A damaged
+//!    stream is refused; the others continue.
+//! 3. *Decide* the proposals in order; each rule sees the facts as changed by the proposals before it.
+//! 4. *Commit* all entries in one transaction, signed once. If that fails, nobody is told that anything was recorded.
+//! 5. *Publish* the new heads, and answer.
 
 use crate::{
     AppendError, Appended, Config, Proposal, ReadError, Reader,
@@ -43,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 type Answer<E> = oneshot::Sender<Result<Appended, AppendError<E>>>;
 type Waiting<E> = (Proposal<E>, Answer<E>);
-/// What waits, and the trace of who proposed it.
+/// A waiting proposal, and the trace of its proposer.
 type Queued<E> = (Waiting<E>, Option<String>);
 
 /// A journal database, open for appending and reading. Cheap to clone.
@@ -78,18 +89,18 @@ impl<E: Send + 'static> Journal<E> {
 
     /// Records a proposal. Returns after the entry is durable.
     ///
-    /// After [`AppendError::Storage`] it may be recorded or not: proposing it again gives its receipt if it was.
+    /// After [`AppendError::Storage`] it is unknown whether it was recorded: proposing it again returns its receipt if so.
     pub async fn append(&self, proposal: Proposal<E>) -> Result<Receipt, AppendError<E>> {
         self.append_noting(proposal).await.map(|appended| appended.receipt)
     }
 
-    /// The same, and says whether it had been recorded before.
+    /// The same, and says whether it was already recorded before.
     pub async fn append_noting(&self, proposal: Proposal<E>) -> Result<Appended, AppendError<E>> {
         self.propose(proposal).await?.await
     }
 
-    /// Puts a proposal in line, and gives what awaits its decision. Proposals of one stream are decided, and recorded, in
-    /// the order in which they came into the line.
+    /// Queues a proposal, and returns a future of its result. Proposals of one stream are decided and recorded in the order
+    /// in which they were queued.
     pub async fn propose(
         &self,
         proposal: Proposal<E>,
@@ -104,18 +115,19 @@ impl<E: Send + 'static> Journal<E> {
         Ok(async move { answered.await.map_err(|_| AppendError::Storage)? })
     }
 
-    /// Reads beside the writers.
+    /// The reader of this journal.
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// The heads from now on: those committed here, and those of other replicas as they are heard of. Who falls behind
-    /// looks into the database.
+    /// The heads from now on: those committed here, and those of other replicas as their messages arrive. A follower that
+    /// falls behind must read the database.
     pub fn follow(&self) -> broadcast::Receiver<Head> {
         self.heads.follow()
     }
 
-    pub(crate) fn heads(&self) -> &Heads {
+    /// Where its streams stand.
+    pub fn heads(&self) -> &Heads {
         &self.heads
     }
 }
@@ -125,13 +137,13 @@ struct Writer {
     tips: HashMap<StreamId, Tip>,
     heads: Heads,
     reader: Reader,
-    /// Whether the write-ahead log may still hold what was replaced.
+    /// Whether the write-ahead log may still contain data that was replaced.
     log_holds_replaced: bool,
 }
 
 type Decided<E> = (Group, Vec<(Answer<E>, Outcome<E>)>);
 
-/// What the database holds of the requests of a batch: where, and for which envelope.
+/// The requests of a batch that are already recorded: by stream row and request id, the envelope and the entry's number.
 type Before = HashMap<(i64, [u8; 16]), (Hash, u64)>;
 
 impl Writer {
@@ -207,14 +219,14 @@ impl Writer {
         }
     }
 
-    /// Cuts the write-ahead log after something was replaced; if that cannot be done now, after the next commit.
+    /// Truncates the write-ahead log after data was replaced; if that is not possible now, after the next commit.
     async fn cut_log(&mut self) {
         if !self.log_holds_replaced {
             return;
         }
         match self.config.database.scrub(&[]).await {
             Ok(cut) => self.log_holds_replaced = !cut,
-            Err(error) => tracing::warn!(error = %Causes(&error), "what was replaced is still in the write-ahead log"),
+            Err(error) => tracing::warn!(error = %Causes(&error), "replaced data is still in the write-ahead log"),
         }
     }
 
@@ -237,7 +249,7 @@ impl Writer {
         for (stream, (keys, requests)) in wanted {
             let at = locked.remove(&stream).ok_or(ReadError::NotFound)?;
             group.made.extend(at.made.then_some(at.row));
-            match self.prepare(connection, (stream, at), keys, &requests, (&mut group, &mut before)).await {
+            match self.prepare(connection, stream, at, keys, &requests, &mut group, &mut before).await {
                 Err(ReadError::Broken) => {
                     tracing::error!(%stream, "the stored journal is damaged and is not extended");
                 }
@@ -251,18 +263,20 @@ impl Writer {
         Ok((group, outcomes))
     }
 
-    /// Reads what the proposals of one stream need. Nothing of a damaged stream gets into the group.
+    /// Reads what the proposals of one stream need (step 2). A damaged stream is left out of the group.
     async fn prepare(
         &self,
         connection: &mut AnyConnection,
-        (stream, locked): (StreamId, Locked),
+        stream: StreamId,
+        locked: Locked,
         mut keys: Vec<Hash>,
         requests: &[[u8; 16]],
-        (group, before): (&mut Group, &mut Before),
+        group: &mut Group,
+        before: &mut Before,
     ) -> Result<(), ReadError> {
         let mut tip = self.tip(connection, stream, locked).await?;
-        let of_stream = (tip.row, tip.entries());
-        tip.counted.catch_up(connection, of_stream, &self.config.quota).await?;
+        let entries = tip.entries();
+        tip.counted.catch_up(connection, tip.row, entries, &self.config.quota).await?;
         if let Some((number, _)) = tip.head {
             keys.sort_unstable_by_key(|key| key.0);
             keys.dedup();
@@ -279,8 +293,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Where a stream stands: as it is known, if its last entry still is the one known; else as the database says, if that
-    /// entry is one a receipt of ours was signed over.
+    /// The last state of a stream. If its last entry is the one this process knows, that is what it knows; otherwise it is
+    /// loaded from the database, and the last entry must be one that a receipt of ours was signed over.
     async fn tip(&self, connection: &mut AnyConnection, stream: StreamId, locked: Locked) -> Result<Tip, ReadError> {
         let (row, last) = (locked.row, locked.last.as_deref().map(entry::hash));
         let known = self.tips.get(&stream);
@@ -292,7 +306,7 @@ impl Writer {
             let receipt = read::receipt(connection, row, number).await?;
             receipt.verify(&[self.config.receipt_key.verifier()]).map_err(|_| ReadError::Broken)?;
         }
-        // What was acknowledged is gone: the database was put back, or failed over to a copy that lacked it.
+        // Acknowledged entries are gone: the database was restored, or failed over to a copy that lacked them.
         let number = |tip: &Tip| tip.head.map(|(number, _)| number);
         if known.is_some_and(|known| number(known) > number(&tip)) {
             return Err(ReadError::Broken);
@@ -312,17 +326,17 @@ impl Writer {
             return Ok(Outcome::Refused(AppendError::Broken));
         };
         if let Some((envelope, number)) = before.get(&(row, proposal.request.0)) {
-            return Ok(Outcome::Repeated(proposal.stream, *number).known(envelope, proposal, (group, now())));
+            return Ok(Outcome::Repeated(proposal.stream, *number).known(envelope, proposal, group, now()));
         }
         if let Some((envelope, place)) = group.decided(row, &proposal.request.0) {
-            return Ok(Outcome::RepeatedHere(place).known(&envelope, proposal, (group, now())));
+            return Ok(Outcome::RepeatedHere(place).known(&envelope, proposal, group, now()));
         }
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| ReadError::Broken)?;
-        Ok(match group.decide(connection, &self.config, proposal, (now(), nonce)).await {
+        Ok(match group.decide(connection, &self.config, proposal, now(), nonce).await {
             Ok(Ok(place)) => Outcome::Accepted(place),
             Ok(Err(error)) => Outcome::Refused(error),
-            // A damaged state map is the trouble of its stream alone.
+            // A damaged state map affects its stream alone.
             Err(ReadError::Broken) => Outcome::Refused(AppendError::Broken),
             Err(error) => return Err(error),
         })
@@ -343,7 +357,7 @@ impl Writer {
             self.config.bus.publish(Moved { service: self.config.service, head, trace });
             let quota = &self.config.quota;
             let before = known.map_or(0, |known| known.percent(quota));
-            quota.warn((self.config.service, stream), before, tip.percent(quota));
+            quota.warn(self.config.service, stream, before, tip.percent(quota));
             self.tips.insert(stream, tip);
         }
     }

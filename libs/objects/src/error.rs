@@ -7,13 +7,13 @@ use std::{error::Error, io};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The address is of no known form.
-    #[error("objects are kept in file:///folder or s3://bucket/prefix")]
+    #[error("must be file:///folder or s3://bucket/prefix")]
     Address,
     /// The folder cannot be made or used.
-    #[error("the folder of objects cannot be made or used")]
+    #[error("the folder for objects cannot be created or used")]
     Folder(#[source] io::Error),
     /// The bucket's variables are incomplete, or one is not what it should be.
-    #[error("the AWS_ variables do not say how the bucket is reached")]
+    #[error("the AWS_ variables do not configure access to the bucket")]
     Variables,
 }
 
@@ -24,16 +24,16 @@ pub enum ObjectError {
     #[error("not the name of an object")]
     Name,
     /// The object is larger than it may be.
-    #[error("the object is larger than it may be")]
+    #[error("the object is too large")]
     TooLarge,
     /// The disk is full. Recovers by itself once there is space.
-    #[error("there is no space left for objects")]
+    #[error("no space left for objects")]
     Full,
     /// The store does not let us: its credentials or permissions are wrong.
     #[error("the object store refuses access: check its credentials and permissions")]
     Denied,
     /// The store does not answer, or answers that it cannot. Trying again is safe.
-    #[error("the object store is away")]
+    #[error("the object store is unavailable")]
     Away,
 }
 

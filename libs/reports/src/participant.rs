@@ -68,9 +68,9 @@ pub fn standing_page(standing: &[Standing]) -> String {
         page += &format!("{provision}: {state}\n  given      under {} in entry {given}\n", document.join(" "));
         page += &withdrawn.map(|entry| format!("  withdrawn  in entry {entry}\n")).unwrap_or_default();
         page += &until.map(|ms| format!("  until      {}\n", time(ms))).unwrap_or_default();
-        page += &reconsent_by.map(|ms| format!("  anew by    {}\n", time(ms))).unwrap_or_default();
+        page += &reconsent_by.map(|ms| format!("  renew by   {}\n", time(ms))).unwrap_or_default();
     }
-    if page.is_empty() { "nothing was agreed to\n".to_owned() } else { page }
+    if page.is_empty() { "no consent is recorded\n".to_owned() } else { page }
 }
 
 /// Who read a participant's data from outside their site: of theirs by name, and of everybody's.
@@ -125,7 +125,7 @@ pub fn looks_page(looks: &[Look]) -> String {
             text("purpose")
         );
     }
-    if page.is_empty() { "nobody from outside the site looked\n".to_owned() } else { page }
+    if page.is_empty() { "nobody from outside the site read your data\n".to_owned() } else { page }
 }
 
 /// The one item a read was of.

@@ -140,14 +140,14 @@ pub fn participants_page(site: &str, rows: &[pb::ParticipantRow]) -> String {
         page += &format!("  registered {}\n", time(row.registered_ms));
         if let Some(pb::ScreeningOutcome { criteria, eligible, overridden }) = &row.screening {
             let outcome = match (eligible, overridden) {
-                (true, _) => "every criterion fulfilled",
-                (false, true) => "not every criterion fulfilled, overridden by the investigator",
-                (false, false) => "not every criterion fulfilled",
+                (true, _) => "every criterion met",
+                (false, true) => "not every criterion met, overridden by the investigator",
+                (false, false) => "not every criterion met",
             };
             page += &format!("  screening  {outcome} (criteria {criteria})\n");
         }
         if let Some(pb::TokenMatch { sites, cleared, earlier }) = &row.r#match {
-            let said = if *cleared { "resolved" } else { "held until the study's managers resolve it" };
+            let said = if *cleared { "resolved" } else { "on hold until the study's managers resolve it" };
             let others: Vec<&str> = sites.iter().chain(earlier).map(String::as_str).collect();
             let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
             page += &format!("  registered before{others}: {said}\n");
@@ -169,10 +169,12 @@ pub struct SlotFile {
 impl SlotFile {
     /// The file of an answer; minimisation has none.
     pub fn of(answer: &pb::GetAllocationResponse) -> Result<Self> {
-        let proof =
-            answer.proof.as_ref().context("the method makes no list: the arm is proven when the seed is revealed")?;
+        let proof = answer
+            .proof
+            .as_ref()
+            .context("this method has no list: the arm can be proven when the seed is revealed")?;
         let path: Option<Vec<Hex>> = proof.path.iter().map(|hash| Hash::from_slice(hash).map(Hex)).collect();
-        let path = path.context("the path is not made of hashes")?;
+        let path = path.context("the path does not consist of hashes")?;
         let disclosure = Disclosure { slot: Base64(proof.slot.clone()), place: proof.place, path };
         Ok(Self { scheme: serde_json::from_slice(&proof.scheme)?, disclosure })
     }
@@ -181,7 +183,7 @@ impl SlotFile {
 /// Checks a [`SlotFile`] against the root the study committed to, and gives the slot. Needs no network.
 pub fn verify_slot(file: &[u8], root: &Hash) -> Result<Slot> {
     if file.len() > 1 << 20 {
-        bail!("a disclosure has at most 1 MiB");
+        bail!("larger than 1 MiB, so not a disclosure");
     }
     let SlotFile { scheme, disclosure } = serde_json::from_slice(file).context("not a disclosure")?;
     scheme.check().context("the scheme cannot be used")?;

@@ -43,10 +43,10 @@ pub enum Refusal {
     #[error(transparent)]
     Untimely(#[from] Untimely),
     /// The study runs under earlier rules, which do not know this.
-    #[error("the study was created under earlier rules, which do not know this")]
+    #[error("this study's rules are older and do not have this command")]
     RulesOutdated,
     /// The envelope is larger than proofs carry.
-    #[error("the envelope of a submission is larger than 64 KiB, which proofs must carry")]
+    #[error("the envelope of a submission is larger than 64 KiB, the most that proofs can carry")]
     EnvelopeTooLarge,
     /// The version of the form definitions exists already.
     #[error("this version of the form definitions exists already")]
@@ -70,20 +70,20 @@ pub enum Refusal {
     #[error("the participant was erased")]
     Erased,
     /// The participant still consents.
-    #[error("not everything the participant consented to was withdrawn: it is before they are erased")]
+    #[error("some of the participant's consents have not been withdrawn: withdraw it first")]
     ConsentInForce,
     /// The entries listed are not all of the participant's, or not only theirs.
-    #[error("the entries listed are not exactly the participant's: ask for them again")]
+    #[error("the listed entries are not exactly the participant's: fetch the list again")]
     ErasureIncomplete,
     /// The value is not where the redaction says, or was taken out already.
-    #[error("there is no such value of this participant, or it was taken out already")]
+    #[error("this participant has no such value, or it has already been redacted")]
     ValueNotThere,
     /// The form instance was captured before.
-    #[error("this form instance was captured before, in entry {0}: correct it instead")]
+    #[error("this form instance was already captured, in entry {0}: correct it instead")]
     FormExists(u64),
     /// An event was captured before whose name looks the same and is spelt otherwise.
     #[error(
-        "an event that looks the same was captured before and is spelt otherwise: use that spelling, or list the study's events in its forms"
+        "an event that looks the same was captured with a different spelling: use that spelling, or list the study's events in its forms"
     )]
     EventAlike,
     /// The correction is of an entry that is not the latest.
@@ -142,16 +142,16 @@ pub enum Fault {
     #[error("in the future")]
     Future,
     /// No letter or number in it.
-    #[error("says nothing: state it in words")]
+    #[error("must contain words")]
     Words,
     /// Not in the code list.
     #[error("not in the item's code list")]
     NotInCodeList,
     /// Mandatory and missing.
-    #[error("mandatory, and missing")]
+    #[error("is mandatory and missing")]
     Missing,
     /// No reason for a correction, or one for a first submission.
-    #[error("a correction states a reason in words, of 1 to 4,096 bytes; a first submission states none")]
+    #[error("a correction must state a reason in words, of 1 to 4,096 bytes; a first submission must not")]
     Reason,
     /// The definitions contradict themselves.
     #[error("defined twice, or out of bounds")]

@@ -48,7 +48,7 @@ pub enum Refusal {
     #[error("the study does not exist")]
     StudyUnknown,
     /// The study runs under its first rules, which do not know this command.
-    #[error("the study was created under earlier rules, which do not know this")]
+    #[error("this study's rules are older and do not have this command")]
     RulesOutdated,
     /// The document exists already.
     #[error("this version of the document exists already in this language")]
@@ -69,18 +69,20 @@ pub enum Refusal {
     #[error(transparent)]
     Untimely(#[from] Untimely),
     /// It was signed before what it rests on, or ends.
-    #[error("by its signer's clock it was signed before {0}: correct the clock and sign again, or say in `late` why")]
+    #[error(
+        "by its signer's clock it was signed before {0}: correct the clock and sign again, or give the reason in `late`"
+    )]
     OutOfOrder(&'static str),
     /// The participant is not of age.
-    #[error("the participant is not of age: only the parents give consent, with the participant's assent")]
+    #[error("the participant is not of age: the parents must consent, with the participant's assent")]
     NotOfAge,
     /// Nobody has said whether the participant was registered before.
     #[error(
-        "the participant may have been registered before: whoever manages the study says first whether it is the same person"
+        "the participant may already be registered: someone with manage_study at every site must first record whether it is the same person"
     )]
     Held,
     /// Nothing the participant consented to stands.
-    #[error("nothing is in force that the participant consented to")]
+    #[error("the participant has no consent in force")]
     NothingInForce,
     /// The participant is not enrolled there, or has left.
     #[error("the participant is not enrolled at that site, or has left the trial")]
@@ -92,10 +94,10 @@ pub enum Refusal {
     #[error("the document does not offer this provision")]
     ProvisionNotOffered,
     /// Nobody takes part without it.
-    #[error("a mandatory provision is not agreed to: nobody takes part without it")]
+    #[error("a mandatory provision was not agreed to; participation requires it")]
     MandatoryDeclined,
     /// The comprehension questions were not answered well enough.
-    #[error("{right} questions were answered rightly, {needed} are needed")]
+    #[error("{right} questions were answered correctly, but {needed} are required")]
     QuizNotPassed {
         /// How many were.
         right: u32,
@@ -103,7 +105,7 @@ pub enum Refusal {
         needed: u32,
     },
     /// The document does not let consent be given so.
-    #[error("the document does not admit {0}")]
+    #[error("the document does not allow {0}")]
     NotAdmitted(&'static str),
     /// Nobody of that name was registered to sign for the participant so.
     #[error("this actor is not registered as the participant's {0}")]
@@ -112,13 +114,13 @@ pub enum Refusal {
     #[error("this actor is not a registered device")]
     DeviceUnknown,
     /// The grantee is nobody.
-    #[error("nobody of this name is registered in the study")]
+    #[error("no actor of this name is registered in the study")]
     GranteeUnknown,
     /// The grant exists already.
     #[error("the participant has a grant of this name already")]
     GrantExists,
     /// There is no such grant for the reader.
-    #[error("the participant granted nothing of this name to the reader")]
+    #[error("the participant has given this reader no grant of this name")]
     GrantUnknown,
     /// The grant was revoked, or everything was withdrawn after it.
     #[error("the participant ended this grant")]

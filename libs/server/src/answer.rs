@@ -1,11 +1,11 @@
 //! Answers of the stack itself, to gRPC calls and to plain HTTP requests.
 
-use crate::Problem;
 use axum::{
     body::Body,
     http::{HeaderMap, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use problem::Problem;
 use tonic::{Code, Status};
 
 /// How a request is to be answered.
@@ -17,7 +17,7 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        if access::speaks_grpc(request) { Self::Grpc } else { Self::Http }
+        if permission::speaks_grpc(request) { Self::Grpc } else { Self::Http }
     }
 
     /// A refusal.
@@ -50,18 +50,18 @@ fn http(problem: &Problem) -> Response {
 
 /// The call took longer than it may.
 pub(crate) fn too_late() -> Problem {
-    let what = "the call took longer than it may; whether it was recorded is told by sending the same envelope again";
+    let what = "the deadline of the call passed; send the same envelope again to find out whether it was recorded";
     Problem::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", what)
 }
 
 /// The handler panicked.
 pub(crate) fn broken() -> Problem {
-    Problem::new(Code::Internal, "INTERNAL", "the call was not handled because of an error in the service")
+    Problem::new(Code::Internal, "INTERNAL", "the call failed because of a bug in the service")
 }
 
 /// The process is stopping.
 pub(crate) fn stopping() -> Problem {
-    Problem::unavailable("STOPPING", "this process is stopping: ask another, or again soon")
+    Problem::unavailable("STOPPING", "this process is stopping: try another replica, or try again soon")
 }
 
 /// The headers or trailers that say how a gRPC call ended.

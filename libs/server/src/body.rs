@@ -3,7 +3,7 @@
 use crate::{
     answer::{broken, stopping, too_late, trailers},
     call::Call,
-    observe::Ended,
+    ended::Ended,
 };
 use axum::{
     Error,

@@ -1,9 +1,9 @@
 //! The call being handled, for those who handle it.
 
-use crate::Problem;
-use access::Kind;
 use bus::RateLimits;
-use seal::{Hash, key::KeyId, sha256};
+use caller::Kind;
+use problem::Problem;
+use seal::{Hash, sha256};
 use std::{
     future::Future,
     net::IpAddr,
@@ -41,8 +41,8 @@ impl Allowance for RateLimits {
 pub(crate) enum Who<'a> {
     /// Who has proven it.
     Proven(&'a [u8]),
-    /// Who only says so, as long as nobody has looked.
-    Said(&'a [u8]),
+    /// A claim that is not verified yet.
+    Claimed(&'a [u8]),
     /// Whoever calls from that address.
     Nobody,
 }
@@ -89,7 +89,7 @@ impl Call {
         let from = self.address.map_or_else(String::new, |address| address.to_canonical().to_string());
         let (kind, from, who) = match who {
             Who::Proven(who) => (b"\x01", String::new(), who),
-            Who::Said(who) => (b"\x02", from, who),
+            Who::Claimed(who) => (b"\x02", from, who),
             Who::Nobody => (b"\x03", from, &b""[..]),
         };
         let key = sha256(&[b"trialseal/caller@v1\0", kind, from.as_bytes(), b"\0", who]);
@@ -123,13 +123,9 @@ pub async fn charge_more(calls: u32) {
     }
 }
 
-/// Takes one call of what the signer is allowed.
-pub(crate) async fn charge_signer(key: Option<KeyId>) -> Result<(), Problem> {
-    let call = Call::current();
-    match key {
-        Some(KeyId(hash)) => call.charge(Who::Said(&hash.0)).await,
-        None => Ok(()), // an envelope without a signature is refused at once
-    }
+/// Takes one call of what the caller is allowed who claims to be `who`, and has not proven it.
+pub async fn charge_claimed(who: &[u8]) -> Result<(), Problem> {
+    Call::current().charge(Who::Claimed(who)).await
 }
 
 /// Makes a task that is spawned while a call is handled part of that call: its trace, its deadline, its allowance.

@@ -3,7 +3,7 @@
 use crate::{
     answer::{Protocol, too_late},
     methods,
-    stack::Stack,
+    shared::Shared,
 };
 use axum::{
     extract::{Request, State},
@@ -17,11 +17,11 @@ use tokio::time::{Instant, timeout_at};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Until(pub(crate) Instant);
 
-pub(crate) async fn deadline(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+pub(crate) async fn deadline(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (protocol, now) = (Protocol::of(&request), Instant::now());
     let asked = channel::timeout(request.headers()).and_then(|timeout| now.checked_add(timeout));
     let endless = methods::is_endless(methods::method(request.uri().path()));
-    let ours = Some(now + stack.limits.deadline).filter(|_| !endless);
+    let ours = Some(now + shared.limits.deadline).filter(|_| !endless);
     let Some(until) = asked.into_iter().chain(ours).min() else { return next.run(request).await };
     match timeout_at(until, channel::with_deadline(until, next.run(request))).await {
         Ok(mut answer) => {

@@ -1,35 +1,36 @@
-//! The place of a call that was let in, and the answer to whoever finds none.
+//! A call that was admitted waits for its turn; the answer to a call there is no capacity for.
 
-use crate::{Limits, Problem, answer::Protocol, methods, room::Room, stack::Stack};
+use crate::{Limits, answer::Protocol, capacity::Capacity, methods, shared::Shared};
 use axum::{
     extract::{Request, State},
     http::HeaderMap,
     middleware::Next,
     response::Response,
 };
+use problem::Problem;
 use std::sync::Arc;
 use tonic::{Code, Status, body::Body};
 
-/// Handles a call that was let in, once there is a place.
-pub(crate) async fn place(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+/// Handles a call that was admitted, once it is its turn.
+pub(crate) async fn take_turn(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     if methods::asks_for_health(request.uri().path()) {
         return next.run(request).await;
     }
     let protocol = Protocol::of(&request);
-    let room = request.extensions().get::<Arc<Room>>().unwrap_or(&stack.room).clone();
-    match room.handle(next.run(request)).await {
+    let capacity = request.extensions().get::<Arc<Capacity>>().unwrap_or(&shared.capacity).clone();
+    match capacity.handle(next.run(request)).await {
         Some(answer) => answer,
-        None => stack.refusal.to(protocol),
+        None => shared.overloaded.to(protocol),
     }
 }
 
-/// The answer to whoever finds no room, made once.
-pub(crate) struct Refusal {
+/// The answer to a call there is no capacity for, made once.
+pub(crate) struct Overloaded {
     problem: Problem,
     headers: HeaderMap,
 }
 
-impl Refusal {
+impl Overloaded {
     pub(crate) fn new(limits: &Limits) -> Self {
         let what = "the service is busy: nothing was done; try again as RetryInfo says";
         let problem = Problem::new(Code::ResourceExhausted, "OVERLOADED", what).retry_after(limits.patience * 2);

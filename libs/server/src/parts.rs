@@ -5,11 +5,13 @@ use crate::{
     answer::unserved,
     call::Allowance,
     health::{Check, Checked, Health, LIVE},
-    stack::Stack,
+    shared::Shared,
+    stack,
     stopping::Stopping,
 };
-use access::{Gatekeeper, Member};
 use axum::{Router, response::IntoResponse};
+use caller::Member;
+use permission::Gatekeeper;
 use std::{convert::Infallible, future::Future, sync::Arc};
 use tokio::sync::watch;
 use tonic::{
@@ -115,7 +117,7 @@ impl Parts {
     }
 
     /// Everything behind one port, in its layers, and its health.
-    pub(crate) fn assemble(mut self, stopping: Stopping) -> Result<(Router, Arc<Stack>, Health), ServeError> {
+    pub(crate) fn assemble(mut self, stopping: Stopping) -> Result<(Router, Arc<Shared>, Health), ServeError> {
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -128,9 +130,9 @@ impl Parts {
             Some(gatekeeper) => gatekeeper,
             None => Gatekeeper::new().map_err(ServeError::Policies)?,
         };
-        let stack = Stack::new(self.limits, self.allowance, stopping);
-        let router = stack.around(router, gatekeeper.layer(self.of));
-        Ok((router, stack, Health { reporter: self.reporter, names: self.names, checks: self.checks }))
+        let shared = Shared::new(self.limits, self.allowance, stopping);
+        let router = stack::around(router, &shared, gatekeeper.layer(self.of));
+        Ok((router, shared, Health { reporter: self.reporter, names: self.names, checks: self.checks }))
     }
 }
 

@@ -1,13 +1,15 @@
 //! One port: gRPC with health and reflection, and plain HTTP beside it.
 
-use crate::{Limits, Parts, door::Entered, spoken::Spoken, stack::Stack, stopping::Stopping};
+use crate::{
+    Limits, Parts, ServeError, load_shedding::LoadShedding, preface::PrefaceTimeout, shared::Shared, stopping::Stopping,
+};
 use axum::{Router, serve::Listener as Accept};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tls::{Identity, Listener, Peer, Stream};
 use tokio::{
     net::TcpListener,
@@ -15,35 +17,6 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-
-/// Why a service does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The port cannot be had.
-    #[error("cannot listen on {address}: is another program using that port?")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Reflection cannot be built from the descriptors.
-    #[error("the service descriptors cannot be read")]
-    Descriptors,
-    /// The built-in policies cannot be used.
-    #[error("the built-in policies cannot be used")]
-    Policies(#[source] access::policy::PolicyError),
-    /// The certificate cannot be used.
-    #[error("the certificate cannot be used")]
-    Tls(#[from] tls::TlsError),
-    /// A port is open to others and has no TLS.
-    #[error("{0} is not a loopback address: there, TLS is needed (--tls-cert, --tls-key, --tls-ca)")]
-    Plain(SocketAddr),
-    /// The port is gone.
-    #[error("the port is gone")]
-    Serve(#[source] io::Error),
-}
 
 /// Binds a port; port 0 takes any that is free.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -82,17 +55,17 @@ async fn accept(
 ) -> Result<(), ServeError> {
     let limits = parts.limits.clone();
     let (now_stop, stopping) = Stopping::new();
-    let (router, stack, health) = parts.assemble(stopping.clone())?;
+    let (router, shared, health) = parts.assemble(stopping.clone())?;
     health.check().await;
     let mut port = Port {
         router,
-        stack,
+        shared,
         builder: builder(&limits),
         patience: limits.keep_alive_timeout,
         stopping,
         open: JoinSet::new(),
     };
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let places = Arc::new(Semaphore::new(limits.connections));
     let until_noticed = async {
         tokio::select! {
             () = stop => {}
@@ -105,7 +78,7 @@ async fn accept(
     loop {
         tokio::select! {
             () = &mut until_noticed => break,
-            Some((connection, peer, place)) = next(&mut listener, &room) => port.take(connection, peer, place),
+            Some((connection, peer, place)) = next(&mut listener, &places) => port.take(connection, peer, place),
         }
     }
     drop(listener);
@@ -118,16 +91,16 @@ async fn accept(
     Ok(())
 }
 
-/// The next connection, once there is room for it.
-async fn next(listener: &mut Listener, room: &Arc<Semaphore>) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
-    let place = room.clone().acquire_owned().await.ok()?;
+/// The next connection, once there is a place for it.
+async fn next(listener: &mut Listener, places: &Arc<Semaphore>) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
     let (connection, peer) = Accept::accept(listener).await;
     Some((connection, peer, place))
 }
 
 struct Port {
     router: Router,
-    stack: Arc<Stack>,
+    shared: Arc<Shared>,
     builder: Builder<TokioExecutor>,
     patience: Duration,
     stopping: Stopping,
@@ -138,9 +111,9 @@ impl Port {
     fn take(&mut self, connection: Stream, peer: Peer, place: OwnedSemaphorePermit) {
         while self.open.try_join_next().is_some() {}
         let service =
-            TowerToHyperService::new(Entered { router: self.router.clone(), stack: self.stack.clone(), peer });
+            TowerToHyperService::new(LoadShedding { router: self.router.clone(), shared: self.shared.clone(), peer });
         let (builder, stopping) = (self.builder.clone(), self.stopping.clone());
-        let connection = Spoken::within(self.patience, connection);
+        let connection = PrefaceTimeout::new(self.patience, connection);
         self.open.spawn(async move {
             let _until_closed = place;
             let connection = builder.serve_connection(TokioIo::new(connection), service);

@@ -36,11 +36,11 @@ impl Count {
     }
 }
 
-/// Numbers that only grow, one for each of a few words.
+/// Numbers that only grow, one for each word of a small set.
 pub struct CountBy(Counter<u64>, &'static str);
 
 impl CountBy {
-    /// Counts one more of `word`: one of a bounded set, never a caller's own.
+    /// Counts one more of `word`, which must be from a bounded set, never chosen by a caller.
     pub fn of(&self, word: impl Into<std::borrow::Cow<'static, str>>) {
         self.0.add(1, &[KeyValue::new(self.1, word.into())]);
     }
@@ -50,27 +50,27 @@ impl CountBy {
 pub struct Level(UpDownCounter<i64>);
 
 impl Level {
-    /// So many more, or fewer.
+    /// Adds `by`, which may be negative.
     pub fn change(&self, by: i64) {
         self.0.add(by, &[]);
     }
 }
 
-/// A number as it stands.
+/// A current value.
 pub struct State(Gauge<u64>);
 
 impl State {
-    /// It is `now`.
+    /// Sets the value.
     pub fn set(&self, now: u64) {
         self.0.record(now, &[]);
     }
 }
 
-/// The largest of shares.
+/// A maximum of shares.
 pub struct Most(Gauge<f64>, AtomicU64);
 
 impl Most {
-    /// One of them is `percent`.
+    /// Raises the maximum to `percent`, if it is lower.
     pub fn raise(&self, percent: u64) {
         if self.1.fetch_max(percent, Ordering::Relaxed) < percent {
             self.0.record(percent as f64 / 100.0, &[]);
@@ -78,11 +78,11 @@ impl Most {
     }
 }
 
-/// Numbers as they stand, one for each of a few words.
+/// Current values, one for each word of a small set.
 pub struct StateBy(Gauge<u64>, &'static str);
 
 impl StateBy {
-    /// That of `word` is `now`.
+    /// Sets the value of `word`.
     pub fn set(&self, word: &'static str, now: u64) {
         self.0.record(now, &[KeyValue::new(self.1, word)]);
     }
@@ -92,7 +92,7 @@ impl StateBy {
 pub struct Size(Histogram<u64>);
 
 impl Size {
-    /// One of `size`.
+    /// Records one of `size`.
     pub fn of(&self, size: usize) {
         self.0.record(size as u64, &[]);
     }
@@ -102,7 +102,7 @@ impl Size {
 pub struct Span(Histogram<f64>);
 
 impl Span {
-    /// One that began at `start` and is over.
+    /// Records one that began at `start` and ends now.
     pub fn since(&self, start: Instant) {
         self.0.record(start.elapsed().as_secs_f64(), &[]);
     }
@@ -112,7 +112,7 @@ impl Span {
 pub struct Rpc(Histogram<f64>);
 
 impl Rpc {
-    /// A call of a method that the service has, answered with a gRPC status code.
+    /// Records a call of a known method that was answered with a gRPC status code.
     pub fn answered(&self, (service, method): (&'static str, &'static str), code: i32, start: Instant) {
         let attributes = [
             KeyValue::new("rpc.system", "grpc"),
@@ -128,49 +128,49 @@ impl Rpc {
 pub struct Meters {
     /// Calls answered.
     pub calls: Rpc,
-    /// Calls being handled.
+    /// Calls in progress.
     pub running: Level,
     /// Calls and messages refused, by reason (`error.type`).
     pub refusals: CountBy,
-    /// Calls refused because the process is busy.
+    /// Calls refused because the process is overloaded.
     pub shed: Count,
-    /// Calls refused because their caller makes too many.
+    /// Calls refused by the rate limit of their caller.
     pub limited: Count,
-    /// Panics, wherever they were.
+    /// Panics in any handler or task.
     pub panics: Count,
     /// Whether a check passes, 1 or 0, by check.
     pub ready: StateBy,
-    /// Whether it passes with reservations, 1 or 0, by check.
+    /// Whether a check passes but reports a problem, 1 or 0, by check.
     pub degraded: StateBy,
     /// Submissions recorded.
     pub submissions: Count,
-    /// Decisions on consent and authority, by whether one was kept (`hit`) or asked for (`miss`).
+    /// Decisions on consent and authority: from the cache (`hit`) or requested (`miss`).
     pub decisions: CountBy,
     /// Proposals waiting for a journal's writer.
     pub queue: Level,
-    /// Entries of a commit group.
+    /// Entries per commit group.
     pub commit_size: Size,
-    /// From taking a group's proposals to its entries being durable.
+    /// Time from taking a group's proposals until its entries are durable.
     pub commit: Span,
-    /// The most of its quota that a study used since this process began.
+    /// The largest share of its quota that any study has used since this process started.
     pub quota: Most,
-    /// Entries known and in no block yet.
+    /// Entries known but not yet in a block.
     pub lag: State,
-    /// Blocks under the published checkpoint.
+    /// Blocks covered by the published checkpoint.
     pub chain: State,
     /// How long the newest blocks have been waiting for a checkpoint.
     pub checkpoint: Waiting,
-    /// How long ago the quorum last cosigned.
+    /// Time since a quorum of witnesses last cosigned.
     pub freshness: Waiting,
     /// How long each witness has been behind what it was asked to cosign.
     pub witness: Waiting,
     /// Requests to witnesses, by outcome.
     pub cosignatures: CountBy,
-    /// Forks that this process's witnesses have kept as evidence.
+    /// Forks that this process's witnesses recorded as evidence.
     pub evidence: Level,
     /// Whether this process holds the sequencer's lease: 1, or 0.
     pub lease: State,
-    /// Calls tried again.
+    /// Retried calls.
     pub retries: Count,
     /// Failed operations of the object store, by operation.
     pub objects: CountBy,
@@ -188,76 +188,118 @@ impl Meters {
         let commit = meter.f64_histogram("trialseal.journal.commit.duration").with_unit("s");
         Self {
             calls: Rpc(calls.with_description("Time to answer a call, by method and gRPC status code").build()),
-            running: level(meter, "trialseal.server.calls", "{call}", "Calls being handled now"),
+            running: level(meter, "trialseal.server.calls", "{call}", "Calls in progress"),
             refusals: by(
                 count(meter, "trialseal.refusals", "{refusal}", "Calls and messages refused, by reason"),
                 "error.type",
             ),
-            shed: Count(count(meter, "trialseal.server.shed", "{call}", "Calls refused at once: the process is busy")),
+            shed: Count(count(
+                meter,
+                "trialseal.server.shed",
+                "{call}",
+                "Calls refused because the process is overloaded",
+            )),
             limited: Count(count(
                 meter,
                 "trialseal.server.limited",
                 "{call}",
-                "Calls refused: one caller made too many",
+                "Calls refused by the rate limit of their caller",
             )),
-            panics: Count(count(meter, "trialseal.server.panics", "{panic}", "Panics: errors of the program itself")),
+            panics: Count(count(meter, "trialseal.server.panics", "{panic}", "Panics, each of them a bug")),
             ready: StateBy(
-                gauge(meter, "trialseal.server.ready", "{state}", "1 if the check passes, 0 if it fails"),
+                gauge(meter, "trialseal.server.ready", "{state}", "Health check: 1 passing, 0 failing"),
                 "check",
             ),
             degraded: StateBy(
-                gauge(meter, "trialseal.server.degraded", "{state}", "1 if it passes although something is amiss"),
+                gauge(
+                    meter,
+                    "trialseal.server.degraded",
+                    "{state}",
+                    "Health check: 1 if it passes but reports a problem, 0 otherwise",
+                ),
                 "check",
             ),
             submissions: Count(count(meter, "trialseal.submissions", "{submission}", "Submissions recorded durably")),
             decisions: by(
-                count(meter, "trialseal.decisions", "{decision}", "Decisions on consent, kept (hit) or asked for"),
+                count(
+                    meter,
+                    "trialseal.decisions",
+                    "{decision}",
+                    "Consent decisions, from the cache (hit) or requested (miss)",
+                ),
                 "cache",
             ),
-            queue: level(meter, "trialseal.journal.queue", "{proposal}", "Commands waiting to be written"),
-            commit_size: Size(
-                size.with_description("Entries made durable together").with_boundaries(ENTRIES.to_vec()).build(),
-            ),
+            queue: level(meter, "trialseal.journal.queue", "{proposal}", "Commands waiting for a journal's writer"),
+            commit_size: Size(size.with_description("Entries per commit").with_boundaries(ENTRIES.to_vec()).build()),
             commit: Span(
-                commit.with_description("Time until entries are durable").with_boundaries(SECONDS.to_vec()).build(),
+                commit.with_description("Time until a commit is durable").with_boundaries(SECONDS.to_vec()).build(),
             ),
-            quota: most(meter, "trialseal.journal.quota", "The share of its quota that the fullest study uses"),
+            quota: most(
+                meter,
+                "trialseal.journal.quota",
+                "Largest share of its quota used by any study since the process started",
+            ),
             lag: State(zero(gauge(
                 meter,
                 "trialseal.anchoring.lag",
                 "{entry}",
-                "Entries in no block of the chain yet",
+                "Entries not yet in a block of the chain",
             ))),
-            chain: State(zero(gauge(meter, "trialseal.anchoring.size", "{block}", "Blocks under the checkpoint"))),
+            chain: State(zero(gauge(
+                meter,
+                "trialseal.anchoring.size",
+                "{block}",
+                "Blocks covered by the published checkpoint",
+            ))),
             checkpoint: waiting(
                 meter,
                 "trialseal.anchoring.checkpoint.wait",
                 "",
-                "How long blocks wait for a checkpoint",
+                "Time the newest blocks have been waiting for a checkpoint",
             ),
-            freshness: waiting(meter, "trialseal.anchoring.checkpoint.age", "", "Age of the latest cosignatures"),
-            witness: waiting(meter, "trialseal.witness.age", "witness", "How long a witness has been behind"),
+            freshness: waiting(
+                meter,
+                "trialseal.anchoring.checkpoint.age",
+                "",
+                "Time since a quorum of witnesses last cosigned",
+            ),
+            witness: waiting(
+                meter,
+                "trialseal.witness.age",
+                "witness",
+                "Time a witness has been behind what it was asked to cosign",
+            ),
             cosignatures: by(
-                count(meter, "trialseal.witness.requests", "{request}", "Requests to witnesses, by outcome"),
+                count(
+                    meter,
+                    "trialseal.witness.requests",
+                    "{request}",
+                    "Cosignature requests sent to witnesses, by outcome",
+                ),
                 "outcome",
             ),
-            evidence: level(meter, "trialseal.witness.forks", "{fork}", "Forks that this witness keeps as evidence"),
+            evidence: level(
+                meter,
+                "trialseal.witness.forks",
+                "{fork}",
+                "Forks that this process's witnesses recorded as evidence",
+            ),
             lease: State(zero(gauge(
                 meter,
                 "trialseal.anchoring.lease",
                 "{lease}",
-                "1 if this process sequences the chain",
+                "1 if this process holds the lease to extend the chain, 0 otherwise",
             ))),
-            retries: Count(count(meter, "trialseal.client.retries", "{call}", "Calls to other services made again")),
+            retries: Count(count(meter, "trialseal.client.retries", "{call}", "Retried calls to other services")),
             objects: by(
-                count(meter, "trialseal.objects.errors", "{error}", "Failed operations of the object store"),
+                count(meter, "trialseal.objects.errors", "{error}", "Failed object store operations, by operation"),
                 "operation",
             ),
         }
     }
 }
 
-/// Counters are exposed from the start, with 0: what never happened looks different from what is not measured.
+/// Counters are exposed as 0 from the start, so that "never happened" differs from "not measured".
 fn count(meter: &Meter, name: &'static str, unit: &'static str, what: &'static str) -> Counter<u64> {
     let counter = meter.u64_counter(name).with_unit(unit).with_description(what).build();
     counter.add(0, &[]);
@@ -289,7 +331,7 @@ fn zero(gauge: Gauge<u64>) -> Gauge<u64> {
     gauge
 }
 
-/// A wait with an attribute names what is waited for; one without is of one thing.
+/// With an `attribute`, each wait is labelled with what is waited for; without one there is a single wait.
 fn waiting(meter: &Meter, name: &'static str, attribute: &'static str, what: &'static str) -> Waiting {
     let waiting = Waiting::default();
     let observed = waiting.clone();
@@ -310,24 +352,24 @@ fn waiting(meter: &Meter, name: &'static str, attribute: &'static str, what: &'s
 pub enum Kind {
     /// It only grows.
     Count,
-    /// As it stands.
+    /// A current value.
     State,
 }
 
-/// A number that somebody else keeps, read when the metrics are.
+/// A number kept elsewhere, read when the metrics are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Figure {
     /// Its name, such as `trialseal.bus.poison`.
     pub name: &'static str,
     /// Its unit, such as `{message}`.
     pub unit: &'static str,
-    /// What it is.
+    /// Its description.
     pub what: &'static str,
     /// What kind of number.
     pub kind: Kind,
 }
 
-/// Measures a number that somebody else keeps; `read` is asked whenever the metrics are read.
+/// Exposes a number kept elsewhere; `read` is called whenever the metrics are read.
 pub fn watch(figure: Figure, read: impl Fn() -> u64 + Send + Sync + 'static) {
     let Some((meter, _)) = STARTED.get() else { return };
     let Figure { name, unit, what, kind } = figure;

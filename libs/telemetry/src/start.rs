@@ -31,10 +31,10 @@ pub struct Service {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// It was started before.
-    #[error("telemetry was started before")]
+    #[error("telemetry was already started")]
     Twice,
     /// The settings of OTLP are not right.
-    #[error("the OTEL_EXPORTER_OTLP_ variables are not right")]
+    #[error("the OTEL_EXPORTER_OTLP_ variables are invalid")]
     Exporter(#[source] ExporterBuildError),
     /// The collector's certificate authority cannot be read.
     #[error("the file in OTEL_EXPORTER_OTLP_CERTIFICATE cannot be read")]

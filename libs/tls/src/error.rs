@@ -15,7 +15,7 @@ pub enum TlsError {
         source: io::Error,
     },
     /// A file is larger than any certificate chain.
-    #[error("{}: larger than a certificate or key may be", .0.display())]
+    #[error("{}: too large for a certificate or key", .0.display())]
     TooLarge(PathBuf),
     /// A file does not hold what it should, in PEM.
     #[error("{}: no {what} in PEM", path.display())]
@@ -29,13 +29,13 @@ pub enum TlsError {
     #[error("the certificate is expired or not yet valid")]
     Period,
     /// Key, certificate and authority do not fit each other.
-    #[error("key, certificate and authority do not fit each other")]
+    #[error("key, certificate and authority do not match")]
     Unfit(#[source] rustls::Error),
     /// The authority cannot be used to check callers.
     #[error("the authority's certificates cannot be used")]
     Authority,
     /// Only a client is possible without a certificate of its own.
-    #[error("a server needs a certificate of its own")]
+    #[error("a server needs its own certificate")]
     NoCertificate,
     /// No certificate can name this actor with these studies.
     #[error(

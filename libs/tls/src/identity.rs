@@ -2,11 +2,7 @@
 
 #[cfg(feature = "server")]
 use crate::accepting::Accepting;
-use crate::{
-    TlsError, material, provider,
-    watched::{Contents, POLL, Watched},
-    web::SYSTEM,
-};
+use crate::{TlsError, material, provider, web::SYSTEM};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer},
@@ -19,6 +15,7 @@ use std::{
 };
 use tokio::sync::watch;
 use tonic::transport::{Certificate, ClientTlsConfig};
+use watcher::{Contents, POLL, Watched};
 use zeroize::Zeroizing;
 
 /// A certificate with its key, and the authority others are checked against. Read again when the files change, without a

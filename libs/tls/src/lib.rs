@@ -17,7 +17,6 @@ mod name;
 pub mod pki;
 #[cfg(feature = "server")]
 mod stream;
-mod watched;
 mod web;
 
 pub use error::TlsError;
@@ -28,7 +27,6 @@ pub use listener::{Listener, Peer, Transport};
 pub use name::{CertifiedName, Presented};
 #[cfg(feature = "server")]
 pub use stream::Stream;
-pub use watched::{Contents, POLL, Watched};
 pub use web::web;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};

@@ -1,6 +1,6 @@
 //! Certificates and keys from PEM files (RFC 7468).
 
-use crate::{TlsError, watched::Contents};
+use crate::TlsError;
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -10,6 +10,7 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
+use watcher::Contents;
 use zeroize::Zeroizing;
 
 /// More than any chain of certificates takes, in bytes.

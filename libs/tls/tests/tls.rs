@@ -5,19 +5,9 @@
 mod support;
 
 use rustls::pki_types::ServerName;
-use std::{
-    fs,
-    net::SocketAddr,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use support::{Certificate, Port, STUDY, ask, eventually, expired, foreign, plain};
-use tls::{CertifiedName, Contents, Identity, Listener, TlsError, Watched, may_be_plain, pki};
+use tls::{CertifiedName, Identity, Listener, TlsError, may_be_plain, pki};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -274,29 +264,4 @@ fn plaintext_stays_on_this_machine() {
     ] {
         assert_eq!(may_be_plain(address.parse::<SocketAddr>().unwrap()), may, "{address}");
     }
-}
-
-#[tokio::test]
-async fn what_is_of_no_use_yet_is_looked_at_until_it_is() {
-    let (content, begun, refused) = (Arc::new(Mutex::new("one")), Arc::new(AtomicBool::new(true)), Arc::default());
-    let (read, time, count): (_, _, Arc<AtomicUsize>) = (content.clone(), begun.clone(), Arc::clone(&refused));
-    let parse = move |contents: &Contents| match time.load(SeqCst) {
-        true => Ok(contents[0].clone()),
-        false => {
-            count.fetch_add(1, SeqCst);
-            Err(TlsError::Period)
-        }
-    };
-    let read = move || Ok::<_, TlsError>(vec![read.lock().unwrap().as_bytes().to_vec()].into());
-    let watched = Watched::start("a test", Duration::from_millis(5), read, parse).unwrap();
-    let mut changed = watched.changed();
-    begun.store(false, SeqCst);
-    *content.lock().unwrap() = "two";
-    while refused.load(SeqCst) == 0 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(*watched.current(), b"one", "the last good one stays");
-    begun.store(true, SeqCst);
-    timeout(Duration::from_secs(60), changed.changed()).await.expect("it was not looked at again").unwrap();
-    assert_eq!(*watched.current(), b"two");
 }

@@ -162,7 +162,7 @@ impl Vault {
             }
         }
         tracing::error!(
-            "a destroyed key is still in the database: somebody reads without an end, or this user may not vacuum it"
+            "a destroyed key is still in the database: a long-running read holds it, or this user is not allowed to vacuum"
         );
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 const HELP: &str = "\
-Verify a proof bundle offline. Exits 0 if every link holds, 1 if not.
+Verify a proof bundle offline. Exits 0 if it verifies, 1 otherwise.
 
 Usage: trialseal-verify BUNDLE --policy FILE [OPTIONS]
 
@@ -19,10 +19,10 @@ Usage: trialseal-verify BUNDLE --policy FILE [OPTIONS]
       --policy FILE     The policy: the chain, its witnesses, the quorum (C2SP tlog-policy). Take it from the
                         sponsor, not from the server that gave you the bundle
       --policy-keys FILE
-                        The file of receipt keys and of the studies' root keys. Unless given, the one beside the
-                        policy, if it is there: policy-keys.txt beside policy.txt
-      --max-age TIME    Refuse a checkpoint that the quorum cosigned longer ago than this, such as 1h: for bundles
-                        just fetched. Any age is accepted unless given
+                        The file with the receipt keys and the studies' root keys. Default: policy-keys.txt next to
+                                                policy.txt, if it exists
+                              --max-age TIME    Refuse the bundle if the quorum cosigned its checkpoint longer ago than this, such as 1h;
+                                                for bundles just fetched. Default: any age is accepted
       --json            Print the report as JSON
   -h, --help            Print this help
   -V, --version         Print the version

@@ -3,8 +3,9 @@
 use crate::{
     prove::{Prover, Wanted},
     store::Store,
-    tiles::{Known, Source, Tiles, TilesError},
+    tiles::{Source, TileHashes, Tiles, TilesError},
 };
+use problem::{Problem, study};
 use proto::anchoring::{
     AnchoredBlock, GetBundleRequest, GetBundleResponse, GetCheckpointRequest, GetCheckpointResponse,
     GetConsistencyProofRequest, GetConsistencyProofResponse, GetRecordBundleRequest, GetRecordBundleResponse,
@@ -15,7 +16,6 @@ use seal::{
     Hash,
     id::{Service, StreamId},
 };
-use server::{Problem, study};
 use std::sync::Arc;
 use telemetry::Causes;
 use tlog::tile;
@@ -58,7 +58,8 @@ impl AnchoringService for Api {
             return Ok(Response::new(GetConsistencyProofResponse { hashes: Vec::new() }));
         }
         let wanted = tile::tiles_for_consistency(first, second);
-        let tiles = self.tiles.fetch(wanted, Known::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
+        let tiles =
+            self.tiles.fetch(wanted, TileHashes::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
         let proof = tile::consistency_proof(&tiles, first, second).map_err(|_| size_unknown())?;
         let hashes = proof.iter().map(|hash| hash.0.to_vec()).collect();
         Ok(Response::new(GetConsistencyProofResponse { hashes }))
@@ -100,7 +101,7 @@ fn size_unknown() -> Status {
 }
 
 fn lacking(error: &TilesError) -> Status {
-    tracing::error!(error = %Causes(error), "a tile cannot be had");
+    tracing::error!(error = %Causes(error), "a tile is unavailable");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 

@@ -5,10 +5,10 @@ use crate::{
     cosign::{CosignError, Growth, Introduction, Reach, Truth, Witnesses},
     lease::Token,
     store::{Store, WriteError},
-    tiles::{Known, Source, Tiles, TilesError},
+    tiles::{Source, TileHashes, Tiles, TilesError},
 };
+use clock::now_ms;
 use seal::entry;
-use server::now_ms;
 use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tlog::{
@@ -53,7 +53,9 @@ pub(crate) enum ChainError {
 pub(crate) enum Halted {
     #[error("the chain was rolled back: its database holds {held} blocks, a witness has cosigned {cosigned}")]
     RolledBack { held: u64, cosigned: u64 },
-    #[error("a witness has cosigned another chain than the database holds: the chain was rolled back and went on")]
+    #[error(
+        "a witness has cosigned a different chain than the database holds: the chain was rolled back and then extended"
+    )]
     Forked,
     #[error("the blocks in the database are not those under the published checkpoint")]
     Contradicted,
@@ -65,7 +67,7 @@ struct Tree {
     size: u64,
     root: Hash,
     /// The tiles that its root and its growth are made of.
-    edge: Known,
+    edge: TileHashes,
 }
 
 /// The chain and who cosigns it.
@@ -238,7 +240,7 @@ impl Chain {
 
 impl Tree {
     fn empty() -> Self {
-        Self { size: 0, root: merkle::empty_root(), edge: Known::new() }
+        Self { size: 0, root: merkle::empty_root(), edge: TileHashes::new() }
     }
 }
 
@@ -256,7 +258,7 @@ async fn taken_up(tiles: &Tiles, note: Option<&str>, held: u64) -> Result<(Tree,
 /// The tree under a checkpoint, if the blocks are those it is over. Copies that say otherwise are replaced.
 async fn published(tiles: &Tiles, last: &Checkpoint) -> Result<Option<Tree>, ChainError> {
     for from in [Source::Copies, Source::Blocks] {
-        let edge = tiles.fetch(edge_of(last.size), Known::new(), from).await?;
+        let edge = tiles.fetch(edge_of(last.size), TileHashes::new(), from).await?;
         let root = tile::root(&edge, last.size)?;
         if root != last.root {
             continue;

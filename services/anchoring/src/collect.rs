@@ -4,6 +4,7 @@
 //! within the bounds of a bundle, and charged to the caller as it is fetched: giving up in the middle saves nothing.
 
 use crate::turns::Turn;
+use problem::Problem;
 use seal::{
     bundle::{Bundle, EntryPart, MAX_BUNDLE_BYTES, MAX_PARTS},
     id::Uuid,
@@ -11,7 +12,6 @@ use seal::{
     report::Failure,
     verify::{Demand, Fault, Part, complete},
 };
-use server::Problem;
 use std::future::Future;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -110,7 +110,7 @@ fn not_provable(why: &str) -> Status {
 }
 
 pub(crate) fn damaged() -> Status {
-    Problem::new(Code::DataLoss, "STREAM_BROKEN", "what is stored does not prove this: run an audit").into()
+    Problem::new(Code::DataLoss, "STREAM_BROKEN", "the stored data does not prove this: run an audit").into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the service must be told.
 
-use access::ServiceToken;
 use bus::Bus;
+use caller::ServiceToken;
 use channel::{Channel, http::Http};
 use seal::id::Service;
 use std::{num::NonZeroU32, time::Duration};

@@ -5,7 +5,7 @@
 
 use crate::{Config, Journals, trace};
 use bus::{Bus, Group, Job, Moved};
-use journal::api::parse_head;
+use messages::parse_head;
 use proto::journal::{ListStreamsRequest, journal_service_client::JournalServiceClient};
 use seal::{
     entry::Head,
@@ -39,7 +39,7 @@ const PAGE: u32 = 1_000;
 
 /// Where the journals are known to stand.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownHeads {
     heads: Mutex<HashMap<StreamId, (Service, u64)>>,
     /// The traces in which what is new was recorded.
     traces: Mutex<HashMap<StreamId, Vec<String>>>,
@@ -48,7 +48,7 @@ pub(crate) struct Known {
     moved: Notify,
 }
 
-impl Known {
+impl KnownHeads {
     /// The number of the last entry of each journal, and whose it is.
     pub(crate) fn heads(&self) -> HashMap<StreamId, (Service, u64)> {
         self.heads.lock().map(|heads| heads.clone()).unwrap_or_default()
@@ -101,7 +101,7 @@ impl Known {
 }
 
 /// Follows the journals of all services until what it gives is dropped.
-pub(crate) fn follow(config: &Config, known: &Arc<Known>) -> JoinSet<()> {
+pub(crate) fn follow(config: &Config, known: &Arc<KnownHeads>) -> JoinSet<()> {
     let mut following = JoinSet::new();
     for service in Service::ALL {
         following.spawn(follow_one(service, config.bus.clone(), config.journals.clone(), known.clone()));
@@ -109,7 +109,7 @@ pub(crate) fn follow(config: &Config, known: &Arc<Known>) -> JoinSet<()> {
     following
 }
 
-async fn follow_one(service: Service, bus: Bus, journals: Journals, known: Arc<Known>) {
+async fn follow_one(service: Service, bus: Bus, journals: Journals, known: Arc<KnownHeads>) {
     let mut work = bus.work(service, GROUP);
     let (mut reached, mut due) = (false, Instant::now());
     loop {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn late_news_is_none_and_the_list_is_believed() {
-        let known = Known::default();
+        let known = KnownHeads::default();
         known.learn(Service::Consent, &head(1, 7));
         known.learn(Service::Consent, &head(1, 5));
         known.learn(Service::Capture, &head(2, 3));

@@ -1,22 +1,22 @@
-//! Who makes blocks: one process at a time, by a lease in the database.
+//! The lease that decides which process makes blocks.
 //!
-//! # Why two processes that both believe to be active cannot fork the chain
+//! **Invariant: every signed checkpoint covers a prefix of one sequence of blocks**, even if two processes both believe that
+//! they hold the lease. So no two checkpoints can contradict each other. It holds because:
 //!
-//! 1. A lease has a token that only grows. Each transaction that adds blocks or keeps a checkpoint updates the lease's row
-//!    where the token is still its own, and does nothing if there is no such row. The update locks the row until the
-//!    transaction ends, so a takeover comes wholly before it or wholly after it: blocks get their places from one process
-//!    at a time, in one order, and a place once given is never given again (it is the primary key).
-//! 2. A checkpoint is made of blocks read back from the database, after the transaction that placed them was committed.
-//!    So whoever signs, and whenever (a process stopped just before it signs may go on minutes later), signs the root over
-//!    a prefix of the one sequence of blocks. Two prefixes of one sequence are consistent: the shorter one's tree is in the
-//!    longer one's, witnesses accept either order of news or refuse the older as old, and nothing is a fork.
-//! 3. The lease is confirmed just before a checkpoint is signed and sent, and the transaction that keeps it is fenced like
-//!    any other. This is not what prevents a fork, 1 and 2 do; it keeps a process that was overtaken from bothering
-//!    witnesses.
+//! 1. *Only the holder of the newest token adds blocks.* A token only grows. Each transaction that adds blocks or stores a
+//!    checkpoint first updates the lease's row where the token is still its own, and has no effect if there is no such row.
+//!    The update locks the row until the transaction ends, so a takeover happens entirely before or entirely after it.
+//!    Blocks thus get their places in one order, and a place is never reused (it is the primary key).
+//! 2. *Only committed blocks are signed.* A checkpoint is computed from blocks read back from the database after their
+//!    transaction was committed. A process that was suspended just before signing may sign minutes later, but still signs a
+//!    prefix. Two prefixes of one sequence are consistent: witnesses accept them in order, and refuse the older as old.
 //!
-//! The clock is the database's alone: no process compares its own with anybody's. What this rests on is that a transaction
-//! that was committed stays committed. A database that loses commits at a failover (an asynchronous replica that is
-//! promoted) was rolled back, and is found out as such: see [`crate::chain`].
+//! The lease is also confirmed just before a checkpoint is signed and sent, and storing the checkpoint is fenced like any
+//! other transaction. That does not prevent forks (1 and 2 do); it spares witnesses the requests of an overtaken process.
+//!
+//! Only the database's clock is used: no process compares its own clock with another's. The invariant assumes that
+//! committed transactions stay committed. A database that loses commits at a failover (an asynchronous replica that is
+//! promoted) was rolled back, and is detected as such: see [`crate::chain`].
 
 use crate::store::{Store, WriteError};
 use database::Transaction;
@@ -25,16 +25,16 @@ use std::time::Duration;
 
 /// How long a lease lasts unless it is renewed.
 pub(crate) const LASTS: Duration = Duration::from_secs(5);
-/// How often it is renewed, and how often a process that stands by tries to get it.
+/// How often it is renewed, and how often a standby process tries to get it.
 pub(crate) const BEAT: Duration = Duration::from_secs(1);
 
-/// The right to make blocks, until somebody else has it.
+/// The right to make blocks, until another process takes it over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(i64);
 
 impl Store {
-    /// Takes the lease, if nobody has it or it ran out. `at_once` does not wait until it runs out: for the one process that
-    /// uses an embedded database, after a restart.
+    /// Takes the lease, if nobody has it or it has expired. `at_once` does not wait for it to expire: for the only process
+    /// that uses an embedded database, after a restart.
     pub(crate) async fn acquire(&self, holder: &str, at_once: bool) -> Result<Option<Token>, sqlx::Error> {
         let now = self.database.dialect().now_ms();
         let sql = format!(
@@ -46,13 +46,13 @@ impl Store {
         Ok(query.bind(i64::from(at_once)).fetch_optional(self.database.writing()).await?.map(Token))
     }
 
-    /// Makes the lease last anew, if nobody took it over.
+    /// Extends the lease, unless another process took it over.
     pub(crate) async fn renew(&self, token: Token) -> Result<(), WriteError> {
         let mut connection = self.database.writing().acquire().await?;
         self.fence(&mut connection, token).await
     }
 
-    /// Begins a transaction that nobody can take the lease over in.
+    /// Begins a transaction during which no other process can take the lease over.
     pub(crate) async fn fenced(&self, token: Token) -> Result<Transaction, WriteError> {
         let mut transaction = self.database.begin().await?;
         match self.fence(&mut transaction, token).await {

@@ -23,7 +23,7 @@ pub use config::{Config, Journals, Pace};
 pub use state::{CHAIN, JOURNALS};
 pub use store::PART;
 
-use access::Member;
+use caller::Member;
 use server::Parts;
 use std::sync::Arc;
 

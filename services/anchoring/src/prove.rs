@@ -4,9 +4,10 @@ use crate::{
     Journals,
     collect::{collect, damaged, written},
     store::Store,
-    tiles::{Known, Source, Tiles, TilesError},
+    tiles::{Source, TileHashes, Tiles, TilesError},
     turns::{Present, Turns},
 };
+use problem::Problem;
 use proto::capture::{DiscloseDatapointRequest, capture_service_client::CaptureServiceClient};
 use seal::{
     Hash,
@@ -17,7 +18,6 @@ use seal::{
     sha256,
     text::{Base64, Hex},
 };
-use server::Problem;
 use std::collections::BTreeMap;
 use telemetry::Causes;
 use tlog::{merkle::Tree, tile};
@@ -188,7 +188,8 @@ impl Prover {
 
     async fn chain_path(&self, place: u64, size: u64) -> Result<Vec<Hex>, Status> {
         let wanted = tile::tiles_for_inclusion(place, size);
-        let tiles = self.tiles.fetch(wanted, Known::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
+        let tiles =
+            self.tiles.fetch(wanted, TileHashes::new(), Source::Copies).await.map_err(|error| lacking(&error))?;
         tile::inclusion_path(&tiles, place, size).map(|path| hex(&path)).map_err(|_| damaged())
     }
 }
@@ -206,11 +207,11 @@ fn not_found() -> Status {
 }
 
 fn not_yet() -> Status {
-    Problem::unavailable("NOT_ANCHORED_YET", "the entry is not under a published checkpoint yet: try again").into()
+    Problem::unavailable("NOT_ANCHORED_YET", "the entry is not covered by a published checkpoint yet: try again").into()
 }
 
 fn lacking(error: &TilesError) -> Status {
-    tracing::error!(error = %Causes(error), "a tile cannot be had");
+    tracing::error!(error = %Causes(error), "a tile is unavailable");
     Problem::unavailable("STORAGE_UNAVAILABLE", "the chain cannot be read now: try again").into()
 }
 

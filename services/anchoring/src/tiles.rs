@@ -28,7 +28,7 @@ const AWAY: Duration = Duration::from_secs(5);
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// Tiles by their names.
-pub(crate) type Known = HashMap<TileId, Vec<Hash>>;
+pub(crate) type TileHashes = HashMap<TileId, Vec<Hash>>;
 
 /// Why a file cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,12 @@ impl Tiles {
     }
 
     /// The tiles named, beside those `known` already.
-    pub(crate) async fn fetch(&self, wanted: Vec<TileId>, mut known: Known, from: Source) -> Result<Known, TilesError> {
+    pub(crate) async fn fetch(
+        &self,
+        wanted: Vec<TileId>,
+        mut known: TileHashes,
+        from: Source,
+    ) -> Result<TileHashes, TilesError> {
         for id in wanted {
             if let Entry::Vacant(lacking) = known.entry(id) {
                 lacking.insert(self.tile(id, from).await?);
@@ -140,7 +145,7 @@ impl Tiles {
     }
 
     /// Replaces copies that were found damaged.
-    pub(crate) async fn mend(&self, tiles: &Known) {
+    pub(crate) async fn mend(&self, tiles: &TileHashes) {
         for (id, hashes) in tiles {
             self.put_back(&id.path(), bytes(hashes)).await;
         }

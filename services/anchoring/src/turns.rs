@@ -1,7 +1,7 @@
 //! How many proofs are made at once: as many as there are cores, and some that wait for their turn. Whoever comes when there
 //! are enough of both is refused before anything is done.
 
-use server::Problem;
+use problem::Problem;
 use std::{sync::Arc, thread::available_parallelism, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status};

@@ -3,8 +3,8 @@
 mod forms;
 mod lookup;
 mod order;
-mod problem;
 mod read;
+mod refusals;
 mod sight;
 mod stream;
 mod submit;
@@ -15,20 +15,20 @@ use crate::{
     gate::Gate,
     store::{Capture, Store},
 };
-use access::{AccessLog, Caller, Consents, RemoteFacts};
-use journal::{
-    Stored,
-    api::{Call, Opened},
-};
+use access::AccessLog;
+use caller::Caller;
+use content::{Content, Kept};
+use facts::{Consents, RemoteFacts};
+use journal::Stored;
+use journal_service::{Open, Opened};
 use moka::sync::Cache;
 use proto::capture::{
     self as pb,
     capture_service_server::{CaptureService, CaptureServiceServer},
 };
-use seal::id::{Name, Service, StreamId, Uuid};
+use seal::id::{Name, Uuid};
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
-use vault::{Content, Kept};
 use vocabulary::command::DefineForms;
 
 /// Form definitions kept in memory.
@@ -170,34 +170,10 @@ impl CaptureService for Api {
     }
 }
 
-/// Who reads the capture journal.
-pub(crate) struct Keeper {
-    pub(crate) store: Store,
-    pub(crate) enrollment: RemoteFacts,
-    pub(crate) accesses: AccessLog,
-}
-
 #[tonic::async_trait]
-impl journal::api::Keeper for Keeper {
-    async fn admit(
-        &self,
-        (metadata, extensions): Call<'_>,
-        stream: StreamId,
-        study: &str,
-        full: bool,
-    ) -> Result<(), Status> {
-        let accesses = Some(&self.accesses).filter(|_| full);
-        let of = (Service::Capture, stream, study);
-        let from = Caller::of(metadata, extensions);
-        Ok(server::admit_auditor(&from, &self.enrollment, accesses, of).await?)
-    }
-
-    fn admit_service(&self, (metadata, extensions): Call<'_>) -> Result<(), Status> {
-        Ok(server::admit_service(&Caller::of(metadata, extensions))?)
-    }
-
-    async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
-        let Content { envelope, datapoints } = self.store.open(stored).await?;
+impl Open for Store {
+    async fn open(&self, stored: &Stored) -> Option<Opened> {
+        let Content { envelope, datapoints } = self.open_entry(stored).await?;
         let redacted = datapoints.iter().zip(0..).filter(|(kept, _)| kept.whole().is_none());
         let redacted = redacted.map(|(_, place)| place).collect();
         let bytes = |kept| match kept {

@@ -1,19 +1,14 @@
 //! What the service must be told.
 
-use access::{RemoteFacts, ServiceToken};
-use bus::Bus;
+use caller::ServiceToken;
 use channel::Channel;
-use std::sync::Arc;
+use facts::RemoteFacts;
 use vault::Vault;
 
 /// The configuration of the capture service.
 pub struct Config {
-    /// The journal's database, opened with [`crate::PART`].
-    pub database: database::Database,
-    /// Signs receipts.
-    pub receipt_key: Arc<tlog::key::SignerKey>,
-    /// Within how many milliseconds entries will be on the chain.
-    pub anchored_within_ms: u64,
+    /// The journals; their database opened with [`crate::PART`].
+    pub journal: record::Settings,
     /// How the deployment's services know each other.
     pub services: ServiceToken,
     /// The enrollment service's facts.
@@ -22,8 +17,4 @@ pub struct Config {
     pub consent_channel: Channel,
     /// The participants' keys.
     pub vault: Vault,
-    /// Where it is told that journals moved.
-    pub bus: Bus,
-    /// How much a study may hold here.
-    pub quota: journal::Quota,
 }

@@ -9,9 +9,9 @@ pub enum Refused {
     #[error(transparent)]
     ByRule(#[from] Refusal),
     /// The decision could not be made in time.
-    #[error("the decision to accept this grew too old before it could be recorded")]
+    #[error("the decision to accept this became too old before it could be recorded: try again")]
     DecisionTooOld,
     /// Another value of the submission was taken out in between.
-    #[error("another value of the same form was taken out at the same time: try again")]
+    #[error("another value of the same form was redacted at the same time: try again")]
     RedactionRaced,
 }

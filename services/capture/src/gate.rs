@@ -1,7 +1,7 @@
 //! The gate: on what state of enrollment and consent a submission is decided.
 //!
 //! Answers are kept for a second at most, and dropped as soon as the bus tells that either journal has moved, or may have.
-//! While the bus is away none are kept. So a decision rests on a state that was left behind at most a second ago: the
+//! While the bus is unavailable none are kept. So a decision rests on a state that was left behind at most a second ago: the
 //! second counts where news got lost without anybody's knowledge, such as when a process died between its commit and the
 //! news of it. Without an answer nothing is captured.
 //!
@@ -15,14 +15,15 @@ use crate::{
     Config,
     domain::{self, Refusal, Refused},
 };
-use access::{Consents, Decided, FactSource, RemoteFacts};
+use clock::now_ms;
+use facts::{Consents, Decided, FactSource, RemoteFacts};
 use joint::Joint;
+use problem::Problem;
 use seal::{
     dsse::Envelope,
     entry::Head,
     id::{Name, Service, Uuid},
 };
-use server::{Problem, now_ms};
 use std::{sync::Arc, time::Duration};
 use telemetry::meters;
 use tracing::{Instrument, info_span};
@@ -72,7 +73,7 @@ impl Gate {
             enrollment: config.enrollment.clone(),
             consents: Consents::new(config.consent_channel.clone(), config.services.clone()),
             answers: Joint::new(MOST, KEPT),
-            watch: Watch::over(&config.bus, &[Service::Enrollment, Service::Consent]),
+            watch: Watch::over(&config.journal.bus, &[Service::Enrollment, Service::Consent]),
         }
     }
 

@@ -6,12 +6,10 @@ mod walk;
 
 #[cfg(test)]
 pub(crate) use walk::PLACES;
-pub(crate) use walk::{Folded, Open, too_large};
+pub(crate) use walk::{Folded, Open};
 
-use crate::{
-    Config,
-    domain::{Recorded, Refusal, Refused, alike},
-};
+use crate::domain::{Recorded, Refused, alike};
+use content::{Content, Kept};
 use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
@@ -21,10 +19,8 @@ use seal::{
     id::{Name, Service, StreamId, Uuid},
     sha256,
 };
-use server::Problem;
 use tlog::merkle;
-use tonic::Code;
-use vault::{Content, Kept, Vault, VaultError};
+use vault::{Vault, VaultError};
 use vocabulary::command::{DefineForms, EraseParticipant, FormInstance, Payload, RedactValue, Submission};
 use walk::Places;
 
@@ -35,21 +31,7 @@ pub(crate) type Capture = Journal<Refused>;
 const NUMBERS: u32 = 10_000;
 
 /// What takes something out is recorded beyond the quota as well.
-const IN_RESERVE: &[&str] = &[RedactValue::KIND, EraseParticipant::KIND];
-
-/// How the journal is opened.
-pub(crate) fn journal(config: &Config) -> journal::Config {
-    journal::Config {
-        database: config.database.clone(),
-        receipt_key: config.receipt_key.clone(),
-        anchored_within_ms: config.anchored_within_ms,
-        state_map: false,
-        bus: config.bus.clone(),
-        service: Service::Capture,
-        quota: config.quota,
-        in_reserve: IN_RESERVE,
-    }
-}
+pub(crate) const IN_RESERVE: &[&str] = &[RedactValue::KIND, EraseParticipant::KIND];
 
 /// The keys of a submission's facts.
 pub(crate) struct Keys {
@@ -128,7 +110,7 @@ impl Store {
         envelope_hash: &Hash,
         envelope: &[u8],
         datapoints: &[Vec<u8>],
-    ) -> Result<Vec<u8>, Problem> {
+    ) -> Result<Vec<u8>, StoreError> {
         let datapoints = datapoints.iter().cloned().map(Kept::Whole).collect();
         self.seal_content(participant, envelope_hash, &Content { envelope: envelope.to_vec(), datapoints }).await
     }
@@ -139,13 +121,12 @@ impl Store {
         participant: &Hash,
         envelope_hash: &Hash,
         content: &Content,
-    ) -> Result<Vec<u8>, Problem> {
-        let sealed = self.vault.seal(&participant.0, &envelope_hash.0, &content.encode()).await;
-        sealed.map_err(|error| vault_problem(&error))
+    ) -> Result<Vec<u8>, StoreError> {
+        Ok(self.vault.seal(&participant.0, &envelope_hash.0, &content.encode()).await?)
     }
 
     /// Opens what an entry stored: a sealed submission, or an envelope in the clear.
-    pub(crate) async fn open(&self, stored: &Stored) -> Option<Content> {
+    pub(crate) async fn open_entry(&self, stored: &Stored) -> Option<Content> {
         let _place = self.places.take().await.ok()?;
         self.opened(stored).await
     }
@@ -161,7 +142,7 @@ impl Store {
     }
 
     /// Reads the definitions recorded in an entry.
-    pub(crate) async fn forms(&self, stream: StreamId, key: &Hash) -> Result<Option<DefineForms>, Problem> {
+    pub(crate) async fn forms(&self, stream: StreamId, key: &Hash) -> Result<Option<DefineForms>, StoreError> {
         let Some((number, _)) = self.reader.history(stream, key, None, 1).await?.into_iter().next() else {
             return Ok(None);
         };
@@ -175,19 +156,19 @@ impl Store {
         &self,
         stream: StreamId,
         number: u64,
-    ) -> Result<(Recorded, Content, Stored), Problem> {
+    ) -> Result<(Recorded, Content, Stored), StoreError> {
         let _place = self.places.take().await?;
         self.read_submission(stream, number).await
     }
 
     /// The same, by who has a place.
-    async fn read_submission(&self, stream: StreamId, number: u64) -> Result<(Recorded, Content, Stored), Problem> {
+    async fn read_submission(&self, stream: StreamId, number: u64) -> Result<(Recorded, Content, Stored), StoreError> {
         let stored = self.reader.entry(stream, number).await?;
         if Entry::parse(&stored.entry).map_err(|_| damaged())?.kind != Submission::KIND {
             return Err(ReadError::NotFound.into()); // of another kind, and not damaged
         }
         if self.erased_in(stream, &stored).await?.is_some() {
-            return Err(Refused::from(Refusal::Erased).into()); // recorded, even if the key is not destroyed yet
+            return Err(StoreError::Erased); // recorded, even if the key is not destroyed yet
         }
         let content = self.opened(&stored).await.ok_or_else(damaged)?;
         let recorded = checked(&stored, &content).ok_or_else(damaged)?;
@@ -198,20 +179,20 @@ impl Store {
     }
 
     /// The entry that erased the participant whose submission an entry stored, if one did.
-    pub(crate) async fn erased_in(&self, stream: StreamId, stored: &Stored) -> Result<Option<u64>, Problem> {
+    pub(crate) async fn erased_in(&self, stream: StreamId, stored: &Stored) -> Result<Option<u64>, StoreError> {
         let Some(participant) = Vault::reference(&stored.stored).map(Hash) else { return Ok(None) };
         let found = self.reader.history(stream, &self.erased_key(&participant), None, 1).await?;
         Ok(found.first().map(|(number, _)| *number))
     }
 
     /// The erasure recorded in an entry.
-    pub(crate) async fn erasure(&self, stream: StreamId, number: u64) -> Result<EraseParticipant, Problem> {
+    pub(crate) async fn erasure(&self, stream: StreamId, number: u64) -> Result<EraseParticipant, StoreError> {
         let stored = self.reader.entry(stream, number).await?;
         Envelope::parse(&stored.stored).and_then(|envelope| envelope.payload()).map_err(|_| damaged())
     }
 
     /// The entries that took values out of a submission, oldest first.
-    pub(crate) async fn redactions(&self, study: Uuid, entry: u64) -> Result<Vec<(u64, RedactValue)>, Problem> {
+    pub(crate) async fn redactions(&self, study: Uuid, entry: u64) -> Result<Vec<(u64, RedactValue)>, StoreError> {
         let stream = Service::Capture.stream(study);
         let found = self.reader.history(stream, &self.redacted_key(study, entry), None, NUMBERS).await?;
         let mut redactions = Vec::with_capacity(found.len());
@@ -230,7 +211,7 @@ impl Store {
         participant: &Name,
         after: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<u64>, Problem> {
+    ) -> Result<Vec<u64>, StoreError> {
         let (stream, key) = (Service::Capture.stream(study), self.participant_key(study, participant));
         let found = self.reader.history(stream, &key, after, limit).await?;
         Ok(found.into_iter().map(|(number, _)| number).collect())
@@ -242,7 +223,7 @@ impl Store {
         study: Uuid,
         participant: &Name,
         entries: &[u64],
-    ) -> Result<bool, Problem> {
+    ) -> Result<bool, StoreError> {
         let (mut rest, mut after) = (entries, None);
         loop {
             let page = self.entries_of(study, participant, after, NUMBERS).await?;
@@ -303,18 +284,26 @@ pub(crate) fn leaf(kept: &Kept) -> Hash {
     }
 }
 
-pub(crate) fn damaged() -> Problem {
-    let what = "what is stored does not match what was signed: an audit names the entries";
-    Problem::new(Code::DataLoss, "DATA_DAMAGED", what)
+/// Why the store does not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The vault refuses or fails.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// What is stored does not match what was signed.
+    #[error("what is stored does not match what was signed: an audit names the entries")]
+    Damaged,
+    /// The participant was erased.
+    #[error("the participant was erased")]
+    Erased,
+    /// The process stops.
+    #[error("the service is stopping: try again")]
+    Stopping,
 }
 
-pub(crate) fn vault_problem(error: &VaultError) -> Problem {
-    if matches!(error, VaultError::NoKey) {
-        return Refused::from(Refusal::Erased).into();
-    }
-    tracing::error!(%error, "the vault failed");
-    Problem::unavailable(
-        "STORAGE_UNAVAILABLE",
-        "the participants' keys cannot be read; nothing was recorded, try again",
-    )
+pub(crate) fn damaged() -> StoreError {
+    StoreError::Damaged
 }

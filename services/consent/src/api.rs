@@ -2,24 +2,22 @@
 
 mod commands;
 mod decide;
-mod problem;
 mod read;
+mod refusals;
 
 use crate::{
     Config,
     store::{Consent, Files, MAX_FILE_BYTES},
 };
-use access::{Caller, RemoteFacts};
-use journal::{
-    Stored,
-    api::{Call, Opened},
-};
+use caller::Caller;
+use facts::RemoteFacts;
+use journal::Stored;
+use journal_service::{Open, Opened};
+use problem::Problem;
 use proto::consent::{
     self as pb,
     consent_service_server::{ConsentService, ConsentServiceServer},
 };
-use seal::id::{Service, StreamId};
-use server::Problem;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use vocabulary::command as cmd;
@@ -28,7 +26,7 @@ use vocabulary::command as cmd;
 pub(crate) fn service(journal: Consent, files: Files, config: Config) -> ConsentServiceServer<Api> {
     let inner = Inner { journal, files, enrollment: config.enrollment };
     ConsentServiceServer::new(Api(Arc::new(inner)))
-        .max_decoding_message_size(server::MAX_COMMAND_BYTES + MAX_FILE_BYTES)
+        .max_decoding_message_size(admission::MAX_COMMAND_BYTES + MAX_FILE_BYTES)
 }
 
 pub(crate) struct Api(Arc<Inner>);
@@ -85,30 +83,12 @@ fn not_found() -> Problem {
     Problem::new(tonic::Code::NotFound, "NOT_FOUND", "there is no such entry or document that the caller may see")
 }
 
-/// Who reads the consent journal.
-pub(crate) struct Keeper {
-    pub(crate) enrollment: RemoteFacts,
-}
+/// Envelopes are stored in the clear.
+pub(crate) struct InTheClear;
 
 #[tonic::async_trait]
-impl journal::api::Keeper for Keeper {
-    async fn admit(
-        &self,
-        (metadata, extensions): Call<'_>,
-        stream: StreamId,
-        study: &str,
-        _: bool,
-    ) -> Result<(), Status> {
-        let of = (Service::Consent, stream, study);
-        let from = Caller::of(metadata, extensions);
-        Ok(server::admit_auditor(&from, &self.enrollment, None, of).await?)
-    }
-
-    fn admit_service(&self, (metadata, extensions): Call<'_>) -> Result<(), Status> {
-        Ok(server::admit_service(&Caller::of(metadata, extensions))?)
-    }
-
-    async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
+impl Open for InTheClear {
+    async fn open(&self, stored: &Stored) -> Option<Opened> {
         Some(Opened { envelope: stored.stored.clone(), ..Opened::default() })
     }
 }

@@ -1,23 +1,13 @@
 //! What the service must be told.
 
-use access::RemoteFacts;
-use bus::Bus;
-use std::sync::Arc;
+use facts::RemoteFacts;
 
 /// The configuration of the consent service.
 pub struct Config {
-    /// The journal's database, opened with [`crate::PART`].
-    pub database: database::Database,
+    /// The journals; their database opened with [`crate::PART`].
+    pub journal: record::Settings,
     /// Where the documents' files are kept, each named by its SHA-256.
     pub documents: objects::Objects,
-    /// Signs receipts.
-    pub receipt_key: Arc<tlog::key::SignerKey>,
-    /// Within how many milliseconds entries will be on the chain.
-    pub anchored_within_ms: u64,
     /// The enrollment service's facts.
     pub enrollment: RemoteFacts,
-    /// Where it is told that journals moved.
-    pub bus: Bus,
-    /// How much a study may hold here.
-    pub quota: journal::Quota,
 }

@@ -7,9 +7,9 @@ use exchange::{
     record::{Approval, Capacity, Document, Handling, Party, Provision, ProvisionState, Quiz, Status},
     text,
 };
+use problem::Problem;
 use proto::consent::{self as pb, CopyFormat};
 use seal::{Hash, entry::Entry, id::Name};
-use server::Problem;
 use std::{collections::HashMap, mem};
 use vocabulary::{
     command::{self, Assent, GiveConsent, Terms},
@@ -49,7 +49,8 @@ pub(crate) fn consent(
     entry: &Entry,
     document: Option<&Fact>,
     facts: &Facts,
-    (protocol, now): (&Name, u64),
+    protocol: &Name,
+    now: u64,
     recorded: &HashMap<u64, u64>,
 ) -> Option<Consent> {
     let Some(Fact::Document(fact::Document { content, approval, terms, superseded, .. })) = document else {
@@ -60,7 +61,7 @@ pub(crate) fn consent(
     let provisions: Vec<Provision> = terms
         .provisions
         .iter()
-        .map(|offer| provision(given, entry, offer, facts, (superseded.as_ref(), now), recorded))
+        .map(|offer| provision(given, entry, offer, facts, superseded.as_ref(), now, recorded))
         .collect();
     let right = |quiz: &command::Quiz| {
         let right = |question: &&command::Question| {
@@ -109,7 +110,8 @@ fn provision(
     entry: &Entry,
     offer: &command::Offer,
     facts: &Facts,
-    (superseded, now): (Option<&Superseded>, u64),
+    superseded: Option<&Superseded>,
+    now: u64,
     recorded: &HashMap<u64, u64>,
 ) -> Provision {
     let made = |state, until_ms, given_entry, withdrawn_entry| Provision {
@@ -140,12 +142,12 @@ fn provision(
 fn status(given: &GiveConsent, provisions: &[Provision], superseded: Option<&Superseded>, now: u64) -> Status {
     let deferred = matches!(given.manner.as_ref().map(|m| &m.capacity), Some(command::Capacity::Deferred { .. }));
     let has = |state| provisions.iter().any(|provision| provision.state == state);
-    match () {
-        () if has(ProvisionState::Given) && deferred => Status::Deferred,
-        () if superseded.is_some_and(|new| now >= new.effective) && has(ProvisionState::Given) => Status::Superseded,
-        () if has(ProvisionState::Given) => Status::Active,
-        () if has(ProvisionState::Withdrawn) => Status::Withdrawn,
-        () => Status::Expired,
+    match (has(ProvisionState::Given), has(ProvisionState::Withdrawn)) {
+        (true, _) if deferred => Status::Deferred,
+        (true, _) if superseded.is_some_and(|new| now >= new.effective) => Status::Superseded,
+        (true, _) => Status::Active,
+        (false, true) => Status::Withdrawn,
+        (false, false) => Status::Expired,
     }
 }
 
@@ -204,7 +206,7 @@ pub(crate) fn read_fhir(resource: &[u8], now: u64) -> Result<Read, Problem> {
     let mut request =
         fhir::import_r4(resource).map_err(|error| Problem::field("MALFORMED", "resource", error.to_string()))?;
     if !matches!(request.status, RequestStatus::Active | RequestStatus::Draft | RequestStatus::Proposed) {
-        return Err(Problem::field("MALFORMED", "resource.status", "the consent ended at its origin"));
+        return Err(Problem::field("MALFORMED", "resource.status", "the resource says that the consent has ended"));
     }
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let known = |standing: Standing| Some((standing.provision.parse().ok()?, standing));

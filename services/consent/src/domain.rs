@@ -9,6 +9,6 @@ pub enum Refused {
     #[error(transparent)]
     ByRule(#[from] Refusal),
     /// The facts it was decided on grew too old before it could be recorded.
-    #[error("the facts this was decided on grew too old before it could be recorded: try again")]
+    #[error("the facts behind this decision became too old before it could be recorded: try again")]
     DecisionTooOld,
 }

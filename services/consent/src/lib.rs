@@ -8,10 +8,12 @@ mod store;
 
 pub use config::Config;
 
-use access::Member;
+use caller::Member;
 use database::Part;
-use journal::Journal;
+use journal_service::Readers;
+use seal::id::Service;
 use server::Parts;
+use std::sync::Arc;
 
 /// The service's tables.
 pub const PART: Part = journal::schema::part("consent");
@@ -19,8 +21,9 @@ pub const PART: Part = journal::schema::part("consent");
 /// Opens the service: what its port serves.
 pub fn open(config: Config) -> Parts {
     let files = store::Files(config.documents.clone());
-    let journal = Journal::open(store::journal(&config));
-    let keeper = api::Keeper { enrollment: config.enrollment.clone() };
-    let journals = journal.service(keeper);
+    let journal = config.journal.clone().open(Service::Consent, true, store::IN_RESERVE);
+    let facts = Arc::new(config.enrollment.clone());
+    let readers = Readers { service: Service::Consent, facts, accesses: None };
+    let journals = journal_service::service(&journal, readers, api::InTheClear);
     Parts::of(Member::Consent).grpc(journals).grpc(api::service(journal, files, config))
 }

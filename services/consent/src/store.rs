@@ -1,9 +1,9 @@
 //! The consent journal, and the documents' files.
 
-use crate::{Config, domain::Refused};
+use crate::domain::Refused;
 use journal::Journal;
 use objects::{ObjectError, Objects};
-use seal::{Hash, id::Service, sha256};
+use seal::{Hash, sha256};
 use vocabulary::command::{AccessData, Payload, RevokeAccess, WithdrawConsent};
 
 /// The largest file of a document.
@@ -13,21 +13,7 @@ pub(crate) const MAX_FILE_BYTES: usize = 8 << 20;
 pub(crate) type Consent = Journal<Refused>;
 
 /// What ends a right, and reads by those who must sign for them, are recorded beyond the quota as well.
-const IN_RESERVE: &[&str] = &[WithdrawConsent::KIND, RevokeAccess::KIND, AccessData::KIND];
-
-/// How the journal is opened.
-pub(crate) fn journal(config: &Config) -> journal::Config {
-    journal::Config {
-        database: config.database.clone(),
-        receipt_key: config.receipt_key.clone(),
-        anchored_within_ms: config.anchored_within_ms,
-        state_map: true,
-        bus: config.bus.clone(),
-        service: Service::Consent,
-        quota: config.quota,
-        in_reserve: IN_RESERVE,
-    }
-}
+pub(crate) const IN_RESERVE: &[&str] = &[WithdrawConsent::KIND, RevokeAccess::KIND, AccessData::KIND];
 
 /// The documents' files: content-addressed, each durable before the command that names it is recorded. A crash in between
 /// leaves a file that nothing names, and that the same command sent again names.

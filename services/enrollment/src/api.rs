@@ -4,28 +4,29 @@ mod allocation;
 mod delegations;
 mod keys;
 mod participants;
-mod problem;
 mod record;
+mod refusals;
 mod screening;
 mod study;
 
 use crate::{
     Creators,
-    store::{Enrollment, LocalFacts, Recorded, Store},
+    store::{Enrollment, LocalFacts, OpenedEntry, Store},
     work::Work,
 };
-use access::{AccessLog, Caller, Consents, FactSource, Reading};
-use journal::{
-    Stored,
-    api::{Call, Opened},
-};
+use access::{AccessLog, Reading};
+use caller::Caller;
+use clock::now_ms;
+use facts::{Consents, FactSource};
+use journal::Stored;
+use journal_service::{Open, Opened};
+use problem::Problem;
 use proto::enrollment::{
     self as pb,
     enrollment_service_server::{EnrollmentService, EnrollmentServiceServer},
 };
-use seal::id::{IdError, Name, Service, StreamId, Uuid};
+use seal::id::{IdError, Name, Uuid};
 use serde::Deserialize;
-use server::{Problem, now_ms};
 use tonic::{Code, Request, Response, Status};
 use vocabulary::{
     authority::{SITE_STAFF, delegations, is_of_site},
@@ -35,7 +36,7 @@ use vocabulary::{
 };
 
 /// The largest message: an envelope, and the answers of a screening.
-const MAX_MESSAGE_BYTES: usize = server::MAX_COMMAND_BYTES + (4 << 20);
+const MAX_MESSAGE_BYTES: usize = admission::MAX_COMMAND_BYTES + (4 << 20);
 
 /// The enrollment service over its journal.
 pub(crate) fn service(
@@ -145,11 +146,11 @@ impl Inner {
 
     /// Who calls, in a study that keeps the lists reads rest on.
     async fn caller(&self, from: &Caller, of_study: &str) -> Result<(Uuid, Name), Problem> {
-        let study = server::study(of_study)?;
+        let study = problem::study(of_study)?;
         let caller = access::actor(from, study, &self.facts, now_ms()).await?;
         match self.find(study, &[subject::study()]).await?.rules() {
             Some(2..) => Ok((study, caller)),
-            _ => Err(problem::refused(crate::domain::Refusal::RulesOutdated)),
+            _ => Err(refusals::refused(crate::domain::Refusal::RulesOutdated)),
         }
     }
 
@@ -166,7 +167,8 @@ impl Inner {
         from: &Caller,
         study: Uuid,
         caller: &Name,
-        (participant, site): (&Name, &Name),
+        participant: &Name,
+        site: &Name,
     ) -> Result<(), Problem> {
         if caller == participant {
             return Ok(());
@@ -199,7 +201,7 @@ impl Inner {
 }
 
 /// Who brought something about, and why.
-fn act(Recorded { entry, envelope }: &Recorded) -> pb::Act {
+fn act(OpenedEntry { entry, envelope }: &OpenedEntry) -> pb::Act {
     #[derive(Default, Deserialize)]
     struct Said {
         by: String,
@@ -219,34 +221,10 @@ fn not_found(what: &'static str) -> Problem {
     Problem::new(Code::NotFound, "NOT_FOUND", format!("there is no {what} that the caller may see")).with("what", what)
 }
 
-/// Who reads the enrollment journal.
-pub(crate) struct Keeper {
-    pub(crate) facts: LocalFacts,
-    pub(crate) store: Store,
-    pub(crate) accesses: AccessLog,
-}
-
 #[tonic::async_trait]
-impl journal::api::Keeper for Keeper {
-    async fn admit(
-        &self,
-        (metadata, extensions): Call<'_>,
-        stream: StreamId,
-        study: &str,
-        full: bool,
-    ) -> Result<(), Status> {
-        let accesses = Some(&self.accesses).filter(|_| full);
-        let of = (Service::Enrollment, stream, study);
-        let from = Caller::of(metadata, extensions);
-        Ok(server::admit_auditor(&from, &self.facts, accesses, of).await?)
-    }
-
-    fn admit_service(&self, (metadata, extensions): Call<'_>) -> Result<(), Status> {
-        Ok(server::admit_service(&Caller::of(metadata, extensions))?)
-    }
-
-    async fn open(&self, _: StreamId, stored: &Stored) -> Option<Opened> {
-        let (envelope, datapoints) = self.store.open_entry(stored).await?;
+impl Open for Store {
+    async fn open(&self, stored: &Stored) -> Option<Opened> {
+        let (envelope, datapoints) = self.open_entry(stored).await?;
         Some(Opened { envelope, datapoints, ..Opened::default() })
     }
 }

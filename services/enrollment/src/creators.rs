@@ -18,7 +18,7 @@ use std::{
     },
     time::Duration,
 };
-use tls::{Contents, Watched};
+use watcher::{Contents, Watched};
 
 /// The largest list, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -143,7 +143,7 @@ impl Creators {
 
     /// Nobody, which is said in the log: an operator may not have meant it.
     pub fn nobody() -> Self {
-        tracing::warn!("nobody may create studies: name the list of root keys that may with --studies");
+        tracing::warn!("nobody may create studies: pass --studies with the list of root keys that may");
         Self::new(Who::Nobody)
     }
 
@@ -155,7 +155,7 @@ impl Creators {
     /// Those whom the file `list` names, read again when it changes. Needs a tokio runtime.
     pub fn listed(list: &Path) -> Result<Self, CreatorsError> {
         let list = list.to_owned();
-        let watched = Watched::start("studies", tls::POLL, move || read(&list), parse)?;
+        let watched = Watched::start("studies", watcher::POLL, move || read(&list), parse)?;
         if watched.current().is_empty() {
             tracing::warn!("nobody may create studies: the list of root keys is empty");
         }

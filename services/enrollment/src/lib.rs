@@ -11,10 +11,13 @@ mod work;
 pub use config::Config;
 pub use creators::{CreatorList, Creators, CreatorsError};
 
-use access::Member;
+use caller::Member;
 use database::{Migration, Part};
-use journal::{Journal, schema};
+use journal::schema;
+use journal_service::Readers;
+use seal::id::Service;
 use server::Parts;
+use std::sync::Arc;
 
 /// The service's tables: its journal's, and those of its secrets.
 pub const PART: Part = Part {
@@ -28,10 +31,11 @@ pub const PART: Part = Part {
 
 /// Opens the service: what its port serves.
 pub fn open(config: Config) -> Parts {
-    let journal = Journal::open(store::journal(&config));
+    let journal = config.journal.open(Service::Enrollment, true, store::IN_RESERVE);
     let store = store::Store::new(journal.reader().clone(), config.vault);
     let (accesses, consents) = (config.accesses, config.consents);
-    let keeper = api::Keeper { facts: store.facts(), store: store.clone(), accesses: accesses.clone() };
-    let journals = journal.service(keeper);
+    let readers =
+        Readers { service: Service::Enrollment, facts: Arc::new(store.facts()), accesses: Some(accesses.clone()) };
+    let journals = journal_service::service(&journal, readers, store.clone());
     Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents, config.creators))
 }

@@ -1,13 +1,12 @@
 //! What a study keeps secret: allocations' seeds and the matching key. Sealed, in tables beside the journal; durable
 //! before anything rests on them, and never changed.
 
-use crate::store::{Store, damaged, vault_problem};
+use crate::store::{Store, StoreError, damaged};
 use journal::ReadError;
 use seal::{
     Hash,
     id::{Name, Uuid},
 };
-use server::Problem;
 use vocabulary::allocation::Secret;
 use zeroize::Zeroizing;
 
@@ -22,10 +21,9 @@ impl Store {
         allocation: &Name,
         commitment: &Hash,
         secret: &[u8],
-    ) -> Result<(), Problem> {
+    ) -> Result<(), StoreError> {
         let reference = self.vault().master().reference("allocation", &[&study.0, allocation.as_str().as_bytes()]);
-        let sealed = self.vault().seal(&reference, &commitment.0, secret).await;
-        let sealed = sealed.map_err(|error| vault_problem(&error))?;
+        let sealed = self.vault().seal(&reference, &commitment.0, secret).await?;
         sqlx::query(
             "INSERT INTO allocation_secret (study, allocation, commitment, sealed) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (study, allocation, commitment) DO NOTHING",
@@ -41,7 +39,7 @@ impl Store {
     }
 
     /// The secret behind a commitment.
-    pub(crate) async fn secret(&self, study: Uuid, allocation: &Name, commitment: &Hash) -> Result<Secret, Problem> {
+    pub(crate) async fn secret(&self, study: Uuid, allocation: &Name, commitment: &Hash) -> Result<Secret, StoreError> {
         let sealed: Option<Vec<u8>> = sqlx::query_scalar(
             "SELECT sealed FROM allocation_secret WHERE study = $1 AND allocation = $2 AND commitment = $3",
         )
@@ -51,21 +49,19 @@ impl Store {
         .fetch_optional(self.reader().database().pool())
         .await
         .map_err(ReadError::from)?;
-        let plain = self.vault().open_sealed(&commitment.0, &sealed.ok_or_else(damaged)?).await;
-        let plain = plain.map_err(|error| vault_problem(&error))?;
+        let plain = self.vault().open_sealed(&commitment.0, &sealed.ok_or_else(damaged)?).await?;
         serde_json::from_slice(&plain).map_err(|_| damaged())
     }
 
     /// The key of the study's tokens, made when it is first asked for.
-    pub(crate) async fn matching_key(&self, study: Uuid) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    pub(crate) async fn matching_key(&self, study: Uuid) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         if let Some(key) = self.find_matching_key(study).await? {
             return Ok(key);
         }
         let mut key = Zeroizing::new([0_u8; 32]);
-        getrandom::fill(&mut *key)
-            .map_err(|_| Problem::unavailable("STORAGE_UNAVAILABLE", "no randomness from the operating system"))?;
+        getrandom::fill(&mut *key).map_err(|_| StoreError::NoRandomness)?;
         let reference = self.vault().master().reference("matching key", &[&study.0]);
-        let sealed = self.vault().seal(&reference, &study.0, &*key).await.map_err(|error| vault_problem(&error))?;
+        let sealed = self.vault().seal(&reference, &study.0, &*key).await?;
         sqlx::query("INSERT INTO matching_key (study, sealed) VALUES ($1, $2) ON CONFLICT (study) DO NOTHING")
             .bind(study.0.to_vec())
             .bind(sealed)
@@ -75,13 +71,13 @@ impl Store {
         self.find_matching_key(study).await?.ok_or_else(damaged) // another caller may have been first
     }
 
-    async fn find_matching_key(&self, study: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
+    async fn find_matching_key(&self, study: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let sealed: Option<Vec<u8>> = sqlx::query_scalar("SELECT sealed FROM matching_key WHERE study = $1")
             .bind(study.0.to_vec())
             .fetch_optional(self.reader().database().pool())
             .await
             .map_err(ReadError::from)?;
         let Some(sealed) = sealed else { return Ok(None) };
-        self.vault().open_sealed(&study.0, &sealed).await.map(Some).map_err(|error| vault_problem(&error))
+        Ok(Some(self.vault().open_sealed(&study.0, &sealed).await?))
     }
 }

@@ -2,9 +2,10 @@
 
 mod keys;
 
-use crate::{Config, domain::Refused};
-use access::{FactError, FactSource};
-use journal::{Journal, Reader, Stored};
+use crate::domain::Refused;
+use content::{Content, Kept};
+use facts::{FactError, FactSource};
+use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
     dsse::Envelope,
@@ -13,9 +14,7 @@ use seal::{
     key::KeyId,
     sha256,
 };
-use server::Problem;
-use tonic::Code;
-use vault::{Content, Kept, Vault, VaultError};
+use vault::{Vault, VaultError};
 use vocabulary::{
     command::{
         CloseSite, EndDelegation, PauseSite, Payload, RevealAllocation, RevokeKey, RotateKey, SetStudyState, Unblind,
@@ -32,7 +31,7 @@ pub(crate) type Enrollment = Journal<Refused>;
 const PAGE: u32 = 500;
 
 /// What ends a right, protects a participant or winds a study up is recorded beyond the quota as well.
-const IN_RESERVE: &[&str] = &[
+pub(crate) const IN_RESERVE: &[&str] = &[
     WithdrawParticipant::KIND,
     RevokeKey::KIND,
     RotateKey::KIND,
@@ -44,20 +43,6 @@ const IN_RESERVE: &[&str] = &[
     RevealAllocation::KIND,
 ];
 
-/// How the journal is opened.
-pub(crate) fn journal(config: &Config) -> journal::Config {
-    journal::Config {
-        database: config.database.clone(),
-        receipt_key: config.receipt_key.clone(),
-        anchored_within_ms: config.anchored_within_ms,
-        state_map: true,
-        bus: config.bus.clone(),
-        service: Service::Enrollment,
-        quota: config.quota,
-        in_reserve: IN_RESERVE,
-    }
-}
-
 /// The facts of this service's own journal.
 #[derive(Clone)]
 pub(crate) struct LocalFacts(Reader);
@@ -65,15 +50,9 @@ pub(crate) struct LocalFacts(Reader);
 #[tonic::async_trait]
 impl FactSource for LocalFacts {
     async fn facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError> {
-        let keys: Vec<_> = subjects.iter().map(|subject| subject.map_key(study)).collect();
         let stream = Service::Enrollment.stream(study);
-        let (head, found) =
-            self.0.facts(stream, &keys).await.map_err(|_| FactError::Unavailable(Service::Enrollment))?;
-        let facts = subjects.iter().zip(&keys).filter_map(|(subject, key)| {
-            let (_, bytes) = found.iter().find(|(found, _)| found == key)?;
-            Some((subject.clone(), Fact::parse(bytes)?))
-        });
-        Ok((head, facts.collect()))
+        let found = record::facts(&self.0, stream, study, subjects).await;
+        found.map_err(|_| FactError::Unavailable(Service::Enrollment))
     }
 
     async fn key_of(&self, study: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError> {
@@ -114,11 +93,11 @@ impl Store {
         participant: &Name,
         envelope: Vec<u8>,
         answers: Vec<Vec<u8>>,
-    ) -> Result<Vec<u8>, Problem> {
+    ) -> Result<Vec<u8>, StoreError> {
         let key = self.vault.master().reference("participant", &[&study.0, participant.as_str().as_bytes()]);
         let hash = sha256(&[&envelope]);
         let plain = Content { envelope, datapoints: answers.into_iter().map(Kept::Whole).collect() }.encode();
-        self.vault.seal(&key, &hash.0, &plain).await.map_err(|error| vault_problem(&error))
+        Ok(self.vault.seal(&key, &hash.0, &plain).await?)
     }
 
     /// The envelope and the answers behind an entry; nothing if they were erased.
@@ -134,7 +113,7 @@ impl Store {
     }
 
     /// An entry, and the envelope behind it unless it was erased.
-    pub(crate) async fn read(&self, study: Uuid, number: u64) -> Result<Recorded, Problem> {
+    pub(crate) async fn read(&self, study: Uuid, number: u64) -> Result<OpenedEntry, StoreError> {
         let stored = self.reader.entry(Service::Enrollment.stream(study), number).await?;
         let entry = Entry::parse(&stored.entry).map_err(|_| damaged())?;
         let envelope = match self.open_entry(&stored).await {
@@ -144,7 +123,7 @@ impl Store {
             }
             Some(_) => return Err(damaged()),
         };
-        Ok(Recorded { entry, envelope })
+        Ok(OpenedEntry { entry, envelope })
     }
 
     /// The numbers of a list's entries after `after`, oldest first.
@@ -154,13 +133,13 @@ impl Store {
         list: List,
         after: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<u64>, Problem> {
+    ) -> Result<Vec<u64>, StoreError> {
         let found = self.history(study, &subject::list(&list).map_key(study), after, limit).await?;
         Ok(found.into_iter().map(|(number, _)| number).collect())
     }
 
     /// Every entry of a list, oldest first.
-    pub(crate) async fn whole_list(&self, study: Uuid, list: List) -> Result<Vec<u64>, Problem> {
+    pub(crate) async fn whole_list(&self, study: Uuid, list: List) -> Result<Vec<u64>, StoreError> {
         let mut numbers = Vec::new();
         loop {
             let page = self.list(study, list.clone(), numbers.last().copied(), PAGE).await?;
@@ -172,7 +151,7 @@ impl Store {
     }
 
     /// What a fact was set to, and by which entries, oldest first.
-    pub(crate) async fn versions(&self, study: Uuid, subject: &Subject) -> Result<Vec<(u64, Fact)>, Problem> {
+    pub(crate) async fn versions(&self, study: Uuid, subject: &Subject) -> Result<Vec<(u64, Fact)>, StoreError> {
         let found = self.history(study, &subject.map_key(study), None, PAGE).await?;
         found.into_iter().map(|(number, bytes)| Ok((number, Fact::parse(&bytes).ok_or_else(damaged)?))).collect()
     }
@@ -183,34 +162,42 @@ impl Store {
         key: &Hash,
         after: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<(u64, Vec<u8>)>, Problem> {
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         Ok(self.reader.history(Service::Enrollment.stream(study), key, after, limit).await?)
     }
 }
 
 /// An entry, and the envelope behind it.
-pub(crate) struct Recorded {
+pub(crate) struct OpenedEntry {
     pub(crate) entry: Entry,
     /// Absent if it was erased.
     pub(crate) envelope: Option<Envelope>,
 }
 
-impl Recorded {
+impl OpenedEntry {
     /// The command, if the entry is of this kind.
     pub(crate) fn command<P: Payload>(&self) -> Option<P> {
         self.envelope.as_ref().filter(|_| self.entry.kind == P::KIND)?.payload().ok()
     }
 }
 
-pub(crate) fn damaged() -> Problem {
-    let what = "what is stored does not match what was signed: an audit names the entries";
-    Problem::new(Code::DataLoss, "DATA_DAMAGED", what)
+/// Why the store does not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The vault refuses or fails.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// What is stored does not match what was signed.
+    #[error("what is stored does not match what was signed: an audit names the entries")]
+    Damaged,
+    /// The operating system gives no randomness.
+    #[error("no randomness from the operating system")]
+    NoRandomness,
 }
 
-pub(crate) fn vault_problem(error: &VaultError) -> Problem {
-    if matches!(error, VaultError::NoKey) {
-        return Problem::new(Code::FailedPrecondition, "ERASED", "the participant was erased");
-    }
-    tracing::error!(%error, "the vault failed");
-    Problem::unavailable("STORAGE_UNAVAILABLE", "the keys cannot be read; nothing was recorded, try again")
+pub(crate) fn damaged() -> StoreError {
+    StoreError::Damaged
 }

@@ -6,11 +6,11 @@
 
 use eligibility::{Criteria, Fault};
 use moka::sync::Cache;
+use problem::Problem;
 use seal::{
     datapoint::Datapoint,
     id::{Name, Uuid},
 };
-use server::Problem;
 use std::{sync::Arc, thread::available_parallelism};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use vocabulary::{
@@ -56,7 +56,7 @@ impl Work {
     /// Does `work` on a thread of its own, as soon as there is a place. A call that is given up gives up its wait; work that
     /// has begun is finished, and keeps its place until then.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let stops = || Problem::unavailable("STORAGE_UNAVAILABLE", "the service stops; try again");
+        let stops = || Problem::unavailable("STORAGE_UNAVAILABLE", "the service is stopping: try again");
         let place = self.places.clone().acquire_owned().await.map_err(|_| stops())?;
         let done = spawn_blocking(move || {
             let _until_done = place;
@@ -69,7 +69,8 @@ impl Work {
     pub(crate) async fn evaluate(
         &self,
         version: (Uuid, Name),
-        (items, criteria): (Vec<ItemDef>, Vec<Criterion>),
+        items: Vec<ItemDef>,
+        criteria: Vec<Criterion>,
         answers: Vec<Datapoint>,
     ) -> Result<Result<Vec<CriterionOutcome>, Fault>, Problem> {
         let work = self.clone();
@@ -114,6 +115,16 @@ mod tests {
         eligibility::{CriterionKind, Outcome},
     };
 
+    async fn evaluate(
+        work: &Work,
+        version: (Uuid, Name),
+        expression: &str,
+        answers: Vec<Datapoint>,
+    ) -> Result<Vec<CriterionOutcome>, Fault> {
+        let (items, criteria) = age(expression);
+        work.evaluate(version, items, criteria, answers).await.unwrap()
+    }
+
     fn age(expression: &str) -> (Vec<ItemDef>, Vec<Criterion>) {
         let item = ItemDef {
             item: "AGE".parse().unwrap(),
@@ -147,21 +158,21 @@ mod tests {
         let work = Work::new();
         let compilations = || work.compilations.lock().unwrap().clone();
         for (value, outcome) in [("17", Outcome::NotMet), ("18", Outcome::Met), ("", Outcome::Undetermined)] {
-            let found = work.evaluate(version(1), age("AGE >= 18"), answers(value)).await.unwrap().unwrap();
+            let found = evaluate(&work, version(1), "AGE >= 18", answers(value)).await.unwrap();
             assert_eq!(found[0].outcome, outcome, "{value}");
         }
         assert_eq!(compilations().len(), 1);
         assert!(!compilations().contains(&std::thread::current().id()));
 
-        let other = work.evaluate(version(2), age("AGE >= 65"), answers("18")).await.unwrap().unwrap();
+        let other = evaluate(&work, version(2), "AGE >= 65", answers("18")).await.unwrap();
         assert_eq!((other[0].outcome, compilations().len()), (Outcome::NotMet, 2), "another study's");
-        let changed = work.evaluate(version(1), age("AGE < 18"), answers("18")).await.unwrap().unwrap();
+        let changed = evaluate(&work, version(1), "AGE < 18", answers("18")).await.unwrap();
         assert_eq!(
             (changed[0].outcome, compilations().len()),
             (Outcome::NotMet, 3),
             "never what was kept of other criteria"
         );
-        assert!(work.evaluate(version(1), age("AGE >="), answers("18")).await.unwrap().is_err());
+        assert!(evaluate(&work, version(1), "AGE >=", answers("18")).await.is_err());
     }
 
     #[tokio::test] // on one thread

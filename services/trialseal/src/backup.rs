@@ -112,7 +112,7 @@ fn sync(folder: &Path) -> Result<()> {
 /// A report as people read it.
 pub fn readable(report: &Report) -> String {
     let mut text = format!("{} databases, {} documents\n", report.databases.len(), report.documents);
-    text += "Not copied, and needed: keep these elsewhere, where no copy of the data is\n";
+    text += "Not copied, but needed for a restore: keep these in a different place from the data\n";
     for key in &report.keys {
         text += &format!("  {}\n", key.display());
     }

@@ -35,7 +35,7 @@ use std::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// Clinical-trial data, sealed under live consent and provable offline.
+/// Clinical-trial data, recorded under valid consent and provable offline.
 #[derive(Parser)]
 #[command(name = "trialseal", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -50,59 +50,60 @@ enum Command {
     Up(Up),
     #[command(flatten)]
     Process(Process),
-    /// Run a witness, which remembers and cosigns the chain's latest state. Subcommands create its key, list its logs and show the forks it has kept.
+    /// Run a witness, which remembers and cosigns the chain's latest state. Subcommands create its key, list its logs and show the
+    /// forks it has recorded.
     Witness(WitnessCommand),
-    /// Make the keys and the policy of a deployment of many processes. What is there already is kept.
+    /// Create the keys and the policy of a multi-process deployment. Existing files are kept.
     Init(Init),
-    /// Let the holder of a root key create studies: add the key to the list that the enrollment service reads.
+    /// Allow the holder of a root key to create studies: add the key to the list that the enrollment service reads.
     AllowStudy(AllowStudy),
-    /// Bring a service's PostgreSQL database up to this program. Safe while services run, and to run again.
+    /// Migrate a service's database to this version. Safe to run while services run, and to repeat.
     Migrate {
-        /// Whose database.
+        /// Which database.
         part: DatabasePart,
         /// The database: sqlite:///path or postgres://user:password@host/name.
         #[arg(long, env = "TRIALSEAL_DATABASE", hide_env_values = true)]
         database: String,
-        /// The role by which the service uses the database: it may then read and write rows, and no more.
+        /// The role that the service uses: it is granted the right to read and write rows, and nothing more.
         #[arg(long, env = "TRIALSEAL_GRANT_TO")]
         grant_to: Option<String>,
         #[command(flatten)]
         plain: PlainBackends,
     },
-    /// Make a certificate authority for development, and certificates for the services. Running it again renews these.
+    /// Create a certificate authority for development, and certificates for the services. Running it again renews the certificates.
     Pki {
         /// The folder.
         folder: PathBuf,
-        /// A DNS name or IP address the services are reached at; repeat it. `.suffix` is appended to each service's name.
+        /// A DNS name or IP address of the services (repeatable). `.suffix` is appended to each service's name.
         #[arg(long = "host")]
         hosts: Vec<String>,
-        /// An actor to make a certificate for, in the studies of `--study`; repeat it.
+        /// An actor to create a certificate for, valid in the studies given by `--study` (repeatable).
         #[arg(long = "actor", requires = "studies")]
         actors: Vec<Name>,
-        /// A study that the actors' certificates are for; repeat it, up to 32 times.
+        /// A study that the actors' certificates are for (repeatable, up to 32 times).
         #[arg(long = "study", requires = "actors")]
         studies: Vec<Uuid>,
     },
     /// Run the end-to-end demo on synthetic data; exits 1 if any step misbehaves.
     Demo {
-        /// The folder to make; a demo's folder is made anew.
+        /// The folder to create; a folder left by an earlier demo is replaced.
         #[arg(long, default_value = "trialseal-demo")]
         data: PathBuf,
-        /// Tell it on a running cluster, in place of a deployment of its own: the folder that `just cluster` was given.
+        /// Run against a running cluster instead of starting a deployment: the folder that was given to `just cluster`.
         #[arg(long)]
         cluster: Option<PathBuf>,
     },
-    /// Make or show the key of an actor.
+    /// Create or show an actor's key.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Verify a proof bundle offline. Exits 0 if every link holds, 1 if not.
+    /// Verify a proof bundle offline. Exits 0 if it verifies, 1 otherwise.
     Verify {
         /// The bundle file.
         bundle: PathBuf,
         #[command(flatten)]
         policy: PolicyArgs,
-        /// Refuse a checkpoint that the quorum cosigned longer ago than this, such as 1h: for bundles just fetched. Any age
-        /// is accepted unless given.
+        /// Refuse the bundle if the quorum cosigned its checkpoint longer ago than this, such as 1h; for bundles just fetched. Default:
+        /// any age is accepted.
         #[arg(long, value_parser = process::duration)]
         max_age: Option<Duration>,
         /// Print the report as JSON.
@@ -119,7 +120,7 @@ enum Command {
         /// The item.
         #[arg(long)]
         item: String,
-        /// The item group's repeat key.
+        /// The item group's repeat key, if it repeats.
         #[arg(long, default_value = "")]
         repeat: String,
         /// Where to write the bundle.
@@ -129,11 +130,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Recompute the whole chain and, with an auditor's key, a whole study. Exits 0 if nothing is wrong, 1 if not.
+    /// Recompute the whole chain and, with an auditor's key, a whole study. Exits 0 if nothing is wrong, 1 otherwise.
     Audit(preserve::Wanted),
     /// Copy a data directory to a new folder while it is in use. Keys are not copied.
     Backup {
-        /// The folder to make.
+        /// The folder to create.
         output: PathBuf,
         /// The data directory.
         #[arg(long, default_value = "trialseal-data", env = "TRIALSEAL_DATA")]
@@ -150,7 +151,7 @@ enum Command {
     /// Import data.
     #[command(subcommand)]
     Import(ImportCommand),
-    /// Measure how fast this machine captures, with everything on.
+    /// Measure how fast this machine captures data, with all features enabled.
     Bench(Bench),
     /// Print a shell completion script.
     Completions {
@@ -185,7 +186,7 @@ impl DatabasePart {
 
 #[derive(Subcommand)]
 enum KeyCommand {
-    /// Make a new key file, readable by its owner only, and print the public key.
+    /// Create a key file, readable by its owner only, and print the public key.
     New {
         /// The file; it must not exist.
         file: PathBuf,
@@ -193,7 +194,7 @@ enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print a new identifier for a study of this root key. Others cannot take it.
+    /// Print a new study identifier derived from this root key. Nobody else can use it.
     Study {
         /// The root key's file.
         file: PathBuf,
@@ -213,10 +214,11 @@ enum KeyCommand {
 
 #[derive(Subcommand)]
 enum ImportCommand {
-    /// Import a CSV table, one row one form instance. Plain, zstd or gzip. Running it again is safe.
+    /// Import a CSV table (plain, zstd or gzip), one form instance per row. Safe to repeat.
     ///
-    /// Rows are recorded in their order. A row recorded before is left alone. Rows that contradict one another, and rows that would
-    /// correct what was recorded, are refused and reported with their columns. Interrupted, it says what was done.
+    /// Rows are recorded in the order of the file. Rows that were recorded before are skipped. Rows that contradict each other, and
+    /// rows that would correct recorded data, are refused and reported with their columns. If interrupted, the import reports what was
+    /// recorded.
     #[command(after_long_help = format!("A mapping file:\n\n{EXAMPLE}"))]
     Csv {
         /// The table.
@@ -226,7 +228,7 @@ enum ImportCommand {
         /// How rows become forms (TOML).
         #[arg(long)]
         mapping: PathBuf,
-        /// Which participant each subject is: CSV with the columns subject, participant, site.
+        /// The participant of each subject: CSV with the columns subject, participant, site.
         #[arg(long)]
         subjects: PathBuf,
         /// Print the report as JSON.
@@ -237,13 +239,13 @@ enum ImportCommand {
 
 #[derive(Subcommand)]
 enum ExportCommand {
-    /// One study as a new folder, with everything that is needed to verify it without this program.
+    /// Export one study to a new folder, with everything needed to verify it without this program.
     Study {
         #[command(flatten)]
         actor: ActorArgs,
         #[command(flatten)]
         policy: PolicyArgs,
-        /// The folder to make.
+        /// The folder to create.
         #[arg(long, short)]
         output: PathBuf,
         /// Print what was written as JSON.
@@ -257,16 +259,16 @@ struct ActorArgs {
     /// The study.
     #[arg(long)]
     study: Uuid,
-    /// Who you are in the study.
+    /// Your name in the study.
     #[arg(long)]
     actor: Name,
     /// Your key file.
     #[arg(long)]
     key: PathBuf,
-    /// For auditors, who are of no site: what you read for. Each read is recorded, signed by you, and participants see it.
+    /// Why you read, if you belong to no site, such as `monitoring`. Each read is recorded, signed by you, and shown to the participants.
     #[arg(long)]
     purpose: Option<Name>,
-    /// Where the services are, as `trialseal up` wrote it.
+    /// The file with the services' URLs, as written by `trialseal up` or `trialseal init`.
     #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
     endpoints: PathBuf,
 }
@@ -323,7 +325,7 @@ impl Cli {
                 let (policy, _) = policy.read()?;
                 let mut report = verify::verify(&bundle, &policy)?;
                 if let Some(max_age) = max_age {
-                    verify::demand_fresh(&mut report, &policy, max_age, server::now_ms() / 1_000);
+                    verify::demand_fresh(&mut report, &policy, max_age, clock::now_ms() / 1_000);
                 }
                 print(json, &report, verify::readable)?;
                 Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -405,7 +407,7 @@ async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-    eprintln!("trialseal: stopping; what was sent is waited for. Interrupt again to stop at once");
+    eprintln!("trialseal: stopping once everything sent is answered; interrupt again to stop at once");
     tokio::spawn(async {
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(INTERRUPTED.into());

@@ -10,14 +10,15 @@ use crate::{
     telling,
     wiring::{self, Peers, Wiring},
 };
-use access::{Gatekeeper, ServiceToken};
 use anchoring::Pace;
 use anyhow::{Context, Result};
 use bus::Bus;
+use caller::ServiceToken;
 use client::Endpoints;
 use enrollment::Creators;
 use journal::Quota;
 use objects::Objects;
+use permission::Gatekeeper;
 use seal::id::Service;
 use server::{bind, serve};
 use std::{
@@ -152,11 +153,12 @@ impl Deployment {
 async fn listeners(ports: u16) -> Result<[TcpListener; 7]> {
     let mut listeners = Vec::new();
     for offset in 0..7 {
-        let port = if ports == 0 { 0 } else { ports.checked_add(offset).context("the ports end at 65535")? };
+        let port =
+            if ports == 0 { 0 } else { ports.checked_add(offset).context("there are not enough ports below 65536")? };
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         listeners.push(bind(address).await.context("choose other ports with --port")?);
     }
-    listeners.try_into().map_err(|_| anyhow::anyhow!("not all ports could be taken"))
+    listeners.try_into().map_err(|_| anyhow::anyhow!("not all ports could be used"))
 }
 
 /// The services that sign receipts.

@@ -12,11 +12,11 @@ use tlog::{
 /// Witnesses that others run, and how many of all witnesses must agree.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ForeignWitnesses {
-    /// A witness that somebody else runs: the verifier key that `trialseal witness init` printed there, and the URL at
-    /// which it is reached; repeat it.
+    /// A witness run by another organisation: the verifier key that `trialseal witness init` printed there, and the witness's URL
+    /// (repeatable).
     #[arg(long, num_args = 2, value_names = ["VKEY", "URL"])]
     witness_vkey: Vec<String>,
-    /// How many of all witnesses must cosign a checkpoint; more than half unless given.
+    /// How many of all witnesses must cosign a checkpoint. Default: more than half.
     #[arg(long)]
     quorum: Option<usize>,
 }
@@ -40,9 +40,9 @@ impl ForeignWitnesses {
             let [vkey, url] = pair else { continue }; // clap takes two at a time
             let key = verifier_key(vkey).context("--witness-vkey")?;
             let is_witness = key.algorithm() != Algorithm::Ed25519;
-            ensure!(is_witness, "--witness-vkey {}: the key of a log, and not of a witness", key.name());
+            ensure!(is_witness, "--witness-vkey {}: the key of a log, not of a witness", key.name());
             let known = all.iter().any(|witness| witness.key.public_key() == key.public_key());
-            ensure!(!known, "--witness-vkey {}: given twice, or the key of another witness", key.name());
+            ensure!(!known, "--witness-vkey {}: given twice, or the same key as another witness", key.name());
             let is_url = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
             ensure!(is_url && !url.contains(char::is_whitespace), "--witness-vkey {}: not a URL: {url}", key.name());
             // One organisation may run several; their keys may have one name.
@@ -52,7 +52,10 @@ impl ForeignWitnesses {
             all.push(PolicyWitness { name: name.unwrap_or_default(), key, url: url.clone() });
         }
         let (quorum, count) = (self.quorum.unwrap_or(1), all.len());
-        ensure!((1..=count).contains(&quorum), "--quorum {quorum}: there are {count} witnesses");
+        ensure!(
+            (1..=count).contains(&quorum),
+            "--quorum {quorum}: must be at least 1 and at most the number of witnesses, {count}"
+        );
         Ok(all)
     }
 }
@@ -60,12 +63,12 @@ impl ForeignWitnesses {
 /// A verifier key as its owner printed it.
 pub fn verifier_key(text: &str) -> Result<VerifierKey> {
     let shown: String = text.chars().take(80).collect();
-    text.parse().with_context(|| format!("{shown}: not a verifier key, which looks like NAME+1234abcd+BASE64"))
+    text.parse().with_context(|| format!("{shown}: not a verifier key (NAME+1234abcd+BASE64)"))
 }
 
 /// Checks what was made of flags: whatever a verifier would refuse is refused here.
 pub fn checked(policy: String) -> Result<String> {
-    Policy::parse(&policy).context("the policy made of the flags")?;
+    Policy::parse(&policy).context("the policy that results from the flags")?;
     Ok(policy)
 }
 
@@ -98,9 +101,9 @@ mod tests {
             (vec![("w.example", url)], None, "not a verifier key"),
             (vec![(&*a, "w.example")], None, "not a URL"),
             (vec![(&*a, "https://w.example/ x")], None, "not a URL"),
-            (vec![(&*a, url)], Some(2), "there are 1 witnesses"),
-            (vec![(&*a, url)], Some(0), "there are 1 witnesses"),
-            (vec![], None, "there are 0 witnesses"),
+            (vec![(&*a, url)], Some(2), "the number of witnesses, 1"),
+            (vec![(&*a, url)], Some(0), "the number of witnesses, 1"),
+            (vec![], None, "the number of witnesses, 0"),
         ] {
             let error = format!("{:#}", named(&pairs, quorum).unwrap_err());
             assert!(error.contains(what), "{what}: {error}");

@@ -16,31 +16,31 @@ use tlog::key::{Algorithm, SignerKey, VerifierKey};
 /// Flags of `trialseal init`.
 #[derive(Args)]
 pub struct Init {
-    /// The folder to make. What it holds already is kept.
+    /// The folder to create. Files that it already contains are kept.
     folder: PathBuf,
-    /// The name of the deployment, such as a domain: its chain is NAME/chain. No two chains may have one name, because
-    /// witnesses remember a chain by it.
+    /// The name of the deployment, such as a domain; its chain is called NAME/chain. The name must be unique, because witnesses
+    /// identify a chain by it.
     #[arg(long, default_value = keys::NAME)]
     name: String,
-    /// Where clients reach the enrollment service: URLs, comma separated.
+    /// The URLs at which clients reach the enrollment service, comma separated.
     #[arg(long)]
     enrollment: String,
-    /// Where clients reach the consent service: URLs, comma separated.
+    /// The URLs at which clients reach the consent service, comma separated.
     #[arg(long)]
     consent: String,
-    /// Where clients reach the capture service: URLs, comma separated.
+    /// The URLs at which clients reach the capture service, comma separated.
     #[arg(long)]
     capture: String,
-    /// Where clients reach the anchoring service and the chain's files: URLs, comma separated.
+    /// The URLs at which clients reach the anchoring service and the chain's files, comma separated.
     #[arg(long)]
     anchoring: String,
-    /// Where the witnesses of sponsor, CRO and regulator are reached, in this order: three times. Their keys are made here
-    /// and must be taken there. A witness that makes its key where it runs is named by --witness-vkey.
+    /// The URLs of the witnesses of sponsor, CRO and regulator: give it three times, in this order. Their keys are created here and
+    /// must be moved to them. For a witness whose key is created where it runs, use --witness-vkey.
     #[arg(long = "witness", value_name = "URL", required_unless_present = "witness_vkey")]
     witnesses: Vec<String>,
     #[command(flatten)]
     foreign: ForeignWitnesses,
-    /// The authority, in PEM, that clients check the services' certificates against.
+    /// The certificate authority (PEM) against which clients check the services' certificates.
     #[arg(long)]
     tls_ca: Option<PathBuf>,
 }
@@ -52,7 +52,7 @@ impl Init {
         let fits = given == wanted || (given == 0 && !self.foreign.is_empty());
         ensure!(
             fits,
-            "--witness: wanted {wanted} times, given {given}; any other number of witnesses is named by --witness-vkey VKEY URL"
+            "--witness must be given {wanted} times, not {given}; for any other number of witnesses use --witness-vkey VKEY URL"
         );
         let endpoints = Endpoints {
             enrollment: self.enrollment,

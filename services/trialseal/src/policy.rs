@@ -11,8 +11,7 @@ pub struct PolicyArgs {
     /// The policy file: the chain, its witnesses, the quorum (C2SP tlog-policy).
     #[arg(long)]
     policy: PathBuf,
-    /// The file of receipt keys and of the studies' root keys. Unless given, the one beside the policy, if it is there:
-    /// policy-keys.txt beside policy.txt.
+    /// The file with the receipt keys and the studies' root keys. Default: policy-keys.txt next to policy.txt, if it exists.
     #[arg(long)]
     policy_keys: Option<PathBuf>,
 }

@@ -13,13 +13,14 @@ use crate::{
     telling,
     wiring::{self, Wiring},
 };
-use access::{Gatekeeper, ServiceToken, oidc::Oidc};
 use anyhow::{Context, Result};
 use args::Common;
 use bus::{Bus, Rate, RateLimits, Trust};
+use caller::{ServiceToken, oidc::Oidc};
 use database::{Database, Part};
 use enrollment::Creators;
 use objects::Objects;
+use permission::Gatekeeper;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Parts, bind, serve, serve_tls};
 use std::{

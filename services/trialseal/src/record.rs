@@ -84,7 +84,7 @@ pub async fn record(
     }
     let answer = answer.map_err(|error| missing::explain(error, &fields, &keys))?;
     let receipt = answer.receipt.and_then(parse_receipt).context("the service answered without a receipt")?;
-    let entry = Entry::parse(&receipt.entry).context("the service answered nonsense")?;
+    let entry = Entry::parse(&receipt.entry).context("the service gave an invalid answer")?;
     Ok(Recorded { service, entry: entry.number, recorded: entry.time, request })
 }
 
@@ -97,7 +97,7 @@ pub fn fields(json: &[u8]) -> Result<Map<String, Value>> {
 fn method(kind: &str) -> Result<(String, PathAndQuery)> {
     let found = methods()?.into_iter().find(|(known, ..)| known == kind);
     let (_, service, path) =
-        found.with_context(|| format!("{kind}: no such kind of command; `trialseal commands` names them"))?;
+        found.with_context(|| format!("{kind}: no such kind of command; `trialseal commands` lists them"))?;
     Ok((service, path.parse()?))
 }
 
@@ -124,7 +124,7 @@ pub fn methods() -> Result<Vec<(String, String, String)>> {
             );
         }
     }
-    ensure!(!found.is_empty(), "the descriptors name no command");
+    ensure!(!found.is_empty(), "the descriptors contain no command");
     Ok(found)
 }
 

@@ -1,14 +1,18 @@
 //! How the services are put together, in one process or in many.
 
 use crate::keys::ChainKeys;
-use access::{AccessLog, Consents, Gatekeeper, RemoteFacts, ServiceToken};
+use access::AccessLog;
 use anyhow::{Context, Result};
 use bus::Bus;
-use channel::{Channel, Settings, http::Http};
+use caller::ServiceToken;
+use channel::{Channel, http::Http};
 use database::Database;
 use enrollment::Creators;
+use facts::{Consents, RemoteFacts};
 use journal::Quota;
 use objects::Objects;
+use permission::Gatekeeper;
+use record::Settings;
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Checked, Parts};
 use std::sync::Arc;
@@ -60,13 +64,19 @@ impl Wiring {
             Service::Consent => &self.peers.consent,
             Service::Capture => &self.peers.capture,
         };
-        let settings = Settings { at_once: AT_ONCE, ..Settings::default() };
+        let settings = channel::Settings { at_once: AT_ONCE, ..channel::Settings::default() };
         let channel = Channel::new(url, self.identity.clone(), settings);
-        channel.with_context(|| format!("where is the {service} service? Say so with --{service}"))
+        channel.with_context(|| format!("the URL of the {service} service is invalid: check --{service}"))
     }
 
     fn at_the_door(&self, parts: Parts) -> Parts {
         parts.guarded(self.gatekeeper.clone()).allowance(self.allowance.clone())
+    }
+
+    /// How a recording service keeps its journals.
+    fn journal(&self, database: Database, receipt_key: Arc<SignerKey>) -> Settings {
+        let (bus, quota) = (self.bus.clone(), self.quota);
+        Settings { database, receipt_key, anchored_within_ms: ANCHORED_WITHIN_MS, bus, quota }
     }
 
     fn enrollment_facts(&self) -> Result<RemoteFacts> {
@@ -84,15 +94,11 @@ impl Wiring {
         let consent = self.channel(Service::Consent)?;
         let databases = [("enrollment.database", database.clone()), ("vault.database", vault.database().clone())];
         let config = enrollment::Config {
-            database,
-            receipt_key,
-            anchored_within_ms: ANCHORED_WITHIN_MS,
+            journal: self.journal(database, receipt_key),
             vault,
             accesses: AccessLog::new(consent.clone()),
             consents: Consents::new(consent, self.services.clone()),
-            bus: self.bus.clone(),
             creators,
-            quota: self.quota,
         };
         Ok(self.at_the_door(ready_with(enrollment::open(config), databases)))
     }
@@ -101,13 +107,9 @@ impl Wiring {
     pub fn consent(&self, database: Database, documents: Objects, receipt_key: Arc<SignerKey>) -> Result<Parts> {
         let databases = [("consent.database", database.clone())];
         let config = consent::Config {
-            database,
+            journal: self.journal(database, receipt_key),
             documents,
-            receipt_key,
-            anchored_within_ms: ANCHORED_WITHIN_MS,
             enrollment: self.enrollment_facts()?,
-            bus: self.bus.clone(),
-            quota: self.quota,
         };
         Ok(self.at_the_door(ready_with(consent::open(config), databases)))
     }
@@ -116,15 +118,11 @@ impl Wiring {
     pub fn capture(&self, database: Database, receipt_key: Arc<SignerKey>, vault: Vault) -> Result<Parts> {
         let databases = [("capture.database", database.clone()), ("vault.database", vault.database().clone())];
         let config = capture::Config {
-            database,
-            receipt_key,
-            anchored_within_ms: ANCHORED_WITHIN_MS,
+            journal: self.journal(database, receipt_key),
             services: self.services.clone(),
             enrollment: self.enrollment_facts()?,
             consent_channel: self.channel(Service::Consent)?,
             vault,
-            bus: self.bus.clone(),
-            quota: self.quota,
         };
         Ok(self.at_the_door(ready_with(capture::open(config), databases)))
     }

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use server::now_ms;
+use clock::now_ms;
 use std::sync::Arc;
 use telemetry::meters;
 use tlog::{

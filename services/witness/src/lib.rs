@@ -10,7 +10,7 @@ mod store;
 pub use config::Config;
 pub use store::PART;
 
-use access::Member;
+use caller::Member;
 use server::Parts;
 use telemetry::{Causes, meters};
 
@@ -25,6 +25,6 @@ pub fn open(config: Config) -> Parts {
 async fn measure(database: database::Database) {
     match evidence::kept(&database).await {
         Ok(kept) => meters().evidence.change(i64::try_from(kept.proven()).unwrap_or(i64::MAX)),
-        Err(error) => tracing::error!(error = %Causes(&error), "whether forks were kept is not known"),
+        Err(error) => tracing::error!(error = %Causes(&error), "cannot tell whether forks were recorded"),
     }
 }

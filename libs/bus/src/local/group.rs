@@ -106,7 +106,7 @@ impl Messages {
         for (message, _) in late.iter().filter_map(|id| self.given.remove(id)).collect::<Vec<_>>() {
             if message.deliveries >= group.deliveries {
                 counters.poison.add(1);
-                tracing::error!(group = group.name, id = message.id, stream = %message.moved.head.stream, "a message was set aside: nobody could deal with it");
+                tracing::error!(group = group.name, id = message.id, stream = %message.moved.head.stream, "a message was set aside: no worker could process it");
             } else {
                 counters.claimed.add(1);
                 self.ready.push_front(message);

@@ -50,6 +50,6 @@ impl Line {
     /// Counts a failure and reports it, without addresses.
     pub(crate) fn failed(&self, error: &RedisError) {
         self.counters.failures.add(1);
-        tracing::warn!(kind = ?error.kind(), code = error.code(), "the bus is away");
+        tracing::warn!(kind = ?error.kind(), code = error.code(), "the bus is unavailable");
     }
 }

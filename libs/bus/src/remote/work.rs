@@ -160,7 +160,7 @@ impl Worker<'_> {
         let deliveries = self.deliveries(connection, &first.id, &last.id).await?;
         for entry in claimed {
             if deliveries.get(&entry.id).is_some_and(|often| *often > u64::from(self.group.deliveries)) {
-                self.set_aside(connection, &entry, "nobody could deal with it").await?;
+                self.set_aside(connection, &entry, "no worker could process it").await?;
             } else {
                 self.line.counters.claimed.add(1);
                 self.give(connection, entry).await?;

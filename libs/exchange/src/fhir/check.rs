@@ -1,7 +1,6 @@
 //! Checks JSON against the elements of FHIR R4, before anything is read from it.
 
 use super::{
-    import::MAX_DEPTH,
     path::Path,
     period::is_reversed,
     primitive::{is_code, is_date_time, is_instant, is_text},
@@ -9,6 +8,9 @@ use super::{
 };
 use serde_json::{Map, Value};
 use std::ptr;
+
+/// How deeply objects may be nested.
+pub const MAX_DEPTH: usize = 32;
 
 /// Why bytes are not a FHIR R4 Consent that we read. Paths are FHIR element names with indices, such as
 /// `provision.provision[0].type`; they never hold a value.

@@ -2,6 +2,7 @@
 
 use super::{
     check::{self, ImportError},
+    element::{codes_of, text},
     json::Strict,
     path::Path,
     period::{Times, made},
@@ -14,9 +15,6 @@ use tlog::{Hash, sha256};
 
 /// The longest resource that is read, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
-
-/// How deeply objects may be nested.
-pub const MAX_DEPTH: usize = 32;
 
 /// Reads the bytes of a FHIR R4 (4.0.1) Consent in JSON.
 ///
@@ -43,11 +41,13 @@ fn is_consent(object: &Map<String, Value>) -> bool {
 fn rules(consent: &Map<String, Value>) -> Result<(), ImportError> {
     let has = |name| consent.contains_key(name);
     let broken = |path: &str| Err(ImportError::Rule { path: path.to_owned() });
-    match () {
-        () if !has("policy") && !has("policyRule") => broken("policyRule"),
-        () if has("sourceAttachment") && has("sourceReference") => broken("sourceReference"),
-        () => Ok(()),
+    if !has("policy") && !has("policyRule") {
+        return broken("policyRule");
     }
+    if has("sourceAttachment") && has("sourceReference") {
+        return broken("sourceReference");
+    }
+    Ok(())
 }
 
 fn request(consent: &Map<String, Value>, reading: Reading, content: Hash) -> Request {
@@ -107,21 +107,6 @@ fn period(object: &Map<String, Value>, name: &str) -> Option<Period> {
     let period = object.get(name)?.as_object()?;
     let end = |name| text(period, name).map(str::to_owned);
     Some(Period { start: end("start"), end: end("end") })
-}
-
-pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    object.get(name)?.as_str()
-}
-
-/// The codes of a CodeableConcept in one code system.
-pub(super) fn codes_of<'a>(concept: &'a Value, system: &str) -> Vec<&'a str> {
-    let codings = concept.get("coding").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    codings.iter().filter_map(|coding| code_of(coding, system)).collect()
-}
-
-pub(super) fn code_of<'a>(coding: &'a Value, system: &str) -> Option<&'a str> {
-    let same = coding.get("system").and_then(Value::as_str) == Some(system);
-    coding.get("code").and_then(Value::as_str).filter(|_| same)
 }
 
 /// The fields in one order, whatever order they were written in and whichever map `serde_json` was built with.

@@ -4,7 +4,7 @@
 //! the narrower reading of a time, what denies the wider one.
 
 use super::{
-    import::text,
+    element::text,
     primitive::{Instant, instant},
 };
 use jiff::civil::Date;

@@ -5,7 +5,7 @@
 
 use super::{
     concept::{ACT_REASON, CONSENT_ACTION, Concept, PROVISION_SYSTEM, RESOURCE_TYPES_R4},
-    import::{code_of, codes_of, text},
+    element::{code_of, codes_of, text},
     part::{PARTICIPATION, RECIPIENT},
 };
 use crate::record::recipient;

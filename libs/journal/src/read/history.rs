@@ -19,7 +19,7 @@ impl Reader {
                    WHERE stream = $1 AND number >= $2 ORDER BY number LIMIT $3";
         let mut sum = 0_u64;
         let mut fit = 0;
-        for row in self.rows(sql, stream, (from, limit)).await? {
+        for row in self.rows(sql, stream, from, limit).await? {
             sum = sum.saturating_add(unsigned(row.try_get("length")?));
             if fit > 0 && sum > bytes {
                 break;
@@ -39,7 +39,7 @@ impl Reader {
     ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
         let sql =
             "SELECT number, value FROM fact WHERE stream = $1 AND key = $2 AND number > $3 ORDER BY number LIMIT $4";
-        self.settings(sql, stream, key, (after.map_or(-1, signed), limit)).await
+        self.settings(sql, stream, key, after.map_or(-1, signed), limit).await
     }
 
     /// The entries before number `before` that set the fact under `key`, and what they set it to, newest first.
@@ -52,7 +52,7 @@ impl Reader {
     ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
         let sql = "SELECT number, value FROM fact WHERE stream = $1 AND key = $2 AND number < $3 \
                    ORDER BY number DESC LIMIT $4";
-        self.settings(sql, stream, key, (before.map_or(i64::MAX, signed), limit)).await
+        self.settings(sql, stream, key, before.map_or(i64::MAX, signed), limit).await
     }
 
     async fn settings(
@@ -60,7 +60,8 @@ impl Reader {
         sql: &'static str,
         stream: StreamId,
         key: &Hash,
-        (from, limit): (i64, u32),
+        from: i64,
+        limit: u32,
     ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
         let (mut connection, row) = match self.at(stream).await {
             Err(ReadError::NotFound) => return Ok(Vec::new()),

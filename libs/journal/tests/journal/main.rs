@@ -31,7 +31,7 @@ use vocabulary::fact;
 
 mod postgres;
 mod quota;
-mod restored;
+mod replaced;
 
 type Refusal = &'static str;
 type Facts = Vec<(Hash, Vec<u8>)>;

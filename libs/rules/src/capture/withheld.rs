@@ -1,4 +1,4 @@
-//! Taking values out: one by one, or with their participant.
+//! Redacting single values, and erasing participants.
 
 use super::{Refusal, on_time};
 use seal::{dsse::Envelope, id::Name};

@@ -40,10 +40,10 @@ impl Rule for GrantAccess {
         }
         each_once("categories", &self.categories)?;
         if self.from >= self.until || self.until <= next.time {
-            return malformed("until", "later than the beginning, and than now");
+            return malformed("until", "must be later than `from`, and later than now");
         }
         if self.uses == Some(0) {
-            return malformed("uses", "more than 0, or absent");
+            return malformed("uses", "must be more than 0, or absent");
         }
         let subject = subject::grant(&self.participant, &self.grant);
         if facts.find(&subject).is_some() {
@@ -149,7 +149,7 @@ pub fn reader_needs(access: &AccessData) -> Vec<Subject> {
 pub fn may_read(access: &AccessData, facts: &Facts, time: u64) -> Result<(), Refusal> {
     let everybody = access.participant.as_str() == Name::ALL_SITES;
     if everybody && (access.site.as_str() != Name::ALL_SITES || access.grant.is_some()) {
-        return malformed("site", "`*`, and no grant, with participant `*`");
+        return malformed("site", "must be `*`, without a grant, if the participant is `*`");
     }
     if access.only.as_ref().is_some_and(|only| only.repeat.len() > MAX_REPEAT_BYTES) {
         return malformed("only.repeat", "at most 128 bytes");

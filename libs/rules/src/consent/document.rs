@@ -49,7 +49,7 @@ impl Rule for PublishDocument {
         match (&self.terms, rules) {
             (None, 1) => {}
             (Some(_), 1) => return Err(Refusal::RulesOutdated),
-            (None, _) => return malformed("terms", "a document states on what terms it asks for consent"),
+            (None, _) => return malformed("terms", "required: the terms under which the document asks for consent"),
             (Some(terms), _) => {
                 if rules < 3 && terms.site_device {
                     return Err(Refusal::RulesOutdated);
@@ -85,7 +85,7 @@ fn check(publish: &PublishDocument, terms: &Terms, facts: &Facts, next: Next) ->
         return malformed("approval.body", "required: the board that approved the document");
     }
     if publish.approval.date.as_str() > day_of(next.time.saturating_add(DAY_MS)).as_str() {
-        return malformed("approval.date", "lies in the future");
+        return malformed("approval.date", "is in the future");
     }
     if !terms.sites.iter().all(|site| facts.find(&subject::site(site)).is_some()) {
         return malformed("terms.sites", "no such site");
@@ -94,13 +94,13 @@ fn check(publish: &PublishDocument, terms: &Terms, facts: &Facts, next: Next) ->
         return malformed("terms", "more than 200 sites or replaced versions");
     }
     if terms.parents > 2 {
-        return malformed("terms.parents", "0, 1 or 2");
+        return malformed("terms.parents", "must be 0, 1 or 2");
     }
     if terms.deferral_ms == Some(0) {
-        return malformed("terms.deferral_ms", "more than 0, or absent");
+        return malformed("terms.deferral_ms", "must be more than 0, or absent");
     }
     if terms.reconsent.is_some() && terms.supersedes.is_empty() {
-        return malformed("terms.reconsent", "only where a version is replaced");
+        return malformed("terms.reconsent", "allowed only if a version is replaced");
     }
     if terms.notice.as_ref().is_some_and(|notice| notice.storage.len() > MAX_PARTS) {
         return malformed("terms.notice.storage", "more than 200");
@@ -180,7 +180,10 @@ fn quiz(quiz: &Quiz) -> Result<(), Refusal> {
     let names: HashSet<_> = quiz.questions.iter().map(|question| &question.question).collect();
     let count = quiz.questions.len();
     if count == 0 || count > MAX_PARTS || names.len() != count || quiz.pass as usize > count {
-        return malformed("terms.quiz", "1 to 200 questions, each named once, and no more to pass than there are");
+        return malformed(
+            "terms.quiz",
+            "must have 1 to 200 questions with unique names, and require at most all of them to pass",
+        );
     }
     let text = |text: &String| (1..=MAX_TEXT).contains(&text.len());
     let good = |question: &vocabulary::command::Question| {
@@ -192,5 +195,8 @@ fn quiz(quiz: &Quiz) -> Result<(), Refusal> {
     if quiz.questions.iter().all(good) {
         return Ok(());
     }
-    malformed("terms.quiz.questions", "a text, 2 to 200 choices of 1 to 2,048 bytes, one of them right")
+    malformed(
+        "terms.quiz.questions",
+        "each must have a text, and 2 to 200 choices of 1 to 2,048 bytes, one of them right",
+    )
 }

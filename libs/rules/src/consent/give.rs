@@ -131,7 +131,7 @@ fn not_of_others(standing: &Standing, consent: &GiveConsent, manner: &Manner, ne
     match (&manner.capacity, standing.majority) {
         (Capacity::Minor { .. }, Some(of_age)) if next.time >= of_age => Err(NotInForce::MajorityReached.into()),
         (Capacity::Minor { majority, .. }, Some(of_age)) if *majority > of_age => {
-            malformed("manner.capacity.minor.majority", "later than was stated before")
+            malformed("manner.capacity.minor.majority", "later than stated before")
         }
         (Capacity::Minor { .. }, _) | (_, None) => Ok(()),
         (_, Some(of_age)) if next.time < of_age || consent.time < of_age => Err(Refusal::NotOfAge),
@@ -226,7 +226,9 @@ fn terms_and_manner<'a>(
     let deferred = matches!(manner.capacity, Capacity::Deferred { .. });
     match &terms.quiz {
         Some(quiz) if !deferred => passed(quiz, manner)?,
-        _ if !manner.answers.is_empty() => return malformed("manner.answers", "nothing was asked"),
+        _ if !manner.answers.is_empty() => {
+            return malformed("manner.answers", "must be empty: the document has no questions");
+        }
         _ => {}
     }
     Ok((terms, manner))
@@ -264,7 +266,7 @@ fn not_against(provisions: &BTreeMap<Provision, Given>, manner: &Manner, next: N
     match ends.map(|until| until.time).min() {
         Some(of_age) if next.time >= of_age => Err(NotInForce::MajorityReached.into()),
         Some(of_age) if majority.is_some_and(|stated| stated > of_age) => {
-            malformed("manner.capacity.minor.majority", "later than was stated before")
+            malformed("manner.capacity.minor.majority", "later than stated before")
         }
         _ => Ok(()),
     }
@@ -366,13 +368,16 @@ fn minor(parents: &[Name], majority: u64, (terms, facts): (&Terms, &Facts), next
     }
     let different: HashSet<&Name> = parents.iter().collect();
     if different.len() != parents.len() || parents.len() < usize::from(terms.parents) || parents.len() > 2 {
-        return malformed("manner.capacity.minor.parents", "as many different parents as the document demands");
+        return malformed(
+            "manner.capacity.minor.parents",
+            "must name as many different parents as the document requires",
+        );
     }
     if majority <= next.time {
         return malformed("manner.capacity.minor.majority", "has passed: the participant consents themselves");
     }
     if facts.rules() >= Some(3) && majority > next.time.saturating_add(MAX_MINORITY_MS) {
-        return malformed("manner.capacity.minor.majority", "at most 22 years from now");
+        return malformed("manner.capacity.minor.majority", "must be at most 22 years from now");
     }
     Ok(())
 }
@@ -387,13 +392,13 @@ fn passed(quiz: &Quiz, manner: &Manner) -> Result<(), Refusal> {
 fn score(quiz: &Quiz, manner: &Manner) -> Result<u32, Refusal> {
     let answered: HashSet<&Name> = manner.answers.iter().map(|answer| &answer.question).collect();
     if answered.len() != quiz.questions.len() || manner.answers.len() != quiz.questions.len() {
-        return malformed("manner.answers", "one answer to each question of the document");
+        return malformed("manner.answers", "must have one answer to each question of the document");
     }
     let mut right = 0;
     for question in &quiz.questions {
         let answer = manner.answers.iter().find(|answer| answer.question == question.question);
         let Some(answer) = answer else {
-            return malformed("manner.answers", "one answer to each question of the document");
+            return malformed("manner.answers", "must have one answer to each question of the document");
         };
         right += u32::from(answer.choice == question.right);
     }

@@ -41,7 +41,7 @@ impl Rule for WithdrawConsent {
             }
         } else {
             if self.collected.is_none() {
-                return malformed("collected", "required: what happens to what was collected");
+                return malformed("collected", "required: what happens to data already collected");
             }
             changes.push(facts.one_more_by(consents(&self.participant), envelope));
         }
@@ -93,7 +93,7 @@ fn withdrawn(
         return Ok(command.provisions.clone());
     }
     if !command.provisions.is_empty() {
-        return malformed("provisions", "empty where the scope says what is withdrawn");
+        return malformed("provisions", "must be empty, because the scope says what is withdrawn");
     }
     let within = |(provision, state): &(&Provision, &Given)| match scope {
         WithdrawalScope::FurtherCollection => provision.collects(),

@@ -104,7 +104,7 @@ fn confirmed(
 ) -> Result<Option<u32>, Refusal> {
     from_rules_3(facts, true)?;
     if *by == rotate.by {
-        return Err(Refusal::Malformed { field: "confirmed.by", what: "somebody else confirms" });
+        return Err(Refusal::Malformed { field: "confirmed.by", what: "someone else must confirm" });
     }
     if [ActorKind::Participant, ActorKind::Representative].contains(kind) {
         return Err(Refusal::Malformed {

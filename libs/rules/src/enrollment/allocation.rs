@@ -31,7 +31,7 @@ impl Rule for CommitAllocation {
         authorise(facts, envelope, &self.by, Task::ManageAllocation, &Name::all_sites(), next.time)?;
         let subject = subject::allocation(&self.allocation);
         must_be_new(facts, &subject, "allocation")?;
-        self.scheme.check().map_err(|_| Refusal::Malformed { field: "scheme", what: "out of its bounds" })?;
+        self.scheme.check().map_err(|_| Refusal::Malformed { field: "scheme", what: "out of range" })?;
         for arm in &self.scheme.arms {
             must_exist(facts, &subject::arm(&arm.arm), "arm")?;
         }
@@ -156,7 +156,7 @@ impl Rule for Unblind {
         facts.find(&subject::randomised(&self.participant)).ok_or(Refusal::NotRandomised)?;
         in_words("reason", &self.reason)?;
         if self.notified.is_empty() || self.notified.len() > MAX_NOTIFIED {
-            return Err(Refusal::Malformed { field: "notified", what: "1 to 32 roles that were told" });
+            return Err(Refusal::Malformed { field: "notified", what: "1 to 32 roles that were notified" });
         }
         let fact = Fact::Unblinded { by: self.by.clone(), recorded: next.number };
         let list = grown(facts, &List::Participant(self.participant.clone()));

@@ -21,7 +21,7 @@ pub(super) fn check_day(field: &'static str, day: &Name, next: Next) -> Result<(
         return Err(Refusal::Malformed { field, what: "not a day, YYYY-MM-DD" });
     }
     if *day.as_str() > *day_of(next.time.saturating_add(AHEAD_OF_UTC_MS)) {
-        return Err(Refusal::Malformed { field, what: "lies in the future" });
+        return Err(Refusal::Malformed { field, what: "is in the future" });
     }
     Ok(())
 }

@@ -35,10 +35,10 @@ impl Rule for Delegate {
             });
         }
         if self.from >= self.until {
-            return Err(Refusal::Malformed { field: "until", what: "a delegation ends after it begins" });
+            return Err(Refusal::Malformed { field: "until", what: "must be later than `from`" });
         }
         if third_rules(facts) && self.until <= next.time {
-            return Err(Refusal::Malformed { field: "until", what: "later than now" });
+            return Err(Refusal::Malformed { field: "until", what: "must be later than now" });
         }
         let throughout = held_throughout(self, task, facts, &held).ok_or(Refusal::DelegationExceedsOwn)?;
         match facts.find(&subject::actor(&self.actor)) {

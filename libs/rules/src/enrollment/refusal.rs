@@ -24,25 +24,25 @@ pub enum Refusal {
     )]
     ProofTooLong,
     /// The envelope of a command that proofs lead through is too large.
-    #[error("the envelope is larger than 3,072 bytes, which proofs must carry")]
+    #[error("the envelope is larger than 3,072 bytes, the most that proofs can carry")]
     EnvelopeTooLarge,
     /// Too many delegations of one task to one actor at one site.
-    #[error("too many delegations of this task to this actor at this site: end some, or wait until they are over")]
+    #[error("too many delegations of this task to this actor at this site: end some, or wait until they expire")]
     TooManyDelegations,
     /// The study's identifier is not bound to its root key.
-    #[error("the study's identifier is not made of its root key, as rules 3 demand")]
+    #[error("the study's identifier is not derived from its root key, as rules 3 require")]
     StudyIdUnbound,
     /// The study demands tokens.
-    #[error("the study recognises people by tokens: screen with one")]
+    #[error("this study detects duplicates by tokens: a token is required")]
     TokenRequired,
     /// Too many participants of a site were held.
-    #[error("too many participants of this site were registered with tokens that were seen before")]
+    #[error("too many participants of this site were registered with known tokens")]
     TooManyHeld,
     /// Two registrations cannot be one person who takes part again.
-    #[error("the earlier registration has not ended, has another token, or goes on under a later one already")]
+    #[error("the earlier registration has not ended, has a different token, or is already continued by a later one")]
     NotTheSame,
     /// A level that is known was stated otherwise.
-    #[error("the level of {0} is not what is known of the participant")]
+    #[error("the level of {0} differs from what is recorded about the participant")]
     LevelMismatch(Name),
     /// The study does not exist.
     #[error("the study does not exist: create it first")]
@@ -51,7 +51,7 @@ pub enum Refusal {
     #[error("the study exists already")]
     StudyExists,
     /// The study runs under rules that do not have this command.
-    #[error("the study was created under earlier rules, which do not have this")]
+    #[error("this study's rules are older and do not have this command")]
     RulesOutdated,
     /// The participant's consent is not in force.
     #[error(transparent)]
@@ -66,7 +66,7 @@ pub enum Refusal {
     #[error("the study is not open")]
     StudyNotOpen,
     /// The study cannot be opened.
-    #[error("a study is opened once its protocol is recorded")]
+    #[error("the study cannot be opened before its protocol is recorded")]
     ProtocolMissing,
     /// The study cannot go from one state to the other.
     #[error("a study that is {} cannot become {}", state_name(*.from), state_name(*.to))]
@@ -91,7 +91,7 @@ pub enum Refusal {
         to: State,
     },
     /// The site's own approval was not recorded.
-    #[error("the approval of the trial at this site was not recorded")]
+    #[error("the approval of the trial at this site has not been recorded")]
     SiteNotApproved,
     /// It has ended already.
     #[error("this {0} has ended already")]
@@ -100,7 +100,7 @@ pub enum Refusal {
     #[error("a task can only be delegated within the period the delegator holds it")]
     DelegationExceedsOwn,
     /// As many as allowed were enrolled; where, a site or `*`.
-    #[error("as many participants as allowed are enrolled")]
+    #[error("the maximum number of participants is enrolled")]
     CapReached(Name),
     /// Eligibility criteria are in force.
     #[error("eligibility criteria are in force: screen the participant first")]
@@ -109,10 +109,10 @@ pub enum Refusal {
     #[error("these are not the eligibility criteria in force")]
     CriteriaOutdated(Option<Name>),
     /// Nothing is there to be overridden.
-    #[error("every criterion is fulfilled: there is nothing to override")]
+    #[error("every criterion is met: there is nothing to override")]
     EligibilityNotOverridable,
     /// The same person may take part already.
-    #[error("the participant's token was registered more than once: find out whether it is the same person")]
+    #[error("the participant's token is registered more than once: find out whether it is the same person")]
     DuplicateParticipation,
     /// The participant cannot go from one stage to the other.
     #[error("a participant who is {} cannot become {}", stage_name(*.from), stage_name(*.to))]
@@ -123,10 +123,10 @@ pub enum Refusal {
         to: Stage,
     },
     /// The stratum's list has been used up.
-    #[error("every place of the stratum's list is taken")]
+    #[error("every slot of the stratum's list has been allocated")]
     StratumExhausted,
     /// The allocation's secret is public.
-    #[error("the allocation was revealed: nobody is allocated by it any more")]
+    #[error("the allocation was revealed: no more participants can be allocated by it")]
     AllocationRevealed,
     /// The participant was not allocated to an arm.
     #[error("the participant was not randomised")]
@@ -135,7 +135,7 @@ pub enum Refusal {
     #[error("this is not the secret that was committed to")]
     CommitmentMismatch,
     /// Participants may still be enrolled.
-    #[error("an allocation is revealed while its study is paused or closed")]
+    #[error("an allocation can only be revealed while its study is paused or closed")]
     RevealTooEarly,
     /// A field has a value it may not have.
     #[error("{field}: {what}")]

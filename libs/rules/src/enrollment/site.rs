@@ -22,7 +22,7 @@ impl Rule for AddSite {
         study_exists(facts)?;
         authorise(facts, envelope, &self.by, Task::ManageStudy, &Name::all_sites(), next.time)?;
         if self.site.as_str() == Name::ALL_SITES {
-            return Err(Refusal::Malformed { field: "site", what: "`*` stands for every site" });
+            return Err(Refusal::Malformed { field: "site", what: "`*` is reserved for all sites" });
         }
         let subject = subject::site(&self.site);
         must_be_new(facts, &subject, "site")?;
@@ -54,7 +54,7 @@ impl Rule for RecordSiteApproval {
         must_exist(facts, &subject::protocol(&self.protocol), "protocol version")?;
         approval::check(&self.approval, next)?;
         if self.approval.body.is_none() {
-            return Err(Refusal::Malformed { field: "approval.body", what: "which board approved" });
+            return Err(Refusal::Malformed { field: "approval.body", what: "required: the board that approved it" });
         }
         let (protocol, approval) = (self.protocol.clone(), self.approval.clone());
         let subject = subject::site_approval(&self.site);
@@ -131,7 +131,7 @@ fn moving<P: Payload>(command: &P, envelope: &Envelope, site: &Name) -> Vec<Subj
 }
 
 fn must_say_why(reason: Option<&Name>) -> Result<(), Refusal> {
-    reason.map(|_| ()).ok_or(Refusal::Malformed { field: "reason", what: "say why" })
+    reason.map(|_| ()).ok_or(Refusal::Malformed { field: "reason", what: "a reason is required" })
 }
 
 /// Where a site stands.

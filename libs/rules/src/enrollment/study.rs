@@ -19,10 +19,13 @@ impl Rule for CreateStudy {
 
     fn decide(&self, envelope: &Envelope, facts: &Facts, next: Next) -> Result<Changes, Refusal> {
         if self.by.as_str() != Name::ROOT {
-            return Err(Refusal::Malformed { field: "by", what: "a study is created by `root`" });
+            return Err(Refusal::Malformed { field: "by", what: "must be `root`, who creates a study" });
         }
         if self.rules.is_some_and(|rules| !(2..=RULES).contains(&rules)) {
-            return Err(Refusal::Malformed { field: "rules", what: "not rules that a study can run under" });
+            return Err(Refusal::Malformed {
+                field: "rules",
+                what: "not a version of the rules that this service supports",
+            });
         }
         envelope.verify(&self.root_key)?;
         let third = self.rules >= Some(3);
@@ -100,7 +103,7 @@ impl Rule for AddProtocolVersion {
 fn check_amendment(amends: Option<&Name>, facts: &Facts) -> Result<(), Refusal> {
     match (amends, facts.count(&subject::list(&List::Protocols))) {
         (None, 0) => Ok(()),
-        (None, _) => Err(Refusal::Malformed { field: "amends", what: "an amendment names the version it amends" }),
+        (None, _) => Err(Refusal::Malformed { field: "amends", what: "required: the version that this amends" }),
         (Some(amends), _) => must_exist(facts, &subject::protocol(amends), "protocol version"),
     }
 }

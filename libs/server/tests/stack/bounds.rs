@@ -4,7 +4,7 @@ use crate::{
     wire,
     world::{ANSWER, COSTLY, HANG, World, call, eventually, metric, token},
 };
-use access::Member;
+use caller::Member;
 use proto::anchoring::{GetBundleRequest, GetCheckpointRequest, anchoring_service_client::AnchoringServiceClient};
 use seal::key::SecretKey;
 use server::{Allowance, Limits, Parts, ServeError, bind, serve};
@@ -31,7 +31,7 @@ fn reason(status: &Status) -> String {
 /// Asks for a datapoint's proof with a token of the actor who has that key.
 fn bundle_for(seed: [u8; 32]) -> Request<GetBundleRequest> {
     let study = seal::id::Uuid::from_random([1; 16]);
-    let token = token::issue(&"dr-lee".parse().unwrap(), study, &SecretKey::from_seed(&seed), server::now_ms());
+    let token = token::issue(&"dr-lee".parse().unwrap(), study, &SecretKey::from_seed(&seed), clock::now_ms());
     let mut request = Request::new(GetBundleRequest { study: study.to_string(), ..GetBundleRequest::default() });
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     request

@@ -1,7 +1,8 @@
 //! A port with a service whose every call does what its number says.
 
-use access::{Gatekeeper, Member, ServiceToken};
 use axum::{Router, routing::get};
+use caller::{Member, ServiceToken};
+use permission::Gatekeeper;
 use proto::anchoring::{
     GetBundleRequest, GetBundleResponse, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
     GetConsistencyProofResponse, GetRecordBundleRequest, GetRecordBundleResponse, ListBlocksRequest,

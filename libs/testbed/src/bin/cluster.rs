@@ -5,7 +5,7 @@ use testbed::cluster::Cluster;
 
 fn main() -> io::Result<()> {
     let Some(folder) = env::args_os().nth(1).map(PathBuf::from) else {
-        eprintln!("usage: cluster FOLDER, with `trialseal` built beside this program");
+        eprintln!("usage: cluster FOLDER (`trialseal` must be in the same folder as this program)");
         std::process::exit(64);
     };
     let binary = env::current_exe()?.with_file_name("trialseal");

@@ -4,14 +4,14 @@ use super::Truth;
 use crate::{
     chain::checkpoint_in,
     store::Store,
-    tiles::{Known, Source, Tiles},
+    tiles::{Source, TileHashes, Tiles},
 };
 use axum::{
     body::Bytes,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use channel::http::{Http, HttpError};
-use server::now_ms;
+use clock::now_ms;
 use std::{future::Future, time::Duration};
 use tlog::{
     Hash,
@@ -37,13 +37,13 @@ pub(crate) enum CosignError {
     Unreachable,
     #[error("it did not answer in time")]
     Slow,
-    #[error("it answers {0}")]
+    #[error("it answered {0}")]
     Status(StatusCode),
-    #[error("its answer is larger than {MAX_ANSWER} bytes, or broke off")]
+    #[error("its answer is larger than {MAX_ANSWER} bytes, or was cut off")]
     TooLarge,
-    #[error("its answer is not of the protocol")]
+    #[error("its answer does not follow the protocol")]
     Nonsense,
-    #[error("its answer holds no cosignature by its own key in the policy")]
+    #[error("its answer contains no cosignature by its key in the policy")]
     NoSignature,
     #[error("its own cosignature does not verify")]
     WrongSignature,
@@ -51,9 +51,11 @@ pub(crate) enum CosignError {
     WrongTime,
     #[error("it has cosigned {cosigned} blocks, the database holds {held}: the chain was rolled back")]
     RolledBack { held: u64, cosigned: u64 },
-    #[error("it has cosigned another chain: the chain was rolled back and went on")]
+    #[error("it has cosigned a different chain: the chain was rolled back and then extended")]
     Forked,
-    #[error("it claims to know a longer or another chain, and shows no checkpoint of this chain's key that says so")]
+    #[error(
+        "it claims to have cosigned a longer or different chain, but shows no checkpoint signed with this chain's key"
+    )]
     Unproven,
     #[error("it has cosigned {0} blocks already")]
     Ahead(u64),
@@ -112,7 +114,7 @@ pub(crate) struct Growth {
     pub(crate) size: u64,
     pub(crate) root: Hash,
     /// Tiles that are at hand.
-    pub(crate) edge: Known,
+    pub(crate) edge: TileHashes,
 }
 
 impl Growth {

@@ -7,7 +7,7 @@
 use super::CosignError;
 use crate::{
     store::Store,
-    tiles::{Known, Source, Tiles, TilesError},
+    tiles::{Source, TileHashes, Tiles, TilesError},
 };
 use tlog::{
     Hash,
@@ -64,7 +64,7 @@ impl Truth {
         if size == 0 {
             return Ok(Some(merkle::empty_root()));
         }
-        let tiles = self.tiles.fetch(tiles_for_root(size), Known::new(), from).await?;
+        let tiles = self.tiles.fetch(tiles_for_root(size), TileHashes::new(), from).await?;
         Ok(tile::root(&tiles, size).ok())
     }
 }

@@ -4,13 +4,14 @@ use crate::{
     Journals,
     chain::{Chain, ChainError},
     domain::{Broken, Tip, next_block},
-    follow::Known,
+    follow::KnownHeads,
     lease::Token,
     state::State,
     store::Store,
     trace,
 };
 use channel::Channel;
+use clock::now_ms;
 use proto::journal::{EntryView, ReadEntriesRequest, journal_service_client::JournalServiceClient};
 use seal::{
     Hash,
@@ -18,7 +19,6 @@ use seal::{
     entry,
     id::{Service, StreamId},
 };
-use server::now_ms;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -82,7 +82,7 @@ pub(super) struct Term {
     store: Store,
     token: Token,
     journals: Journals,
-    pub(super) known: Arc<Known>,
+    pub(super) known: Arc<KnownHeads>,
     state: State,
     publishing: watch::Sender<Option<u64>>,
     tips: HashMap<StreamId, Tip>,
@@ -235,7 +235,7 @@ impl Term {
         match self.lost(heads).await {
             Ok(lost) => (self.lost, self.checked.all) = (lost, true),
             Err(error) => {
-                tracing::warn!(error = %Causes(&error), "whether journals were lost is not known yet");
+                tracing::warn!(error = %Causes(&error), "cannot tell yet whether journals were lost");
                 self.checked.since = Instant::now(); // the journals that are there do not wait for this in every round
             }
         }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{Journals, PART, Pace};
-use access::ServiceToken;
 use bus::Bus;
+use caller::ServiceToken;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;

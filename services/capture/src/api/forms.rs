@@ -3,15 +3,18 @@
 use super::{
     Inner, order,
     read::{name, not_found},
+    refusals::too_large,
 };
 use crate::{
     domain::{Current, FormState, History},
-    store::{Folded, Open, Store, is_first, too_large},
+    store::{Folded, Open, Store, is_first},
 };
-use access::Caller;
+use caller::Caller;
+use journal_service::not_read;
+use problem::{Problem, study};
 use proto::capture as pb;
+use record::Page;
 use seal::id::{Name, Service, Uuid};
-use server::{Page, Problem, study};
 use vocabulary::command::{FormInstance, Provision, Submission};
 
 impl Inner {
@@ -22,10 +25,10 @@ impl Inner {
     ) -> Result<pb::GetDatapointResponse, Problem> {
         let (study, instance) = parse(&request.study, request.instance)?;
         let sight = self.sight(from, study, &instance.participant).await?;
-        let wanted = (request.item.as_str(), request.repeat.as_str());
-        let found = self.store.item(study, &instance, wanted, |provision| sight.covers(provision)).await?;
+        let (item, repeat) = (request.item.as_str(), request.repeat.as_str());
+        let found = self.store.item(study, &instance, item, repeat, |provision| sight.covers(provision)).await?;
         let mut value = value_message(found.ok_or_else(not_found)?);
-        self.place_in_time((study, &instance.participant), vec![order::of_value(&mut value)]).await;
+        self.place_in_time(study, &instance.participant, vec![order::of_value(&mut value)]).await;
         Ok(pb::GetDatapointResponse { value: Some(value) })
     }
 
@@ -40,7 +43,7 @@ impl Inner {
             Folded::Nothing => Err(not_found()),
             Folded::Whole(form) => {
                 let mut form = form_message(*form);
-                self.place_in_time((study, &instance.participant), order::of_form(&mut form)).await;
+                self.place_in_time(study, &instance.participant, order::of_form(&mut form)).await;
                 Ok(pb::GetFormResponse { form: Some(form) })
             }
             Folded::TooLarge => Err(too_large()),
@@ -56,8 +59,8 @@ impl Inner {
         let participant = name("participant", &request.participant)?;
         let sight = self.sight(from, study, &participant).await?;
         let page = Page::parse(request.page_size, &request.page_token)?;
-        let mut answer = forms(&self.store, (study, &participant), page, |provision| sight.covers(provision)).await?;
-        self.place_in_time((study, &participant), answer.forms.iter_mut().flat_map(order::of_form).collect()).await;
+        let mut answer = forms(&self.store, study, &participant, page, |provision| sight.covers(provision)).await?;
+        self.place_in_time(study, &participant, answer.forms.iter_mut().flat_map(order::of_form).collect()).await;
         Ok(answer)
     }
 
@@ -71,9 +74,9 @@ impl Inner {
         let page = Page::parse(request.page_size, &request.page_token)?;
         let history = History::new(request.item, request.repeat);
         let mut answer =
-            changes(&self.store, (study, &instance), history, page, |provision| sight.covers(provision)).await?;
+            changes(&self.store, study, &instance, history, page, |provision| sight.covers(provision)).await?;
         let all = answer.changes.iter_mut().map(order::of_change).collect();
-        self.place_in_time((study, &instance.participant), all).await;
+        self.place_in_time(study, &instance.participant, all).await;
         Ok(answer)
     }
 }
@@ -81,12 +84,13 @@ impl Inner {
 /// A page of a participant's forms: those that began with the entries looked at.
 async fn forms(
     store: &Store,
-    (study, participant): (Uuid, &Name),
+    study: Uuid,
+    participant: &Name,
     mut page: Page,
     covers: impl Fn(&Provision) -> bool,
 ) -> Result<pb::ListFormsResponse, Problem> {
     let (stream, key) = (Service::Capture.stream(study), store.participant_key(study, participant));
-    let found = store.reader().history(stream, &key, page.after, page.size).await?;
+    let found = store.reader().history(stream, &key, page.after, page.size).await.map_err(not_read)?;
     let mut forms = Vec::new();
     for (number, mark) in &found {
         // A correction is part of the form instance it corrects.
@@ -112,7 +116,8 @@ async fn forms(
 /// A page of an item's changes. Its token names the last of them, whose value is the one before the next.
 async fn changes(
     store: &Store,
-    (study, instance): (Uuid, &FormInstance),
+    study: Uuid,
+    instance: &FormInstance,
     mut history: History,
     mut page: Page,
     covers: impl Fn(&Provision) -> bool,
@@ -127,7 +132,8 @@ async fn changes(
         let change = change.and_then(|recorded| history.add(recorded));
         if let Some(last) = before.take() {
             let ours = change.is_some() && recorded.entry.number == last;
-            ours.then_some(()).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not one of ours"))?;
+            ours.then_some(())
+                .ok_or_else(|| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?;
             continue;
         }
         let Some(change) = change else { continue };

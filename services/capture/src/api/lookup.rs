@@ -2,14 +2,17 @@
 //! signed the request, and to who captures or reads at its site.
 
 use super::Inner;
-use access::{Caller, Denied};
+use access::Denied;
+use caller::Caller;
+use clock::now_ms;
+use journal_service::not_read;
+use problem::{Problem, study};
 use proto::capture as pb;
 use seal::{
     dsse::Envelope,
     id::{Name, Service, StreamId, Uuid},
 };
 use serde::Deserialize;
-use server::{Problem, now_ms, study};
 use std::collections::HashMap;
 use vocabulary::command::Task;
 
@@ -36,7 +39,7 @@ impl Inner {
         let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
         let stream = Service::Capture.stream(study);
         let (mut sites, mut recorded) = (HashMap::new(), Vec::new());
-        for (request, number) in self.store.reader().recorded(stream, &requests).await? {
+        for (request, number) in self.store.reader().recorded(stream, &requests).await.map_err(not_read)? {
             let Some(signed) = self.signed(stream, number).await? else { continue };
             if signed.by == caller || self.knows(study, &caller, signed.site, &mut sites).await? {
                 recorded.push(pb::RecordedRequest { request: Uuid(request).to_string(), number });
@@ -47,11 +50,11 @@ impl Inner {
 
     /// Who signed an entry's command; nothing if it cannot be opened, as after an erasure.
     async fn signed(&self, stream: StreamId, number: u64) -> Result<Option<Signed>, Problem> {
-        let stored = self.store.reader().entry(stream, number).await?;
+        let stored = self.store.reader().entry(stream, number).await.map_err(not_read)?;
         if self.store.erased_in(stream, &stored).await?.is_some() {
             return Ok(None); // recorded, even if the key is not destroyed yet
         }
-        let content = self.store.open(&stored).await;
+        let content = self.store.open_entry(&stored).await;
         Ok(content.and_then(|content| Envelope::parse(&content.envelope).ok()?.common().ok()))
     }
 

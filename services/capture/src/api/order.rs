@@ -25,7 +25,7 @@ pub(super) fn of_form(form: &mut pb::Form) -> Vec<Dated<'_>> {
 impl Inner {
     /// Says of each date of collection of a participant whether it is before their first consent. Says nothing while the
     /// consent service cannot be reached: a read does not fail for it.
-    pub(super) async fn place_in_time(&self, (study, participant): (Uuid, &Name), mut dates: Vec<Dated<'_>>) {
+    pub(super) async fn place_in_time(&self, study: Uuid, participant: &Name, mut dates: Vec<Dated<'_>>) {
         dates.retain(|(collected, _)| !collected.is_empty());
         if dates.is_empty() {
             return;

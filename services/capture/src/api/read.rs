@@ -2,18 +2,20 @@
 
 use super::Inner;
 use crate::store::leaf;
-use access::Caller;
+use caller::Caller;
+use clock::now_ms;
+use content::{Content, Kept};
 use journal::ReadError;
+use journal_service::not_read;
+use problem::{Problem, study};
 use proto::capture as pb;
 use seal::{
     Hash,
     datapoint::Datapoint,
     id::{IdError, Name, Service, Uuid},
 };
-use server::{Problem, now_ms, study};
 use tlog::merkle::Tree;
 use tonic::Code;
-use vault::{Content, Kept};
 use vocabulary::command::{ItemRead, RedactValue};
 
 impl Inner {
@@ -27,10 +29,10 @@ impl Inner {
         // Who may not see the entry must not learn whether it exists: the answer is the same.
         let caller = access::actor(from, study, &self.enrollment, now_ms()).await?;
         let item = item_read(&request);
-        access::signed_read(from, (study, &caller), item.as_ref(), now_ms())?;
+        access::signed_read(from, study, &caller, item.as_ref(), now_ms())?;
         let stored = self.store.reader().entry(stream, request.entry).await.map_err(|error| match error {
             ReadError::NotFound => not_found(),
-            other => other.into(),
+            other => not_read(other),
         })?;
         if let Some(number) = self.store.erased_in(stream, &stored).await? {
             let erase = self.store.erasure(stream, number).await?;
@@ -39,8 +41,8 @@ impl Inner {
             return Ok(pb::DiscloseDatapointResponse { entry: stored.entry, withheld, ..Default::default() });
         }
         let (recorded, content, stored) =
-            self.store.submission(stream, request.entry).await.map_err(|problem| match problem.code {
-                Code::DataLoss | Code::Unavailable => problem,
+            self.store.submission(stream, request.entry).await.map_err(|error| match Problem::from(error) {
+                problem if matches!(problem.code, Code::DataLoss | Code::Unavailable) => problem,
                 _ => not_found(),
             })?;
         let participant = &recorded.header.instance.participant;
@@ -50,7 +52,7 @@ impl Inner {
         }
         let (index, withheld) = self.place(study, &request, &content).await?;
         let (collected, mut before) = (recorded.header.collected.as_deref().unwrap_or_default(), None);
-        self.place_in_time((study, participant), vec![(collected, &mut before)]).await;
+        self.place_in_time(study, participant, vec![(collected, &mut before)]).await;
         let leaves: Vec<Hash> = content.datapoints.iter().map(leaf).collect();
         Ok(pb::DiscloseDatapointResponse {
             entry: stored.entry,

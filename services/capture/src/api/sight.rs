@@ -1,9 +1,12 @@
 //! Who may see what was captured of a participant, and that outsiders who look are on record.
 
 use super::Inner;
-use access::{Caller, FactSource, Reading};
+use access::Reading;
+use caller::Caller;
+use clock::now_ms;
+use facts::FactSource;
+use problem::Problem;
 use seal::id::{Name, Uuid};
-use server::{Problem, now_ms};
 use vocabulary::{
     authority::{SITE_STAFF, delegations, holds, is_of_site},
     command::{ItemRead, Provision, Task},

@@ -4,8 +4,8 @@
 
 use super::{Inner, submit::Prepared};
 use futures_util::{Stream, StreamExt};
+use problem::Problem;
 use proto::capture::{SubmitFormsRequest, SubmitFormsResponse};
-use server::Problem;
 use std::{pin::Pin, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Status, Streaming};

@@ -2,25 +2,28 @@
 
 use super::{
     Inner,
-    problem::{refusal_message, refused},
+    refusals::{refusal_message, refused},
 };
 use crate::{
     domain::{self, Refusal, Refused},
     gate::Basis,
     store,
 };
-use access::FactSource;
-use journal::{Decision, Found, Next, Proposal, api::receipt_message};
+use admission::{Received, receive};
+use facts::FactSource;
+use journal::{Decision, Found, Next, Proposal};
+use messages::receipt_message;
+use problem::Problem;
 use proto::{
     capture::{self as pb, submit_forms_response::Outcome},
     types::Receipt,
 };
+use record::{Signed, is_too_old, not_recorded};
 use seal::id::{Name, Service, Uuid};
-use server::{Problem, Received, receive};
 use std::sync::Arc;
 use vocabulary::{
     authority::{authorise, subjects},
-    command::{DefineForms, Payload, Submission, Task},
+    command::{DefineForms, Submission, Task},
     subject,
 };
 
@@ -38,15 +41,14 @@ impl Inner {
         let by = &received.command.by;
         let mut needs = subjects(by, received.envelope.key_ids(), Task::DefineForms, &everywhere);
         needs.push(subject::study());
-        let asked_ms = server::now_ms();
+        let asked_ms = clock::now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study, &needs).await?;
         let head = head.ok_or_else(|| refused(Refusal::StudyUnknown))?;
         let key = self.store.forms_key(received.command.study, &received.command.version);
-        let stream = received.stream(Service::Capture);
-        let Received { bytes, hash, envelope, command } = received;
-        let request = command.request;
+        let signed = Signed::of(&received, Service::Capture);
+        let Received { bytes, envelope, command, .. } = received;
         let rule = move |found: &Found, next: Next| {
-            if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+            if is_too_old(asked_ms, next) {
                 return Err(Refused::DecisionTooOld);
             }
             authorise(&facts, &envelope, &command.by, Task::DefineForms, &Name::all_sites(), next.time)
@@ -58,17 +60,8 @@ impl Inner {
             }
             Ok(Decision { facts: vec![(key, Vec::new())], ..Decision::default() })
         };
-        let proposal = Proposal {
-            stream,
-            request,
-            kind: DefineForms::KIND,
-            envelope: hash,
-            stored: bytes,
-            basis: vec![head],
-            reads: vec![key],
-            rule: Box::new(rule),
-        };
-        Ok(receipt_message(self.journal.append(proposal).await?))
+        let proposal = signed.propose_opaque(bytes, vec![head], vec![key], rule);
+        Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
     /// Records a submission. Gives its receipt, and by when consent anew is asked for, if it is.
@@ -78,7 +71,7 @@ impl Inner {
         datapoints: Vec<Vec<u8>>,
     ) -> Result<(Receipt, Option<u64>), Problem> {
         let Prepared { proposal, reconsent_by } = self.prepare(envelope, datapoints).await?;
-        let receipt = self.journal.append(proposal).await?;
+        let receipt = self.journal.append(proposal).await.map_err(not_recorded)?;
         telemetry::meters().submissions.add(1);
         Ok((receipt_message(receipt), reconsent_by))
     }
@@ -89,7 +82,7 @@ impl Inner {
         let submission = &received.command;
         let values = domain::check_header(submission, &datapoints).map_err(refused)?;
         let basis = self.gate.basis(submission, &received.envelope).await?;
-        let now = server::now_ms();
+        let now = clock::now_ms();
         domain::admit(submission, &received.envelope, &basis.enrollment, now).map_err(refused)?;
         let reconsent_by = basis.consent.clone().map_err(refused)?.reconsent_by;
         let forms = self.forms(submission.study, &submission.forms_version).await?;
@@ -99,16 +92,11 @@ impl Inner {
         let listed = !forms.events.is_empty();
         let keys = self.store.keys(submission.study, &submission.instance);
         let stored = self.store.seal(&keys.participant, &received.hash, &received.bytes, &datapoints).await?;
-        let proposal = Proposal {
-            stream: received.stream(Service::Capture),
-            request: submission.request,
-            kind: Submission::KIND,
-            envelope: received.hash,
-            stored,
-            basis: basis.heads.clone(),
-            reads: vec![keys.instance, keys.erased, keys.alike],
-            rule: Box::new(move |found, next| record(&received, &basis, (&keys, listed), found, next)),
-        };
+        let (signed, heads) = (Signed::of(&received, Service::Capture), basis.heads.clone());
+        let reads = vec![keys.instance, keys.erased, keys.alike];
+        let proposal = signed.propose_opaque(stored, heads, reads, move |found, next| {
+            record(&received, &basis, &keys, listed, found, next)
+        });
         Ok(Prepared { proposal, reconsent_by })
     }
 
@@ -132,14 +120,14 @@ impl Inner {
         let proposed = match prepared {
             Ok(Prepared { proposal, reconsent_by }) => match self.journal.propose(proposal).await {
                 Ok(decision) => Ok((decision, reconsent_by)),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(not_recorded(error)),
             },
             Err(problem) => Err(problem),
         };
         async move {
             let outcome = match proposed {
                 Ok((decision, reconsent_by)) => {
-                    decision.await.map(|appended| (appended.receipt, reconsent_by)).map_err(Problem::from)
+                    decision.await.map(|appended| (appended.receipt, reconsent_by)).map_err(not_recorded)
                 }
                 Err(problem) => Err(problem),
             };
@@ -161,14 +149,15 @@ impl Inner {
 fn record(
     received: &Received<Submission>,
     basis: &Basis,
-    (keys, listed): (&store::Keys, bool),
+    keys: &store::Keys,
+    listed: bool,
     found: &Found,
     next: Next,
 ) -> Result<Decision, Refused> {
     let submission = &received.command;
     let consent = basis.consent.as_ref().map_err(Clone::clone)?;
     let ended = consent.until.is_some_and(|until| next.time >= until);
-    if ended || next.time > basis.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+    if ended || is_too_old(basis.asked_ms, next) {
         return Err(Refused::DecisionTooOld);
     }
     if found.0.contains_key(&keys.erased) {

@@ -1,65 +1,58 @@
 //! Taking values out: one by one, or with their participant.
 
-use super::{Inner, problem::refused, read::name};
+use super::{
+    Inner,
+    read::name,
+    refusals::{refused, vault_failed},
+};
 use crate::{
     domain::{
         Refusal, Refused, admit_erasure, admit_redaction, check_new_erasure, check_new_redaction, erasure_needs,
         redaction_needs,
     },
-    store::{damaged, leaf, newest, vault_problem},
+    erasure::{Erasure, Recording},
+    store::{StoreError, damaged, leaf, newest},
 };
-use access::{Caller, FactSource};
-use journal::{Decision, Found, Next, Proposal, api::receipt_message};
+use admission::{Received, receive};
+use caller::Caller;
+use clock::now_ms;
+use content::Kept;
+use facts::FactSource;
+use journal::{Decision, Found, Next, ReadError};
+use journal_service::not_read;
+use messages::receipt_message;
+use problem::{Problem, study};
 use proto::{capture as pb, types::Receipt};
+use record::{Before, Signed, is_too_old, not_recorded};
 use seal::{
     Hash,
     datapoint::Datapoint,
     dsse::Envelope,
-    entry::{Entry, Head},
-    id::{Name, Service, Uuid},
+    entry::Head,
+    id::{Name, Service},
 };
-use server::{Problem, Received, now_ms, receive, study};
 use tonic::Code;
-use vault::Kept;
 use vocabulary::{
     command::{EraseParticipant, Payload, RedactValue, Task},
     fact::Facts,
     subject,
 };
 
-/// More redactions of one submission than it has values.
+/// An upper limit on the redactions of one submission: more than it has values.
 const MAX_MARKS: u32 = 10_000;
 /// The most entries of one answer: their numbers take at most ten bytes each.
 const ENTRIES: u32 = 100_000;
 
-/// What a command that takes values out was decided on.
-struct Basis {
+/// The facts and heads that a redaction or erasure was decided on.
+struct RemovalBasis {
     enrollment: Facts,
     heads: Vec<Head>,
     asked_ms: u64,
 }
 
-impl Basis {
+impl RemovalBasis {
     fn fresh(&self, next: Next) -> Result<(), Refused> {
-        let late = next.time > self.asked_ms.saturating_add(seal::MAX_DECISION_USE_MS);
-        if late { Err(Refused::DecisionTooOld) } else { Ok(()) }
-    }
-}
-
-/// What was recorded before under a request.
-enum Before {
-    Nothing,
-    This(Receipt),
-    Another,
-}
-
-impl Before {
-    /// Refuses a request that was used with another envelope: last, of what would be recorded otherwise.
-    fn must_be_new(&self) -> Result<(), Problem> {
-        match self {
-            Self::Another => Err(journal::AppendError::<Refused>::RequestReused.into()),
-            Self::Nothing | Self::This(_) => Ok(()),
-        }
+        if is_too_old(self.asked_ms, next) { Err(Refused::DecisionTooOld) } else { Ok(()) }
     }
 }
 
@@ -70,10 +63,10 @@ impl Inner {
         let needs = redaction_needs(&received.command, &received.envelope);
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let heads = vec![head.ok_or_else(|| refused(Refusal::StudyUnknown))?];
-        let basis = Basis { enrollment, heads, asked_ms };
-        let before = self.recorded_before(study, &received).await?;
-        if let Before::This(receipt) = before {
-            return Ok(receipt);
+        let basis = RemovalBasis { enrollment, heads, asked_ms };
+        let before = Before::find(self.store.reader(), &Signed::of(&received, Service::Capture)).await?;
+        if before == Before::Itself {
+            return self.first_receipt(&received).await;
         }
         admit_redaction(&received.command, &received.envelope, &basis.enrollment, asked_ms).map_err(refused)?;
         check_new_redaction(&received.command, &basis.enrollment).map_err(refused)?;
@@ -91,7 +84,7 @@ impl Inner {
                 return Err(Refused::RedactionRaced);
             }
             let mark = [next.number.to_be_bytes().as_slice(), &index.to_be_bytes()].concat();
-            Ok(Decision { facts: vec![(key, mark)], restored: vec![(number, stored)] })
+            Ok(Decision { facts: vec![(key, mark)], replaced: vec![(number, stored)] })
         })
         .await
     }
@@ -100,11 +93,11 @@ impl Inner {
     async fn without_value(&self, redact: &RedactValue) -> Result<(Vec<u8>, Option<Vec<u8>>), Problem> {
         let stream = Service::Capture.stream(redact.study);
         let key = self.store.redacted_key(redact.study, redact.entry);
-        let marks = self.store.reader().history(stream, &key, None, MAX_MARKS).await?;
+        let marks = self.store.reader().history(stream, &key, None, MAX_MARKS).await.map_err(not_read)?;
         let (recorded, mut content, _) =
-            self.store.submission(stream, redact.entry).await.map_err(|problem| match problem.code {
-                Code::NotFound => refused(Refusal::ValueNotThere), // as of an entry of somebody else
-                _ => problem,
+            self.store.submission(stream, redact.entry).await.map_err(|error| match error {
+                StoreError::Read(ReadError::NotFound) => refused(Refusal::ValueNotThere), // as of an entry of somebody else
+                error => Problem::from(error),
             })?;
         if recorded.header.instance.participant != redact.participant {
             return Err(refused(Refusal::ValueNotThere));
@@ -132,92 +125,69 @@ impl Inner {
         let needs = erasure_needs(&received.command, &received.envelope);
         let (head, enrollment) = self.enrollment.facts(study, &needs).await?;
         let head = head.ok_or_else(|| refused(Refusal::StudyUnknown))?;
-        let (reference, request) = (self.store.participant_key(study, &participant), received.command.request.0);
-        let before = self.recorded_before(study, &received).await?;
-        if let Before::This(receipt) = before {
-            self.destroy(&reference).await?;
+        let (reference, request) = (self.store.participant_key(study, &participant), received.command.request);
+        let before = Before::find(self.store.reader(), &Signed::of(&received, Service::Capture)).await?;
+        if before == Before::Itself {
+            let receipt = self.first_receipt(&received).await?;
+            self.store.vault().destroy(&reference.0).await.map_err(|error| vault_failed(&error))?;
             return Ok(receipt);
         }
         admit_erasure(&received.command, &received.envelope, &enrollment, asked_ms).map_err(refused)?;
         check_new_erasure(&received.command, &enrollment).map_err(refused)?;
         let consent = self.gate.without_consent(study, &participant).await?;
-        let basis = Basis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
+        let basis = RemovalBasis { enrollment, heads: [Some(head), consent].into_iter().flatten().collect(), asked_ms };
         if !self.store.are_entries_of(study, &participant, &received.command.entries).await? {
             return Err(refused(Refusal::ErasureIncomplete));
         }
         before.must_be_new()?;
         let latest = received.command.entries.last().copied();
         let erased = self.store.erased_key(&reference);
-        let vault = self.store.vault();
         let stream = received.stream(Service::Capture);
-        vault.doom(&reference.0, &stream.0.0, &request).await.map_err(|error| vault_problem(&error))?;
+        let erasure = Erasure::begin(self.store.vault(), reference, stream, request).await;
+        let erasure = erasure.map_err(|error| vault_failed(&error))?;
         let rule = move |command: &EraseParticipant, envelope: &_, facts: &_, found: &Found, next: Next| {
             admit_erasure(command, envelope, facts, next.time)?;
             if found.0.contains_key(&erased) {
                 return Err(Refusal::Erased.into());
             }
-            // Whatever was captured since the entries were listed would stay readable.
+            // Anything captured since the entries were listed would be left out of the signed list.
             if found.0.get(&reference).and_then(|mark| newest(mark)).is_some_and(|newest| Some(newest) != latest) {
                 return Err(Refusal::ErasureIncomplete.into());
             }
             Ok(Decision { facts: vec![(erased, Vec::new())], ..Decision::default() })
         };
-        match self.record(received, basis, vec![erased, reference], rule).await {
-            Ok(receipt) => {
-                self.destroy(&reference).await?;
-                Ok(receipt)
-            }
-            // Whether it was recorded is unknown: the note stays, and the next start or the same command sent again finishes.
-            Err(problem) if problem.code == Code::Unavailable => Err(problem),
-            Err(problem) => {
-                vault.spare(&reference.0, &request).await.map_err(|error| vault_problem(&error))?;
-                Err(problem)
-            }
-        }
-    }
-
-    async fn destroy(&self, reference: &Hash) -> Result<(), Problem> {
-        self.store.vault().destroy(&reference.0).await.map_err(|error| vault_problem(&error))
+        let recorded = self.record(received, basis, vec![erased, reference], rule).await;
+        let recording = match &recorded {
+            Ok(_) => Recording::Recorded,
+            Err(problem) if problem.code == Code::Unavailable => Recording::Unknown,
+            Err(_) => Recording::Refused,
+        };
+        erasure.end(recording).await.map_err(|error| vault_failed(&error))?;
+        recorded
     }
 
     async fn record<P: Payload + Send + Sync + 'static>(
         &self,
         received: Received<P>,
-        basis: Basis,
+        basis: RemovalBasis,
         reads: Vec<Hash>,
         rule: impl FnOnce(&P, &Envelope, &Facts, &Found, Next) -> Result<Decision, Refused> + Send + 'static,
     ) -> Result<Receipt, Problem> {
-        let stream = received.stream(Service::Capture);
-        let Received { bytes, hash, envelope, command } = received;
-        let request = command.request();
-        let proposal = Proposal {
-            stream,
-            request,
-            kind: P::KIND,
-            envelope: hash,
-            stored: bytes,
-            basis: basis.heads.clone(),
-            reads,
-            rule: Box::new(move |found, next| {
-                basis.fresh(next)?;
-                rule(&command, &envelope, &basis.enrollment, found, next)
-            }),
-        };
-        Ok(receipt_message(self.journal.append(proposal).await?))
+        let signed = Signed::of(&received, Service::Capture);
+        let Received { bytes, envelope, command, .. } = received;
+        let proposal = signed.propose_opaque(bytes, basis.heads.clone(), reads, move |found, next| {
+            basis.fresh(next)?;
+            rule(&command, &envelope, &basis.enrollment, found, next)
+        });
+        Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
-    /// What was recorded before under the request of a command: of the command itself its receipt, for what it took out is
-    /// not there to be checked again.
-    async fn recorded_before<P: Payload>(&self, study: Uuid, received: &Received<P>) -> Result<Before, Problem> {
-        let stream = Service::Capture.stream(study);
-        let found = self.store.reader().recorded(stream, &[received.command.request().0]).await?;
-        let Some((_, number)) = found.into_iter().next() else { return Ok(Before::Nothing) };
-        let receipt = self.store.reader().receipt(stream, number).await?;
-        let entry = Entry::parse(&receipt.entry).map_err(|_| damaged())?;
-        if entry.envelope == received.hash {
-            return Ok(Before::This(receipt_message(receipt)));
-        }
-        Ok(Before::Another)
+    /// The receipt of a command that was recorded before: what it took out is not there to be checked again.
+    async fn first_receipt<P: Payload>(&self, received: &Received<P>) -> Result<Receipt, Problem> {
+        let stream = received.stream(Service::Capture);
+        let found = self.store.reader().recorded(stream, &[received.command.request().0]).await.map_err(not_read)?;
+        let (_, number) = found.into_iter().next().ok_or_else(damaged)?;
+        Ok(receipt_message(self.store.reader().receipt(stream, number).await.map_err(not_read)?))
     }
 
     pub(super) async fn list_entries(
@@ -237,7 +207,11 @@ impl Inner {
         held.map_err(access::Denied::of_participant)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(token.parse().map_err(|_| Problem::field("MALFORMED", "page_token", "not one of ours"))?),
+            token => Some(
+                token
+                    .parse()
+                    .map_err(|_| Problem::field("MALFORMED", "page_token", "not a page token of this call"))?,
+            ),
         };
         let entries = self.store.entries_of(study, &participant, after, ENTRIES).await?;
         let last = entries.last().filter(|_| entries.len() == ENTRIES as usize);

@@ -3,16 +3,14 @@
 //! Invariant: whoever opens or holds a submission has a place, and there are [`PLACES`]: however many read at once, and
 //! however often a form was corrected, so many submissions are in memory and no more.
 
-use super::{Store, damaged};
+use super::{Store, StoreError, damaged};
 use crate::domain::{Current, FormFold, FormState, Recorded, sets};
 use seal::{
     Hash,
     id::{Service, StreamId, Uuid},
 };
-use server::Problem;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Code;
 use vocabulary::command::{FormInstance, Provision};
 
 /// The most sealed submissions that are open at once. While one is opened it is in memory up to three times, of 5 MiB each
@@ -41,9 +39,8 @@ impl Places {
     }
 
     /// Waits for a place, in line. A call whose deadline passes meanwhile is given up, and with it its wait.
-    pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = self.free.clone().acquire_owned().await;
-        let place = place.map_err(|_| Problem::unavailable("STORAGE_UNAVAILABLE", "the service stops; try again"))?;
+    pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let place = self.free.clone().acquire_owned().await.map_err(|_| StoreError::Stopping)?;
         #[cfg(test)]
         self.most.fetch_max(PLACES - self.free.available_permits(), std::sync::atomic::Ordering::Relaxed);
         Ok(place)
@@ -83,7 +80,7 @@ pub(crate) struct Walk<'a> {
 
 impl Walk<'_> {
     /// The next submission.
-    pub(crate) async fn next(&mut self) -> Result<Option<Open>, Problem> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Open>, StoreError> {
         if self.numbers.is_empty() && !self.ended {
             let reader = &self.store.reader;
             let found = match self.way {
@@ -115,7 +112,7 @@ pub(crate) enum Folded {
 
 impl Store {
     /// One submission, open until it is dropped.
-    pub(crate) async fn open_submission(&self, stream: StreamId, number: u64) -> Result<Open, Problem> {
+    pub(crate) async fn open_submission(&self, stream: StreamId, number: u64) -> Result<Open, StoreError> {
         let place = self.places.take().await?;
         let (recorded, ..) = self.read_submission(stream, number).await?;
         Ok(Open { recorded, _place: place })
@@ -137,7 +134,7 @@ impl Store {
         study: Uuid,
         instance: &FormInstance,
         covers: impl Fn(&Provision) -> bool,
-    ) -> Result<Folded, Problem> {
+    ) -> Result<Folded, StoreError> {
         let mut walk = self.walk(study, instance, Way::Newest, None);
         let mut fold = FormFold::default();
         while let Some(Open { recorded, _place }) = walk.next().await? {
@@ -156,9 +153,10 @@ impl Store {
         &self,
         study: Uuid,
         instance: &FormInstance,
-        (item, repeat): (&str, &str),
+        item: &str,
+        repeat: &str,
         covers: impl Fn(&Provision) -> bool,
-    ) -> Result<Option<Current>, Problem> {
+    ) -> Result<Option<Current>, StoreError> {
         let mut walk = self.walk(study, instance, Way::Newest, None);
         while let Some(Open { recorded, _place }) = walk.next().await? {
             if covers(&recorded.header.rests_on())
@@ -169,10 +167,4 @@ impl Store {
         }
         Ok(None)
     }
-}
-
-/// A form instance that is too large to be answered at once.
-pub(crate) fn too_large() -> Problem {
-    let what = "what stands in this form instance has more than 4 MiB: read its items one by one";
-    Problem::new(Code::FailedPrecondition, "FORM_TOO_LARGE", what)
 }

@@ -1,42 +1,56 @@
 //! Commands: each asks enrollment for the facts it needs, and is recorded.
 
-use super::{Inner, problem::refused};
+use super::{Inner, refusals::refused};
 use crate::{
     copy,
-    domain::{self, Next, Refusal, Refused, Rule},
+    domain::{self, Next, Refusal, Refused},
     store::MAX_FILE_BYTES,
 };
-use access::{Caller, FactSource};
-use journal::{AppendError, Appended, Decision, Proposal, api::receipt_message};
+use admission::{Received, receive};
+use caller::Caller;
+use clock::now_ms;
+use facts::FactSource;
+use journal::Appended;
+use journal_service::not_read;
+use messages::receipt_message;
+use problem::Problem;
 use proto::{consent as pb, types::Receipt};
-use seal::{
-    MAX_ACCESS_AHEAD_MS,
-    entry::{Entry, Head},
-    id::Service,
-    sha256,
-};
-use server::{Problem, Received, now_ms, receive};
+use record::{Before, Rule, Signed, foresee, is_too_old, not_recorded};
+use seal::{MAX_ACCESS_AHEAD_MS, dsse::Envelope, entry::Entry, id::Service, sha256};
 use tonic::Code;
 use vocabulary::{
     command::{AccessData, GiveConsent, PublishDocument, RequestConsent},
     fact::{Fact, Facts},
+    subject::Subject,
 };
 
 impl Inner {
-    pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
+    pub(super) async fn record<P: domain::Rule + Send + Sync + 'static>(
+        &self,
+        envelope: Vec<u8>,
+    ) -> Result<Receipt, Problem> {
         self.recorded(receive::<P>(envelope).await?).await
     }
 
-    async fn recorded<P: Rule + Send + Sync + 'static>(&self, received: Received<P>) -> Result<Receipt, Problem> {
+    async fn recorded<P: domain::Rule + Send + Sync + 'static>(
+        &self,
+        received: Received<P>,
+    ) -> Result<Receipt, Problem> {
         Ok(receipt_message(self.appended(received).await?.receipt))
     }
 
-    async fn appended<P: Rule + Send + Sync + 'static>(&self, received: Received<P>) -> Result<Appended, Problem> {
+    async fn appended<P: domain::Rule + Send + Sync + 'static>(
+        &self,
+        received: Received<P>,
+    ) -> Result<Appended, Problem> {
         let needs = received.command.needs_enrollment(&received.envelope);
         let asked_ms = now_ms();
         let (head, facts) = self.enrollment.facts(received.command.study(), &needs).await?;
         let head = head.ok_or_else(|| refused(Refusal::StudyUnknown))?;
-        Ok(self.journal.append_noting(proposal(received, head, facts, asked_ms)).await?)
+        let signed = Signed::of(&received, Service::Consent);
+        let Received { bytes, envelope, command, .. } = received;
+        let rule = Consenting { command, envelope, enrollment: facts, asked_ms };
+        Ok(self.journal.append_noting(signed.propose(bytes, vec![head], rule)).await.map_err(not_recorded)?)
     }
 
     pub(super) async fn publish_document(
@@ -54,29 +68,28 @@ impl Inner {
 
     /// Checks that a command would be recorded now, so that nothing is kept for one that is refused. One that was recorded
     /// before passes: the journal answers it.
-    async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<(), Problem> {
-        let (command, stream) = (&received.command, received.stream(Service::Consent));
-        let before = self.journal.reader().envelope_of(stream, command.request()).await?;
-        if before == Some(received.hash) {
+    async fn foresee<P>(&self, received: &Received<P>) -> Result<(), Problem>
+    where
+        P: domain::Rule + Clone + Send + Sync + 'static,
+    {
+        let before = Before::find(self.journal.reader(), &Signed::of(received, Service::Consent)).await?;
+        if before == Before::Itself {
             return Ok(());
         }
-        let study = command.study();
-        let (_, mut facts) = self.enrollment.facts(study, &command.needs_enrollment(&received.envelope)).await?;
-        let (head, own) = self.own_facts(study, &command.needs(&facts)).await?;
-        facts.extend(own);
-        let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
-        domain::decide(command, &received.envelope, &facts, next).map_err(refused)?;
-        match before {
-            None => Ok(()),
-            Some(_) => Err(AppendError::<Refused>::RequestReused.into()), // only now: said to who may record this
-        }
+        let (command, envelope) = (received.command.clone(), received.envelope.clone());
+        let (study, asked_ms) = (command.study(), now_ms());
+        let (_, enrollment) = self.enrollment.facts(study, &command.needs_enrollment(&envelope)).await?;
+        let rule = Consenting { command, envelope, enrollment, asked_ms };
+        let (head, own) = self.own_facts(study, &rule.needs()).await?;
+        foresee(rule, head, own)?;
+        before.must_be_new()
     }
 
     /// Makes the document's file durable.
     async fn keep(&self, command: &PublishDocument, file: Vec<u8>) -> Result<(), Problem> {
         let hash = command.content.0;
         if file.len() > MAX_FILE_BYTES || (!file.is_empty() && sha256(&[&file]) != hash) {
-            return Err(Problem::field("MALFORMED", "file", "larger than 8 MiB, or of another SHA-256 than signed"));
+            return Err(Problem::field("MALFORMED", "file", "larger than 8 MiB, or its SHA-256 is not the signed one"));
         }
         let kept = if file.is_empty() {
             self.files.get(&hash).await.map(|found| found.is_some())
@@ -91,7 +104,7 @@ impl Inner {
             }
             Err(error) => {
                 tracing::error!(%error, "the documents' files cannot be written or read");
-                Err(Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be kept now: try again"))
+                Err(Problem::unavailable("STORAGE_UNAVAILABLE", "the document cannot be stored now: try again"))
             }
         }
     }
@@ -137,7 +150,7 @@ impl Inner {
         let received = receive::<RequestConsent>(request.envelope).await?;
         let (said, stream) = (&received.command, received.stream(Service::Consent));
         // What was recorded before the resource ended is answered with its receipt afterwards too.
-        if self.journal.reader().recorded(stream, &[said.request.0]).await?.is_empty() {
+        if self.journal.reader().recorded(stream, &[said.request.0]).await.map_err(not_read)?.is_empty() {
             states(&request.resource, said)?;
         }
         Ok(pb::RequestConsentResponse { receipt: Some(self.recorded(received).await?) })
@@ -148,7 +161,7 @@ impl Inner {
 fn states(resource: &[u8], said: &RequestConsent) -> Result<(), Problem> {
     let read = copy::read_fhir(resource, now_ms())?;
     if read.ended {
-        return Err(super::problem::resource_ended());
+        return Err(super::refusals::resource_ended());
     }
     if said.source.as_str() != copy::FHIR_R4 || read.content != said.content.0 || read.provisions != said.provisions {
         let what = "source, content and provisions are those of the resource, as ReadConsent says them now";
@@ -157,40 +170,29 @@ fn states(resource: &[u8], said: &RequestConsent) -> Result<(), Problem> {
     Ok(())
 }
 
-fn proposal<P: Rule + Send + Sync + 'static>(
-    received: Received<P>,
-    head: Head,
+/// A command, as the rules of consent decide it.
+struct Consenting<P> {
+    command: P,
+    envelope: Envelope,
+    /// What the enrollment journal says, asked for at `asked_ms`.
     enrollment: Facts,
     asked_ms: u64,
-) -> Proposal<Refused> {
-    let study = received.command.study();
-    let stream = received.stream(Service::Consent);
-    let Received { bytes, hash, envelope, command } = received;
-    let needs = command.needs(&enrollment);
-    let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
-    let (request, keys) = (command.request(), reads.clone());
-    let rule = move |found: &journal::Found, next: journal::Next| {
-        if next.time > asked_ms.saturating_add(seal::MAX_DECISION_USE_MS) {
+}
+
+impl<P: domain::Rule + Send + 'static> Rule for Consenting<P> {
+    type Refusal = Refused;
+
+    fn needs(&self) -> Vec<Subject> {
+        self.command.needs(&self.enrollment)
+    }
+
+    fn decide(self, found: Facts, next: journal::Next) -> Result<Vec<(Subject, Fact)>, Refused> {
+        if is_too_old(self.asked_ms, next) {
             return Err(Refused::DecisionTooOld);
         }
-        let mut facts = enrollment;
-        for (subject, key) in needs.iter().zip(&keys) {
-            if let Some(fact) = found.0.get(key).and_then(|bytes| Fact::parse(bytes)) {
-                facts.set(subject.clone(), fact);
-            }
-        }
-        let changes = domain::decide(&command, &envelope, &facts, Next { number: next.number, time: next.time })?;
-        let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
-        Ok(Decision { facts, ..Decision::default() })
-    };
-    Proposal {
-        stream,
-        request,
-        kind: P::KIND,
-        envelope: hash,
-        stored: bytes,
-        basis: vec![head],
-        reads,
-        rule: Box::new(rule),
+        let mut facts = self.enrollment;
+        facts.extend(found);
+        let next = Next { number: next.number, time: next.time };
+        Ok(domain::decide(&self.command, &self.envelope, &facts, next)?)
     }
 }

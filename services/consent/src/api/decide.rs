@@ -2,18 +2,21 @@
 
 use super::{
     Inner,
-    problem::{not_in_force, refused},
+    refusals::{not_in_force, refused},
 };
 use crate::domain::{self, Refusal, may_read};
-use access::{Caller, FactSource};
-use journal::{ReadError, api::head_message};
+use caller::Caller;
+use clock::now_ms;
+use facts::FactSource;
+use journal_service::not_read;
+use messages::head_message;
+use problem::{Problem, study};
 use proto::consent::{self as pb, ErrorReason};
 use seal::{
     dsse::Envelope,
     entry::Head,
     id::{IdError, Name, Service, Uuid},
 };
-use server::{Problem, now_ms, study};
 use vocabulary::{
     command::{AccessData, GiveConsent, Provision, Task},
     consent,
@@ -80,11 +83,11 @@ impl Inner {
     }
 
     /// When the first consent of a participant was signed, by its signer's clock.
-    async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, ReadError> {
-        let (stream, key) = (Service::Consent.stream(study), subject::consent(participant).map_key(study));
+    async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, Problem> {
+        let (stream, key) = (Service::Consent.stream(study), subject::consent(&participant).map_key(study));
         let reader = self.journal.reader();
-        for (number, _) in reader.history(stream, &key, None, FIRST).await? {
-            let given = Envelope::parse(&reader.entry(stream, number).await?.stored);
+        for (number, _) in reader.history(stream, &key, None, FIRST).await.map_err(not_read)? {
+            let given = Envelope::parse(&reader.entry(stream, number).await.map_err(not_read)?.stored);
             if let Ok(given) = given.and_then(|envelope| envelope.payload::<GiveConsent>()) {
                 return Ok(Some(given.time));
             }
@@ -116,18 +119,9 @@ impl Inner {
         }
     }
 
-    pub(super) async fn own_facts(
-        &self,
-        study: Uuid,
-        subjects: &[Subject],
-    ) -> Result<(Option<Head>, Facts), ReadError> {
-        let keys: Vec<_> = subjects.iter().map(|subject| subject.map_key(study)).collect();
-        let (head, found) = self.journal.reader().facts(Service::Consent.stream(study), &keys).await?;
-        let facts = subjects.iter().zip(&keys).filter_map(|(subject, key)| {
-            let (_, bytes) = found.iter().find(|(found, _)| found == key)?;
-            Some((subject.clone(), Fact::parse(bytes)?))
-        });
-        Ok((head, facts.collect()))
+    pub(super) async fn own_facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), Problem> {
+        let (reader, stream) = (self.journal.reader(), Service::Consent.stream(study));
+        record::facts(reader, stream, study, subjects).await.map_err(not_read)
     }
 
     async fn decide_read(

@@ -4,18 +4,22 @@ use super::{
     Inner,
     decide::{name, provisions},
     not_found,
-    problem::not_in_force,
+    refusals::not_in_force,
 };
 use crate::copy;
-use access::Caller;
-use journal::{ReadError, Stored, api::head_message};
+use caller::Caller;
+use clock::now_ms;
+use journal::{ReadError, Stored};
+use journal_service::not_read;
+use messages::head_message;
+use problem::{Problem, study};
 use proto::consent::{self as pb, ErrorReason};
+use record::Page;
 use seal::{
     dsse::Envelope,
     entry::Entry,
     id::{Name, Service, Uuid},
 };
-use server::{Page, Problem, now_ms, study};
 use std::collections::{BTreeSet, HashMap};
 use vocabulary::{
     command::GiveConsent,
@@ -162,7 +166,7 @@ impl Inner {
         let stream = Service::Consent.stream(study);
         let stored = self.journal.reader().entry(stream, number).await.map_err(|error| match error {
             ReadError::NotFound => not_found(),
-            other => other.into(),
+            other => not_read(other),
         })?;
         let (entry, envelope) = opened(&stored).ok_or_else(not_found)?;
         let given: GiveConsent = envelope.payload().map_err(|_| not_found())?;
@@ -175,15 +179,15 @@ impl Inner {
         let protocol = self.protocol(study).await?;
         let mut recorded = HashMap::new();
         for number in withdrawals(&facts, &given.participant) {
-            let (entry, _) = opened(&self.journal.reader().entry(stream, number).await?).ok_or_else(not_found)?;
+            let (entry, _) =
+                opened(&self.journal.reader().entry(stream, number).await.map_err(not_read)?).ok_or_else(not_found)?;
             recorded.insert(number, entry.time);
         }
-        let about = (&protocol, now_ms());
-        copy::consent(&given, &entry, document.as_ref(), &facts, about, &recorded).ok_or_else(not_found)
+        copy::consent(&given, &entry, document.as_ref(), &facts, &protocol, now_ms(), &recorded).ok_or_else(not_found)
     }
 
     async fn protocol(&self, study: Uuid) -> Result<Name, Problem> {
-        use access::FactSource;
+        use facts::FactSource;
         let (_, facts) = self.enrollment.facts(study, &[subject::study()]).await?;
         match facts.find(&subject::study()) {
             Some(Fact::Study { name, .. }) => Ok(name.clone()),
@@ -196,8 +200,12 @@ impl Inner {
         study: Uuid,
         subject: &Subject,
     ) -> Result<(Option<seal::entry::Head>, Option<Fact>), Problem> {
-        let (head, found) =
-            self.journal.reader().facts(Service::Consent.stream(study), &[subject.map_key(study)]).await?;
+        let (head, found) = self
+            .journal
+            .reader()
+            .facts(Service::Consent.stream(study), &[subject.map_key(study)])
+            .await
+            .map_err(not_read)?;
         Ok((head, found.first().and_then(|(_, bytes)| Fact::parse(bytes))))
     }
 
@@ -210,11 +218,11 @@ impl Inner {
         token: &str,
     ) -> Result<(Vec<pb::RecordedCommand>, String), Problem> {
         let mut page = Page::parse(size, token)?;
-        let (stream, key) = (Service::Consent.stream(study), subject::list(list).map_key(study));
-        let found = self.journal.reader().history(stream, &key, page.after, page.size).await?;
+        let (stream, key) = (Service::Consent.stream(study), subject::list(&list).map_key(study));
+        let found = self.journal.reader().history(stream, &key, page.after, page.size).await.map_err(not_read)?;
         let mut commands = Vec::new();
         for (number, _) in &found {
-            let stored = self.journal.reader().entry(stream, *number).await?;
+            let stored = self.journal.reader().entry(stream, *number).await.map_err(not_read)?;
             let command = message(stored).ok_or_else(not_found)?;
             if !page.takes(*number, &command) {
                 break;

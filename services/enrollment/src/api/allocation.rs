@@ -2,14 +2,15 @@
 
 use super::{Inner, name, not_found, record::Foreseen};
 use crate::store::damaged;
-use access::Caller;
+use admission::receive;
 use allocation::{CheckError, List, check, replay};
+use caller::Caller;
+use problem::Problem;
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     Hash,
     id::{Name, Uuid},
 };
-use server::{Problem, receive};
 use tonic::Code;
 use vocabulary::{
     allocation::{Disclosure, Method, Scheme, Secret, Slot},
@@ -103,7 +104,7 @@ impl Inner {
                 commitment: commitment.0,
                 root: root.map(|root| root.0),
             })),
-            _ => Err(damaged()),
+            _ => Err(damaged().into()),
         }
     }
 

@@ -1,11 +1,12 @@
 //! The delegation log.
 
 use super::{Inner, act, name};
-use crate::store::Recorded;
-use access::Caller;
+use crate::store::OpenedEntry;
+use caller::Caller;
+use problem::Problem;
 use proto::enrollment as pb;
+use record::Page;
 use seal::id::Name;
-use server::{Page, Problem};
 use vocabulary::{
     command::{Delegate, EndDelegation, Task, Training},
     subject::List,
@@ -44,7 +45,7 @@ impl Inner {
     }
 }
 
-fn event(recorded: &Recorded) -> Option<pb::DelegationEvent> {
+fn event(recorded: &OpenedEntry) -> Option<pb::DelegationEvent> {
     if let Some(granted) = recorded.command::<Delegate>() {
         let Delegate { actor, task, site, from, until, training, .. } = granted;
         return Some(pb::DelegationEvent {

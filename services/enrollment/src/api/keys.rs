@@ -1,9 +1,11 @@
 //! Whose key is valid, for services.
 
 use super::{Inner, name};
-use access::{Caller, FactSource};
+use access::admit_service;
+use caller::Caller;
+use facts::FactSource;
+use problem::{Problem, study};
 use proto::enrollment as pb;
-use server::{Problem, admit_service, study};
 
 impl Inner {
     pub(super) async fn find_key(

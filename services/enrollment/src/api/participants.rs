@@ -2,11 +2,12 @@
 
 use super::{Inner, act, name, not_found, screening::outcome_message};
 use crate::{domain::stage_name, store::damaged};
-use access::Caller;
+use caller::Caller;
+use problem::Problem;
 use proto::enrollment as pb;
+use record::Page;
 use seal::id::{Name, Uuid};
 use serde::Deserialize;
-use server::{Page, Problem};
 use tonic::Code;
 use vocabulary::{
     command::{RecordScreening, Task},
@@ -78,7 +79,7 @@ impl Inner {
             Fact::Participant(fact::Participant { stage: Some(stage), .. }) => Some((*number, stage_name(*stage))),
             _ => None,
         };
-        versions.iter().map(|version| stage(version).ok_or_else(damaged)).collect()
+        Ok(versions.iter().map(|version| stage(version).ok_or_else(damaged)).collect::<Result<_, _>>()?)
     }
 
     async fn outcome_facts(&self, study: Uuid, participant: &Name) -> Result<Facts, Problem> {
@@ -96,7 +97,7 @@ impl Inner {
         let facts = self.find(study, &[subject::participant(&participant)]).await?;
         let everywhere = Name::all_sites();
         let site = facts.site_of(&participant).unwrap_or(&everywhere);
-        self.must_see(from, study, &caller, (&participant, site)).await?;
+        self.must_see(from, study, &caller, &participant, site).await?;
         if *site == everywhere {
             return Err(not_found("participant"));
         }

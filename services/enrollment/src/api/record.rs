@@ -1,20 +1,27 @@
 //! Recording commands.
 
-use super::{Inner, problem::refused};
-use crate::domain::{self, Next, Refusal, Refused, Rule};
-use access::FactSource;
-use journal::{AppendError, Decision, Proposal, api::receipt_message};
+use super::{Inner, refusals::refused};
+use crate::domain::{self, Next, Refusal, Refused};
+use admission::{Received, receive};
+use clock::now_ms;
+use facts::FactSource;
+use journal_service::not_read;
+use messages::receipt_message;
+use problem::Problem;
 use proto::{enrollment as pb, types::Receipt};
+use record::{Before, Rule, Signed, foresee, not_recorded};
 use seal::{
     MAX_DECISION_USE_MS,
+    dsse::Envelope,
     entry::Head,
     id::{Name, Service, Uuid},
 };
-use server::{Problem, Received, caller_address, now_ms, receive};
+use server::caller_address;
 use vocabulary::{
     command::{CreateStudy, Provision, RULES, Randomise},
     consent::NotInForce,
     fact::{Fact, Facts},
+    subject::Subject,
 };
 
 /// The largest envelope of a `create-study`, which is tiny: it comes from somebody who is nobody in any study yet.
@@ -22,7 +29,10 @@ const MAX_CREATE_STUDY_BYTES: usize = 16 << 10;
 
 impl Inner {
     /// Records a command as it was received.
-    pub(super) async fn record<P: Rule + Send + Sync + 'static>(&self, envelope: Vec<u8>) -> Result<Receipt, Problem> {
+    pub(super) async fn record<P: domain::Rule + Send + Sync + 'static>(
+        &self,
+        envelope: Vec<u8>,
+    ) -> Result<Receipt, Problem> {
         self.append(receive::<P>(envelope).await?, None, None).await
     }
 
@@ -47,41 +57,46 @@ impl Inner {
     }
 
     /// Records a command; `sealed` is what is stored instead of its envelope.
-    pub(super) async fn append<P: Rule + Send + Sync + 'static>(
+    pub(super) async fn append<P: domain::Rule + Send + Sync + 'static>(
         &self,
         received: Received<P>,
         sealed: Option<Vec<u8>>,
         consented: Option<Consented>,
     ) -> Result<Receipt, Problem> {
-        Ok(receipt_message(self.journal.append(proposal(received, sealed, consented)).await?))
+        let signed = Signed::of(&received, Service::Enrollment);
+        let Received { bytes, envelope, command, .. } = received;
+        let basis = consented.iter().map(|consented| consented.head).collect();
+        let rule = Enrolling { command, envelope, relied_on_until: consented.map(|consented| consented.until) };
+        let proposal = signed.propose(sealed.unwrap_or(bytes), basis, rule);
+        Ok(receipt_message(self.journal.append(proposal).await.map_err(not_recorded)?))
     }
 
-    /// Whether a command would be recorded now, so that nothing is kept for one that is refused. Says no more of one that
-    /// was recorded before: the journal then answers with the first receipt, and decides nothing anew.
-    pub(super) async fn foresee<P: Rule + Sync>(&self, received: &Received<P>) -> Result<Foreseen, Problem> {
-        let (command, stream) = (&received.command, received.stream(Service::Enrollment));
-        let before = self.store.reader().envelope_of(stream, command.request()).await?;
-        if before == Some(received.hash) {
+    /// Whether a command would be recorded now, so that nothing is kept for one that is refused.
+    pub(super) async fn foresee<P>(&self, received: &Received<P>) -> Result<Foreseen, Problem>
+    where
+        P: domain::Rule + Clone + Send + Sync + 'static,
+    {
+        let before = Before::find(self.store.reader(), &Signed::of(received, Service::Enrollment)).await?;
+        if before == Before::Itself {
             return Ok(Foreseen::RecordedBefore);
         }
-        let (head, facts) = self.facts.facts(command.study(), &command.needs(&received.envelope)).await?;
-        let next = Next { number: head.map_or(0, |head| head.number + 1), time: now_ms() };
-        domain::decide(command, &received.envelope, &facts, next).map_err(refused)?;
-        match before {
-            None => Ok(Foreseen::New(facts)),
-            Some(_) => Err(AppendError::<Refused>::RequestReused.into()), // only now: said to who may record this
-        }
+        let (command, envelope) = (received.command.clone(), received.envelope.clone());
+        let rule = Enrolling { command, envelope, relied_on_until: None };
+        let (head, facts) = self.facts.facts(received.command.study(), &rule.needs()).await?;
+        foresee(rule, head, facts.clone())?;
+        before.must_be_new()?;
+        Ok(Foreseen::New(facts))
     }
 
     pub(super) async fn create_study(&self, request: pb::CreateStudyRequest) -> Result<Receipt, Problem> {
         if request.envelope.len() > MAX_CREATE_STUDY_BYTES {
-            return Err(Problem::field("MALFORMED", "envelope", "a create-study is at most 16 KiB"));
+            return Err(Problem::field("MALFORMED", "envelope", "a create-study may be at most 16 KiB"));
         }
         let received = receive::<CreateStudy>(request.envelope).await?;
         // Who has not shown that the root key is theirs learns nothing of it, and takes nothing of what it may create.
         received.envelope.verify(&received.command.root_key)?;
         let (stream, request) = (received.stream(Service::Enrollment), received.command.request);
-        if self.store.reader().envelope_of(stream, request).await? != Some(received.hash) {
+        if self.store.reader().envelope_of(stream, request).await.map_err(not_read)? != Some(received.hash) {
             if matches!(received.command.rules, None | Some(0..RULES)) {
                 return Err(refused(Refusal::RulesOutdated));
             }
@@ -105,39 +120,26 @@ pub(super) struct Consented {
     until: u64,
 }
 
-fn proposal<P: Rule + Send + Sync + 'static>(
-    received: Received<P>,
-    sealed: Option<Vec<u8>>,
-    consented: Option<Consented>,
-) -> Proposal<Refused> {
-    let study = received.command.study();
-    let stream = received.stream(Service::Enrollment);
-    let Received { bytes, hash, envelope, command } = received;
-    let needs = command.needs(&envelope);
-    let reads: Vec<_> = needs.iter().map(|subject| subject.map_key(study)).collect();
-    let (request, keys) = (command.request(), reads.clone());
-    let until = consented.as_ref().map(|consented| consented.until);
-    let rule = move |found: &journal::Found, next: journal::Next| {
-        if until.is_some_and(|until| next.time >= until) {
+/// A command, as the rules of enrollment decide it.
+struct Enrolling<P> {
+    command: P,
+    envelope: Envelope,
+    /// Until when the consent it rests on may be relied on, if it rests on one, Unix milliseconds.
+    relied_on_until: Option<u64>,
+}
+
+impl<P: domain::Rule + Send + 'static> Rule for Enrolling<P> {
+    type Refusal = Refused;
+
+    fn needs(&self) -> Vec<Subject> {
+        self.command.needs(&self.envelope)
+    }
+
+    fn decide(self, found: Facts, next: journal::Next) -> Result<Vec<(Subject, Fact)>, Refused> {
+        if self.relied_on_until.is_some_and(|until| next.time >= until) {
             return Err(Refused::DecisionTooOld);
         }
-        let facts: Facts = needs
-            .iter()
-            .zip(&keys)
-            .filter_map(|(subject, key)| Some((subject.clone(), Fact::parse(found.0.get(key)?)?)))
-            .collect();
-        let changes = domain::decide(&command, &envelope, &facts, Next { number: next.number, time: next.time })?;
-        let facts = changes.iter().map(|(subject, fact)| (subject.map_key(study), fact.to_bytes())).collect();
-        Ok(Decision { facts, ..Decision::default() })
-    };
-    Proposal {
-        stream,
-        request,
-        kind: P::KIND,
-        envelope: hash,
-        stored: sealed.unwrap_or(bytes),
-        basis: consented.into_iter().map(|consented| consented.head).collect(),
-        reads,
-        rule: Box::new(rule),
+        let next = Next { number: next.number, time: next.time };
+        Ok(domain::decide(&self.command, &self.envelope, &found, next)?)
     }
 }

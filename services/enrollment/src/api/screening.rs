@@ -1,15 +1,16 @@
 //! Criteria, screening and its dry run, and the key of tokens.
 
-use super::{Inner, name, problem::refused, record::Foreseen};
+use super::{Inner, name, record::Foreseen, refusals::refused};
 use crate::domain::Refusal;
-use access::Caller;
+use admission::receive;
+use caller::Caller;
 use eligibility::{Criteria, Fault};
+use problem::Problem;
 use proto::{enrollment as pb, types::Receipt};
 use seal::{
     datapoint::{self, Datapoint, MAX_DATAPOINTS},
     id::{Name, Uuid},
 };
-use server::{Problem, receive};
 use vocabulary::{
     command::{DefineCriteria, ItemDef, RecordScreening, Task},
     eligibility::{Criterion, CriterionOutcome, Outcome, eligible},
@@ -98,7 +99,7 @@ impl Inner {
             Some(Fact::Criteria { items, criteria, .. }) => (items, criteria),
             _ => return Err(refused(Refusal::NotFound("criteria version"))),
         };
-        let outcomes = self.work.evaluate(version, (items.to_vec(), criteria.to_vec()), answers).await?;
+        let outcomes = self.work.evaluate(version, items.to_vec(), criteria.to_vec(), answers).await?;
         Ok((criteria, outcomes.map_err(|fault| invalid(&fault))?))
     }
 }

@@ -3,13 +3,14 @@
 use super::{Inner, act};
 use crate::{
     domain::state_name,
-    store::{Recorded, damaged},
+    store::{OpenedEntry, damaged},
 };
-use access::Caller;
+use caller::Caller;
+use problem::Problem;
 use prost::Message;
 use proto::enrollment as pb;
+use record::Page;
 use seal::id::{Name, Uuid};
-use server::{Page, Problem};
 use vocabulary::{
     command::{AddArm, AddProtocolVersion, AddSite, Approval, CommitAllocation},
     fact::{self, Fact, Facts},
@@ -34,7 +35,7 @@ impl Inner {
         let (Some(Fact::Study { name, .. }), Some(Fact::StudyState { state, changed, .. })) =
             (facts.find(&subject::study()), facts.find(&subject::study_state()))
         else {
-            return Err(damaged());
+            return Err(damaged().into());
         };
         let criteria = match facts.find(&subject::criteria_in_force()) {
             Some(Fact::CriteriaInForce { version }) => version.to_string(),
@@ -62,7 +63,7 @@ impl Inner {
                 let found = self.store.list(study, list.clone(), after, PAGE).await?;
                 for number in &found {
                     let recorded = self.store.read(study, *number).await?;
-                    if !self.part(study, list, &recorded, (&mut page, answer)).await? {
+                    if !self.part(study, list, &recorded, &mut page, answer).await? {
                         let after = after.map_or_else(String::new, |number| number.to_string());
                         return Ok(format!("{index}.{after}"));
                     }
@@ -82,8 +83,9 @@ impl Inner {
         &self,
         study: Uuid,
         list: &List,
-        recorded: &Recorded,
-        (page, answer): (&mut Page, &mut pb::GetStudyResponse),
+        recorded: &OpenedEntry,
+        page: &mut Page,
+        answer: &mut pb::GetStudyResponse,
     ) -> Result<bool, Problem> {
         let number = recorded.entry.number;
         match list {
@@ -108,7 +110,7 @@ impl Inner {
         let needs: Vec<Subject> = [place.clone(), approved.clone()].into_iter().chain(limits(site)).collect();
         let facts = self.find(study, &needs).await?;
         let Some(Fact::Site(fact::Site { state: Some(state), changed, .. })) = facts.find(&place) else {
-            return Err(damaged());
+            return Err(damaged().into());
         };
         let (approved_protocol, approval) = match facts.find(&approved) {
             Some(Fact::SiteApproval { protocol, approval, .. }) => (protocol.to_string(), Some(board(approval))),
@@ -125,7 +127,7 @@ impl Inner {
         })
     }
 
-    async fn allocation(&self, study: Uuid, committed: &Recorded) -> Result<Option<pb::Allocation>, Problem> {
+    async fn allocation(&self, study: Uuid, committed: &OpenedEntry) -> Result<Option<pb::Allocation>, Problem> {
         let Some(CommitAllocation { allocation, scheme, commitment, root, .. }) = committed.command() else {
             return Ok(None);
         };
@@ -157,7 +159,7 @@ fn place(token: &str) -> Result<(usize, Option<u64>), Problem> {
     if token.is_empty() {
         return Ok((0, None));
     }
-    parse(token).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not one of ours"))
+    parse(token).ok_or_else(|| Problem::field("MALFORMED", "page_token", "not a page token of this call"))
 }
 
 /// Adds a row, unless the page is full.
@@ -182,7 +184,7 @@ fn enrolment(facts: &Facts, site: &Name) -> pb::Enrolment {
     pb::Enrolment { enrolled: facts.count(&subject::enrolled(site)), cap }
 }
 
-fn protocol(recorded: &Recorded) -> Option<pb::ProtocolVersion> {
+fn protocol(recorded: &OpenedEntry) -> Option<pb::ProtocolVersion> {
     let AddProtocolVersion { version, document, effective, amends, approval, .. } = recorded.command()?;
     Some(pb::ProtocolVersion {
         version: version.to_string(),
@@ -194,7 +196,7 @@ fn protocol(recorded: &Recorded) -> Option<pb::ProtocolVersion> {
     })
 }
 
-fn arm(recorded: &Recorded) -> Option<pb::Arm> {
+fn arm(recorded: &OpenedEntry) -> Option<pb::Arm> {
     let AddArm { arm, title, .. } = recorded.command()?;
     Some(pb::Arm { arm: arm.to_string(), title: title.to_string() })
 }

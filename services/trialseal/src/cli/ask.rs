@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Subcommand)]
 pub(super) enum Ask {
-    /// How does this participant's consent stand?
+    /// Show a participant's consents and whether each is valid now.
     Consents {
         #[command(flatten)]
         actor: ActorArgs,
@@ -36,7 +36,7 @@ pub(super) enum Ask {
         #[arg(long)]
         json: bool,
     },
-    /// What did this participant agree to, in words or for another system?
+    /// Print what a participant agreed to, as text or in a standard format.
     Copy {
         #[command(flatten)]
         actor: ActorArgs,
@@ -46,36 +46,36 @@ pub(super) enum Ask {
         /// The consent entry.
         #[arg(long)]
         entry: u64,
-        /// The form of the copy.
+        /// The format.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Who looked at this participant's data from outside their site?
+    /// List who read a participant's data from outside their site.
     Accesses {
         #[command(flatten)]
         actor: ActorArgs,
         /// The participant.
         #[arg(long)]
         participant: Name,
-        /// Also write a proof bundle of each read into this folder.
+        /// Also write a proof bundle for each read into this folder.
         #[arg(long)]
         prove: Option<PathBuf>,
         /// Print as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Who may do what, where, from when to when, and how were they trained? The delegation log.
+    /// Print the delegation log: who may do what, at which site, from when until when, and how they were trained.
     Delegations {
         #[command(flatten)]
         actor: ActorArgs,
-        /// Only what concerns this site.
+        /// Only events of this site.
         #[arg(long)]
         site: Option<Name>,
         /// Print as CSV (RFC 4180).
         #[arg(long)]
         csv: bool,
     },
-    /// Where do the participants of this site stand?
+    /// List a site's participants with their status.
     Participants {
         #[command(flatten)]
         actor: ActorArgs,
@@ -90,41 +90,40 @@ pub(super) enum Ask {
         /// The participant.
         #[arg(long)]
         participant: Name,
-        /// Where to write the disclosed slot with its proof.
+        /// The file for the disclosed slot and its proof.
         #[arg(long, short)]
         output: Option<PathBuf>,
     },
-    /// Which kinds of commands are there, and which service records each?
+    /// List every kind of signed command, and the service that records it.
     Commands,
-    /// Sign a command and have it recorded: anything that changes anything, from create-study to erase-participant.
+    /// Sign a command and send it to be recorded. Every change is a command, from create-study to erase-participant.
     Record {
         #[command(flatten)]
         actor: ActorArgs,
         /// The kind of command, such as `withdraw-consent`.
         kind: String,
-        /// The command's fields as a JSON object: a file, or `-` for standard input. Study, request, by and time are filled in.
+        /// The command's fields as a JSON object: a file, or `-` for standard input. `study`, `request`, `by` and `time` are filled in.
         #[arg(long, default_value = "-")]
         fields: PathBuf,
-        /// The key file of somebody else who signs; may be given again.
+        /// The key file of another signer (repeatable).
         #[arg(long)]
         also: Vec<PathBuf>,
-        /// A file whose hash is in the command: an ICF file, a FHIR resource, an allocation secret. Repeat it if the command names
-        /// several.
+        /// The file whose hash is in the command: an ICF file, a FHIR resource, an allocation secret (repeatable).
         #[arg(long)]
         attach: Vec<PathBuf>,
-        /// For record-screening: the answers as a JSON object, such as {"AGE": 42, "HB": {"value": "13.1", "unit": "g/dL"}}. Their
-        /// root and count are filled in, and, where they are not given, the criteria in force and what they make of the answers.
+        /// For record-screening: the answers as a JSON object, such as {"AGE": 42, "HB": {"value": "13.1", "unit": "g/dL"}}. `root` and
+        /// `count` are computed from them; if `criteria` and `outcomes` are not given, the service evaluates the criteria in force.
         #[arg(long, conflicts_with = "attach")]
         answers: Option<PathBuf>,
         /// Print as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Was this slot in the list before the first participant? Offline. Exits 0 if so, 1 if not.
+    /// Verify offline that a slot was in the allocation list before the first participant. Exits 0 if so, 1 otherwise.
     VerifyAllocation {
-        /// The file that `allocation` wrote.
+        /// The file written by `trialseal allocation`.
         file: PathBuf,
-        /// The root the study committed to, hexadecimal: in its `commit-allocation` entry.
+        /// The root that the study committed to in its `commit-allocation` entry, in hexadecimal.
         #[arg(long)]
         root: String,
     },
@@ -132,7 +131,7 @@ pub(super) enum Ask {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Format {
-    /// Words, for people.
+    /// Plain text.
     Text,
     /// ISO/IEC TS 27560 consent record.
     Iso27560Record,
@@ -246,7 +245,7 @@ fn read(file: &Path, what: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
     drop(done);
-    ensure!(!bytes.trim_ascii().is_empty(), "standard input is empty: {what} was expected there");
+    ensure!(!bytes.trim_ascii().is_empty(), "standard input is empty: expected {what}");
     Ok(bytes)
 }
 

@@ -23,10 +23,10 @@ const MOST_ITEMS: usize = 4_096;
 pub(super) struct Bench {
     #[command(subcommand)]
     other: Option<Other>,
-    /// How many forms.
+    /// The number of forms.
     #[arg(long, default_value_t = 20_000)]
     forms: usize,
-    /// How many items each.
+    /// The number of items per form.
     #[arg(long, default_value_t = 20)]
     items: usize,
     #[command(flatten)]
@@ -35,12 +35,12 @@ pub(super) struct Bench {
 
 #[derive(Subcommand)]
 enum Other {
-    /// Measure what becomes of a deployment that is asked for four times what it can sustain.
+    /// Measure how a deployment behaves under four times the load it can sustain.
     Overload {
-        /// For how many seconds.
+        /// The duration in seconds.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
         seconds: u32,
-        /// How much memory the deployment may take, in MiB.
+        /// The memory limit of the deployment, in MiB.
         #[arg(long, default_value_t = 1_024)]
         memory: u32,
         #[command(flatten)]
@@ -48,9 +48,9 @@ enum Other {
     },
     /// Compare a running cluster with one process on embedded storage.
     Cluster {
-        /// The cluster's folder, as `just cluster` was given it.
+        /// The cluster's folder, as given to `just cluster`.
         folder: PathBuf,
-        /// How many forms, in each of four measurements.
+        /// The number of forms in each of four measurements.
         #[arg(long, default_value_t = 8_000)]
         forms: usize,
         /// How many items each.
@@ -63,7 +63,7 @@ enum Other {
 
 #[derive(Args)]
 struct Common {
-    /// A new folder on the disk to measure; it is removed afterwards.
+    /// A new folder on the disk to be measured; removed afterwards.
     #[arg(long, default_value = "trialseal-bench")]
     data: PathBuf,
     /// Print the figures as JSON.

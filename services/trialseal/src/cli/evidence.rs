@@ -18,7 +18,7 @@ pub(super) struct ShowEvidence {
     database: String,
     #[command(flatten)]
     plain: PlainBackends,
-    /// Print as JSON, with the notes as the log signed them and the proofs.
+    /// Print as JSON, including the signed notes and the proofs.
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +53,7 @@ fn readable(kept: &Kept) -> String {
         let (mark, what) = if fork.is_proven {
             ('✗', "the log signed two checkpoints that contradict each other")
         } else {
-            ('!', "kept by an older program with a wrong proof, which proves nothing")
+            ('!', "recorded by an older program with a wrong proof, which proves nothing")
         };
         text += &format!("  {mark} {}: {what}\n", fork.origin.escape_debug());
         text += &format!("      held     {}\n      offered  {}\n", shown(&fork.held), shown(&fork.offered));
@@ -62,7 +62,8 @@ fn readable(kept: &Kept) -> String {
         }
     }
     if kept.unreached > 0 {
-        text += &format!("  {} signed checkpoints came with a wrong proof and are compared later\n", kept.unreached);
+        text +=
+            &format!("  {} signed checkpoints came with a wrong proof and will be compared later\n", kept.unreached);
     }
     let proven = kept.proven();
     text + &if proven == 0 { "NO FORK\n".to_owned() } else { format!("{proven} PROOFS OF A FORK\n") }

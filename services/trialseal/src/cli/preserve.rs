@@ -25,29 +25,28 @@ use std::{
 pub(super) struct Wanted {
     #[command(flatten)]
     policy: PolicyArgs,
-    /// The study to replay; the chain alone unless given.
+    /// The study to replay. Default: only the chain is audited.
     #[arg(long, requires = "actor", requires = "key")]
     study: Option<Uuid>,
-    /// Who audits: an actor with the task audit.
+    /// The auditor's name: an actor with the task `audit`.
     #[arg(long)]
     actor: Option<Name>,
     /// The auditor's key file.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// What the data are read for, as participants will see it; `audit` unless given.
+    /// Why the data are read, as shown to participants. Default: `audit`.
     #[arg(long, requires = "study")]
     purpose: Option<Name>,
-    /// Where the services are, as `trialseal up` wrote it.
+    /// The file with the services' URLs, as written by `trialseal up` or `trialseal init`.
     #[arg(long, default_value = "trialseal-data/endpoints.json", env = "TRIALSEAL_ENDPOINTS")]
     endpoints: PathBuf,
-    /// Audit the folder that `trialseal export` wrote, with no server.
+    /// Audit a folder written by `trialseal export`, without any server.
     #[arg(long, conflicts_with_all = ["study", "actor", "key"])]
     export: Option<PathBuf>,
-    /// Receipts that were handed out, one a line: check that what they promised is kept.
+    /// A file of receipts, one per line: check that every entry they promise is still there.
     #[arg(long)]
     receipts: Option<PathBuf>,
-    /// Report a latest checkpoint that the quorum cosigned longer ago than this, such as 1h. Any age is accepted unless
-    /// given.
+    /// Report the latest checkpoint if the quorum cosigned it longer ago than this, such as 1h. Default: any age is accepted.
     #[arg(long, value_parser = process::duration)]
     max_age: Option<Duration>,
     /// Print the report as JSON.
@@ -85,7 +84,7 @@ async fn audit_live(wanted: &Wanted, policy: &Policy, receipts: &[Receipt], prog
 
 fn read_receipts(file: &Path) -> Result<Vec<Receipt>> {
     let size = fs::metadata(file).with_context(|| format!("{}", file.display()))?.len();
-    ensure!(size <= receipts::MAX_RECEIPTS_BYTES, "{}: larger than a file of receipts may be", file.display());
+    ensure!(size <= receipts::MAX_RECEIPTS_BYTES, "{}: too large for a file of receipts", file.display());
     let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     receipts::read(&text).with_context(|| format!("{}", file.display()))
 }

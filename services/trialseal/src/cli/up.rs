@@ -18,14 +18,14 @@ pub(super) struct Up {
     /// The data directory.
     #[arg(long, default_value = "trialseal-data", env = "TRIALSEAL_DATA")]
     data: PathBuf,
-    /// The first of seven ports; 0 takes any that are free.
+    /// The first of seven ports; 0 chooses free ones.
     #[arg(long, default_value_t = DEFAULT_PORTS, env = "TRIALSEAL_PORT")]
     port: u16,
-    /// Where Prometheus finds the metrics, as plain HTTP under /metrics. Nowhere unless given.
+    /// The address that serves metrics for Prometheus, as plain HTTP under /metrics. Default: none.
     #[arg(long, env = "TRIALSEAL_METRICS")]
     metrics: Option<SocketAddr>,
-    /// The file that lists the root keys that may create studies, read again when it changes: see `trialseal allow-study`.
-    /// Everybody on this machine may unless given.
+    /// The file that lists the root keys that may create studies, reloaded when it changes: see `trialseal allow-study`. Default:
+    /// everyone on this machine may create studies.
     #[arg(long, env = "TRIALSEAL_STUDIES")]
     studies: Option<PathBuf>,
     #[command(flatten)]
@@ -51,7 +51,7 @@ impl Up {
             Some(list) => {
                 (Creators::listed(list).context("--studies")?, format!("the root keys in {}", list.display()))
             }
-            None => (Creators::anybody(), "everybody on this machine".to_owned()),
+            None => (Creators::anybody(), "everyone on this machine".to_owned()),
         };
         let within = (creators, quotas.quota(), pace.pace());
         let mut deployment = Deployment::start_beside(&data, port, within, &foreign).await?;

@@ -36,28 +36,28 @@ pub(super) enum WitnessCommand {
 
 #[derive(Subcommand)]
 pub(super) enum Prepare {
-    /// Make a witness's key where the witness runs, and print the verifier key to give to the operators of logs. What is there
-    /// already is kept.
+    /// Create the key of a witness on the machine where it will run, and print the verifier key to give to the operators of logs.
+    /// Existing files are kept.
     Init(InitWitness),
-    /// Have a witness cosign a log from its next start on.
+    /// Make a witness cosign a log, from its next start.
     AddLog(AddLog),
-    /// Show the forks that a witness has kept: pairs of checkpoints that a log signed and that contradict each other.
+    /// Show the forks that a witness has recorded: pairs of checkpoints that a log signed and that contradict each other.
     Evidence(ShowEvidence),
 }
 
 /// Flags of `trialseal witness init`.
 #[derive(Args)]
 pub(super) struct InitWitness {
-    /// The name of the witness: a domain of whoever runs it and perhaps a path, such as regulator.example/witness.
+    /// The name of the witness: a domain of the organisation that runs it, optionally with a path, such as regulator.example/witness.
     #[arg(long)]
     name: String,
-    /// The folder to keep the key in, as witness.key.
+    /// The folder for the key, witness.key.
     #[arg(long, env = "TRIALSEAL_KEYS")]
     keys: PathBuf,
-    /// How it signs.
+    /// The signature algorithm.
     #[arg(long, default_value = "ml-dsa-44")]
     algorithm: Cosigns,
-    /// The list of the logs it cosigns, made if it does not exist; logs.txt in the folder of the key unless given.
+    /// The list of logs that it cosigns, created if missing. Default: logs.txt in the key's folder.
     #[arg(long, env = "TRIALSEAL_POLICY")]
     policy: Option<PathBuf>,
     /// Print as JSON.
@@ -68,19 +68,19 @@ pub(super) struct InitWitness {
 /// By which algorithm a witness cosigns.
 #[derive(Clone, Copy, ValueEnum)]
 enum Cosigns {
-    /// ML-DSA-44, which withstands quantum computers.
+    /// ML-DSA-44, which resists quantum computers.
     #[value(name = "ml-dsa-44")]
     MlDsa44,
-    /// Ed25519, as older tools know it.
+    /// Ed25519, which older tools support.
     Ed25519,
 }
 
 /// Flags of `trialseal witness add-log`.
 #[derive(Args)]
 pub(super) struct AddLog {
-    /// The log's verifier key, from a `log` line of the operator's policy.txt. A log may have two, by two algorithms.
+    /// The log's verifier key, from a `log` line of the operator's policy.txt. A log may have two, one per algorithm.
     vkey: String,
-    /// The list of the logs the witness cosigns, made if it does not exist.
+    /// The list of logs that the witness cosigns, created if missing.
     #[arg(long, env = "TRIALSEAL_POLICY")]
     policy: PathBuf,
     /// Print as JSON.
@@ -114,7 +114,7 @@ impl InitWitness {
         let shown = file.display();
         ensure!(
             vkey.name() == name && vkey.algorithm() == algorithm,
-            "{shown}: is the key of the witness {} by another name or algorithm; a witness keeps its key: choose another --keys",
+            "{shown}: holds the key of the witness {} with another name or algorithm, and a witness keeps its key: choose another --keys",
             vkey.name()
         );
         let policy = policy.unwrap_or_else(|| keys.join("logs.txt"));
@@ -132,14 +132,14 @@ impl AddLog {
         let log = verifier_key(&vkey)?;
         ensure!(
             log.algorithm() != Algorithm::CosignatureEd25519,
-            "{}: the key of a witness, and not of a log",
+            "{}: is the key of a witness, not of a log",
             log.name()
         );
         let is_new = add(&file, &log).with_context(|| format!("{}", file.display()))?;
         let added = serde_json::json!({ "log": log.name(), "policy": file, "added": is_new });
         print(json, &added, |_| match is_new {
-            true => format!("{} is in {}: the witness cosigns it from its next start on\n", log.name(), file.display()),
-            false => format!("{} was in {} before\n", log.name(), file.display()),
+            true => format!("{} added to {}: the witness cosigns it from its next start\n", log.name(), file.display()),
+            false => format!("{} is already in {}\n", log.name(), file.display()),
         })
     }
 }
@@ -158,7 +158,10 @@ fn add(file: &Path, log: &VerifierKey) -> Result<bool> {
         return Ok(false);
     }
     if logs.any(|key| key.name() == log.name() && key.algorithm() == log.algorithm()) {
-        bail!("has another key of the log {}: take that line out first, if the log has a new key indeed", log.name());
+        bail!(
+            "contains another key of the log {}: if the log really has a new key, remove that line first",
+            log.name()
+        );
     }
     let more = format!("{head}{gap}log {log}\n");
     Policy::parse(&format!("{text}{more}"))?;

@@ -28,7 +28,7 @@ impl DataDir {
         match fs::read_to_string(&format) {
             Ok(found) if found == FORMAT => {}
             Ok(found) => bail!(
-                "{shown}: the data directory has the format {:?}, this program knows {:?}: use the program that wrote it",
+                "{shown}: the data directory has the format {:?}, this program supports {:?}: use the program that wrote it",
                 found.trim_end(),
                 FORMAT.trim_end()
             ),

@@ -1,4 +1,4 @@
-//! The flags of the processes. Each can be said by an environment variable instead.
+//! The flags of the processes. Each can be set by an environment variable instead.
 
 use super::{Pace, Quotas};
 use crate::{deployment::DEFAULT_PORTS, wiring::Peers};
@@ -22,34 +22,34 @@ pub enum Process {
     Consent(Consent),
     /// Run the capture service: forms, corrections, reads.
     Capture(Capture),
-    /// Run the anchoring service: blocks, the chain, proofs. One of several is active, the others stand by.
+    /// Run the anchoring service: blocks, the chain, proofs. Of several replicas one is active, the others stand by.
     Anchoring(Anchoring),
-    /// Run a witness: one organisation's memory of the chain.
+    /// Run a witness, which remembers and cosigns the chain's latest state.
     #[command(skip)] // beside it, the command line has subcommands that prepare one
     Witness(Witness),
 }
 
-/// What every service is told.
+/// Flags of every service.
 #[derive(Args)]
 pub(super) struct Common {
-    /// Where to listen: gRPC, and plain HTTP beside it. Port 0 takes any that is free. Loopback, and the service's port as
-    /// in `trialseal up`, unless given.
+    /// The address to listen on, for gRPC and HTTP. Port 0 chooses a free one. Default: loopback, with the service's port as in
+    /// `trialseal up`.
     #[arg(long, env = "TRIALSEAL_LISTEN")]
     listen: Option<SocketAddr>,
-    /// Where Prometheus finds the metrics, as plain HTTP under /metrics, and probes that speak no TLS find grpc.health.v1.
-    /// Nowhere unless given.
+    /// The address that serves metrics for Prometheus, as plain HTTP under /metrics, and grpc.health.v1 for probes without TLS.
+    /// Default: none.
     #[arg(long, env = "TRIALSEAL_METRICS")]
     pub(super) metrics: Option<SocketAddr>,
-    /// The service's certificate chain (PEM), reloaded when it changes. Without certificates only loopback is served.
+    /// The service's certificate chain (PEM), reloaded when it changes. Without certificates the service only listens on loopback.
     #[arg(long, env = "TRIALSEAL_TLS_CERT", requires = "tls_key", requires = "tls_ca")]
     pub(super) tls_cert: Option<PathBuf>,
     /// The certificate's key (PEM).
     #[arg(long, env = "TRIALSEAL_TLS_KEY", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
-    /// The authority whose certificates are believed (PEM).
+    /// The trusted certificate authority (PEM).
     #[arg(long, env = "TRIALSEAL_TLS_CA", requires = "tls_cert")]
     pub(super) tls_ca: Option<PathBuf>,
-    /// The folder of the service's keys, as `trialseal init` makes it.
+    /// The folder of the service's keys, as created by `trialseal init`.
     #[arg(long, env = "TRIALSEAL_KEYS")]
     pub(super) keys: PathBuf,
     /// The service's database: sqlite:///path or postgres://user:password@host/name.
@@ -57,36 +57,36 @@ pub(super) struct Common {
     pub(super) database: String,
     #[command(flatten)]
     pub(super) plain: PlainBackends,
-    /// This process among the replicas of its service.
+    /// The name of this process among the replicas of its service.
     #[arg(long, env = "TRIALSEAL_INSTANCE", default_value_t = instance())]
     pub(super) instance: String,
-    /// The most calls handled at once; a few more wait, further ones are told to come back.
+    /// The maximum number of concurrent calls. A quarter as many may wait briefly; further calls are refused with a time to retry.
     #[arg(long, env = "TRIALSEAL_CALLS", default_value_t = 512)]
     calls: u16,
-    /// How many calls a second each caller may make on average, over all replicas of the service; 0: as many as they like.
+    /// The average number of calls per second allowed to each caller, across all replicas of the service; 0: no limit.
     #[arg(long, env = "TRIALSEAL_RATE", default_value_t = 500)]
     pub(super) rate: u32,
-    /// How many seconds new calls are still taken after health has turned to not serving.
+    /// For how many seconds new calls are still accepted after health has changed to NOT_SERVING.
     #[arg(long, env = "TRIALSEAL_NOTICE", default_value_t = 0)]
     notice: u16,
-    /// How many seconds running calls may take to finish when the process is told to stop.
+    /// For how many seconds running calls may continue when the process is asked to stop.
     #[arg(long, env = "TRIALSEAL_DRAIN", default_value_t = 10)]
     drain: u16,
 }
 
-/// Whether databases and Redis must be reached by TLS.
+/// Whether connections to databases and Redis must use TLS.
 #[derive(Args)]
 pub struct PlainBackends {
-    /// Lets PostgreSQL and Redis be reached in the clear beyond this machine: for trying things out.
+    /// Allow connections without TLS to PostgreSQL and Redis on other machines. For testing only.
     #[arg(long, env = "TRIALSEAL_PLAIN_BACKENDS")]
     plain_backends: bool,
 }
 
 impl PlainBackends {
-    /// Fails unless `flag` says where nobody on the way can read or change what passes, or that does not matter.
+    /// Fails unless the connection of `flag` is private (TLS, or this machine alone) or plain connections are allowed.
     pub fn check(&self, flag: &str, is_private: bool) -> Result<()> {
-        let how = "--database wants sslmode=verify-full in its URL, --redis a rediss:// one";
-        ensure!(is_private || self.plain_backends, "{flag}: beyond this machine TLS is needed ({how})");
+        let how = "sslmode=verify-full in the URL of --database, rediss:// for --redis";
+        ensure!(is_private || self.plain_backends, "{flag}: TLS is required to reach another machine ({how})");
         Ok(())
     }
 }
@@ -96,18 +96,18 @@ fn instance() -> String {
     std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "trialseal".to_owned())
 }
 
-/// What every service but a witness is told.
+/// Flags of every service but a witness.
 #[derive(Args)]
 pub(super) struct Shared {
     #[command(flatten)]
     common: Common,
-    /// Redis: redis://, rediss://, redis+sentinel://host,host/name or redis+cluster://host,host. Losing it loses nothing.
+    /// Redis: redis://, rediss://, redis+sentinel://host,host/name or redis+cluster://host,host. Losing its data is harmless.
     #[arg(long, env = "TRIALSEAL_REDIS", hide_env_values = true)]
     pub(super) redis: Option<String>,
-    /// A folder of Cedar policies to use in place of the built-in ones.
+    /// A folder of Cedar policies that replace the built-in ones.
     #[arg(long, env = "TRIALSEAL_POLICIES")]
     pub(super) policies: Option<PathBuf>,
-    /// The OpenID Connect issuers whose tokens are believed (TOML).
+    /// The OpenID Connect providers whose tokens are accepted (TOML).
     #[arg(long, env = "TRIALSEAL_OIDC")]
     pub(super) oidc: Option<PathBuf>,
 }
@@ -119,14 +119,14 @@ pub struct Enrollment {
     shared: Shared,
     #[command(flatten)]
     quotas: Quotas,
-    /// The file that lists the root keys that may create studies, read again when it changes: see `trialseal allow-study`.
-    /// Nobody may unless given.
+    /// The file that lists the root keys that may create studies, reloaded when it changes: see `trialseal allow-study`. Default:
+    /// nobody may create studies.
     #[arg(long, env = "TRIALSEAL_STUDIES")]
     pub(super) studies: Option<PathBuf>,
-    /// How many studies each root key, and each address, may create within an hour; 0: as many as they like.
+    /// How many studies each root key, and each address, may create per hour; 0: no limit.
     #[arg(long, env = "TRIALSEAL_STUDIES_PER_HOUR", default_value_t = 100)]
     pub(super) studies_per_hour: u32,
-    /// The database of the participants' keys; capture shares it.
+    /// The database of the participants' keys, shared with capture.
     #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
     pub(super) vault_database: String,
     /// Where the consent service is reached: URLs, comma separated.
@@ -141,7 +141,7 @@ pub struct Consent {
     shared: Shared,
     #[command(flatten)]
     quotas: Quotas,
-    /// Where the documents' files are: file:///folder or s3://bucket/prefix.
+    /// Where the documents' files are kept: file:///folder or s3://bucket/prefix.
     #[arg(long, env = "TRIALSEAL_OBJECTS")]
     pub(super) objects: String,
     /// Where the enrollment service is reached: URLs, comma separated.
@@ -156,7 +156,7 @@ pub struct Capture {
     shared: Shared,
     #[command(flatten)]
     quotas: Quotas,
-    /// The database of the participants' keys; enrollment shares it.
+    /// The database of the participants' keys, shared with enrollment.
     #[arg(long, env = "TRIALSEAL_VAULT_DATABASE", hide_env_values = true)]
     pub(super) vault_database: String,
     /// Where the enrollment service is reached: URLs, comma separated.
@@ -174,10 +174,10 @@ pub struct Anchoring {
     shared: Shared,
     #[command(flatten)]
     pub(super) pace: Pace,
-    /// Where the chain's files are: file:///folder or s3://bucket/prefix.
+    /// Where the chain's files are kept: file:///folder or s3://bucket/prefix.
     #[arg(long, env = "TRIALSEAL_OBJECTS")]
     pub(super) objects: String,
-    /// The policy: the chain, its witnesses with their addresses, and the quorum.
+    /// The policy file: the chain, its witnesses with their addresses, and the quorum.
     #[arg(long, env = "TRIALSEAL_POLICY")]
     pub(super) policy: PathBuf,
     /// Where the enrollment service is reached: URLs, comma separated.
@@ -196,7 +196,7 @@ pub struct Anchoring {
 pub struct Witness {
     #[command(flatten)]
     common: Common,
-    /// The policy: the chains it cosigns.
+    /// The policy file: the chains that it cosigns.
     #[arg(long, env = "TRIALSEAL_POLICY")]
     pub(super) policy: PathBuf,
 }
@@ -210,7 +210,7 @@ impl Common {
         }
     }
 
-    /// How much it takes on.
+    /// The limits on calls and on stopping.
     pub(super) fn limits(&self) -> Limits {
         let seconds = |seconds| Duration::from_secs(u64::from(seconds));
         let calls = usize::from(self.calls.max(1));
@@ -230,7 +230,7 @@ impl Process {
         }
     }
 
-    /// What it is told of its surroundings; a witness has none, and asks nobody who they are.
+    /// The flags that only services have: a witness needs no other service and does not identify its callers.
     pub(super) fn shared(&self) -> Option<&Shared> {
         match self {
             Process::Enrollment(Enrollment { shared, .. })
@@ -241,7 +241,7 @@ impl Process {
         }
     }
 
-    /// How much a study may hold; anchoring and witnesses record nothing of studies.
+    /// The quota of each study; anchoring and witnesses store nothing of studies.
     pub(super) fn quota(&self) -> Quota {
         match self {
             Process::Enrollment(Enrollment { quotas, .. })
@@ -251,7 +251,7 @@ impl Process {
         }
     }
 
-    /// What every service is told.
+    /// The flags of every service.
     pub(super) fn common(&self) -> &Common {
         match self {
             Process::Witness(Witness { common, .. })
@@ -275,7 +275,7 @@ impl Process {
         self.common().listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
     }
 
-    /// The recording services it asks.
+    /// The recording services that it calls.
     pub(super) fn peers(&self) -> Peers {
         match self {
             Process::Enrollment(it) => Peers { consent: it.consent.clone(), ..Peers::default() },

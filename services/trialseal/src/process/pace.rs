@@ -1,20 +1,20 @@
-//! How often there are checkpoints.
+//! How often checkpoints are made.
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use jiff::SignedDuration;
 use std::{num::NonZeroU32, time::Duration};
 
-/// How often there are checkpoints, and how often witnesses are asked.
+/// How often checkpoints are made, and how often witnesses are asked.
 #[derive(Args, Debug, Clone, Copy)]
 pub struct Pace {
     /// The shortest time between two checkpoints, such as 200ms or 5s; up to a minute.
     #[arg(long, env = "TRIALSEAL_CHECKPOINT_INTERVAL", default_value = "200ms", value_parser = interval)]
     checkpoint_interval: Duration,
-    /// While nothing new is recorded, the last checkpoint is cosigned anew after this time: 1s to 24h.
+    /// How long an idle chain waits before its last checkpoint is cosigned again: 1s to 24h.
     #[arg(long, env = "TRIALSEAL_CHECKPOINT_REFRESH", default_value = "5m", value_parser = refresh)]
     checkpoint_refresh: Duration,
-    /// How many times a minute each witness is asked at most.
+    /// The maximum number of requests per minute to each witness.
     #[arg(long, env = "TRIALSEAL_WITNESS_RATE", default_value_t = anchoring::Pace::default().witness_rate)]
     witness_rate: NonZeroU32,
 }
@@ -35,18 +35,18 @@ impl Pace {
 /// A duration as people write it, such as `90s`, `1h 30m` or `200ms`.
 pub fn duration(text: &str) -> Result<Duration> {
     let duration: SignedDuration = text.parse().context("not a duration such as 200ms, 90s or 1h 30m")?;
-    Duration::try_from(duration).ok().context("a duration is not negative")
+    Duration::try_from(duration).ok().context("a duration must not be negative")
 }
 
 fn interval(text: &str) -> Result<Duration> {
     let interval = duration(text)?;
-    ensure!(interval <= Duration::from_secs(60), "at most a minute: blocks wait for it");
+    ensure!(interval <= Duration::from_secs(60), "must be at most a minute, because blocks wait for it");
     Ok(interval)
 }
 
 fn refresh(text: &str) -> Result<Duration> {
     let refresh = duration(text)?;
-    ensure!((1..=86_400).contains(&refresh.as_secs()), "from 1s to 24h");
+    ensure!((1..=86_400).contains(&refresh.as_secs()), "must be from 1s to 24h");
     Ok(refresh)
 }
 

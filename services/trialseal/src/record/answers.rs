@@ -31,7 +31,7 @@ impl Answers {
                 Value::Object(_) => serde_json::from_value(value).ok(),
                 value => Some(Answer::Value(value)),
             };
-            let read = read.with_context(|| format!("the answers: {item}: not a value, nor a value and its unit"))?;
+            let read = read.with_context(|| format!("the answers: {item}: neither a value nor a value with a unit"))?;
             Ok((item, read))
         };
         answers.into_iter().map(answer).collect::<Result<_>>().map(Self)
@@ -45,7 +45,7 @@ impl Answers {
         signer: &Reader,
         fields: &mut Map<String, Value>,
     ) -> Result<Vec<Vec<u8>>> {
-        ensure!(!self.0.is_empty(), "the answers: none");
+        ensure!(!self.0.is_empty(), "the answers: empty");
         let mut answers = Vec::with_capacity(self.0.len());
         for (item, answer) in self.0 {
             let (value, unit) = match answer {
@@ -55,7 +55,7 @@ impl Answers {
             let value = match value {
                 Value::String(text) => text,
                 Value::Bool(_) | Value::Number(_) => value.to_string(),
-                _ => bail!("the answers: {item}: not a text, a number, true or false"),
+                _ => bail!("the answers: {item}: must be text, a number, true or false"),
             };
             let nonce = random()?;
             answers.push(Datapoint { nonce, item, repeat: String::new(), value, unit }.to_bytes());

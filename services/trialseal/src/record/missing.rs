@@ -13,7 +13,7 @@ pub(super) fn explain(error: Error, fields: &Map<String, Value>, keys: &[&Secret
     }
     match unsigned(fields, keys) {
         Some((field, key)) => error.context(format!(
-            "whoever has the secret half of `{field}`, {key}, must sign too: give its key file with --also FILE"
+            "the holder of the secret half of `{field}`, {key}, must sign too: give their key file with --also FILE"
         )),
         None => error,
     }

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use server::now_ms;
+use clock::now_ms;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -130,7 +130,7 @@ impl Liar {
         let routes = Router::new().route("/add-checkpoint", post(add)).route("/{origin}/checkpoint", get(show));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let parts = server::Parts::of(access::Member::Witness).http(routes.with_state(shared.clone()));
+        let parts = server::Parts::of(caller::Member::Witness).http(routes.with_state(shared.clone()));
         tokio::spawn(server::serve(listener, parts, std::future::pending()));
         Self { url, shared }
     }

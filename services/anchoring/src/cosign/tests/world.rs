@@ -9,8 +9,8 @@ use crate::{
     store::Store,
     tiles::Tiles,
 };
-use access::ServiceToken;
 use bus::Bus;
+use caller::ServiceToken;
 use channel::{Channel, Settings, http::Http};
 use database::Database;
 use objects::Objects;

@@ -9,13 +9,13 @@ use crate::{
 };
 use database::Database;
 use journal::{Decision, Journal, Proposal};
+use record::PAGE_BYTES;
 use seal::{
     datapoint::{self, Datapoint},
     dsse,
     key::SecretKey,
     sha256,
 };
-use server::PAGE_BYTES;
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tlog::key::{Algorithm, SignerKey};
@@ -120,7 +120,7 @@ impl World {
         let (mut pages, mut token) = (Vec::new(), String::new());
         loop {
             let page = Page::parse(size, &token).unwrap();
-            let page = forms(&self.store, (STUDY, &participant()), page, |_| true).await.unwrap();
+            let page = forms(&self.store, STUDY, &participant(), page, |_| true).await.unwrap();
             token.clone_from(&page.next_page_token);
             pages.push(page);
             if token.is_empty() {
@@ -136,7 +136,7 @@ impl World {
         token: &str,
     ) -> Result<pb::GetItemHistoryResponse, Problem> {
         let page = Page::parse(size, token).unwrap();
-        changes(&self.store, (STUDY, instance), History::new("NOTE", ""), page, |_| true).await
+        changes(&self.store, STUDY, instance, History::new("NOTE", ""), page, |_| true).await
     }
 }
 
@@ -158,7 +158,7 @@ async fn a_form_with_two_hundred_corrections_is_read_with_one_submission_in_memo
     assert!(form.items[0].datapoint.value.starts_with("00000200"));
     assert_eq!(world.store.places().most(), 1);
 
-    let item = world.store.item(STUDY, &instance, ("NOTE", ""), |_| true).await.unwrap().unwrap();
+    let item = world.store.item(STUDY, &instance, "NOTE", "", |_| true).await.unwrap().unwrap();
     assert_eq!(item, form.items[0]);
     assert_eq!(world.all_forms(0).await.concat_forms().len(), 1);
     let mut changed = 0;
@@ -281,7 +281,7 @@ async fn a_form_that_is_too_large_is_read_item_by_item() {
         let too_large = matches!(form, Folded::TooLarge);
         let listed = world.all_forms(0).await.concat_forms();
         assert_eq!(listed.iter().map(|form| form.too_large).collect::<Vec<_>>(), [too_large]);
-        let item = world.store.item(STUDY, &instance, ("NOTE", repeat), |_| true).await.unwrap().unwrap();
+        let item = world.store.item(STUDY, &instance, "NOTE", repeat, |_| true).await.unwrap().unwrap();
         assert_eq!(item.datapoint.value, repeat.repeat(LONG / 2));
         if !too_large {
             break;
