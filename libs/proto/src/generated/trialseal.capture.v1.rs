@@ -6,7 +6,7 @@ pub struct DefineFormsRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `DefineForms`.
+/// Response of `DefineForms`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DefineFormsResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -31,7 +31,7 @@ pub struct RedactValueRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RedactValue`.
+/// Response of `RedactValue`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedactValueResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -45,14 +45,14 @@ pub struct EraseParticipantRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `EraseParticipant`.
+/// Response of `EraseParticipant`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EraseParticipantResponse {
     /// The receipt of the entry that recorded the command. Always set.
     #[prost(message, optional, tag = "1")]
     pub receipt: ::core::option::Option<super::super::types::v1::Receipt>,
 }
-/// Asks for a participant's entries.
+/// Request of `ListEntries`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListEntriesRequest {
     /// The study. Required.
@@ -61,27 +61,28 @@ pub struct ListEntriesRequest {
     /// The participant's pseudonym. Required.
     #[prost(string, tag = "2")]
     pub participant: ::prost::alloc::string::String,
-    /// `next_page_token` of the page before; empty for the first.
+    /// `next_page_token` of the previous page; empty for the first page.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// The answer to `ListEntries`.
+/// Response of `ListEntries`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListEntriesResponse {
     /// The numbers of the entries, ascending; at most 100,000.
     #[prost(uint64, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<u64>,
-    /// The token of the next page; empty after the last.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// The answer to `SubmitForm`.
+/// Response of `SubmitForm`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SubmitFormResponse {
     /// The receipt. Always set.
     #[prost(message, optional, tag = "1")]
     pub receipt: ::core::option::Option<super::super::types::v1::Receipt>,
-    /// By when consent anew is asked for, Unix milliseconds: a new version of the consent document is in use. 0: it is not.
+    /// The deadline for renewing consent, in Unix milliseconds, because a new version of the consent document is in use. 0:
+    /// none.
     #[prost(uint64, tag = "2")]
     pub reconsent_by_ms: u64,
 }
@@ -96,7 +97,7 @@ pub struct SubmitFormsRequest {
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub datapoints: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// Why one submission of many was refused: the same reason, field paths and advice a unary call gives.
+/// Why one submission of many was refused: the same reason, field paths and retry advice as in a unary call.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Refusal {
     /// The google.rpc.Code.
@@ -105,48 +106,49 @@ pub struct Refusal {
     /// The reason.
     #[prost(enumeration = "ErrorReason", tag = "2")]
     pub reason: i32,
-    /// What is wrong, in words, without values.
+    /// A description of the problem, without values.
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
     /// For INVALID_ARGUMENT: the fields.
     #[prost(message, repeated, tag = "4")]
     pub fields: ::prost::alloc::vec::Vec<FieldViolation>,
-    /// More for machines, as the reason documents it; such as `entry` with FORM_EXISTS.
+    /// The metadata documented at the reason, such as `entry` with FORM_EXISTS.
     #[prost(map = "string, string", tag = "5")]
     pub metadata: ::std::collections::HashMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// Milliseconds after which the same submission may succeed; 0: not as it is.
+    /// Milliseconds after which the same submission may succeed; 0: it will not succeed unchanged.
     #[prost(uint64, tag = "6")]
     pub retry_after_ms: u64,
 }
-/// A field that is wrong.
+/// An invalid field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldViolation {
     /// The path of the field, such as `datapoints\[3\].value`.
     #[prost(string, tag = "1")]
     pub field: ::prost::alloc::string::String,
-    /// What is wrong, without the value.
+    /// A description of the problem, without the value.
     #[prost(string, tag = "2")]
     pub description: ::prost::alloc::string::String,
 }
-/// The answer to one submission of many.
+/// The response to one submission of many.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubmitFormsResponse {
-    /// The place of the submission in the stream, from 0.
+    /// The index of the submission in the stream, from 0.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
-    /// By when consent anew is asked for, Unix milliseconds: a new version of the consent document is in use. 0: it is not.
+    /// The deadline for renewing consent, in Unix milliseconds, because a new version of the consent document is in use. 0:
+    /// none.
     #[prost(uint64, tag = "4")]
     pub reconsent_by_ms: u64,
-    /// What became of it. Always set.
+    /// The result. Always set.
     #[prost(oneof = "submit_forms_response::Outcome", tags = "2, 3")]
     pub outcome: ::core::option::Option<submit_forms_response::Outcome>,
 }
 /// Nested message and enum types in `SubmitFormsResponse`.
 pub mod submit_forms_response {
-    /// What became of it. Always set.
+    /// The result. Always set.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Outcome {
         /// It was recorded.
@@ -157,7 +159,7 @@ pub mod submit_forms_response {
         Refusal(super::Refusal),
     }
 }
-/// Asks which requests were recorded.
+/// Request of `LookupReceipts`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LookupReceiptsRequest {
     /// The study, a UUID in lower case. Required.
@@ -167,10 +169,10 @@ pub struct LookupReceiptsRequest {
     #[prost(string, repeated, tag = "2")]
     pub requests: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// The answer to `LookupReceipts`.
+/// Response of `LookupReceipts`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LookupReceiptsResponse {
-    /// Those that were recorded and that the caller may know of.
+    /// The recorded requests that the caller may know of.
     #[prost(message, repeated, tag = "1")]
     pub recorded: ::prost::alloc::vec::Vec<RecordedRequest>,
 }
@@ -212,7 +214,7 @@ pub struct ItemValue {
     /// The item group's repeat key; empty if it does not repeat.
     #[prost(string, tag = "2")]
     pub repeat: ::prost::alloc::string::String,
-    /// The value; empty if a correction took it away.
+    /// The value; empty if a correction removed it.
     #[prost(string, tag = "3")]
     pub value: ::prost::alloc::string::String,
     /// The unit; empty if there is none.
@@ -221,15 +223,15 @@ pub struct ItemValue {
     /// The number of the capture entry that set it.
     #[prost(uint64, tag = "5")]
     pub entry: u64,
-    /// When the data of that entry were collected, as their source states it; empty if it does not.
+    /// When the data of that entry were collected, as stated by their source; empty if not stated.
     #[prost(string, tag = "6")]
     pub collected: ::prost::alloc::string::String,
-    /// Whether that was before the participant's first consent was signed, as far as the date tells. Unset if nothing is stated, or
-    /// the consent service cannot be reached.
+    /// Whether that was before the participant's first consent was signed, as far as the date shows. Unset if no date is
+    /// stated or the consent service cannot be reached.
     #[prost(bool, optional, tag = "7")]
     pub collected_before_consent: ::core::option::Option<bool>,
 }
-/// Asks for one item.
+/// Request of `GetDatapoint`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetDatapointRequest {
     /// The study, a UUID in lower case. Required.
@@ -245,14 +247,14 @@ pub struct GetDatapointRequest {
     #[prost(string, tag = "4")]
     pub repeat: ::prost::alloc::string::String,
 }
-/// The answer to `GetDatapoint`.
+/// Response of `GetDatapoint`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetDatapointResponse {
-    /// The item as it stands.
+    /// The item's current value.
     #[prost(message, optional, tag = "1")]
     pub value: ::core::option::Option<ItemValue>,
 }
-/// Asks for one form instance.
+/// Request of `GetForm`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetFormRequest {
     /// The study, a UUID in lower case. Required.
@@ -262,10 +264,10 @@ pub struct GetFormRequest {
     #[prost(message, optional, tag = "2")]
     pub instance: ::core::option::Option<FormInstance>,
 }
-/// A form instance as it stands.
+/// The current state of a form instance.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Form {
-    /// Which one.
+    /// The form instance.
     #[prost(message, optional, tag = "1")]
     pub instance: ::core::option::Option<FormInstance>,
     /// The site.
@@ -277,42 +279,42 @@ pub struct Form {
     /// Its items, in the order they were first captured.
     #[prost(message, repeated, tag = "4")]
     pub values: ::prost::alloc::vec::Vec<ItemValue>,
-    /// The numbers of the capture entries it is made of: first the submission, then its corrections.
+    /// The numbers of its capture entries: first the submission, then its corrections.
     #[prost(uint64, repeated, tag = "5")]
     pub entries: ::prost::alloc::vec::Vec<u64>,
-    /// The values that were taken out of those entries.
+    /// The values that were redacted in those entries.
     #[prost(message, repeated, tag = "6")]
     pub redacted: ::prost::alloc::vec::Vec<RedactedValue>,
-    /// When its data were first collected, as their source states it; empty if it does not.
+    /// When its data were first collected, as stated by their source; empty if not stated.
     #[prost(string, tag = "8")]
     pub collected: ::prost::alloc::string::String,
-    /// Whether that was before the participant's first consent was signed, as far as the date tells. Unset if nothing is stated, or
-    /// the consent service cannot be reached.
+    /// Whether that was before the participant's first consent was signed, as far as the date shows. Unset if no date is
+    /// stated or the consent service cannot be reached.
     #[prost(bool, optional, tag = "9")]
     pub collected_before_consent: ::core::option::Option<bool>,
-    /// Set in a list, where values, entries and redacted together have more than 4 MiB and are left out: its items are read one
-    /// by one.
+    /// Set in a list if values, entries and redacted together are larger than 4 MiB and are left out: its items must then
+    /// be read one by one.
     #[prost(bool, tag = "7")]
     pub too_large: bool,
 }
-/// A value that was taken out.
+/// A redacted value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedactedValue {
     /// The capture entry that recorded it.
     #[prost(uint64, tag = "1")]
     pub entry: u64,
-    /// Its place in that submission, from 0.
+    /// Its index in that submission, from 0.
     #[prost(uint32, tag = "2")]
     pub index: u32,
 }
-/// The answer to `GetForm`.
+/// Response of `GetForm`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetFormResponse {
     /// The form instance.
     #[prost(message, optional, tag = "1")]
     pub form: ::core::option::Option<Form>,
 }
-/// Asks for a participant's forms.
+/// Request of `ListForms`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListFormsRequest {
     /// The study, a UUID in lower case. Required.
@@ -321,25 +323,25 @@ pub struct ListFormsRequest {
     /// The participant's pseudonym. Required.
     #[prost(string, tag = "2")]
     pub participant: ::prost::alloc::string::String,
-    /// The most entries looked at, 1 to 500; 0: 100. A page ends sooner when it has 1 MiB; it has at least one form, if there
-    /// are more.
+    /// The maximum number of entries to examine, 1 to 500; 0: 100. A page also ends at 1 MiB; it has at least one form, if
+    /// there are more.
     #[prost(uint32, tag = "3")]
     pub page_size: u32,
-    /// `next_page_token` of the page before; empty for the first.
+    /// `next_page_token` of the previous page; empty for the first page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// The answer to `ListForms`.
+/// Response of `ListForms`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListFormsResponse {
     /// The form instances.
     #[prost(message, repeated, tag = "1")]
     pub forms: ::prost::alloc::vec::Vec<Form>,
-    /// The token of the next page; empty after the last.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// Asks for the audit trail of one item.
+/// Request of `GetItemHistory`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetItemHistoryRequest {
     /// The study, a UUID in lower case. Required.
@@ -354,10 +356,10 @@ pub struct GetItemHistoryRequest {
     /// The item group's repeat key.
     #[prost(string, tag = "4")]
     pub repeat: ::prost::alloc::string::String,
-    /// The most changes, 1 to 500; 0: 100. A page ends sooner when it has 1 MiB; it has at least one.
+    /// The maximum number of changes, 1 to 500; 0: 100. A page also ends at 1 MiB; it has at least one change.
     #[prost(uint32, tag = "5")]
     pub page_size: u32,
-    /// `next_page_token` of the page before; empty for the first.
+    /// `next_page_token` of the previous page; empty for the first page.
     #[prost(string, tag = "6")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -388,28 +390,28 @@ pub struct ItemChange {
     /// The unit before; empty where there was none.
     #[prost(string, tag = "8")]
     pub old_unit: ::prost::alloc::string::String,
-    /// The unit after; empty where there is none.
+    /// The new unit; empty if there is none.
     #[prost(string, tag = "9")]
     pub new_unit: ::prost::alloc::string::String,
     /// When the data of the entry were collected, as their source states it; empty if it does not.
     #[prost(string, tag = "10")]
     pub collected: ::prost::alloc::string::String,
-    /// Whether that was before the participant's first consent was signed, as far as the date tells. Unset if nothing is stated, or
-    /// the consent service cannot be reached.
+    /// Whether that was before the participant's first consent was signed, as far as the date shows. Unset if no date is
+    /// stated or the consent service cannot be reached.
     #[prost(bool, optional, tag = "11")]
     pub collected_before_consent: ::core::option::Option<bool>,
 }
-/// The answer to `GetItemHistory`.
+/// Response of `GetItemHistory`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetItemHistoryResponse {
     /// The changes, oldest first.
     #[prost(message, repeated, tag = "1")]
     pub changes: ::prost::alloc::vec::Vec<ItemChange>,
-    /// The token of the next page; empty after the last.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// Asks for one datapoint with what proves it.
+/// Request of `DiscloseDatapoint`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DiscloseDatapointRequest {
     /// The study, a UUID in lower case. Required.
@@ -425,7 +427,7 @@ pub struct DiscloseDatapointRequest {
     #[prost(string, tag = "4")]
     pub repeat: ::prost::alloc::string::String,
 }
-/// The answer to `DiscloseDatapoint`.
+/// Response of `DiscloseDatapoint`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DiscloseDatapointResponse {
     /// The capture entry's bytes.
@@ -437,7 +439,7 @@ pub struct DiscloseDatapointResponse {
     /// The datapoint's bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub datapoint: ::prost::alloc::vec::Vec<u8>,
-    /// The datapoint's place in the submission, from 0.
+    /// The datapoint's index in the submission, from 0.
     #[prost(uint64, tag = "4")]
     pub index: u64,
     /// The RFC 6962 path to the root in the header, 32 bytes each, leaf side first.
@@ -446,15 +448,15 @@ pub struct DiscloseDatapointResponse {
     /// Set if the value is no longer there; the datapoint is empty then.
     #[prost(message, optional, tag = "6")]
     pub withheld: ::core::option::Option<Withheld>,
-    /// Whether the data were collected before the participant's first consent was signed, as far as the date in the header tells. Unset
-    /// if none is stated, or the consent service cannot be reached.
+    /// Whether the data were collected before the participant's first consent was signed, as far as the date in the header
+    /// shows. Unset if no date is stated or the consent service cannot be reached.
     #[prost(bool, optional, tag = "7")]
     pub collected_before_consent: ::core::option::Option<bool>,
 }
-/// What became of a value that is no longer there.
+/// Why a value is no longer available.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Withheld {
-    /// The number of the capture entry that took it out, or erased its participant.
+    /// The number of the capture entry that redacted it, or that erased its participant.
     #[prost(uint64, tag = "1")]
     pub entry: u64,
     /// The leaf hash of the datapoint, 32 bytes; empty if the participant was erased, and then nothing but the entry is there.
@@ -468,43 +470,45 @@ pub struct Withheld {
 pub enum ErrorReason {
     /// Do not use.
     Unspecified = 0,
-    /// The request or its envelope cannot be read, or a field is out of its bounds. Code: INVALID_ARGUMENT, with BadRequest field paths.
+    /// The request or its envelope cannot be parsed, or a field is out of range. Code: INVALID_ARGUMENT, with BadRequest
+    /// field paths.
     Malformed = 1,
     /// The study does not exist. Code: NOT_FOUND.
     StudyUnknown = 2,
-    /// No signature that verifies by a key registered for the actor who claims to sign: whether or not a key is registered that was
-    /// only claimed. Code: PERMISSION_DENIED.
+    /// The signature matches no key of the actor in this study: unknown actor, wrong key, or wrong signature. The
+    /// answer does not reveal whether the named key is registered. Code: PERMISSION_DENIED.
     KeyUnknown = 3,
-    /// The signing key, with which it was signed, was revoked or replaced. Code: PERMISSION_DENIED.
+    /// The key that signed the command was revoked or replaced. Code: PERMISSION_DENIED.
     KeyEnded = 4,
     /// The signature of a new key, or of the root key of a new study, is missing or does not verify. Code: PERMISSION_DENIED.
     SignatureInvalid = 5,
-    /// The signer holds no delegation of the task at that site. Of a participant whom the caller may not know of, said alike whether
-    /// there is one, wherever they are. Code: PERMISSION_DENIED.
+    /// The signer has no delegation of the task at that site. If the caller may not know of a participant, the answer is
+    /// the same whether or not the participant exists. Code: PERMISSION_DENIED.
     DelegationMissing = 6,
     /// The signer's delegation was ended. Code: PERMISSION_DENIED.
     DelegationEnded = 7,
     /// The signer's delegation has not begun or has expired. Code: PERMISSION_DENIED.
     DelegationOutsidePeriod = 8,
-    /// The signer's time lies more than five minutes in the future; of a command `access-data`, more than 30 seconds. Code: INVALID_ARGUMENT.
+    /// The signer's time is more than five minutes in the future, or more than 30 seconds for the command `access-data`.
+    /// Code: INVALID_ARGUMENT.
     ClockAhead = 9,
-    /// The request id was used before with another envelope, which would be recorded otherwise: what is refused for another reason
-    /// is refused for that. Code: ALREADY_EXISTS.
+    /// The request id was already used with another envelope. Other reasons for a refusal take precedence. Code:
+    /// ALREADY_EXISTS.
     RequestReused = 10,
     /// The caller's token or certificate is missing, malformed, expired or not of a valid key. Code: UNAUTHENTICATED.
     CredentialsInvalid = 11,
-    /// A service this one must ask does not answer; nothing was recorded. Code: UNAVAILABLE, with RetryInfo.
+    /// A service that this one depends on does not answer; nothing was recorded. Code: UNAVAILABLE, with RetryInfo.
     DependencyUnavailable = 12,
-    /// The journal cannot be written, such as when the disk is full. Send the same envelope again: that is safe whether or not
-    /// it was recorded. Code: UNAVAILABLE, with RetryInfo.
+    /// The journal cannot be written, for example because the disk is full. Send the same envelope again: that is safe
+    /// whether or not it was recorded. Code: UNAVAILABLE, with RetryInfo.
     StorageUnavailable = 13,
     /// The stored journal does not match its own hashes and is not extended. An operator must restore it. Code: DATA_LOSS.
     StreamBroken = 14,
-    /// The caller is known, and may not call this. Code: PERMISSION_DENIED. Metadata: `caller`, what the caller is.
+    /// This kind of caller may not call this method. Code: PERMISSION_DENIED. Metadata: `caller`, the kind of caller.
     CallerNotPermitted = 16,
-    /// The study holds as many bytes or entries at this service as its operator allows; nothing was recorded. What ends a right
-    /// or protects somebody, such as a withdrawal, is recorded a little further. Code: RESOURCE_EXHAUSTED, without RetryInfo: an
-    /// operator must raise the quota. Metadata: `what`, `bytes` or `entries`.
+    /// The study has reached the operator's limit on bytes or entries at this service; nothing was recorded. Commands that
+    /// end a right or protect a person, such as a withdrawal, may exceed the limit a little. Code: RESOURCE_EXHAUSTED,
+    /// without RetryInfo: an operator must raise the quota. Metadata: `what`, `bytes` or `entries`.
     StudyQuota = 24,
     /// This version of the form definitions exists already. Code: ALREADY_EXISTS.
     FormsVersionExists = 32,
@@ -542,7 +546,7 @@ pub enum ErrorReason {
     ReasonMissing = 48,
     /// There is no such form instance, item or entry that the caller may see. Code: NOT_FOUND.
     NotFound = 49,
-    /// What is stored does not match what was signed. Code: DATA_LOSS.
+    /// The stored data does not match what was signed. Code: DATA_LOSS.
     DataDamaged = 50,
     /// The period for which consent was given is over. Code: FAILED_PRECONDITION.
     ConsentPeriodEnded = 51,
@@ -550,21 +554,22 @@ pub enum ErrorReason {
     ConsentMajorityReached = 52,
     /// The deadline of the deferred consent has passed. Code: FAILED_PRECONDITION.
     ConsentDeferralEnded = 53,
-    /// A new version of the consent document demands consent anew. Code: FAILED_PRECONDITION.
+    /// A new version of the consent document requires renewed consent. Code: FAILED_PRECONDITION.
     ReconsentRequired = 54,
-    /// The submission rests on another provision of consent than its form is captured under. Code: INVALID_ARGUMENT.
+    /// The submission names a different provision of consent than the one its form is captured under. Code:
+    /// INVALID_ARGUMENT.
     ProvisionMismatch = 55,
     /// The participant was erased. Code: FAILED_PRECONDITION.
     Erased = 56,
     /// The participant still consents to something: it is withdrawn before they are erased. Code: FAILED_PRECONDITION.
     ConsentInForce = 57,
-    /// The entries an erasure names are not exactly the participant's: list them again. Code: FAILED_PRECONDITION.
+    /// The entries named by the erasure are not exactly the participant's: list them again. Code: FAILED_PRECONDITION.
     ErasureIncomplete = 58,
     /// The reader is not of the participant's site and sent no signed command `access-data`. Code: FAILED_PRECONDITION.
     AccessUnsigned = 59,
     /// The command `access-data` was signed more than five minutes ago: sign a new one. Code: FAILED_PRECONDITION.
     AccessStale = 60,
-    /// The participant granted nothing of this name to the reader. Code: PERMISSION_DENIED.
+    /// The participant has given this reader no grant of this name. Code: PERMISSION_DENIED.
     GrantUnknown = 61,
     /// The participant revoked the grant, or withdrew everything. Code: PERMISSION_DENIED.
     GrantEnded = 62,
@@ -578,23 +583,23 @@ pub enum ErrorReason {
     StudyClosed = 66,
     /// The command was signed too long ago to be recorded: sign again, or record it late with the task record_late. Code: FAILED_PRECONDITION.
     SignedTooLongAgo = 81,
-    /// Something that a person must sign was signed by a device or system. Code: PERMISSION_DENIED.
+    /// A command that a person must sign was signed by a device or system. Code: PERMISSION_DENIED.
     SignerNotAPerson = 82,
-    /// Two must sign who are two persons, neither of whom holds the task from the other. Code: PERMISSION_DENIED.
+    /// Two persons must sign, neither of whom holds the task from the other. Code: PERMISSION_DENIED.
     SignersNotIndependent = 83,
-    /// The study runs under earlier rules, which do not know this. Code: FAILED_PRECONDITION.
+    /// The study's rules are older and do not have this command. Code: FAILED_PRECONDITION.
     RulesOutdated = 84,
     /// The envelope of a submission is larger than proofs carry. Code: INVALID_ARGUMENT, with BadRequest field paths.
     EnvelopeTooLarge = 85,
-    /// What stands in the form instance has more than 4 MiB: read its items one by one. Code: FAILED_PRECONDITION.
+    /// The form instance is larger than 4 MiB: read its items one by one. Code: FAILED_PRECONDITION.
     FormTooLarge = 80,
     /// The command `access-data` was used before, and opens one read: sign a new one. Code: FAILED_PRECONDITION.
     AccessUsed = 67,
-    /// The version of the forms lists the study's events, and the event is not one of them, or the form is not captured there.
-    /// Code: INVALID_ARGUMENT, with BadRequest field paths.
+    /// The version of the forms lists the study's events, and the event is not on the list, or the form does not belong to
+    /// it. Code: INVALID_ARGUMENT, with BadRequest field paths.
     EventUnknown = 91,
-    /// The name of an event, form or item looks like another one and is spelt otherwise: other case, blanks, invisible characters; of
-    /// events also 1 for I or l, and 0 for O. Code: INVALID_ARGUMENT, with BadRequest field paths.
+    /// The name of an event, form or item looks like another one but is spelt differently: case, blanks, invisible
+    /// characters; for events also 1 for I or l, and 0 for O. Code: INVALID_ARGUMENT, with BadRequest field paths.
     LooksAlike = 92,
     /// A value or unit in which nothing is visible: leave it out. Code: INVALID_ARGUMENT, with BadRequest field paths.
     ValueBlank = 93,
@@ -756,14 +761,14 @@ pub mod capture_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Captures participant data under a live consent, and reads it for those entitled to.
+    /// Captures participant data under valid consent, and reads it for authorised callers.
     ///
     /// Reads carry `authorization: Bearer <token>`: a JWT (RFC 7519) signed with EdDSA (RFC 8037) by a registered key of the
-    /// actor, valid for at most five minutes. A reader who is neither the participant, nor their representative, nor of their
-    /// site (somebody with a task at that very site) also carries `trialseal-access-bin`: the envelope of a signed command
-    /// `access-data`, which the consent service records before anything is shown; the participant sees it. It opens one read,
-    /// from 30 seconds before its `time` until five minutes after it. With `only` it opens DiscloseDatapoint of that item of that
-    /// entry, and nothing else.
+    /// actor, valid for at most five minutes. A reader who is neither the participant, nor their representative, nor staff of
+    /// their site (someone with a task at that very site) must also send `trialseal-access-bin`: the envelope of a signed
+    /// `access-data` command, which the consent service records before anything is shown, and which the participant can see.
+    /// It is valid for one read, from 30 seconds before its `time` until five minutes after it. With `only` it is valid only
+    /// for DiscloseDatapoint of that item of that entry.
     #[derive(Debug, Clone)]
     pub struct CaptureServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -900,8 +905,9 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Records many. Each message is answered by one message, in order; a refused one leaves the others as they are. The
-        /// service reads on only while fewer than 256 messages are unanswered. What is recorded of one stream is recorded in its order.
+        /// Records many submissions. Each message is answered by one message, in order; a refusal does not affect the others.
+        /// The service reads more messages only while fewer than 256 are unanswered. Submissions of one stream are recorded in
+        /// its order.
         pub async fn submit_forms(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -930,8 +936,9 @@ pub mod capture_service_client {
                 );
             self.inner.streaming(req, path, codec).await
         }
-        /// Takes out one value that should never have been entered.
-        /// Payload type: `application/vnd.trialseal.redact-value.v1+json`. Signed by two persons with the task redact, at the participant's site. Safe to retry with the same envelope.
+        /// Redacts one value that should never have been entered.
+        /// Payload type: `application/vnd.trialseal.redact-value.v1+json`. Must be signed by two persons with the task redact,
+        /// at the participant's site. Safe to retry with the same envelope.
         pub async fn redact_value(
             &mut self,
             request: impl tonic::IntoRequest<super::RedactValueRequest>,
@@ -958,7 +965,7 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Destroys a participant's key, so that no value of theirs can be read again. All consent must have ended.
+        /// Destroys a participant's key, so that no value of theirs can be read again. All consents must have ended.
         /// Payload type: `application/vnd.trialseal.erase-participant.v1+json`. Task: erase, at the participant's site. Safe to retry with the same envelope.
         pub async fn erase_participant(
             &mut self,
@@ -989,7 +996,8 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the numbers of all entries of a participant, in pages, as an erasure names them. Caller: erase or audit, at their site.
+        /// Lists the numbers of all entries of a participant, in pages, for use in an erasure. Caller: erase or audit, at their
+        /// site.
         pub async fn list_entries(
             &mut self,
             request: impl tonic::IntoRequest<super::ListEntriesRequest>,
@@ -1016,9 +1024,9 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Tells which requests were recorded, so that an interrupted import continues where it stopped. Caller: any actor, about
-        /// requests they signed; capture or read, about requests of their site. Of any other request, and of those of a participant
-        /// who was erased, it is silent, as of one that was not recorded.
+        /// Returns which requests were recorded, so that an interrupted import continues where it stopped. Caller: any actor,
+        /// about requests they signed; capture or read, about requests of their site. Any other request, and requests about an
+        /// erased participant, are treated as not recorded.
         pub async fn lookup_receipts(
             &mut self,
             request: impl tonic::IntoRequest<super::LookupReceiptsRequest>,
@@ -1048,7 +1056,8 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads one item of a form instance as it stands. Caller: capture or read at the participant's site, or the participant.
+        /// Reads the current value of one item of a form instance. Caller: capture or read at the participant's site, or the
+        /// participant.
         pub async fn get_datapoint(
             &mut self,
             request: impl tonic::IntoRequest<super::GetDatapointRequest>,
@@ -1078,8 +1087,8 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads a form instance as it stands, corrections applied. Caller: as for GetDatapoint. What stands in it has at most
-        /// 4 MiB; otherwise its items are read one by one.
+        /// Reads the current state of a form instance, with corrections applied. Caller: as for GetDatapoint. If it is larger
+        /// than 4 MiB, its items must be read one by one.
         pub async fn get_form(
             &mut self,
             request: impl tonic::IntoRequest<super::GetFormRequest>,
@@ -1106,7 +1115,8 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists a participant's form instances as they stand, in the order they were first recorded. Caller: as for GetDatapoint.
+        /// Lists a participant's form instances in their current state, in the order in which they were first recorded. Caller:
+        /// as for GetDatapoint.
         pub async fn list_forms(
             &mut self,
             request: impl tonic::IntoRequest<super::ListFormsRequest>,
@@ -1133,7 +1143,8 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads the audit trail of one item, in pages: every value and unit it had, who set it, when and why. Caller: as for GetDatapoint.
+        /// Reads the audit trail of one item, in pages: every value and unit it has had, who set it, when and why. Caller: as
+        /// for GetDatapoint.
         pub async fn get_item_history(
             &mut self,
             request: impl tonic::IntoRequest<super::GetItemHistoryRequest>,
@@ -1163,7 +1174,7 @@ pub mod capture_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Discloses one datapoint with the signed header and its place in the submission, to build a proof. Caller: as for
+        /// Discloses one datapoint with the signed header and its index in the submission, to build a proof. Caller: as for
         /// GetDatapoint.
         pub async fn disclose_datapoint(
             &mut self,
@@ -1233,8 +1244,9 @@ pub mod capture_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Records many. Each message is answered by one message, in order; a refused one leaves the others as they are. The
-        /// service reads on only while fewer than 256 messages are unanswered. What is recorded of one stream is recorded in its order.
+        /// Records many submissions. Each message is answered by one message, in order; a refusal does not affect the others.
+        /// The service reads more messages only while fewer than 256 are unanswered. Submissions of one stream are recorded in
+        /// its order.
         async fn submit_forms(
             &self,
             request: tonic::Request<tonic::Streaming<super::SubmitFormsRequest>>,
@@ -1242,8 +1254,9 @@ pub mod capture_service_server {
             tonic::Response<Self::SubmitFormsStream>,
             tonic::Status,
         >;
-        /// Takes out one value that should never have been entered.
-        /// Payload type: `application/vnd.trialseal.redact-value.v1+json`. Signed by two persons with the task redact, at the participant's site. Safe to retry with the same envelope.
+        /// Redacts one value that should never have been entered.
+        /// Payload type: `application/vnd.trialseal.redact-value.v1+json`. Must be signed by two persons with the task redact,
+        /// at the participant's site. Safe to retry with the same envelope.
         async fn redact_value(
             &self,
             request: tonic::Request<super::RedactValueRequest>,
@@ -1251,7 +1264,7 @@ pub mod capture_service_server {
             tonic::Response<super::RedactValueResponse>,
             tonic::Status,
         >;
-        /// Destroys a participant's key, so that no value of theirs can be read again. All consent must have ended.
+        /// Destroys a participant's key, so that no value of theirs can be read again. All consents must have ended.
         /// Payload type: `application/vnd.trialseal.erase-participant.v1+json`. Task: erase, at the participant's site. Safe to retry with the same envelope.
         async fn erase_participant(
             &self,
@@ -1260,7 +1273,8 @@ pub mod capture_service_server {
             tonic::Response<super::EraseParticipantResponse>,
             tonic::Status,
         >;
-        /// Lists the numbers of all entries of a participant, in pages, as an erasure names them. Caller: erase or audit, at their site.
+        /// Lists the numbers of all entries of a participant, in pages, for use in an erasure. Caller: erase or audit, at their
+        /// site.
         async fn list_entries(
             &self,
             request: tonic::Request<super::ListEntriesRequest>,
@@ -1268,9 +1282,9 @@ pub mod capture_service_server {
             tonic::Response<super::ListEntriesResponse>,
             tonic::Status,
         >;
-        /// Tells which requests were recorded, so that an interrupted import continues where it stopped. Caller: any actor, about
-        /// requests they signed; capture or read, about requests of their site. Of any other request, and of those of a participant
-        /// who was erased, it is silent, as of one that was not recorded.
+        /// Returns which requests were recorded, so that an interrupted import continues where it stopped. Caller: any actor,
+        /// about requests they signed; capture or read, about requests of their site. Any other request, and requests about an
+        /// erased participant, are treated as not recorded.
         async fn lookup_receipts(
             &self,
             request: tonic::Request<super::LookupReceiptsRequest>,
@@ -1278,7 +1292,8 @@ pub mod capture_service_server {
             tonic::Response<super::LookupReceiptsResponse>,
             tonic::Status,
         >;
-        /// Reads one item of a form instance as it stands. Caller: capture or read at the participant's site, or the participant.
+        /// Reads the current value of one item of a form instance. Caller: capture or read at the participant's site, or the
+        /// participant.
         async fn get_datapoint(
             &self,
             request: tonic::Request<super::GetDatapointRequest>,
@@ -1286,13 +1301,14 @@ pub mod capture_service_server {
             tonic::Response<super::GetDatapointResponse>,
             tonic::Status,
         >;
-        /// Reads a form instance as it stands, corrections applied. Caller: as for GetDatapoint. What stands in it has at most
-        /// 4 MiB; otherwise its items are read one by one.
+        /// Reads the current state of a form instance, with corrections applied. Caller: as for GetDatapoint. If it is larger
+        /// than 4 MiB, its items must be read one by one.
         async fn get_form(
             &self,
             request: tonic::Request<super::GetFormRequest>,
         ) -> std::result::Result<tonic::Response<super::GetFormResponse>, tonic::Status>;
-        /// Lists a participant's form instances as they stand, in the order they were first recorded. Caller: as for GetDatapoint.
+        /// Lists a participant's form instances in their current state, in the order in which they were first recorded. Caller:
+        /// as for GetDatapoint.
         async fn list_forms(
             &self,
             request: tonic::Request<super::ListFormsRequest>,
@@ -1300,7 +1316,8 @@ pub mod capture_service_server {
             tonic::Response<super::ListFormsResponse>,
             tonic::Status,
         >;
-        /// Reads the audit trail of one item, in pages: every value and unit it had, who set it, when and why. Caller: as for GetDatapoint.
+        /// Reads the audit trail of one item, in pages: every value and unit it has had, who set it, when and why. Caller: as
+        /// for GetDatapoint.
         async fn get_item_history(
             &self,
             request: tonic::Request<super::GetItemHistoryRequest>,
@@ -1308,7 +1325,7 @@ pub mod capture_service_server {
             tonic::Response<super::GetItemHistoryResponse>,
             tonic::Status,
         >;
-        /// Discloses one datapoint with the signed header and its place in the submission, to build a proof. Caller: as for
+        /// Discloses one datapoint with the signed header and its index in the submission, to build a proof. Caller: as for
         /// GetDatapoint.
         async fn disclose_datapoint(
             &self,
@@ -1318,14 +1335,14 @@ pub mod capture_service_server {
             tonic::Status,
         >;
     }
-    /// Captures participant data under a live consent, and reads it for those entitled to.
+    /// Captures participant data under valid consent, and reads it for authorised callers.
     ///
     /// Reads carry `authorization: Bearer <token>`: a JWT (RFC 7519) signed with EdDSA (RFC 8037) by a registered key of the
-    /// actor, valid for at most five minutes. A reader who is neither the participant, nor their representative, nor of their
-    /// site (somebody with a task at that very site) also carries `trialseal-access-bin`: the envelope of a signed command
-    /// `access-data`, which the consent service records before anything is shown; the participant sees it. It opens one read,
-    /// from 30 seconds before its `time` until five minutes after it. With `only` it opens DiscloseDatapoint of that item of that
-    /// entry, and nothing else.
+    /// actor, valid for at most five minutes. A reader who is neither the participant, nor their representative, nor staff of
+    /// their site (someone with a task at that very site) must also send `trialseal-access-bin`: the envelope of a signed
+    /// `access-data` command, which the consent service records before anything is shown, and which the participant can see.
+    /// It is valid for one read, from 30 seconds before its `time` until five minutes after it. With `only` it is valid only
+    /// for DiscloseDatapoint of that item of that entry.
     #[derive(Debug)]
     pub struct CaptureServiceServer<T> {
         inner: Arc<T>,

@@ -5,11 +5,11 @@ pub struct PublishDocumentRequest {
     /// The signed envelope: the JSON bytes of a DSSE envelope, kept exactly as received. Required; at most 1 MiB.
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
-    /// The document's file, of which the command holds the SHA-256. At most 8 MiB. Required unless it is kept already.
+    /// The document's file, whose SHA-256 is in the command. At most 8 MiB. Required unless it is already stored.
     #[prost(bytes = "vec", tag = "2")]
     pub file: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `PublishDocument`.
+/// Response of `PublishDocument`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PublishDocumentResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -23,16 +23,16 @@ pub struct GiveConsentRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `GiveConsent`.
+/// Response of `GiveConsent`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GiveConsentResponse {
     /// The receipt of the entry that recorded the command. Always set.
     #[prost(message, optional, tag = "1")]
     pub receipt: ::core::option::Option<super::super::types::v1::Receipt>,
-    /// The participant's copy, in words. Empty under a study's first rules.
+    /// The participant's copy, as plain text. Empty if the command has no `manner` (rules 1).
     #[prost(string, tag = "2")]
     pub copy: ::prost::alloc::string::String,
-    /// The same for machines: a consent receipt of ISO/IEC TS 27560, JSON. Empty under a study's first rules.
+    /// The same as a consent receipt of ISO/IEC TS 27560, in JSON. Empty if the command has no `manner` (rules 1).
     #[prost(string, tag = "3")]
     pub machine_copy: ::prost::alloc::string::String,
 }
@@ -43,7 +43,7 @@ pub struct WithdrawConsentRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `WithdrawConsent`.
+/// Response of `WithdrawConsent`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WithdrawConsentResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -57,7 +57,7 @@ pub struct GrantAccessRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `GrantAccess`.
+/// Response of `GrantAccess`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GrantAccessResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -71,7 +71,7 @@ pub struct RevokeAccessRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RevokeAccess`.
+/// Response of `RevokeAccess`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeAccessResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -85,14 +85,14 @@ pub struct AccessDataRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `AccessData`.
+/// Response of `AccessData`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AccessDataResponse {
     /// The receipt of the entry that recorded the command. Always set.
     #[prost(message, optional, tag = "1")]
     pub receipt: ::core::option::Option<super::super::types::v1::Receipt>,
-    /// Whether the command had been recorded before this call: its one read is used, and a service that is asked to show
-    /// something for it refuses. Of all calls with the same envelope exactly one is answered with false.
+    /// Whether the command was recorded before this call. If so, its one read is used, and a service that is asked to show
+    /// data for it must refuse. Of all calls with the same envelope, exactly one is answered with false.
     #[prost(bool, tag = "2")]
     pub recorded_before: bool,
 }
@@ -102,18 +102,18 @@ pub struct RequestConsentRequest {
     /// The signed envelope: the JSON bytes of a DSSE envelope, kept exactly as received. Required; at most 1 MiB.
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
-    /// The resource it came in, of which the command holds the SHA-256. Required; at most 256 KiB.
+    /// The resource, whose SHA-256 is in the command. Required; at most 256 KiB.
     #[prost(bytes = "vec", tag = "2")]
     pub resource: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RequestConsent`.
+/// Response of `RequestConsent`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RequestConsentResponse {
     /// The receipt of the entry that recorded the command. Always set.
     #[prost(message, optional, tag = "1")]
     pub receipt: ::core::option::Option<super::super::types::v1::Receipt>,
 }
-/// Asks for a decision: about `provision`, or about `read` if that is set.
+/// Request of `Decide`: about `provision`, or about `read` if that is set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DecideRequest {
     /// The study, a UUID in lower case. Required.
@@ -122,89 +122,89 @@ pub struct DecideRequest {
     /// The participant's pseudonym. Required.
     #[prost(string, tag = "2")]
     pub participant: ::prost::alloc::string::String,
-    /// The provision that is to be relied on, such as `data_collection`. Required unless `read` is set.
+    /// The provision in question, such as `data_collection`. Required unless `read` is set.
     #[prost(string, tag = "4")]
     pub provision: ::prost::alloc::string::String,
-    /// The read that is to be decided.
+    /// The read in question.
     #[prost(message, optional, tag = "5")]
     pub read: ::core::option::Option<ReadQuestion>,
-    /// Whether to answer `first_signed_ms`, too. Not with `read`.
+    /// Whether to return `first_signed_ms` as well. Not allowed with `read`.
     #[prost(bool, tag = "6")]
     pub first: bool,
 }
-/// A read somebody intends.
+/// An intended read.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadQuestion {
-    /// Who reads, an actor. Required.
+    /// The actor who reads. Required.
     #[prost(string, tag = "1")]
     pub reader: ::prost::alloc::string::String,
-    /// The provisions under which it was captured. Empty: everything, with a task only.
+    /// The provisions under which the data was captured. Empty: everything, allowed only with a task.
     #[prost(string, repeated, tag = "2")]
     pub categories: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// What for. Required.
+    /// The purpose. Required.
     #[prost(string, tag = "3")]
     pub purpose: ::prost::alloc::string::String,
-    /// The grant it rests on. Empty: a task.
+    /// The grant that allows it. Empty: a task.
     #[prost(string, tag = "4")]
     pub grant: ::prost::alloc::string::String,
 }
-/// The answer to `Decide`: holds for the state at `head` and is provable with `JournalService.ProveFacts`.
+/// Response of `Decide`: holds for the state at `head` and is provable with `JournalService.ProveFacts`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DecideResponse {
-    /// Whether it may be done.
+    /// Whether it is permitted.
     #[prost(bool, tag = "1")]
     pub permitted: bool,
-    /// Why not; ERROR_REASON_UNSPECIFIED if permitted.
+    /// Why it is not permitted; ERROR_REASON_UNSPECIFIED if it is.
     #[prost(enumeration = "ErrorReason", tag = "2")]
     pub reason: i32,
     /// The head of the consent journal the decision was made at. Unset while the journal is empty.
     #[prost(message, optional, tag = "3")]
     pub head: ::core::option::Option<super::super::types::v1::Head>,
-    /// The fact relied on as JSON: the participant's consent, or the grant. Empty if there is none, which is provable too.
+    /// The fact behind the decision, as JSON: the participant's consent, or the grant. Empty if there is none, which can
+    /// also be proven.
     #[prost(bytes = "vec", tag = "4")]
     pub fact: ::prost::alloc::vec::Vec<u8>,
     /// The key of that fact in the state map, 32 bytes.
     #[prost(bytes = "vec", tag = "5")]
     pub fact_key: ::prost::alloc::vec::Vec<u8>,
-    /// Until when it may be done as things stand, Unix milliseconds, exclusive. 0: until something changes.
+    /// Until when it is permitted in the current state, in Unix milliseconds, exclusive. 0: until the state changes.
     #[prost(uint64, tag = "6")]
     pub valid_until_ms: u64,
-    /// By when consent anew is asked for, Unix milliseconds: whoever captures should say so. 0: it is not.
+    /// The deadline for renewing consent, in Unix milliseconds; clients that capture should show it. 0: none.
     #[prost(uint64, tag = "7")]
     pub reconsent_by_ms: u64,
-    /// The number of provisions of the participant that were given and not withdrawn, lapsed ones included.
+    /// The number of the participant's provisions that were given and not withdrawn, including expired ones.
     #[prost(uint32, tag = "8")]
     pub standing: u32,
-    /// When the participant's first consent was signed, by its signer's clock, Unix milliseconds. 0: there is none, or it was not
-    /// asked for.
+    /// When the participant's first consent was signed, by its signer's clock, in Unix milliseconds. 0: there is none, or
+    /// it was not requested.
     #[prost(uint64, tag = "9")]
     pub first_signed_ms: u64,
 }
-/// Asks for the versions of documents.
+/// Request of `ListDocuments`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDocumentsRequest {
     /// The study. Required.
     #[prost(string, tag = "1")]
     pub study: ::prost::alloc::string::String,
-    /// The most versions to list; 0: 100. At most 500. A page ends sooner when it has 1 MiB; it has at
-    /// least one.
+    /// The maximum number of versions, at most 500; 0: 100. A page also ends at 1 MiB; it has at least one version.
     #[prost(uint32, tag = "2")]
     pub page_size: u32,
-    /// Where to go on, from the last answer. Empty: from the beginning.
+    /// The page token of the previous response. Empty: the first page.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// The answer to `ListDocuments`, oldest first.
+/// Response of `ListDocuments`, oldest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDocumentsResponse {
     /// The commands that published them.
     #[prost(message, repeated, tag = "1")]
     pub documents: ::prost::alloc::vec::Vec<RecordedCommand>,
-    /// Where to go on; empty at the end.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// A command as recorded, with what its proof needs.
+/// A recorded command, with the data needed to prove it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecordedCommand {
     /// The number of its entry.
@@ -216,10 +216,10 @@ pub struct RecordedCommand {
     /// Its kind, such as `give-consent`.
     #[prost(string, tag = "3")]
     pub kind: ::prost::alloc::string::String,
-    /// Who signed.
+    /// The signer.
     #[prost(string, tag = "4")]
     pub by: ::prost::alloc::string::String,
-    /// What was signed, JSON.
+    /// The signed payload, in JSON.
     #[prost(string, tag = "5")]
     pub payload: ::prost::alloc::string::String,
     /// The entry's bytes.
@@ -229,7 +229,7 @@ pub struct RecordedCommand {
     #[prost(bytes = "vec", tag = "7")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// Asks for a document.
+/// Request of `GetDocument`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetDocumentRequest {
     /// The study. Required.
@@ -245,18 +245,18 @@ pub struct GetDocumentRequest {
     #[prost(string, tag = "4")]
     pub language: ::prost::alloc::string::String,
 }
-/// The answer to `GetDocument`.
+/// Response of `GetDocument`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetDocumentResponse {
-    /// What is recorded of it, JSON: content hash, approval, terms, and what superseded it. The right answers to its
-    /// comprehension questions are left out.
+    /// Its record, in JSON: content hash, approval, terms, and the version that superseded it, if any. The correct answers
+    /// to its comprehension questions are left out.
     #[prost(string, tag = "1")]
     pub document: ::prost::alloc::string::String,
-    /// The file. Empty if it is not kept here.
+    /// The file. Empty if it is not stored here.
     #[prost(bytes = "vec", tag = "2")]
     pub file: ::prost::alloc::vec::Vec<u8>,
 }
-/// Asks how a participant's consent stands.
+/// Request of `GetConsent`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetConsentRequest {
     /// The study. Required.
@@ -266,17 +266,17 @@ pub struct GetConsentRequest {
     #[prost(string, tag = "2")]
     pub participant: ::prost::alloc::string::String,
 }
-/// The answer to `GetConsent`.
+/// Response of `GetConsent`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetConsentResponse {
-    /// Every provision that was ever given.
+    /// Every provision ever given.
     #[prost(message, repeated, tag = "1")]
     pub provisions: ::prost::alloc::vec::Vec<ProvisionState>,
-    /// The head it holds at. Unset while the journal is empty.
+    /// The head of the journal at this state. Unset while the journal is empty.
     #[prost(message, optional, tag = "2")]
     pub head: ::core::option::Option<super::super::types::v1::Head>,
 }
-/// How one provision stands.
+/// The state of one provision.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProvisionState {
     /// The provision.
@@ -285,13 +285,13 @@ pub struct ProvisionState {
     /// Whether it is in force now.
     #[prost(bool, tag = "2")]
     pub in_force: bool,
-    /// Why it is not; ERROR_REASON_UNSPECIFIED if it is.
+    /// Why it is not in force; ERROR_REASON_UNSPECIFIED if it is.
     #[prost(enumeration = "ErrorReason", tag = "3")]
     pub reason: i32,
-    /// The entry that gave it.
+    /// The entry that recorded it.
     #[prost(uint64, tag = "4")]
     pub given: u64,
-    /// The document it was given under.
+    /// The document under which it was given.
     #[prost(string, tag = "5")]
     pub document: ::prost::alloc::string::String,
     /// The document's version.
@@ -300,17 +300,17 @@ pub struct ProvisionState {
     /// The document's language.
     #[prost(string, tag = "7")]
     pub language: ::prost::alloc::string::String,
-    /// Until when it holds, Unix milliseconds; 0: until it is withdrawn.
+    /// Until when it is valid, in Unix milliseconds; 0: until it is withdrawn.
     #[prost(uint64, tag = "8")]
     pub until_ms: u64,
-    /// By when consent anew is asked for, Unix milliseconds; 0: it is not.
+    /// The deadline for renewing consent, in Unix milliseconds; 0: none.
     #[prost(uint64, tag = "9")]
     pub reconsent_by_ms: u64,
     /// The entry that withdrew it plus 1; 0: none did.
     #[prost(uint64, tag = "10")]
     pub withdrawn: u64,
 }
-/// Asks for what a participant signed.
+/// Request of `ListConsents`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListConsentsRequest {
     /// The study. Required.
@@ -319,52 +319,50 @@ pub struct ListConsentsRequest {
     /// The participant's pseudonym. Required.
     #[prost(string, tag = "2")]
     pub participant: ::prost::alloc::string::String,
-    /// The most to list; 0: 100. At most 500. A page ends sooner when it has 1 MiB; it has at
-    /// least one.
+    /// The maximum page size, at most 500; 0: 100. A page also ends at 1 MiB; it has at least one command.
     #[prost(uint32, tag = "3")]
     pub page_size: u32,
-    /// Where to go on, from the last answer. Empty: from the beginning.
+    /// The page token of the previous response. Empty: the first page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// The answer to `ListConsents`, oldest first.
+/// Response of `ListConsents`, oldest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListConsentsResponse {
     /// The commands.
     #[prost(message, repeated, tag = "1")]
     pub commands: ::prost::alloc::vec::Vec<RecordedCommand>,
-    /// Where to go on; empty at the end.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// Asks who read.
+/// Request of `ListAccesses`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListAccessesRequest {
     /// The study. Required.
     #[prost(string, tag = "1")]
     pub study: ::prost::alloc::string::String,
-    /// The participant's pseudonym; `*` for reads of everybody's data, such as audits. Required.
+    /// The participant's pseudonym; `*` for reads of all participants' data, such as audits. Required.
     #[prost(string, tag = "2")]
     pub participant: ::prost::alloc::string::String,
-    /// The most to list; 0: 100. At most 500. A page ends sooner when it has 1 MiB; it has at
-    /// least one.
+    /// The maximum page size, at most 500; 0: 100. A page also ends at 1 MiB; it has at least one command.
     #[prost(uint32, tag = "3")]
     pub page_size: u32,
-    /// Where to go on, from the last answer. Empty: from the beginning.
+    /// The page token of the previous response. Empty: the first page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// The answer to `ListAccesses`, oldest first.
+/// Response of `ListAccesses`, oldest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListAccessesResponse {
-    /// The reads, each signed by who read.
+    /// The reads, each signed by its reader.
     #[prost(message, repeated, tag = "1")]
     pub accesses: ::prost::alloc::vec::Vec<RecordedCommand>,
-    /// Where to go on; empty at the end.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// Asks for the copy of a consent.
+/// Request of `GetConsentCopy`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetConsentCopyRequest {
     /// The study. Required.
@@ -376,18 +374,18 @@ pub struct GetConsentCopyRequest {
     /// The entry that recorded the consent. Required.
     #[prost(uint64, tag = "3")]
     pub entry: u64,
-    /// The form it comes in; unspecified: words.
+    /// The format; unspecified: plain text.
     #[prost(enumeration = "CopyFormat", tag = "4")]
     pub format: i32,
 }
-/// The answer to `GetConsentCopy`.
+/// Response of `GetConsentCopy`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetConsentCopyResponse {
     /// The copy.
     #[prost(string, tag = "1")]
     pub copy: ::prost::alloc::string::String,
 }
-/// Asks to read a consent of another system.
+/// Request of `ReadConsent`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadConsentRequest {
     /// The study. Required.
@@ -397,54 +395,56 @@ pub struct ReadConsentRequest {
     #[prost(bytes = "vec", tag = "2")]
     pub resource: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `ReadConsent`.
+/// Response of `ReadConsent`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReadConsentResponse {
     /// SHA-256 of the resource, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub content: ::prost::alloc::vec::Vec<u8>,
-    /// The provisions it permits now that have a counterpart here. Never more than the resource says: see `stated`.
+    /// The provisions known here that it permits now. Never more than the resource says: see `stated`.
     #[prost(string, repeated, tag = "2")]
     pub provisions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// What of it is not taken over, as field paths: elements without a counterpart, and periods that limit nothing in `stated`.
+    /// The parts that were not used, as field paths: elements without a counterpart, and periods that limit nothing in
+    /// `stated`.
     #[prost(string, repeated, tag = "3")]
     pub unmapped: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The status it states, such as `active`.
+    /// Its status, such as `active`.
     #[prost(string, tag = "4")]
     pub status: ::prost::alloc::string::String,
-    /// How each provision stands that it names and that has a counterpart here, in the order of their names.
+    /// The state of each provision that it names and that is known here, ordered by name.
     #[prost(message, repeated, tag = "5")]
     pub stated: ::prost::alloc::vec::Vec<StatedProvision>,
-    /// The time at which that was decided, Unix milliseconds.
+    /// The time of this decision, in Unix milliseconds.
     #[prost(uint64, tag = "6")]
     pub decided_at_ms: u64,
 }
-/// How one provision of another system's consent stands.
+/// The state of one provision of another system's consent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatedProvision {
     /// The provision.
     #[prost(string, tag = "1")]
     pub provision: ::prost::alloc::string::String,
-    /// How it stands.
+    /// Its state.
     #[prost(enumeration = "StatedProvisionState", tag = "2")]
     pub state: i32,
-    /// From when it is permitted, Unix milliseconds (negative before 1970); unset: no rule says since when, or it is never permitted.
+    /// The start of the permission, in Unix milliseconds (negative before 1970). Unset: no rule states a start, or it is
+    /// never permitted.
     #[prost(int64, optional, tag = "3")]
     pub from_ms: ::core::option::Option<i64>,
-    /// Before when it is permitted, Unix milliseconds (negative before 1970): from this time on it is not. Unset: no rule ends it, or
-    /// it is never permitted. The earliest of its own end and the ends of all rules around it; a date includes the whole day, month or
-    /// year, in UTC.
+    /// The end of the permission, exclusive, in Unix milliseconds (negative before 1970). Unset: no rule states an end, or
+    /// it is never permitted. It is the earliest of its own end and the ends of all enclosing rules; a date includes the
+    /// whole day, month or year, in UTC.
     #[prost(int64, optional, tag = "4")]
     pub until_ms: ::core::option::Option<i64>,
     /// The rules about exactly this provision, as paths, such as `provision.provision\[0\]`.
     #[prost(string, repeated, tag = "5")]
     pub rules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// The forms a copy of a consent comes in.
+/// The formats of a consent copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum CopyFormat {
-    /// Words, for people.
+    /// Plain text.
     Unspecified = 0,
     /// A consent record of ISO/IEC TS 27560, JSON.
     Iso27560Record = 1,
@@ -481,7 +481,7 @@ impl CopyFormat {
         }
     }
 }
-/// How a provision of another system's consent stands.
+/// The state of a provision of another system's consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum StatedProvisionState {
@@ -493,7 +493,7 @@ pub enum StatedProvisionState {
     NotYet = 2,
     /// It was permitted until `until_ms`.
     Ended = 3,
-    /// It is permitted at no time: a rule denies it, or the periods around it have no time in common.
+    /// It is never permitted: a rule denies it, or the enclosing periods do not overlap.
     NotPermitted = 4,
     /// The status of the resource is not `active`.
     NotActive = 5,
@@ -533,35 +533,37 @@ impl StatedProvisionState {
 pub enum ErrorReason {
     /// Do not use.
     Unspecified = 0,
-    /// The request or its envelope cannot be read, or a field is out of its bounds. Code: INVALID_ARGUMENT, with BadRequest field paths.
+    /// The request or its envelope cannot be parsed, or a field is out of range. Code: INVALID_ARGUMENT, with BadRequest
+    /// field paths.
     Malformed = 1,
     /// The study does not exist. Code: NOT_FOUND.
     StudyUnknown = 2,
-    /// No signature that verifies by a key registered for the actor who claims to sign: whether or not a key is registered that was
-    /// only claimed. Code: PERMISSION_DENIED.
+    /// The signature matches no key of the actor in this study: unknown actor, wrong key, or wrong signature. The
+    /// answer does not reveal whether the named key is registered. Code: PERMISSION_DENIED.
     KeyUnknown = 3,
-    /// The signing key, with which it was signed, was revoked or replaced. Code: PERMISSION_DENIED.
+    /// The key that signed the command was revoked or replaced. Code: PERMISSION_DENIED.
     KeyEnded = 4,
     /// The signature of a new key, or of the root key of a new study, is missing or does not verify. Code: PERMISSION_DENIED.
     SignatureInvalid = 5,
-    /// The signer holds no delegation of the task at that site. Of a participant whom the caller may not know of, said alike whether
-    /// there is one, wherever they are. Code: PERMISSION_DENIED.
+    /// The signer has no delegation of the task at that site. If the caller may not know of a participant, the answer is
+    /// the same whether or not the participant exists. Code: PERMISSION_DENIED.
     DelegationMissing = 6,
     /// The signer's delegation was ended. Code: PERMISSION_DENIED.
     DelegationEnded = 7,
     /// The signer's delegation has not begun or has expired. Code: PERMISSION_DENIED.
     DelegationOutsidePeriod = 8,
-    /// The signer's time lies more than five minutes in the future; of a command `access-data`, more than 30 seconds. Code: INVALID_ARGUMENT.
+    /// The signer's time is more than five minutes in the future, or more than 30 seconds for the command `access-data`.
+    /// Code: INVALID_ARGUMENT.
     ClockAhead = 9,
-    /// The request id was used before with another envelope, which would be recorded otherwise: what is refused for another reason
-    /// is refused for that. Code: ALREADY_EXISTS.
+    /// The request id was already used with another envelope. Other reasons for a refusal take precedence. Code:
+    /// ALREADY_EXISTS.
     RequestReused = 10,
     /// The caller's token or certificate is missing, malformed, expired or not of a valid key. Code: UNAUTHENTICATED.
     CredentialsInvalid = 11,
-    /// A service this one must ask does not answer; nothing was recorded. Code: UNAVAILABLE, with RetryInfo.
+    /// A service that this one depends on does not answer; nothing was recorded. Code: UNAVAILABLE, with RetryInfo.
     DependencyUnavailable = 12,
-    /// The journal cannot be written, such as when the disk is full. Send the same envelope again: that is safe whether or not
-    /// it was recorded. Code: UNAVAILABLE, with RetryInfo.
+    /// The journal cannot be written, for example because the disk is full. Send the same envelope again: that is safe
+    /// whether or not it was recorded. Code: UNAVAILABLE, with RetryInfo.
     StorageUnavailable = 13,
     /// The stored journal does not match its own hashes and is not extended. An operator must restore it. Code: DATA_LOSS.
     StreamBroken = 14,
@@ -577,13 +579,13 @@ pub enum ErrorReason {
     ConsentMissing = 36,
     /// Consent to this was withdrawn. Code: FAILED_PRECONDITION.
     ConsentWithdrawn = 37,
-    /// The study was created under earlier rules, which do not know this. Code: FAILED_PRECONDITION.
+    /// The study's rules are older and do not have this command. Code: FAILED_PRECONDITION.
     RulesOutdated = 15,
-    /// The caller is known, and may not call this. Code: PERMISSION_DENIED. Metadata: `caller`, what the caller is.
+    /// This kind of caller may not call this method. Code: PERMISSION_DENIED. Metadata: `caller`, the kind of caller.
     CallerNotPermitted = 16,
-    /// The study holds as many bytes or entries at this service as its operator allows; nothing was recorded. What ends a right
-    /// or protects somebody, such as a withdrawal, is recorded a little further. Code: RESOURCE_EXHAUSTED, without RetryInfo: an
-    /// operator must raise the quota. Metadata: `what`, `bytes` or `entries`.
+    /// The study has reached the operator's limit on bytes or entries at this service; nothing was recorded. Commands that
+    /// end a right or protect a person, such as a withdrawal, may exceed the limit a little. Code: RESOURCE_EXHAUSTED,
+    /// without RetryInfo: an operator must raise the quota. Metadata: `what`, `bytes` or `entries`.
     StudyQuota = 24,
     /// The document is not effective yet. Code: FAILED_PRECONDITION.
     DocumentNotEffective = 38,
@@ -591,17 +593,18 @@ pub enum ErrorReason {
     DocumentSuperseded = 39,
     /// The document is not for this site. Code: FAILED_PRECONDITION.
     DocumentNotForSite = 40,
-    /// The document's file is not kept here, and did not come with the command. Code: FAILED_PRECONDITION.
+    /// The document's file is not stored here and was not sent with the command. Code: FAILED_PRECONDITION.
     DocumentFileMissing = 41,
     /// The document does not offer this provision. Code: FAILED_PRECONDITION.
     ProvisionNotOffered = 42,
-    /// A mandatory provision is not agreed to. Code: FAILED_PRECONDITION.
+    /// A mandatory provision was not agreed to. Code: FAILED_PRECONDITION.
     MandatoryDeclined = 43,
-    /// Too few comprehension questions were answered rightly. Code: FAILED_PRECONDITION. Metadata: `right`, `needed`.
+    /// Too few comprehension questions were answered correctly. Code: FAILED_PRECONDITION. Metadata: `right`, `needed`.
     QuizNotPassed = 44,
-    /// The document does not admit consent given so. Code: FAILED_PRECONDITION. Metadata: `what`.
+    /// The document does not allow consent to be given in this way. Code: FAILED_PRECONDITION. Metadata: `what`.
     NotAdmitted = 45,
-    /// Nobody of that name is registered to sign for the participant so. Code: PERMISSION_DENIED. Metadata: `what`.
+    /// No actor of that name is registered to sign for the participant in this capacity. Code: PERMISSION_DENIED. Metadata:
+    /// `what`.
     RepresentativeUnknown = 46,
     /// The actor is not a registered device. Code: PERMISSION_DENIED.
     DeviceUnknown = 47,
@@ -611,13 +614,13 @@ pub enum ErrorReason {
     ConsentMajorityReached = 49,
     /// The deadline of the deferred consent has passed. Code: FAILED_PRECONDITION.
     ConsentDeferralEnded = 50,
-    /// A new version of the document demands consent anew. Code: FAILED_PRECONDITION.
+    /// A new version of the document requires renewed consent. Code: FAILED_PRECONDITION.
     ReconsentRequired = 51,
-    /// Nobody of the grantee's name is registered, or not as a person or organisation. Code: NOT_FOUND.
+    /// No person or organisation of the grantee's name is registered. Code: NOT_FOUND.
     GranteeUnknown = 52,
     /// The participant has a grant of this name already. Code: ALREADY_EXISTS.
     GrantExists = 53,
-    /// The participant granted nothing of this name to the reader. Code: PERMISSION_DENIED.
+    /// The participant has given this reader no grant of this name. Code: PERMISSION_DENIED.
     GrantUnknown = 54,
     /// The participant revoked the grant, or withdrew everything. Code: PERMISSION_DENIED.
     GrantEnded = 55,
@@ -631,24 +634,25 @@ pub enum ErrorReason {
     AccessStale = 59,
     /// There is no such entry or document that the caller may see. Code: NOT_FOUND.
     NotFound = 60,
-    /// The command was signed on a state that has changed since: look at what is newest, and sign again. Metadata: `newest`, SHA-256 in hexadecimal of the
-    /// envelope to be named as `seen`; empty if nothing is to be named.
-    /// Code: FAILED_PRECONDITION.
+    /// The state that the command was signed on has changed: review the newest state, and sign again. Metadata: `newest`,
+    /// the SHA-256, in hexadecimal, of the envelope to name as `seen`; empty if `seen` must be left out. Code:
+    /// FAILED_PRECONDITION.
     StateChanged = 80,
     /// The command was signed too long ago to be recorded: sign again, or record it late with the task record_late. Code: FAILED_PRECONDITION.
     SignedTooLongAgo = 81,
-    /// Something that a person must sign was signed by a device or system. Code: PERMISSION_DENIED.
+    /// A command that a person must sign was signed by a device or system. Code: PERMISSION_DENIED.
     SignerNotAPerson = 82,
-    /// Two must sign who are two persons, neither of whom holds the task from the other. Code: PERMISSION_DENIED.
+    /// Two persons must sign, neither of whom holds the task from the other. Code: PERMISSION_DENIED.
     SignersNotIndependent = 83,
-    /// By its signer's clock the command was signed before what it rests on, or what it ends. Code: FAILED_PRECONDITION. Metadata: `what`.
+    /// By its signer's clock, the command was signed before something that it depends on, or that it ends. Code:
+    /// FAILED_PRECONDITION. Metadata: `what`.
     OutOfOrder = 84,
-    /// The participant is not of age: only the parents give consent. Code: FAILED_PRECONDITION.
+    /// The participant is not of age: only the parents can consent. Code: FAILED_PRECONDITION.
     NotOfAge = 85,
-    /// Nothing the participant consented to is in force. Code: FAILED_PRECONDITION.
+    /// The participant has no consent in force. Code: FAILED_PRECONDITION.
     NothingInForce = 86,
-    /// The participant's token was registered before, and nobody has said yet whether they are the same person (`clear-match`, `link-participants`).
-    /// Code: FAILED_PRECONDITION.
+    /// The participant's token was already registered, and it has not yet been recorded whether this is the same person
+    /// (`clear-match`, `link-participants`). Code: FAILED_PRECONDITION.
     DuplicateParticipation = 87,
 }
 impl ErrorReason {
@@ -1020,9 +1024,10 @@ pub mod consent_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Records a read of a participant's data from outside their site; the service that is asked to show them does so before it
-        /// answers, and answers once: `recorded_before` tells it whether the command was used.
-        /// Payload type: `application/vnd.trialseal.access-data.v1+json`. By the reader: on a grant, or task: read or audit, at the participant's site. Safe to retry with the same envelope.
+        /// Records a read of a participant's data from outside their site. The service that shows the data calls this before it
+        /// answers, and answers once: `recorded_before` says whether the command was already used.
+        /// Payload type: `application/vnd.trialseal.access-data.v1+json`. Signer: the reader, with a grant, or with the task
+        /// read or audit at the participant's site. Safe to retry with the same envelope.
         pub async fn access_data(
             &mut self,
             request: impl tonic::IntoRequest<super::AccessDataRequest>,
@@ -1049,7 +1054,7 @@ pub mod consent_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Records a consent that another system states, as a request nobody has confirmed. A resource that has ended is refused.
+        /// Records a consent stated by another system, as an unconfirmed request. A resource that has ended is refused.
         /// Payload type: `application/vnd.trialseal.request-consent.v1+json`. Task: obtain_consent, at the participant's site. Safe to retry with the same envelope.
         pub async fn request_consent(
             &mut self,
@@ -1135,7 +1140,7 @@ pub mod consent_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Answers with a version of a document: its file and what it asks for. Any actor of the study may.
+        /// Returns a version of a document: its file and its terms. Caller: any actor of the study.
         pub async fn get_document(
             &mut self,
             request: impl tonic::IntoRequest<super::GetDocumentRequest>,
@@ -1162,8 +1167,8 @@ pub mod consent_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Answers how a participant's consent stands. The participant, their representatives, and staff of their site may, and
-        /// auditors. So it is for the methods below.
+        /// Returns the state of a participant's consents. Caller, here and for the methods below: the participant, their
+        /// representatives, staff of their site, and auditors.
         pub async fn get_consent(
             &mut self,
             request: impl tonic::IntoRequest<super::GetConsentRequest>,
@@ -1280,8 +1285,9 @@ pub mod consent_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads a consent in a format of other systems and says what it permits now and until when. Records nothing. A resource whose
-        /// status is `inactive`, `rejected` or `entered-in-error`, or in which a period ends before it begins, is refused.
+        /// Parses a consent in another system's format and returns what it permits now and until when. Records nothing. A
+        /// resource whose status is `inactive`, `rejected` or `entered-in-error`, or in which a period ends before it begins,
+        /// is refused.
         pub async fn read_consent(
             &mut self,
             request: impl tonic::IntoRequest<super::ReadConsentRequest>,
@@ -1368,9 +1374,10 @@ pub mod consent_service_server {
             tonic::Response<super::RevokeAccessResponse>,
             tonic::Status,
         >;
-        /// Records a read of a participant's data from outside their site; the service that is asked to show them does so before it
-        /// answers, and answers once: `recorded_before` tells it whether the command was used.
-        /// Payload type: `application/vnd.trialseal.access-data.v1+json`. By the reader: on a grant, or task: read or audit, at the participant's site. Safe to retry with the same envelope.
+        /// Records a read of a participant's data from outside their site. The service that shows the data calls this before it
+        /// answers, and answers once: `recorded_before` says whether the command was already used.
+        /// Payload type: `application/vnd.trialseal.access-data.v1+json`. Signer: the reader, with a grant, or with the task
+        /// read or audit at the participant's site. Safe to retry with the same envelope.
         async fn access_data(
             &self,
             request: tonic::Request<super::AccessDataRequest>,
@@ -1378,7 +1385,7 @@ pub mod consent_service_server {
             tonic::Response<super::AccessDataResponse>,
             tonic::Status,
         >;
-        /// Records a consent that another system states, as a request nobody has confirmed. A resource that has ended is refused.
+        /// Records a consent stated by another system, as an unconfirmed request. A resource that has ended is refused.
         /// Payload type: `application/vnd.trialseal.request-consent.v1+json`. Task: obtain_consent, at the participant's site. Safe to retry with the same envelope.
         async fn request_consent(
             &self,
@@ -1401,7 +1408,7 @@ pub mod consent_service_server {
             tonic::Response<super::ListDocumentsResponse>,
             tonic::Status,
         >;
-        /// Answers with a version of a document: its file and what it asks for. Any actor of the study may.
+        /// Returns a version of a document: its file and its terms. Caller: any actor of the study.
         async fn get_document(
             &self,
             request: tonic::Request<super::GetDocumentRequest>,
@@ -1409,8 +1416,8 @@ pub mod consent_service_server {
             tonic::Response<super::GetDocumentResponse>,
             tonic::Status,
         >;
-        /// Answers how a participant's consent stands. The participant, their representatives, and staff of their site may, and
-        /// auditors. So it is for the methods below.
+        /// Returns the state of a participant's consents. Caller, here and for the methods below: the participant, their
+        /// representatives, staff of their site, and auditors.
         async fn get_consent(
             &self,
             request: tonic::Request<super::GetConsentRequest>,
@@ -1442,8 +1449,9 @@ pub mod consent_service_server {
             tonic::Response<super::GetConsentCopyResponse>,
             tonic::Status,
         >;
-        /// Reads a consent in a format of other systems and says what it permits now and until when. Records nothing. A resource whose
-        /// status is `inactive`, `rejected` or `entered-in-error`, or in which a period ends before it begins, is refused.
+        /// Parses a consent in another system's format and returns what it permits now and until when. Records nothing. A
+        /// resource whose status is `inactive`, `rejected` or `entered-in-error`, or in which a period ends before it begins,
+        /// is refused.
         async fn read_consent(
             &self,
             request: tonic::Request<super::ReadConsentRequest>,

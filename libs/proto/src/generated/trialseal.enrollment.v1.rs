@@ -6,7 +6,7 @@ pub struct CreateStudyRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `CreateStudy`.
+/// Response of `CreateStudy`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateStudyResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -20,7 +20,7 @@ pub struct AddProtocolVersionRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `AddProtocolVersion`.
+/// Response of `AddProtocolVersion`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddProtocolVersionResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -34,7 +34,7 @@ pub struct AddSiteRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `AddSite`.
+/// Response of `AddSite`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddSiteResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -48,7 +48,7 @@ pub struct ActivateSiteRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `ActivateSite`.
+/// Response of `ActivateSite`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ActivateSiteResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -62,7 +62,7 @@ pub struct CloseSiteRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `CloseSite`.
+/// Response of `CloseSite`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CloseSiteResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -76,7 +76,7 @@ pub struct RegisterActorRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RegisterActor`.
+/// Response of `RegisterActor`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterActorResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -90,7 +90,7 @@ pub struct RotateKeyRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RotateKey`.
+/// Response of `RotateKey`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateKeyResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -104,7 +104,7 @@ pub struct RevokeKeyRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RevokeKey`.
+/// Response of `RevokeKey`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeKeyResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -118,7 +118,7 @@ pub struct DelegateRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `Delegate`.
+/// Response of `Delegate`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DelegateResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -132,7 +132,7 @@ pub struct EndDelegationRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `EndDelegation`.
+/// Response of `EndDelegation`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndDelegationResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -146,7 +146,7 @@ pub struct EnrolParticipantRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `EnrolParticipant`.
+/// Response of `EnrolParticipant`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EnrolParticipantResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -160,7 +160,7 @@ pub struct WithdrawParticipantRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `WithdrawParticipant`.
+/// Response of `WithdrawParticipant`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WithdrawParticipantResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -174,7 +174,7 @@ pub struct SetStudyStateRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `SetStudyState`.
+/// Response of `SetStudyState`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetStudyStateResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -188,7 +188,7 @@ pub struct AddArmRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `AddArm`.
+/// Response of `AddArm`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddArmResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -202,7 +202,7 @@ pub struct RecordSiteApprovalRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RecordSiteApproval`.
+/// Response of `RecordSiteApproval`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecordSiteApprovalResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -216,7 +216,7 @@ pub struct PauseSiteRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `PauseSite`.
+/// Response of `PauseSite`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PauseSiteResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -230,7 +230,7 @@ pub struct SetCapRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `SetCap`.
+/// Response of `SetCap`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetCapResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -244,7 +244,7 @@ pub struct ScreenParticipantRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `ScreenParticipant`.
+/// Response of `ScreenParticipant`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScreenParticipantResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -258,7 +258,7 @@ pub struct ClearMatchRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `ClearMatch`.
+/// Response of `ClearMatch`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClearMatchResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -272,7 +272,7 @@ pub struct LinkParticipantsRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `LinkParticipants`.
+/// Response of `LinkParticipants`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LinkParticipantsResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -286,7 +286,7 @@ pub struct DefineCriteriaRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `DefineCriteria`.
+/// Response of `DefineCriteria`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DefineCriteriaResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -299,11 +299,11 @@ pub struct RecordScreeningRequest {
     /// The signed envelope: the JSON bytes of a DSSE envelope, kept exactly as received. Required; at most 1 MiB.
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
-    /// The answers, format trialseal/datapoint@v1, in the order the signed root is over. Required; 1 to 4,096 of them.
+    /// The answers, format trialseal/datapoint@v1, in the order of the signed root. Required; 1 to 4,096.
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub answers: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// The answer to `RecordScreening`.
+/// Response of `RecordScreening`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecordScreeningResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -317,7 +317,7 @@ pub struct RecordStageRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RecordStage`.
+/// Response of `RecordStage`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecordStageResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -331,7 +331,7 @@ pub struct RegisterRepresentativeRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RegisterRepresentative`.
+/// Response of `RegisterRepresentative`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterRepresentativeResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -344,12 +344,12 @@ pub struct CommitAllocationRequest {
     /// The signed envelope: the JSON bytes of a DSSE envelope, kept exactly as received. Required; at most 1 MiB.
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
-    /// The secret the commitment is to: JSON with `seed`, 64 lower-case hexadecimal digits, and `block_sizes`, numbers. Kept
-    /// sealed, never shown. Required; at most 4 KiB.
+    /// The secret behind the commitment: JSON with `seed`, 64 lower-case hexadecimal digits, and `block_sizes`, numbers.
+    /// Stored encrypted, never shown. Required; at most 4 KiB.
     #[prost(bytes = "vec", tag = "2")]
     pub secret: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `CommitAllocation`.
+/// Response of `CommitAllocation`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CommitAllocationResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -363,7 +363,7 @@ pub struct RandomiseRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `Randomise`.
+/// Response of `Randomise`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RandomiseResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -377,7 +377,7 @@ pub struct UnblindRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `Unblind`.
+/// Response of `Unblind`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UnblindResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -391,7 +391,7 @@ pub struct RevealAllocationRequest {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
 }
-/// The answer to `RevealAllocation`.
+/// Response of `RevealAllocation`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevealAllocationResponse {
     /// The receipt of the entry that recorded the command. Always set.
@@ -404,7 +404,7 @@ pub struct GetStudyRequest {
     /// The study's UUID. Required.
     #[prost(string, tag = "1")]
     pub study: ::prost::alloc::string::String,
-    /// Where to go on; empty: at the beginning.
+    /// The page token of the previous response; empty: the first page.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -420,7 +420,7 @@ pub struct Act {
     /// The actor who signed.
     #[prost(string, tag = "3")]
     pub by: ::prost::alloc::string::String,
-    /// Why, in the signer's words; empty where none were asked for or they were erased.
+    /// The signer's reason; empty if none was required or it was erased.
     #[prost(string, tag = "4")]
     pub reason: ::prost::alloc::string::String,
 }
@@ -430,7 +430,7 @@ pub struct Approval {
     /// The board.
     #[prost(string, tag = "1")]
     pub body: ::prost::alloc::string::String,
-    /// The board's reference of its decision.
+    /// The board's reference number of its decision.
     #[prost(string, tag = "2")]
     pub reference: ::prost::alloc::string::String,
     /// The day of the decision, `YYYY-MM-DD`.
@@ -465,7 +465,7 @@ pub struct Arm {
     /// Its identifier.
     #[prost(string, tag = "1")]
     pub arm: ::prost::alloc::string::String,
-    /// What people call it.
+    /// Its display name.
     #[prost(string, tag = "2")]
     pub title: ::prost::alloc::string::String,
 }
@@ -475,7 +475,7 @@ pub struct Enrolment {
     /// How many participants were enrolled.
     #[prost(uint64, tag = "1")]
     pub enrolled: u64,
-    /// The most that are enrolled; absent: no limit.
+    /// The maximum number of enrolled participants; absent: no limit.
     #[prost(uint32, optional, tag = "2")]
     pub cap: ::core::option::Option<u32>,
 }
@@ -485,10 +485,10 @@ pub struct Site {
     /// Its identifier.
     #[prost(string, tag = "1")]
     pub site: ::prost::alloc::string::String,
-    /// What people call it.
+    /// Its display name.
     #[prost(string, tag = "2")]
     pub title: ::prost::alloc::string::String,
-    /// Where it stands: planned, open, paused or closed.
+    /// Its state: planned, open, paused or closed.
     #[prost(string, tag = "3")]
     pub state: ::prost::alloc::string::String,
     /// Who brought it there.
@@ -529,7 +529,7 @@ pub struct Allocation {
     #[prost(message, optional, tag = "7")]
     pub revealed: ::core::option::Option<Act>,
 }
-/// The answer to `GetStudy`.
+/// Response of `GetStudy`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetStudyResponse {
     /// The protocol's identifier.
@@ -538,7 +538,7 @@ pub struct GetStudyResponse {
     /// The rules the study runs under.
     #[prost(uint32, tag = "2")]
     pub rules: u32,
-    /// Where it stands: planned, open, paused or closed.
+    /// Its state: planned, open, paused or closed.
     #[prost(string, tag = "3")]
     pub state: ::prost::alloc::string::String,
     /// Who brought it there.
@@ -562,8 +562,8 @@ pub struct GetStudyResponse {
     /// The allocations.
     #[prost(message, repeated, tag = "10")]
     pub allocations: ::prost::alloc::vec::Vec<Allocation>,
-    /// Where to go on; empty on the last page. Protocol versions, arms, allocations and sites follow each other over the pages,
-    /// each in one of them; everything else is in every page.
+    /// The token of the next page; empty on the last page. Each protocol version, arm, allocation and site is in one page;
+    /// everything else is in every page.
     #[prost(string, tag = "11")]
     pub next_page_token: ::prost::alloc::string::String,
 }
@@ -573,20 +573,20 @@ pub struct ListDelegationsRequest {
     /// The study's UUID. Required.
     #[prost(string, tag = "1")]
     pub study: ::prost::alloc::string::String,
-    /// Only what concerns this site; empty: everything.
+    /// Return only events of this site; empty: all events.
     #[prost(string, tag = "2")]
     pub site: ::prost::alloc::string::String,
-    /// The most entries looked at, up to 500; 0: 100. A page ends sooner when it has 1 MiB.
+    /// The maximum number of entries to examine, at most 500; 0: 100. A page also ends at 1 MiB.
     #[prost(uint32, tag = "3")]
     pub page_size: u32,
-    /// Where to go on; empty: at the beginning.
+    /// The page token of the previous response; empty: the first page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
 }
 /// Evidence of a training.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Training {
-    /// What it was.
+    /// Its name.
     #[prost(string, tag = "1")]
     pub reference: ::prost::alloc::string::String,
     /// The day it was completed, `YYYY-MM-DD`.
@@ -599,7 +599,7 @@ pub struct Training {
 /// One line of the delegation log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DelegationEvent {
-    /// Who holds or held the task.
+    /// The actor who holds or held the task.
     #[prost(string, tag = "1")]
     pub actor: ::prost::alloc::string::String,
     /// The task.
@@ -611,7 +611,7 @@ pub struct DelegationEvent {
     /// Who delegated or ended it, when, and why it was ended.
     #[prost(message, optional, tag = "4")]
     pub act: ::core::option::Option<Act>,
-    /// Whether this line ends the delegation; the fields below are then unset.
+    /// Whether this event ends the delegation; the fields below are then unset.
     #[prost(bool, tag = "5")]
     pub ended: bool,
     /// From when, Unix milliseconds, inclusive.
@@ -623,17 +623,18 @@ pub struct DelegationEvent {
     /// The training, if evidence was given.
     #[prost(message, optional, tag = "8")]
     pub training: ::core::option::Option<Training>,
-    /// On a line that ends a delegation: the entry that granted the one it ends. Absent before rules 3: the last before it.
+    /// On an event that ends a delegation: the entry that granted that delegation. Absent before rules 3, where it is the
+    /// preceding one.
     #[prost(uint64, optional, tag = "9")]
     pub delegation: ::core::option::Option<u64>,
 }
-/// The answer to `ListDelegations`.
+/// Response of `ListDelegations`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDelegationsResponse {
     /// The lines, oldest first. A page may have fewer than asked for, and none, before the last.
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<DelegationEvent>,
-    /// Where to go on; empty on the last page.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
@@ -646,14 +647,14 @@ pub struct ListParticipantsRequest {
     /// The site. Required.
     #[prost(string, tag = "2")]
     pub site: ::prost::alloc::string::String,
-    /// The most participants, up to 500; 0: 100. A page ends sooner when it has 1 MiB.
+    /// The maximum number of participants, at most 500; 0: 100. A page also ends at 1 MiB.
     #[prost(uint32, tag = "3")]
     pub page_size: u32,
-    /// Where to go on; empty: at the beginning.
+    /// The page token of the previous response; empty: the first page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// What became of a screening.
+/// The result of a screening.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScreeningOutcome {
     /// The version of the criteria.
@@ -685,7 +686,7 @@ pub struct ParticipantRow {
     /// The pseudonym.
     #[prost(string, tag = "1")]
     pub participant: ::prost::alloc::string::String,
-    /// Where they stand, such as `screened`.
+    /// Their stage, such as `screened`.
     #[prost(string, tag = "2")]
     pub stage: ::prost::alloc::string::String,
     /// Since when, Unix milliseconds.
@@ -701,13 +702,13 @@ pub struct ParticipantRow {
     #[prost(message, optional, tag = "6")]
     pub r#match: ::core::option::Option<TokenMatch>,
 }
-/// The answer to `ListParticipants`.
+/// Response of `ListParticipants`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListParticipantsResponse {
     /// The participants, in the order they were registered.
     #[prost(message, repeated, tag = "1")]
     pub participants: ::prost::alloc::vec::Vec<ParticipantRow>,
-    /// Where to go on; empty on the last page.
+    /// The token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
@@ -737,11 +738,11 @@ pub struct CriterionOutcome {
     /// The criterion.
     #[prost(string, tag = "1")]
     pub criterion: ::prost::alloc::string::String,
-    /// What became of it: met, not_met or undetermined.
+    /// The outcome: met, not_met or undetermined.
     #[prost(string, tag = "2")]
     pub outcome: ::prost::alloc::string::String,
 }
-/// The answer to `GetParticipant`.
+/// Response of `GetParticipant`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetParticipantResponse {
     /// The site.
@@ -776,7 +777,7 @@ pub struct EvaluateEligibilityRequest {
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub answers: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// The answer to `EvaluateEligibility`.
+/// Response of `EvaluateEligibility`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EvaluateEligibilityResponse {
     /// The version of the criteria in force.
@@ -799,7 +800,7 @@ pub struct GetMatchingKeyRequest {
     #[prost(string, tag = "2")]
     pub site: ::prost::alloc::string::String,
 }
-/// The answer to `GetMatchingKey`.
+/// Response of `GetMatchingKey`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetMatchingKeyResponse {
     /// The key, 32 bytes. Whoever has it can test guesses about persons against tokens: keep it in memory only.
@@ -816,7 +817,7 @@ pub struct GetAllocationRequest {
     #[prost(string, tag = "2")]
     pub participant: ::prost::alloc::string::String,
 }
-/// The answer to `GetAllocation`.
+/// Response of `GetAllocation`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetAllocationResponse {
     /// The arm.
@@ -838,7 +839,7 @@ pub struct SlotProof {
     /// The slot, format trialseal/slot@v1.
     #[prost(bytes = "vec", tag = "1")]
     pub slot: ::prost::alloc::vec::Vec<u8>,
-    /// Its place in the tree, from 0.
+    /// Its index in the tree, from 0.
     #[prost(uint64, tag = "2")]
     pub place: u64,
     /// The RFC 6962 path, 32 bytes each, leaf side first.
@@ -864,10 +865,10 @@ pub struct FindKeyRequest {
     #[prost(string, tag = "2")]
     pub actor: ::prost::alloc::string::String,
 }
-/// The answer to `FindKey`.
+/// Response of `FindKey`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FindKeyResponse {
-    /// The key's id. Empty if there is no such actor, or the last of their keys was revoked.
+    /// The key's id. Empty if there is no such actor, or their last key was revoked.
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
 }
@@ -878,55 +879,58 @@ pub struct FindKeyResponse {
 pub enum ErrorReason {
     /// Do not use.
     Unspecified = 0,
-    /// The request or its envelope cannot be read, or a field is out of its bounds. Code: INVALID_ARGUMENT, with BadRequest field paths.
+    /// The request or its envelope cannot be parsed, or a field is out of range. Code: INVALID_ARGUMENT, with BadRequest
+    /// field paths.
     Malformed = 1,
     /// The study does not exist. Code: NOT_FOUND.
     StudyUnknown = 2,
-    /// No signature that verifies by a key registered for the actor who claims to sign: whether or not a key is registered that was
-    /// only claimed. Code: PERMISSION_DENIED.
+    /// The signature matches no key of the actor in this study: unknown actor, wrong key, or wrong signature. The
+    /// answer does not reveal whether the named key is registered. Code: PERMISSION_DENIED.
     KeyUnknown = 3,
-    /// The signing key, with which it was signed, was revoked or replaced. Code: PERMISSION_DENIED.
+    /// The key that signed the command was revoked or replaced. Code: PERMISSION_DENIED.
     KeyEnded = 4,
     /// The signature of a new key, or of the root key of a new study, is missing or does not verify. Code: PERMISSION_DENIED.
     SignatureInvalid = 5,
-    /// The signer holds no delegation of the task at that site. Of a participant whom the caller may not know of, said alike whether
-    /// there is one, wherever they are. Code: PERMISSION_DENIED.
+    /// The signer has no delegation of the task at that site. If the caller may not know of a participant, the answer is
+    /// the same whether or not the participant exists. Code: PERMISSION_DENIED.
     DelegationMissing = 6,
     /// The signer's delegation was ended. Code: PERMISSION_DENIED.
     DelegationEnded = 7,
     /// The signer's delegation has not begun or has expired. Code: PERMISSION_DENIED.
     DelegationOutsidePeriod = 8,
-    /// The signer's time lies more than five minutes in the future; of a command `access-data`, more than 30 seconds. Code: INVALID_ARGUMENT.
+    /// The signer's time is more than five minutes in the future, or more than 30 seconds for the command `access-data`.
+    /// Code: INVALID_ARGUMENT.
     ClockAhead = 9,
-    /// The request id was used before with another envelope, which would be recorded otherwise: what is refused for another reason
-    /// is refused for that. Code: ALREADY_EXISTS.
+    /// The request id was already used with another envelope. Other reasons for a refusal take precedence. Code:
+    /// ALREADY_EXISTS.
     RequestReused = 10,
     /// The caller's token or certificate is missing, malformed, expired or not of a valid key. Code: UNAUTHENTICATED.
     CredentialsInvalid = 11,
-    /// A service this one must ask does not answer; nothing was recorded. Code: UNAVAILABLE, with RetryInfo.
+    /// A service that this one depends on does not answer; nothing was recorded. Code: UNAVAILABLE, with RetryInfo.
     DependencyUnavailable = 12,
-    /// The journal cannot be written, such as when the disk is full. Send the same envelope again: that is safe whether or not
-    /// it was recorded. Code: UNAVAILABLE, with RetryInfo.
+    /// The journal cannot be written, for example because the disk is full. Send the same envelope again: that is safe
+    /// whether or not it was recorded. Code: UNAVAILABLE, with RetryInfo.
     StorageUnavailable = 13,
     /// The stored journal does not match its own hashes and is not extended. An operator must restore it. Code: DATA_LOSS.
     StreamBroken = 14,
-    /// The study was created under earlier rules that do not have this, or is to be created under earlier rules. Code:
+    /// The study's rules are older and do not have this command, or a new study names older rules. Code:
     /// FAILED_PRECONDITION.
     RulesOutdated = 15,
-    /// The caller is known, and may not call this. Code: PERMISSION_DENIED. Metadata: `caller`, what the caller is.
+    /// This kind of caller may not call this method. Code: PERMISSION_DENIED. Metadata: `caller`, the kind of caller.
     CallerNotPermitted = 16,
-    /// The study holds as many bytes or entries at this service as its operator allows; nothing was recorded. What ends a right
-    /// or protects somebody, such as a withdrawal, is recorded a little further. Code: RESOURCE_EXHAUSTED, without RetryInfo: an
-    /// operator must raise the quota. Metadata: `what`, `bytes` or `entries`.
+    /// The study has reached the operator's limit on bytes or entries at this service; nothing was recorded. Commands that
+    /// end a right or protect a person, such as a withdrawal, may exceed the limit a little. Code: RESOURCE_EXHAUSTED,
+    /// without RetryInfo: an operator must raise the quota. Metadata: `what`, `bytes` or `entries`.
     StudyQuota = 24,
-    /// The root key may not create studies here: the operator lists those that may. The answer is the same whether or not there
-    /// is such a study. Code: PERMISSION_DENIED.
+    /// The root key is not in the operator's list of keys that may create studies. The answer is the same whether or not
+    /// the study exists. Code: PERMISSION_DENIED.
     StudyNotPermitted = 25,
     /// The study exists already. Code: ALREADY_EXISTS.
     StudyExists = 32,
-    /// The named thing, such as a site, an actor or an arm, exists already. Code: ALREADY_EXISTS. Metadata: `what`.
+    /// The named object, such as a site, an actor or an arm, already exists. Code: ALREADY_EXISTS. Metadata: `what`.
     NameTaken = 33,
-    /// The named thing, such as a site, a participant or an allocation, does not exist, or is not for the caller to see. Code: NOT_FOUND. Metadata: `what`.
+    /// The named object, such as a site, a participant or an allocation, does not exist, or the caller may not see it.
+    /// Code: NOT_FOUND. Metadata: `what`.
     NotFound = 34,
     /// The site is not open. Code: FAILED_PRECONDITION.
     SiteNotOpen = 35,
@@ -934,7 +938,7 @@ pub enum ErrorReason {
     SiteStateUnchanged = 36,
     /// The key, delegation, participation, match or allocation has ended already. Code: FAILED_PRECONDITION.
     AlreadyEnded = 37,
-    /// The signer does not hold the task for the whole period they delegate. Code: PERMISSION_DENIED.
+    /// The signer does not hold the task for the whole delegated period. Code: PERMISSION_DENIED.
     DelegationExceedsOwn = 38,
     /// The study is not open. Code: FAILED_PRECONDITION.
     StudyNotOpen = 39,
@@ -954,18 +958,18 @@ pub enum ErrorReason {
     CriteriaOutdated = 46,
     /// The criteria cannot be evaluated. Code: INVALID_ARGUMENT, with BadRequest field paths.
     CriteriaInvalid = 47,
-    /// The signed outcomes are not what the answers give. Code: INVALID_ARGUMENT, with BadRequest field paths.
+    /// The signed outcomes do not follow from the answers. Code: INVALID_ARGUMENT, with BadRequest field paths.
     OutcomeMismatch = 48,
-    /// Every criterion is fulfilled: there is nothing to override. Code: FAILED_PRECONDITION.
+    /// Every criterion is met: there is nothing to override. Code: FAILED_PRECONDITION.
     EligibilityNotOverridable = 49,
     /// The participant's token was registered more than once, and that was not cleared. Code: FAILED_PRECONDITION.
     DuplicateParticipation = 50,
     /// The participant cannot go from the stage they are in to the one asked for. Code: FAILED_PRECONDITION. Metadata: `from`,
     /// `to`.
     StageNotPermitted = 51,
-    /// Every place of the stratum's list is taken. Code: FAILED_PRECONDITION.
+    /// Every slot of the stratum's list has been allocated. Code: FAILED_PRECONDITION.
     StratumExhausted = 52,
-    /// The allocation's secret is public; nobody is allocated by it any more. Code: FAILED_PRECONDITION.
+    /// The allocation's secret was revealed: no more participants can be allocated by it. Code: FAILED_PRECONDITION.
     AllocationRevealed = 53,
     /// The participant was not randomised. Code: FAILED_PRECONDITION.
     NotRandomised = 54,
@@ -975,9 +979,11 @@ pub enum ErrorReason {
     RevealTooEarly = 56,
     /// The values sent differ from the signed root or count. Code: INVALID_ARGUMENT, with BadRequest field paths.
     RootMismatch = 57,
-    /// What is stored does not match what was signed, or cannot be opened. An operator must look into it. Code: DATA_LOSS.
+    /// The stored data does not match what was signed, or cannot be decrypted. An operator must investigate. Code:
+    /// DATA_LOSS.
     DataDamaged = 58,
-    /// The participant gave no consent to data collection, without which nobody is screened or randomised. Code: FAILED_PRECONDITION.
+    /// The participant has not consented to data collection, which screening and randomisation require. Code:
+    /// FAILED_PRECONDITION.
     ConsentMissing = 59,
     /// The participant withdrew consent to data collection. Code: FAILED_PRECONDITION.
     ConsentWithdrawn = 60,
@@ -987,32 +993,33 @@ pub enum ErrorReason {
     ConsentMajorityReached = 62,
     /// The deadline of the deferred consent has passed. Code: FAILED_PRECONDITION.
     ConsentDeferralEnded = 63,
-    /// A new version of the document demands consent anew. Code: FAILED_PRECONDITION.
+    /// A new version of the document requires renewed consent. Code: FAILED_PRECONDITION.
     ReconsentRequired = 64,
     /// The participant was erased: nothing more is kept of them. Code: FAILED_PRECONDITION.
     Erased = 65,
-    /// The command was signed on a state that has changed since: look at what is newest, and sign again. Metadata: `newest`, SHA-256 in hexadecimal of the
-    /// envelope to be named as `seen`; empty if nothing is to be named.
-    /// Code: FAILED_PRECONDITION.
+    /// The state that the command was signed on has changed: review the newest state, and sign again. Metadata: `newest`,
+    /// the SHA-256, in hexadecimal, of the envelope to name as `seen`; empty if `seen` must be left out. Code:
+    /// FAILED_PRECONDITION.
     StateChanged = 80,
     /// The command was signed too long ago to be recorded: sign again, or record it late with the task record_late. Code: FAILED_PRECONDITION.
     SignedTooLongAgo = 81,
-    /// Something that a person must sign was signed by a device or system. Code: PERMISSION_DENIED.
+    /// A command that a person must sign was signed by a device or system. Code: PERMISSION_DENIED.
     SignerNotAPerson = 82,
-    /// Two must sign who are two persons, neither of whom holds the task from the other. Code: PERMISSION_DENIED.
+    /// Two persons must sign, neither of whom holds the task from the other. Code: PERMISSION_DENIED.
     SignersNotIndependent = 83,
-    /// A proof of the right given would be longer than a bundle may be: have rotated keys confirmed, or delegate from nearer to the root.
-    /// Code: FAILED_PRECONDITION.
+    /// The proof of the granted right would be longer than a bundle allows: have rotated keys confirmed, or delegate from
+    /// closer to the root. Code: FAILED_PRECONDITION.
     ProofTooLong = 84,
     /// Too many delegations of one task to one actor at one site. Code: FAILED_PRECONDITION.
     TooManyDelegations = 85,
-    /// The study's identifier is not made of its root key. Code: INVALID_ARGUMENT, with BadRequest field paths.
+    /// The study's identifier is not derived from its root key. Code: INVALID_ARGUMENT, with BadRequest field paths.
     StudyIdUnbound = 86,
-    /// The study recognises people by tokens, and none was given. Code: FAILED_PRECONDITION.
+    /// The study detects duplicates by tokens, and none was given. Code: FAILED_PRECONDITION.
     TokenRequired = 87,
     /// Too many participants of the site were registered with tokens that were seen before. Code: RESOURCE_EXHAUSTED.
     TooManyHeld = 88,
-    /// The earlier registration has not ended, is not one the participant was matched with, or goes on under a later one already: link to that. Code: FAILED_PRECONDITION.
+    /// The earlier registration has not ended, was not matched with this participant, or is already continued by a later
+    /// one: link to that one. Code: FAILED_PRECONDITION.
     NotTheSame = 89,
     /// A level that is known, such as the site, was stated otherwise. Code: INVALID_ARGUMENT, with BadRequest field paths.
     LevelMismatch = 90,
@@ -1190,8 +1197,9 @@ pub mod enrollment_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Records who takes part in a study, where, and who may do what. A method that takes an envelope records one signed command
-    /// in the study's enrollment journal and answers once the entry is durable; the others read, for callers with a token.
+    /// Records a study's sites, actors, delegations and participants. A method that takes an envelope records one signed
+    /// command in the study's enrollment journal and answers once the entry is durable; the other methods read, and need a
+    /// token.
     #[derive(Debug, Clone)]
     pub struct EnrollmentServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1272,8 +1280,9 @@ pub mod enrollment_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Creates a study. Only root keys that the operator listed may, and each, like each address, so many within an hour.
-        /// Payload type: `application/vnd.trialseal.create-study.v1+json`. Signed by the root key it names, with `by` = `root`; an envelope of at most 16 KiB. Safe to retry with the same envelope.
+        /// Creates a study. Allowed only for root keys in the operator's list, at a limited rate for each key and address.
+        /// Payload type: `application/vnd.trialseal.create-study.v1+json`. Must be signed by the root key it names, with `by` =
+        /// `root`; the envelope may have at most 16 KiB. Safe to retry with the same envelope.
         pub async fn create_study(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateStudyRequest>,
@@ -1552,7 +1561,8 @@ pub mod enrollment_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Ends a delegation before its time.
-        /// Payload type: `application/vnd.trialseal.end-delegation.v1+json`. By the delegate, or who holds the task there. Safe to retry with the same envelope.
+        /// Payload type: `application/vnd.trialseal.end-delegation.v1+json`. Signer: the delegate, or anyone who holds the task
+        /// there. Safe to retry with the same envelope.
         pub async fn end_delegation(
             &mut self,
             request: impl tonic::IntoRequest<super::EndDelegationRequest>,
@@ -1582,8 +1592,9 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Enrols a participant under a random pseudonym and registers their key. No consent is asked for: nobody can consent before they are registered. What
-        /// is captured is asked for at capture; where criteria are in force people are screened first, which demands a consent.
+        /// Enrols a participant under a random pseudonym and registers their key. Needs no consent, because a participant must
+        /// be registered before they can consent. Consent is checked at capture; if criteria are in force, participants must be
+        /// screened first, which requires a consent.
         /// Payload type: `application/vnd.trialseal.enrol-participant.v1+json`. Task: enrol, at that site. Safe to retry with the same envelope.
         pub async fn enrol_participant(
             &mut self,
@@ -1735,7 +1746,7 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Pauses enrolment at a site; participants under way are still captured.
+        /// Pauses enrolment at a site; data of enrolled participants can still be captured.
         /// Payload type: `application/vnd.trialseal.pause-site.v1+json`. Task: manage_study, at that site. Safe to retry with the same envelope.
         pub async fn pause_site(
             &mut self,
@@ -1825,7 +1836,7 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Declares that two registrations with the same token are different persons, for one of the two.
+        /// Declares, for one of two registrations with the same token, that they are different persons.
         /// Payload type: `application/vnd.trialseal.clear-match.v1+json`. Task: manage_study, at every site. Safe to retry with the same envelope.
         pub async fn clear_match(
             &mut self,
@@ -1919,7 +1930,8 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Records the screening of a participant: the answers are kept sealed under their key, the outcomes are evaluated again.
+        /// Records the screening of a participant: the answers are stored encrypted under their key, and the outcomes are
+        /// checked.
         /// Payload type: `application/vnd.trialseal.record-screening.v1+json`. Task: enrol, at their site; to override a criterion also override_eligibility. Safe to retry with the same envelope.
         pub async fn record_screening(
             &mut self,
@@ -2043,7 +2055,7 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Allocates a participant to the next place of their stratum. Does not say which arm that is.
+        /// Allocates a participant to the next slot of their stratum. Does not return the arm.
         /// Payload type: `application/vnd.trialseal.randomise.v1+json`. Task: enrol, at their site. Safe to retry with the same envelope.
         pub async fn randomise(
             &mut self,
@@ -2136,8 +2148,9 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Shows a study as it stands: its states and who set them, protocol, arms, sites, limits, criteria, allocations without
-        /// their secrets. For every actor of the study with a valid key. A study of more than 1 MiB is answered in pages.
+        /// Returns the current state of a study: its states and who set them, protocol, arms, sites, limits, criteria,
+        /// allocations without their secrets. Caller: every actor of the study with a valid key. A study larger than 1 MiB is
+        /// returned in pages.
         pub async fn get_study(
             &mut self,
             request: impl tonic::IntoRequest<super::GetStudyRequest>,
@@ -2167,8 +2180,8 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the delegation log in its order: what was delegated to whom, and what was ended early.
-        /// For tasks audit and manage_study; with a site, for everybody who holds a task there.
+        /// Lists the delegation log in order: what was delegated to whom, and what was ended early. Caller: audit or
+        /// manage_study; with a site, everyone who holds a task there.
         pub async fn list_delegations(
             &mut self,
             request: impl tonic::IntoRequest<super::ListDelegationsRequest>,
@@ -2198,7 +2211,7 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists a site's participants in the order they were registered. For everybody who holds a task there.
+        /// Lists a site's participants in the order of registration. Caller: everyone who holds a task there.
         pub async fn list_participants(
             &mut self,
             request: impl tonic::IntoRequest<super::ListParticipantsRequest>,
@@ -2228,8 +2241,8 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Shows one participant's way through the trial. For the participant, and everybody who holds a task at their site. To a
-        /// signed read that names categories, and `data_collection` not among them, the participant is not there.
+        /// Returns one participant's history in the trial. Caller: the participant, and everyone who holds a task at their
+        /// site. A signed read that names categories without `data_collection` does not find the participant.
         pub async fn get_participant(
             &mut self,
             request: impl tonic::IntoRequest<super::GetParticipantRequest>,
@@ -2396,8 +2409,9 @@ pub mod enrollment_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with EnrollmentServiceServer.
     #[async_trait]
     pub trait EnrollmentService: std::marker::Send + std::marker::Sync + 'static {
-        /// Creates a study. Only root keys that the operator listed may, and each, like each address, so many within an hour.
-        /// Payload type: `application/vnd.trialseal.create-study.v1+json`. Signed by the root key it names, with `by` = `root`; an envelope of at most 16 KiB. Safe to retry with the same envelope.
+        /// Creates a study. Allowed only for root keys in the operator's list, at a limited rate for each key and address.
+        /// Payload type: `application/vnd.trialseal.create-study.v1+json`. Must be signed by the root key it names, with `by` =
+        /// `root`; the envelope may have at most 16 KiB. Safe to retry with the same envelope.
         async fn create_study(
             &self,
             request: tonic::Request<super::CreateStudyRequest>,
@@ -2475,7 +2489,8 @@ pub mod enrollment_service_server {
             tonic::Status,
         >;
         /// Ends a delegation before its time.
-        /// Payload type: `application/vnd.trialseal.end-delegation.v1+json`. By the delegate, or who holds the task there. Safe to retry with the same envelope.
+        /// Payload type: `application/vnd.trialseal.end-delegation.v1+json`. Signer: the delegate, or anyone who holds the task
+        /// there. Safe to retry with the same envelope.
         async fn end_delegation(
             &self,
             request: tonic::Request<super::EndDelegationRequest>,
@@ -2483,8 +2498,9 @@ pub mod enrollment_service_server {
             tonic::Response<super::EndDelegationResponse>,
             tonic::Status,
         >;
-        /// Enrols a participant under a random pseudonym and registers their key. No consent is asked for: nobody can consent before they are registered. What
-        /// is captured is asked for at capture; where criteria are in force people are screened first, which demands a consent.
+        /// Enrols a participant under a random pseudonym and registers their key. Needs no consent, because a participant must
+        /// be registered before they can consent. Consent is checked at capture; if criteria are in force, participants must be
+        /// screened first, which requires a consent.
         /// Payload type: `application/vnd.trialseal.enrol-participant.v1+json`. Task: enrol, at that site. Safe to retry with the same envelope.
         async fn enrol_participant(
             &self,
@@ -2526,7 +2542,7 @@ pub mod enrollment_service_server {
             tonic::Response<super::RecordSiteApprovalResponse>,
             tonic::Status,
         >;
-        /// Pauses enrolment at a site; participants under way are still captured.
+        /// Pauses enrolment at a site; data of enrolled participants can still be captured.
         /// Payload type: `application/vnd.trialseal.pause-site.v1+json`. Task: manage_study, at that site. Safe to retry with the same envelope.
         async fn pause_site(
             &self,
@@ -2550,7 +2566,7 @@ pub mod enrollment_service_server {
             tonic::Response<super::ScreenParticipantResponse>,
             tonic::Status,
         >;
-        /// Declares that two registrations with the same token are different persons, for one of the two.
+        /// Declares, for one of two registrations with the same token, that they are different persons.
         /// Payload type: `application/vnd.trialseal.clear-match.v1+json`. Task: manage_study, at every site. Safe to retry with the same envelope.
         async fn clear_match(
             &self,
@@ -2578,7 +2594,8 @@ pub mod enrollment_service_server {
             tonic::Response<super::DefineCriteriaResponse>,
             tonic::Status,
         >;
-        /// Records the screening of a participant: the answers are kept sealed under their key, the outcomes are evaluated again.
+        /// Records the screening of a participant: the answers are stored encrypted under their key, and the outcomes are
+        /// checked.
         /// Payload type: `application/vnd.trialseal.record-screening.v1+json`. Task: enrol, at their site; to override a criterion also override_eligibility. Safe to retry with the same envelope.
         async fn record_screening(
             &self,
@@ -2614,7 +2631,7 @@ pub mod enrollment_service_server {
             tonic::Response<super::CommitAllocationResponse>,
             tonic::Status,
         >;
-        /// Allocates a participant to the next place of their stratum. Does not say which arm that is.
+        /// Allocates a participant to the next slot of their stratum. Does not return the arm.
         /// Payload type: `application/vnd.trialseal.randomise.v1+json`. Task: enrol, at their site. Safe to retry with the same envelope.
         async fn randomise(
             &self,
@@ -2638,8 +2655,9 @@ pub mod enrollment_service_server {
             tonic::Response<super::RevealAllocationResponse>,
             tonic::Status,
         >;
-        /// Shows a study as it stands: its states and who set them, protocol, arms, sites, limits, criteria, allocations without
-        /// their secrets. For every actor of the study with a valid key. A study of more than 1 MiB is answered in pages.
+        /// Returns the current state of a study: its states and who set them, protocol, arms, sites, limits, criteria,
+        /// allocations without their secrets. Caller: every actor of the study with a valid key. A study larger than 1 MiB is
+        /// returned in pages.
         async fn get_study(
             &self,
             request: tonic::Request<super::GetStudyRequest>,
@@ -2647,8 +2665,8 @@ pub mod enrollment_service_server {
             tonic::Response<super::GetStudyResponse>,
             tonic::Status,
         >;
-        /// Lists the delegation log in its order: what was delegated to whom, and what was ended early.
-        /// For tasks audit and manage_study; with a site, for everybody who holds a task there.
+        /// Lists the delegation log in order: what was delegated to whom, and what was ended early. Caller: audit or
+        /// manage_study; with a site, everyone who holds a task there.
         async fn list_delegations(
             &self,
             request: tonic::Request<super::ListDelegationsRequest>,
@@ -2656,7 +2674,7 @@ pub mod enrollment_service_server {
             tonic::Response<super::ListDelegationsResponse>,
             tonic::Status,
         >;
-        /// Lists a site's participants in the order they were registered. For everybody who holds a task there.
+        /// Lists a site's participants in the order of registration. Caller: everyone who holds a task there.
         async fn list_participants(
             &self,
             request: tonic::Request<super::ListParticipantsRequest>,
@@ -2664,8 +2682,8 @@ pub mod enrollment_service_server {
             tonic::Response<super::ListParticipantsResponse>,
             tonic::Status,
         >;
-        /// Shows one participant's way through the trial. For the participant, and everybody who holds a task at their site. To a
-        /// signed read that names categories, and `data_collection` not among them, the participant is not there.
+        /// Returns one participant's history in the trial. Caller: the participant, and everyone who holds a task at their
+        /// site. A signed read that names categories without `data_collection` does not find the participant.
         async fn get_participant(
             &self,
             request: tonic::Request<super::GetParticipantRequest>,
@@ -2705,8 +2723,9 @@ pub mod enrollment_service_server {
             request: tonic::Request<super::FindKeyRequest>,
         ) -> std::result::Result<tonic::Response<super::FindKeyResponse>, tonic::Status>;
     }
-    /// Records who takes part in a study, where, and who may do what. A method that takes an envelope records one signed command
-    /// in the study's enrollment journal and answers once the entry is durable; the others read, for callers with a token.
+    /// Records a study's sites, actors, delegations and participants. A method that takes an envelope records one signed
+    /// command in the study's enrollment journal and answers once the entry is durable; the other methods read, and need a
+    /// token.
     #[derive(Debug)]
     pub struct EnrollmentServiceServer<T> {
         inner: Arc<T>,
