@@ -1,14 +1,11 @@
 //! Lists every RPC there is, and demands that the built-in policies cover each.
 
-use std::{
-    collections::BTreeSet,
-    env,
-    error::Error,
-    fs,
-    path::{Path, PathBuf},
-};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
 
-const PROTO: &str = "../../proto";
+/// What `proto/` defines, as it is kept beside the code generated from it.
+const DESCRIPTORS: &str = "../proto/src/generated/descriptors.bin";
 const POLICIES: &str = "policies";
 /// The action of plain HTTP beside gRPC.
 const HTTP: &str = "http";
@@ -21,7 +18,7 @@ const EVERYWHERE: [&str; 4] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed={PROTO}");
+    println!("cargo:rerun-if-changed={DESCRIPTORS}");
     println!("cargo:rerun-if-changed={POLICIES}");
     let rpcs = rpcs()?;
     let mut named = named()?;
@@ -42,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Every RPC, `package.Service/Method`.
 fn rpcs() -> Result<BTreeSet<String>, Box<dyn Error>> {
     let mut rpcs: BTreeSet<String> = EVERYWHERE.map(str::to_owned).into();
-    for file in protox::compile(protos(Path::new(PROTO))?, [PROTO])?.file {
+    for file in FileDescriptorSet::decode(fs::read(DESCRIPTORS)?.as_slice())?.file {
         for service in &file.service {
             for method in &service.method {
                 rpcs.insert(format!("{}.{}/{}", file.package(), service.name(), method.name()));
@@ -50,20 +47,6 @@ fn rpcs() -> Result<BTreeSet<String>, Box<dyn Error>> {
         }
     }
     Ok(rpcs)
-}
-
-/// Every file below a folder that may have RPCs.
-fn protos(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(protos(&path)?);
-        } else if path.extension().is_some_and(|kind| kind == "proto") {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 /// Every RPC a policy names.

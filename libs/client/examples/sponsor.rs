@@ -1,3 +1,5 @@
+//! Captures a value, proves it, verifies the proof and follows the journal.
+
 use client::seal::{datapoint::Datapoint, id::Service, key::SecretKey, policy::Policy};
 use client::{Access, Client, Endpoints, Reader, entry_number, sign_form, verify, vocabulary::command::Submission};
 use std::{error::Error, fs, path::Path};
