@@ -7,7 +7,7 @@ use caller::{Kind, Member};
 use permission::policy::{Policies, PolicyError, RPCS};
 use std::fmt::Write;
 
-const TABLE: &str = include_str!("matrix.txt");
+const TABLE: &str = include_str!("../policies/matrix.txt");
 
 /// The services that serve an action.
 fn serve(action: &str) -> Vec<Member> {

@@ -4,6 +4,7 @@ mod api;
 mod config;
 mod creators;
 pub mod domain;
+mod local_facts;
 mod secrets;
 mod store;
 mod work;
@@ -16,6 +17,7 @@ use database::{Migration, Part};
 use journal::schema;
 use journal_service::Readers;
 use seal::id::Service;
+use local_facts::LocalFacts;
 use server::Parts;
 use std::sync::Arc;
 
@@ -35,7 +37,7 @@ pub fn open(config: Config) -> Parts {
     let store = store::Store::new(journal.reader().clone(), config.vault);
     let (accesses, consents) = (config.accesses, config.consents);
     let readers =
-        Readers { service: Service::Enrollment, facts: Arc::new(store.facts()), accesses: Some(accesses.clone()) };
+        Readers { service: Service::Enrollment, facts: Arc::new(LocalFacts(store.reader().clone())), accesses: Some(accesses.clone()) };
     let journals = journal_service::service(&journal, readers, store.clone());
     Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents, config.creators))
 }
