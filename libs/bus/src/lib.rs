@@ -8,7 +8,6 @@
 mod absent;
 mod address;
 mod figures;
-mod limits;
 mod local;
 mod message;
 mod outbox;
@@ -17,7 +16,6 @@ mod remote;
 
 pub use address::{ConnectError, Trust, is_private};
 pub use figures::Figures;
-pub use limits::{Rate, RateLimits};
 pub use message::{Moved, Traceparent};
 
 use address::Server;
@@ -133,6 +131,20 @@ impl Bus {
             Kind::Remote(remote) => remote.work(service, group),
         };
         Work { bus: self.clone(), service, group, jobs }
+    }
+
+    /// Whether it carries news within this process only.
+    pub fn is_in_process(&self) -> bool {
+        matches!(*self.0, Kind::Local(_))
+    }
+
+    /// Runs a script over one key in the Redis that the processes of a deployment share. Nothing if there is none, or if it
+    /// does not answer within `patience`: then nobody waits for it for a while.
+    pub async fn evaluate(&self, script: &str, key: &str, arguments: &[u64], patience: Duration) -> Option<u64> {
+        match &*self.0 {
+            Kind::Absent(_) | Kind::Local(_) => None,
+            Kind::Remote(remote) => remote.evaluate(script, key, arguments, patience).await,
+        }
     }
 
     /// What the bus did so far, and how it is.

@@ -15,10 +15,14 @@ use crate::{
 use redis::RedisError;
 use seal::id::Service;
 pub(crate) use shared::Shared;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
+    time::timeout,
 };
 
 /// The most journals whose heads wait to be told.
@@ -58,10 +62,6 @@ impl Remote {
         Self { line, _publisher: publisher }
     }
 
-    pub(crate) fn line(&self) -> &Arc<Line> {
-        &self.line
-    }
-
     pub(crate) fn counters(&self) -> &Counters {
         &self.line.counters
     }
@@ -91,6 +91,18 @@ impl Remote {
         let (jobs, receiver) = mpsc::channel(work::AT_ONCE);
         tokio::spawn(work::run(self.line.clone(), service, group, jobs));
         receiver
+    }
+
+    pub(crate) async fn evaluate(&self, script: &str, key: &str, arguments: &[u64], patience: Duration) -> Option<u64> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(script).arg(1).arg(key).arg(arguments);
+        match timeout(patience, self.line.shared.ask::<u64>(&self.line, &command)).await {
+            Ok(answer) => answer.ok(),
+            Err(_) => {
+                self.line.shared.give_up();
+                None
+            }
+        }
     }
 
     pub(crate) async fn ack(&self, service: Service, group: Group, delivery: &Delivery) {

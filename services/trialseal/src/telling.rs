@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use bus::{Bus, Figures};
+use rate_limits::RateLimits;
 use server::{Parts, bind};
 use std::{future::pending, net::SocketAddr};
 use telemetry::{Figure, Guard, Kind, Service, meters};
@@ -29,7 +30,7 @@ pub async fn expose(address: SocketAddr, parts: Option<&Parts>) -> Result<()> {
 /// What is measured of the bus: name, unit, what it is, what kind of number, and how it is read.
 type Measured = (&'static str, &'static str, &'static str, Kind, fn(&Figures) -> u64);
 
-const BUS: [Measured; 12] = [
+const BUS: [Measured; 11] = [
     ("trialseal.bus.published", "{message}", "News of journals told to the bus", Kind::Count, |bus| bus.published),
     ("trialseal.bus.coalesced", "{message}", "News replaced by newer news before it was told", Kind::Count, |bus| {
         bus.coalesced
@@ -61,19 +62,20 @@ const BUS: [Measured; 12] = [
     ("trialseal.bus.poison", "{message}", "Messages nobody can read, set aside", Kind::Count, |bus| bus.poison),
     ("trialseal.bus.failures", "{error}", "Failed operations of Redis", Kind::Count, |bus| bus.failures),
     ("trialseal.bus.connections", "{connection}", "Open connections to Redis", Kind::State, |bus| bus.connections),
-    (
-        "trialseal.bus.limited.here",
-        "{call}",
-        "Rate limits decided by this process alone because Redis did not answer",
-        Kind::Count,
-        |bus| bus.limited_here,
-    ),
 ];
 
-/// Measures the bus.
-pub fn measure(bus: &Bus) {
+/// Measures the bus, and how callers are limited, if they are.
+pub fn measure(bus: &Bus, limits: Option<&RateLimits>) {
     for (name, unit, what, kind, read) in BUS {
         let bus = bus.clone();
         telemetry::watch(Figure { name, unit, what, kind }, move || read(&bus.figures()));
     }
+    let limited_here = Figure {
+        name: "trialseal.bus.limited.here",
+        unit: "{call}",
+        what: "Rate limits decided by this process alone because Redis did not answer",
+        kind: Kind::Count,
+    };
+    let limits = limits.cloned();
+    telemetry::watch(limited_here, move || limits.as_ref().map_or(0, RateLimits::decided_here));
 }
