@@ -99,6 +99,9 @@ impl Names<'_> {
                 "relation": "legal_representative", "key": trial.representative.key.public(), "second": "nurse-of-701",
                 "grounds": "why", "until": now_ms() + 86_400_000,
             })),
+            "EndRepresentation" => Question::signed(json!({
+                "participant": participant, "site": site, "actor": trial.representative.name, "reason": "of age",
+            })),
             _ => return None,
         })
     }

@@ -110,12 +110,12 @@ macro_rules! replay {
         plain { $($plain:ident $_p:ident($_pq:ident) -> $_pr:ident: [$($_pt:ident),*] $_ps:literal;)* }
         checked { $($checked:ident $_c:ident($_cq:ident) -> $_cr:ident: [$($_ct:ident),*] $_cs:literal;)* }
         attached { $($attached:ident $_a:ident($_aq:ident) -> $_ar:ident: [$($_at:ident),*] $_as:literal;)* }
-        $entry:ident ($($argument:expr),*)
+        $entry:ident $arguments:tt
     ) => {
         match $entry.kind.as_str() {
-            $(cmd::$plain::KIND => decide::<cmd::$plain>($($argument),*),)*
-            $(cmd::$checked::KIND => decide::<cmd::$checked>($($argument),*),)*
-            $(cmd::$attached::KIND => decide::<cmd::$attached>($($argument),*),)*
+            $(cmd::$plain::KIND => decide::<cmd::$plain> $arguments,)*
+            $(cmd::$checked::KIND => decide::<cmd::$checked> $arguments,)*
+            $(cmd::$attached::KIND => decide::<cmd::$attached> $arguments,)*
             _ => Err("an unknown kind of command".to_owned()),
         }
     };

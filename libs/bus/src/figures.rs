@@ -29,8 +29,6 @@ pub struct Figures {
     pub failures: u64,
     /// Connections to Redis that stand now.
     pub connections: u64,
-    /// Rate limits decided here because Redis was away.
-    pub limited_here: u64,
 }
 
 /// The counters behind [`Figures`].
@@ -46,7 +44,6 @@ pub(crate) struct Counters {
     pub(crate) poison: Counter,
     pub(crate) failures: Counter,
     pub(crate) connections: Counter,
-    pub(crate) limited_here: Counter,
 }
 
 /// A number that many tasks change.
@@ -104,7 +101,6 @@ impl Counters {
             poison: self.poison.get(),
             failures: self.failures.get(),
             connections: self.connections.get(),
-            limited_here: self.limited_here.get(),
         }
     }
 }

@@ -8,7 +8,6 @@
 mod absent;
 mod error;
 mod figures;
-mod limits;
 mod local;
 mod message;
 #[cfg(feature = "redis")]
@@ -19,7 +18,6 @@ mod remote;
 
 pub use error::{ConnectError, Trust};
 pub use figures::Figures;
-pub use limits::{Rate, RateLimits};
 pub use message::{Moved, Traceparent};
 pub use remote::is_private;
 
@@ -134,6 +132,20 @@ impl Bus {
             Kind::Remote(remote) => remote.work(service, group),
         };
         Work { bus: self.clone(), service, group, jobs }
+    }
+
+    /// Whether it carries news within this process only.
+    pub fn is_in_process(&self) -> bool {
+        matches!(*self.0, Kind::Local(_))
+    }
+
+    /// Runs a script over one key in the Redis that the processes of a deployment share. Nothing if there is none, or if it
+    /// does not answer within `patience`: then nobody waits for it for a while.
+    pub async fn evaluate(&self, script: &str, key: &str, arguments: &[u64], patience: Duration) -> Option<u64> {
+        match &*self.0 {
+            Kind::Absent(_) | Kind::Local(_) => None,
+            Kind::Remote(remote) => remote.evaluate(script, key, arguments, patience).await,
+        }
     }
 
     /// What the bus did so far, and how it is.

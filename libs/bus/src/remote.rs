@@ -3,7 +3,6 @@
 mod address;
 mod content;
 mod follow;
-mod limits;
 mod outbox;
 mod pause;
 mod publish;
@@ -18,10 +17,14 @@ use outbox::{Outbox, Put};
 use redis::RedisError;
 use seal::id::Service;
 use shared::Shared;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
+    time::timeout,
 };
 
 /// The most journals whose heads wait to be told.
@@ -92,6 +95,18 @@ impl Remote {
         let (jobs, receiver) = mpsc::channel(work::AT_ONCE);
         tokio::spawn(work::run(self.line.clone(), service, group, jobs));
         receiver
+    }
+
+    pub(crate) async fn evaluate(&self, script: &str, key: &str, arguments: &[u64], patience: Duration) -> Option<u64> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(script).arg(1).arg(key).arg(arguments);
+        match timeout(patience, self.line.shared.ask::<u64>(&self.line, &command)).await {
+            Ok(answer) => answer.ok(),
+            Err(_) => {
+                self.line.shared.give_up();
+                None
+            }
+        }
     }
 
     pub(crate) async fn ack(&self, service: Service, group: Group, delivery: &Delivery) {

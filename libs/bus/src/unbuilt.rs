@@ -1,7 +1,7 @@
 //! No Redis: the feature `redis` is not built in.
 
 use crate::{ConnectError, Delivery, Group, Job, Moved, News, Trust, figures::Counters};
-use seal::{Hash, id::Service};
+use seal::id::Service;
 use std::{convert::Infallible, time::Duration};
 use tokio::sync::mpsc;
 
@@ -42,14 +42,7 @@ impl Remote {
         match self.0 {}
     }
 
-    pub(crate) async fn take(
-        &self,
-        _: &str,
-        _: Hash,
-        _: Duration,
-        _: Duration,
-        _: bool,
-    ) -> Option<Result<(), Duration>> {
+    pub(crate) async fn evaluate(&self, _: &str, _: &str, _: &[u64], _: Duration) -> Option<u64> {
         match self.0 {}
     }
 }

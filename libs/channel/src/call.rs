@@ -100,7 +100,7 @@ impl Service<Request<Body>> for Channel {
                 Ok(answer) => ended(answer).map_or(Code::Ok, |status| status.code()),
                 Err(status) => status.code(),
             };
-            Span::current().record("retries", retries).record("rpc.grpc.status_code", code as i32);
+            Span::current().record("retries", retries).record("rpc.grpc.status_code", i32::from(code));
             answer
         };
         call.instrument(span).boxed()

@@ -143,6 +143,13 @@ struct Writer {
 
 type Decided<E> = (Group, Vec<(Answer<E>, Outcome<E>)>);
 
+/// What the proposals of one stream need: facts, and what was recorded before under their requests.
+#[derive(Default)]
+struct Wanted {
+    keys: Vec<Hash>,
+    requests: Vec<[u8; 16]>,
+}
+
 /// The requests of a batch that are already recorded: by stream row and request id, the envelope and the entry's number.
 type Before = HashMap<(i64, [u8; 16]), (Hash, u64)>;
 
@@ -235,21 +242,21 @@ impl Writer {
         connection: &mut AnyConnection,
         batch: Vec<Waiting<E>>,
     ) -> Result<Decided<E>, ReadError> {
-        let mut wanted = HashMap::<StreamId, (Vec<Hash>, Vec<[u8; 16]>)>::new();
+        let mut wanted = HashMap::<StreamId, Wanted>::new();
         for (proposal, _) in &batch {
-            let (keys, requests) = wanted.entry(proposal.stream).or_default();
-            keys.extend(&proposal.reads);
-            requests.push(proposal.request.0);
+            let of_stream = wanted.entry(proposal.stream).or_default();
+            of_stream.keys.extend(&proposal.reads);
+            of_stream.requests.push(proposal.request.0);
         }
         let known = self.reader.known();
         let streams = wanted.keys().copied().collect();
         let dialect = self.config.database.dialect();
         let mut locked = store::lock(connection, dialect, streams, |stream| known.rows.contains_key(stream)).await?;
         let (mut group, mut before) = (Group::new(known.clone()), Before::new());
-        for (stream, (keys, requests)) in wanted {
+        for (stream, wanted) in wanted {
             let at = locked.remove(&stream).ok_or(ReadError::NotFound)?;
             group.made.extend(at.made.then_some(at.row));
-            match self.prepare(connection, stream, at, keys, &requests, &mut group, &mut before).await {
+            match self.prepare(connection, stream, at, wanted, &mut group, &mut before).await {
                 Err(ReadError::Broken) => {
                     tracing::error!(%stream, "the stored journal is damaged and is not extended");
                 }
@@ -269,11 +276,11 @@ impl Writer {
         connection: &mut AnyConnection,
         stream: StreamId,
         locked: Locked,
-        mut keys: Vec<Hash>,
-        requests: &[[u8; 16]],
+        wanted: Wanted,
         group: &mut Group,
         before: &mut Before,
     ) -> Result<(), ReadError> {
+        let Wanted { mut keys, requests } = wanted;
         let mut tip = self.tip(connection, stream, locked).await?;
         let entries = tip.entries();
         tip.counted.catch_up(connection, tip.row, entries, &self.config.quota).await?;
@@ -285,7 +292,7 @@ impl Writer {
                 check_facts(connection, self.reader.known(), tip.row, tip.root, &keys, &facts).await?;
             }
             group.know(tip.row, facts);
-            for found in store::recorded(connection, tip.row, requests).await? {
+            for found in store::recorded(connection, tip.row, &requests).await? {
                 before.insert((tip.row, found.request), (found.envelope, found.number));
             }
         }

@@ -10,7 +10,7 @@ use seal::{
 use vocabulary::{
     command::Payload,
     fact::{Fact, Facts},
-    subject::Subject,
+    subject::{self, Subject},
 };
 
 /// The rule of a command: what it must know of its own journal, and what it decides. Pure.
@@ -82,4 +82,66 @@ impl Signed {
 /// Whether facts of another journal, asked for at `asked_ms`, are too old to decide the entry `next` on.
 pub fn is_too_old(asked_ms: u64, next: Next) -> bool {
     next.time > asked_ms.saturating_add(MAX_DECISION_USE_MS)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const STUDY: Uuid = Uuid([7; 16]);
+    const NEXT: Next = Next { number: 3, time: 1_000 };
+
+    fn site() -> Subject {
+        subject::site(&"701".parse().unwrap())
+    }
+
+    fn counted(count: u64) -> Fact {
+        Fact::Count { count, newest: None }
+    }
+
+    /// Adds the number of the entry to what it finds in place of a site; refuses if it finds nothing.
+    struct Adding;
+
+    impl Rule for Adding {
+        type Refusal = &'static str;
+
+        fn needs(&self) -> Vec<Subject> {
+            vec![site()]
+        }
+
+        fn decide(self, found: Facts, next: Next) -> Result<Vec<(Subject, Fact)>, &'static str> {
+            match found.find(&site()) {
+                Some(Fact::Count { count, .. }) => Ok(vec![(site(), counted(count + next.number))]),
+                _ => Err("nothing there"),
+            }
+        }
+    }
+
+    fn proposal() -> Proposal<&'static str> {
+        let stream = Service::Enrollment.stream(STUDY);
+        let signed = Signed { study: STUDY, stream, request: Uuid([1; 16]), kind: "count", envelope: Hash([2; 32]) };
+        signed.propose(b"stored".to_vec(), Vec::new(), Adding)
+    }
+
+    #[test]
+    fn a_rule_is_given_what_it_needs_and_its_changes_are_those_of_the_proposal() {
+        let proposal = proposal();
+        let key = site().map_key(STUDY);
+        assert_eq!((proposal.reads.as_slice(), proposal.kind), ([key].as_slice(), "count"));
+        let found = Found([(key, counted(4).to_bytes()), (Hash([9; 32]), b"not asked for".to_vec())].into());
+        assert_eq!((proposal.rule)(&found, NEXT).unwrap().facts, [(key, counted(7).to_bytes())]);
+    }
+
+    #[test]
+    fn what_the_rule_refuses_is_refused() {
+        assert_eq!((proposal().rule)(&Found::default(), NEXT).unwrap_err(), "nothing there");
+    }
+
+    #[test]
+    fn facts_of_another_journal_serve_for_a_stated_time() {
+        let next = Next { number: 0, time: 10_000 + MAX_DECISION_USE_MS };
+        assert!(!is_too_old(10_000, next));
+        assert!(is_too_old(9_999, next));
+    }
 }

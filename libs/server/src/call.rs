@@ -1,8 +1,8 @@
 //! The call being handled, for those who handle it.
 
-use bus::RateLimits;
 use caller::Kind;
 use problem::Problem;
+use rate_limits::RateLimits;
 use seal::{Hash, sha256};
 use std::{
     future::Future,

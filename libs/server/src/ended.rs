@@ -73,12 +73,12 @@ impl Drop for Ended {
         let code = self.code.unwrap_or(Code::Cancelled);
         let (service, method) = self.about.method;
         meters().running.change(-1);
-        meters().calls.answered(self.about.method, code as i32, self.start);
+        meters().calls.answered(self.about.method, i32::from(code), self.start);
         let reason = self.reason.take().unwrap_or_default();
         if !reason.is_empty() {
             meters().refusals.of(reason.clone());
         }
-        self.about.span.record("rpc.grpc.status_code", code as i32);
+        self.about.span.record("rpc.grpc.status_code", i32::from(code));
         if matches!(code, Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) {
             self.about.span.record("otel.status_code", "ERROR");
         }
@@ -90,7 +90,7 @@ impl Drop for Ended {
         tracing::info!(
             target: "call",
             parent: &self.about.span,
-            service, method, code = code as i32, reason, micros, caller, request_id = self.about.request_id,
+            service, method, code = i32::from(code), reason, micros, caller, request_id = self.about.request_id,
             trace_id = telemetry::trace_id(&self.about.span),
             "call"
         );

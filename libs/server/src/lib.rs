@@ -29,6 +29,7 @@ mod serve;
 mod shared;
 mod stack;
 mod stopping;
+mod turn;
 
 pub use call::{Allowance, caller_address, carry, charge_claimed, charge_more};
 pub use error::ServeError;

@@ -13,7 +13,7 @@ pub struct Limits {
     pub patience: Duration,
     /// How long a call may take to begin its answer, unless the caller gives it less.
     pub deadline: Duration,
-    /// The most bytes of large messages (more than 64 KiB) that are read and handled at once; whoever brings more is refused.
+    /// The most bytes of large messages (more than 64 KiB) that are read and handled at once; a call that brings more is refused.
     /// The deployment's own services may bring as much again.
     pub messages: usize,
     /// The most connections at once; further ones wait to be accepted.

@@ -1,28 +1,9 @@
-//! A call that was admitted waits for its turn; the answer to a call there is no capacity for.
+//! The answer to a call there is no capacity for.
 
-use crate::{Limits, answer::Protocol, capacity::Capacity, methods, shared::Shared};
-use axum::{
-    extract::{Request, State},
-    http::HeaderMap,
-    middleware::Next,
-    response::Response,
-};
+use crate::{Limits, answer::Protocol};
+use axum::{http::HeaderMap, response::Response};
 use problem::Problem;
-use std::sync::Arc;
 use tonic::{Code, Status, body::Body};
-
-/// Handles a call that was admitted, once it is its turn.
-pub(crate) async fn take_turn(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    if methods::asks_for_health(request.uri().path()) {
-        return next.run(request).await;
-    }
-    let protocol = Protocol::of(&request);
-    let capacity = request.extensions().get::<Arc<Capacity>>().unwrap_or(&shared.capacity).clone();
-    match capacity.handle(next.run(request)).await {
-        Some(answer) => answer,
-        None => shared.overloaded.to(protocol),
-    }
-}
 
 /// The answer to a call there is no capacity for, made once.
 pub(crate) struct Overloaded {

@@ -2,8 +2,7 @@
 //! whether they may; how often they may; a place. Assembled here and nowhere else.
 
 use crate::{
-    deadline::deadline, observe::observe, overloaded::take_turn, panics::catch_panics, rate_limit::limit_rate,
-    shared::Shared,
+    deadline::deadline, observe::observe, panics::catch_panics, rate_limit::limit_rate, shared::Shared, turn::take_turn,
 };
 use axum::{Router, middleware::from_fn, middleware::from_fn_with_state};
 use permission::GateLayer;

@@ -5,7 +5,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 48] = [
+pub(crate) const OURS: [&str; 49] = [
     "access",
     "admission",
     "allocation",
@@ -37,6 +37,7 @@ pub(crate) const OURS: [&str; 48] = [
     "permission",
     "problem",
     "proto",
+    "rate_limits",
     "record",
     "reports",
     "rules",

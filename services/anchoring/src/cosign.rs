@@ -116,7 +116,7 @@ impl Witnesses {
         }
         let (now, introduction) = (Instant::now(), Arc::new(introduction.clone()));
         for witness in self.all.iter_mut().filter(|witness| witness.last.is_none() && witness.is_free(now)) {
-            let ask = Ask::new(&witness.url, &witness.keys, (&self.http, &self.truth), self.patience);
+            let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth, self.patience);
             let introduction = introduction.clone();
             let task = self.asked.spawn(async move { Answered::Met(ask.meet(&introduction).await) });
             witness.busy = Some((task.id(), None));
@@ -147,7 +147,7 @@ impl Witnesses {
         let mut answers = Answers { size: Some(size), ..Answers::default() };
         for witness in self.all.iter_mut().filter(|witness| witness.is_free(now)) {
             let Some(last) = witness.last else { continue };
-            let ask = Ask::new(&witness.url, &witness.keys, (&self.http, &self.truth), self.patience);
+            let ask = Ask::new(&witness.url, &witness.keys, &self.http, &self.truth, self.patience);
             let (own, growth) = (own.clone(), growth.clone());
             let task = self.asked.spawn(async move { Answered::Cosigned(size, ask.cosign(&own, &growth, last).await) });
             witness.busy = Some((task.id(), Some(size)));

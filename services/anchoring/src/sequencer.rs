@@ -40,7 +40,7 @@ async fn sequence(store: Store, tiles: Tiles, state: State, config: Config, publ
         };
         match opened {
             Ok(chain) => {
-                let term = Term::new(chain, (store.clone(), token), &config.journals, &state, &publishing);
+                let term = Term::new(chain, store.clone(), token, &config.journals, &state, &publishing);
                 let _until_overtaken = follow(&config, &term.known); // news are for whoever makes blocks
                 meters().lease.set(1);
                 meters().freshness.end(""); // known from the first checkpoint of this term on

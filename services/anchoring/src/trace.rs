@@ -18,7 +18,7 @@ pub(crate) fn heard(moved: &Moved) -> Option<String> {
 }
 
 /// The span of making a block.
-pub(crate) fn block(stream: StreamId, (first, count): (u64, u64), traces: &[String]) -> Span {
+pub(crate) fn block(stream: StreamId, first: u64, count: u64, traces: &[String]) -> Span {
     of(info_span!("anchoring.block", %stream, first, count), traces)
 }
 

@@ -6,7 +6,7 @@
 //! 1. The vault notes the key as doomed, with the request that is to destroy it.
 //! 2. The request is recorded in the journal, or refused.
 //! 3. If it is recorded, the key is destroyed, and the note with it. If it is refused, the note is removed. If nobody knows,
-//!    the note stays, and whoever finds it asks the journal: the same command sent again, or [`finish_all`].
+//!    the note stays, until the same command is sent again or [`finish_all`] asks the journal.
 
 use crate::store::Store;
 use journal::ReadError;
@@ -92,4 +92,30 @@ async fn finish(store: &Store, doomed: &Doomed) -> Result<(), Unfinished> {
         store.vault().spare(&doomed.reference, &doomed.request).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use database::Database;
+    use vault::{MasterKey, PART};
+
+    #[tokio::test]
+    async fn a_key_is_destroyed_if_the_erasure_is_recorded_and_noted_while_nobody_knows() {
+        for (recording, opens, is_noted) in
+            [(Recording::Recorded, false, false), (Recording::Refused, true, false), (Recording::Unknown, true, true)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let database = Database::open_file(&folder.path().join("vault.sqlite"), &PART).await.unwrap();
+            let vault = Vault::open(database, MasterKey::new([3; 32]));
+            let (key, stream, request) = (Hash([1; 32]), StreamId(Hash([2; 32])), Uuid([4; 16]));
+            let sealed = vault.seal(&key.0, b"entry", b"value").await.unwrap();
+            let erasure = Erasure::begin(&vault, key, stream, request).await.unwrap();
+            assert_eq!(vault.doomed().await.unwrap().len(), 1, "{recording:?}: noted before it is recorded");
+            erasure.end(recording).await.unwrap();
+            assert_eq!(vault.open_sealed(b"entry", &sealed).await.is_ok(), opens, "{recording:?}");
+            assert_eq!(!vault.doomed().await.unwrap().is_empty(), is_noted, "{recording:?}");
+        }
+    }
 }

@@ -11,7 +11,8 @@ mod study;
 
 use crate::{
     Creators,
-    store::{Enrollment, LocalFacts, OpenedEntry, Store},
+    local_facts::LocalFacts,
+    store::{Enrollment, OpenedEntry, Store},
     work::Work,
 };
 use access::{AccessLog, Reading};
@@ -46,7 +47,7 @@ pub(crate) fn service(
     consents: Consents,
     creators: Creators,
 ) -> EnrollmentServiceServer<Api> {
-    let facts = store.facts();
+    let facts = LocalFacts(store.reader().clone());
     let inner = Inner { journal, facts, store, accesses, consents, creators, work: Work::new() };
     EnrollmentServiceServer::new(Api(inner)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }

@@ -4,6 +4,7 @@ mod api;
 mod config;
 mod creators;
 pub mod domain;
+mod local_facts;
 mod secrets;
 mod store;
 mod work;
@@ -15,6 +16,7 @@ use caller::Member;
 use database::{Migration, Part};
 use journal::schema;
 use journal_service::Readers;
+use local_facts::LocalFacts;
 use seal::id::Service;
 use server::Parts;
 use std::sync::Arc;
@@ -34,8 +36,11 @@ pub fn open(config: Config) -> Parts {
     let journal = config.journal.open(Service::Enrollment, true, store::IN_RESERVE);
     let store = store::Store::new(journal.reader().clone(), config.vault);
     let (accesses, consents) = (config.accesses, config.consents);
-    let readers =
-        Readers { service: Service::Enrollment, facts: Arc::new(store.facts()), accesses: Some(accesses.clone()) };
+    let readers = Readers {
+        service: Service::Enrollment,
+        facts: Arc::new(LocalFacts(store.reader().clone())),
+        accesses: Some(accesses.clone()),
+    };
     let journals = journal_service::service(&journal, readers, store.clone());
     Parts::of(Member::Enrollment).grpc(journals).grpc(api::service(journal, store, accesses, consents, config.creators))
 }

@@ -1,24 +1,20 @@
-//! The enrollment journal, its facts as a source for decisions, and what is sealed in it.
-
-mod keys;
+//! The enrollment journal, and what is sealed in it.
 
 use crate::domain::Refused;
 use content::{Content, Kept};
-use facts::{FactError, FactSource};
 use journal::{Journal, ReadError, Reader, Stored};
 use seal::{
     Hash,
     dsse::Envelope,
-    entry::{Entry, Head},
+    entry::Entry,
     id::{Name, Service, Uuid},
-    key::KeyId,
     sha256,
 };
 use vault::{Vault, VaultError};
 use vocabulary::{
     command::{
-        CloseSite, EndDelegation, PauseSite, Payload, RevealAllocation, RevokeKey, RotateKey, SetStudyState, Unblind,
-        WithdrawParticipant,
+        CloseSite, EndDelegation, EndRepresentation, PauseSite, Payload, RevealAllocation, RevokeKey, RotateKey,
+        SetStudyState, Unblind, WithdrawParticipant,
     },
     fact::{Fact, Facts},
     subject::{self, List, Subject},
@@ -36,30 +32,13 @@ pub(crate) const IN_RESERVE: &[&str] = &[
     RevokeKey::KIND,
     RotateKey::KIND,
     EndDelegation::KIND,
+    EndRepresentation::KIND,
     SetStudyState::KIND,
     PauseSite::KIND,
     CloseSite::KIND,
     Unblind::KIND,
     RevealAllocation::KIND,
 ];
-
-/// The facts of this service's own journal.
-#[derive(Clone)]
-pub(crate) struct LocalFacts(Reader);
-
-#[tonic::async_trait]
-impl FactSource for LocalFacts {
-    async fn facts(&self, study: Uuid, subjects: &[Subject]) -> Result<(Option<Head>, Facts), FactError> {
-        let stream = Service::Enrollment.stream(study);
-        let found = record::facts(&self.0, stream, study, subjects).await;
-        found.map_err(|_| FactError::Unavailable(Service::Enrollment))
-    }
-
-    async fn key_of(&self, study: Uuid, actor: &Name) -> Result<Option<KeyId>, FactError> {
-        let unavailable = |_| FactError::Unavailable(Service::Enrollment);
-        keys::of(&self.0, study, actor).await.map_err(unavailable)
-    }
-}
 
 /// Reads and opens what was recorded. Cheap to clone.
 #[derive(Clone)]
@@ -71,11 +50,6 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(reader: Reader, vault: Vault) -> Self {
         Self { reader, vault }
-    }
-
-    /// The facts of the journal.
-    pub(crate) fn facts(&self) -> LocalFacts {
-        LocalFacts(self.reader.clone())
     }
 
     pub(crate) fn reader(&self) -> &Reader {

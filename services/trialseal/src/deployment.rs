@@ -107,7 +107,7 @@ impl Deployment {
         let peers = Peers { enrollment: at_enrollment, consent: at_consent, capture: at_capture };
         let gatekeeper = Gatekeeper::new()?.with_services(services.clone());
         let bus = Bus::in_process();
-        telling::measure(&bus);
+        telling::measure(&bus, None);
         let instance = "up".to_owned();
         let wiring = Wiring { peers, services, identity: None, gatekeeper, bus, allowance: None, instance, quota };
         let [for_enrollment, for_consent, for_capture] = keys.receipts;

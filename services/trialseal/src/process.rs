@@ -15,12 +15,13 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use args::Common;
-use bus::{Bus, Rate, RateLimits, Trust};
+use bus::{Bus, Trust};
 use caller::{ServiceToken, oidc::Oidc};
 use database::{Database, Part};
 use enrollment::Creators;
 use objects::Objects;
 use permission::Gatekeeper;
+use rate_limits::{Rate, RateLimits};
 use seal::{id::Service, policy::Policy};
 use server::{Allowance, Parts, bind, serve, serve_tls};
 use std::{
@@ -88,7 +89,7 @@ async fn open(process: &Process, identity: Option<Identity>) -> Result<Parts> {
             let chains = policy.tlog.logs().iter().map(|log| log.key.clone()).collect();
             let database = open(&witness::PART).await?;
             let parts = wiring::witness(witness::Config { database, key: keys.signer("witness")?, chains });
-            Ok(parts.allowance(allowance(process, &Bus::absent())))
+            Ok(parts.allowance(limits(process, &Bus::absent()).map(allowance)))
         }
     }
 }
@@ -101,8 +102,9 @@ fn wiring(process: &Process, identity: Option<Identity>, keys: &KeyDir) -> Resul
     };
     let gatekeeper = gatekeeper(process)?.with_services(services.clone());
     let bus = bus(process)?;
-    telling::measure(&bus);
-    let allowance = allowance(process, &bus);
+    let limits = limits(process, &bus);
+    telling::measure(&bus, limits.as_ref());
+    let allowance = limits.map(allowance);
     let instance = process.common().instance.clone();
     let (peers, quota) = (process.peers(), process.quota());
     Ok(Wiring { peers, services, identity, gatekeeper, bus, allowance, instance, quota })
@@ -126,11 +128,15 @@ fn bus(process: &Process) -> Result<Bus> {
     Bus::connect(redis, &common.instance, trust.as_ref()).context("--redis")
 }
 
-fn allowance(process: &Process, bus: &Bus) -> Option<Arc<dyn Allowance>> {
+fn limits(process: &Process, bus: &Bus) -> Option<RateLimits> {
     let per_second = NonZeroU32::new(process.common().rate)?;
     let burst = per_second.saturating_mul(BURST);
     let rate = Rate { per_second, burst, processes: NonZeroU32::MIN };
-    Some(Arc::new(RateLimits::new(bus.clone(), process.name(), rate)))
+    Some(RateLimits::new(bus.clone(), process.name(), rate))
+}
+
+fn allowance(limits: RateLimits) -> Arc<dyn Allowance> {
+    Arc::new(limits)
 }
 
 fn gatekeeper(process: &Process) -> Result<Gatekeeper> {

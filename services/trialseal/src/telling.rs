@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use bus::{Bus, Figures};
+use rate_limits::RateLimits;
 use server::{Parts, bind};
 use std::{future::pending, net::SocketAddr};
 use telemetry::{Figure, Guard, Kind, Service, meters};
@@ -29,7 +30,7 @@ pub async fn expose(address: SocketAddr, parts: Option<&Parts>) -> Result<()> {
 /// What is measured of the bus: name, unit, what it is, what kind of number, and how it is read.
 type Measured = (&'static str, &'static str, &'static str, Kind, fn(&Figures) -> u64);
 
-const BUS: [Measured; 12] = [
+const BUS: [Measured; 11] = [
     ("trialseal.bus.published", "{message}", "Journal heads published", Kind::Count, |bus| bus.published),
     (
         "trialseal.bus.coalesced",
@@ -71,19 +72,20 @@ const BUS: [Measured; 12] = [
     ),
     ("trialseal.bus.failures", "{error}", "Failed Redis connections and commands", Kind::Count, |bus| bus.failures),
     ("trialseal.bus.connections", "{connection}", "Open connections to Redis", Kind::State, |bus| bus.connections),
-    (
-        "trialseal.bus.limited.here",
-        "{call}",
-        "Rate limit decisions made by this process alone because Redis did not answer",
-        Kind::Count,
-        |bus| bus.limited_here,
-    ),
 ];
 
-/// Measures the bus.
-pub fn measure(bus: &Bus) {
+/// Measures the bus, and how callers are limited, if they are.
+pub fn measure(bus: &Bus, limits: Option<&RateLimits>) {
     for (name, unit, what, kind, read) in BUS {
         let bus = bus.clone();
         telemetry::watch(Figure { name, unit, what, kind }, move || read(&bus.figures()));
     }
+    let limited_here = Figure {
+        name: "trialseal.bus.limited.here",
+        unit: "{call}",
+        what: "Rate limit decisions made by this process alone because Redis did not answer",
+        kind: Kind::Count,
+    };
+    let limits = limits.cloned();
+    telemetry::watch(limited_here, move || limits.as_ref().map_or(0, RateLimits::decided_here));
 }

@@ -100,7 +100,7 @@ async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: Bytes) -> Res
     };
     let cosignatures = witness.cosign(&checkpoint)?;
     // Stored before it is answered: a cosignature given out is never forgotten.
-    if !witness.store.advance(last.as_ref(), &checkpoint, (&note.to_string(), &cosignatures)).await? {
+    if !witness.store.advance(last.as_ref(), &checkpoint, &note.to_string(), &cosignatures).await? {
         return Err(Failure::Busy);
     }
     witness.reached(&checkpoint, &note.to_string()).await?;
@@ -127,7 +127,7 @@ impl Witness {
         let others: Vec<Hash> = self.other_roots(origin, last.size).await?;
         if is_fork((last.size, last.root), (offered.size, offered.root), proof, &others) {
             let proof = if last.size == offered.size { &[] } else { proof };
-            return self.keep((&held, &last.note), (&offered, &note), proof).await;
+            return self.keep(&held, &last.note, &offered, &note, proof).await;
         }
         if offered.size > last.size && last.size > 0 {
             self.compare_unreached(&offered, &note).await?;
@@ -148,7 +148,7 @@ impl Witness {
         let remembered = self.store.unreached(&with.origin, with.size).await?;
         for (root, other) in remembered.iter().filter(|(root, _)| *root != with.root) {
             let other_checkpoint = Checkpoint { root: *root, ..with.clone() };
-            self.keep((with, note), (&other_checkpoint, other), &[]).await?;
+            self.keep(with, note, &other_checkpoint, other, &[]).await?;
         }
         Ok(!remembered.is_empty())
     }
@@ -163,8 +163,10 @@ impl Witness {
 
     async fn keep(
         &self,
-        (held, held_note): (&Checkpoint, &str),
-        (offered, offered_note): (&Checkpoint, &str),
+        held: &Checkpoint,
+        held_note: &str,
+        offered: &Checkpoint,
+        offered_note: &str,
         proof: &[Hash],
     ) -> Result<(), Failure> {
         let pair = pair(held, offered);

@@ -77,7 +77,8 @@ impl Store {
         &self,
         before: Option<&Cosigned>,
         checkpoint: &Checkpoint,
-        (note, cosignatures): (&str, &str),
+        note: &str,
+        cosignatures: &str,
     ) -> Result<bool, sqlx::Error> {
         let query = match before {
             None => sqlx::query(

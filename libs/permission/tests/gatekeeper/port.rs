@@ -1,4 +1,4 @@
-//! A service behind the door, which says whom it saw; and how it is asked.
+//! A service behind the gatekeeper, which says whom it saw; and how it is asked.
 
 use axum::{Router, extract::Request, response::IntoResponse};
 use caller::{Caller, Member};
@@ -101,8 +101,8 @@ async fn says(request: Request) -> impl IntoResponse {
     said
 }
 
-fn router(door: GateLayer) -> Router {
-    Router::new().fallback(says).layer(door)
+fn router(gate: GateLayer) -> Router {
+    Router::new().fallback(says).layer(gate)
 }
 
 /// A service with TLS.

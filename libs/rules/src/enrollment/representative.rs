@@ -1,10 +1,10 @@
 //! Those who act or attest for a participant.
 
 use super::{
-    Changes, Next, Refusal, Rule, enrolment::Participation, enrolment::participation, from_rules_3, grown, in_words,
-    must_be_new, needing, present_rules, provable, third_rules,
+    Changes, Next, Refusal, Rule, enrolment::Participation, enrolment::participation, from_rules_3, grown, must_be_new,
+    needing, present_rules, provable, third_rules,
 };
-use seal::{dsse::Envelope, id::is_representative, key::PublicKey};
+use seal::{dsse::Envelope, id::is_representative, key::PublicKey, text::is_in_words};
 use vocabulary::{
     authority::{Held, authorise, delegations, holds, kinds, signing_key, two_persons},
     command::{ActorKind, EndRepresentation, RegisterRepresentative, Task},
@@ -67,7 +67,9 @@ impl Rule for EndRepresentation {
         if self.by != self.actor && self.by != self.participant {
             holds(facts, &self.by, Task::Enrol, &self.site, next.time)?;
         }
-        in_words("reason", self.reason.as_str())?;
+        if !is_in_words(self.reason.as_str()) {
+            return Err(Refusal::Malformed { field: "reason", what: "a reason in words" });
+        }
         // One answer, whatever there is not: who acts for nobody here learns nothing of participants.
         let nobody = Refusal::NotFound("representative");
         Participation::find(facts, &self.participant, &self.site).map_err(|_| nobody.clone())?;

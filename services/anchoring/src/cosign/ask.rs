@@ -168,7 +168,7 @@ enum Answer {
 }
 
 impl Ask {
-    pub(super) fn new(url: &str, keys: &[VerifierKey], (http, truth): (&Http, &Truth), patience: Duration) -> Self {
+    pub(super) fn new(url: &str, keys: &[VerifierKey], http: &Http, truth: &Truth, patience: Duration) -> Self {
         Self { url: url.to_owned(), keys: keys.to_vec(), http: http.clone(), truth: truth.clone(), patience }
     }
 

@@ -97,7 +97,8 @@ pub(super) struct Term {
 impl Term {
     pub(super) fn new(
         chain: Chain,
-        (store, token): (Store, Token),
+        store: Store,
+        token: Token,
         journals: &Journals,
         state: &State,
         publishing: &watch::Sender<Option<u64>>,
@@ -254,7 +255,7 @@ impl Term {
 
     async fn is_anywhere(&self, stream: StreamId) -> Result<bool, ReadError> {
         for service in Service::ALL {
-            if !self.entries(stream, service, (0, 1)).await?.is_empty() {
+            if !self.entries(stream, service, 0, 1).await?.is_empty() {
                 return Ok(true);
             }
         }
@@ -279,8 +280,8 @@ impl Term {
         }
         let Some(count) = head.checked_sub(tip.entry).map(|more| more + 1) else { return Ok(None) };
         let count = count.min(BLOCK).min(u64::from(MAX_ENTRIES));
-        let span = trace::block(stream, (tip.entry, count), &self.known.traces(stream));
-        let entries = self.entries(stream, service, (tip.entry, count)).instrument(span.clone()).await?;
+        let span = trace::block(stream, tip.entry, count, &self.known.traces(stream));
+        let entries = self.entries(stream, service, tip.entry, count).instrument(span.clone()).await?;
         if self.traces.len() < trace::MOST {
             self.traces.extend(telemetry::traceparent(&span));
         }
@@ -295,7 +296,7 @@ impl Term {
     async fn check(&mut self, stream: StreamId, service: Service, tip: &Tip) -> Result<(), ReadError> {
         let Some(number) = tip.entry.checked_sub(1) else { return Ok(()) };
         let broken = |what| ReadError::Broken(Broken { stream, number, what });
-        let found = match self.entries(stream, service, (number, 1)).await {
+        let found = match self.entries(stream, service, number, 1).await {
             Ok(found) => found,
             Err(error) if error.is_away() => return Err(error),
             Err(_) => return Ok(()),
@@ -317,7 +318,8 @@ impl Term {
         &self,
         stream: StreamId,
         service: Service,
-        (from, limit): (u64, u64),
+        from: u64,
+        limit: u64,
     ) -> Result<Vec<Vec<u8>>, ReadError> {
         let view = EntryView::Bare.into();
         let request = ReadEntriesRequest { stream: stream.0.0.to_vec(), from, limit, view, study: String::new() };

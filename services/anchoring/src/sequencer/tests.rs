@@ -102,7 +102,7 @@ async fn of_a_service_that_is_away_one_journal_is_asked_for_in_a_round() {
     let (store, tiles) = store_and_tiles(&config);
     let token = store.acquire("test", true).await.unwrap().unwrap();
     let chain = Chain::open(store.clone(), token, tiles, &config).await.unwrap();
-    let mut term = Term::new(chain, (store, token), &config.journals, &State::new(), &watch::Sender::new(None));
+    let mut term = Term::new(chain, store, token, &config.journals, &State::new(), &watch::Sender::new(None));
     for seed in 0..5 {
         for service in [Service::Consent, Service::Capture] {
             let stream = service.stream(Uuid::from_random([seed; 16]));

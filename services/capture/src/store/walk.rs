@@ -1,6 +1,6 @@
 //! Opening the submissions of a form instance one at a time.
 //!
-//! Invariant: whoever opens or holds a submission has a place, and there are [`PLACES`]: however many read at once, and
+//! Invariant: a submission is open only while its reader has a place, and there are [`PLACES`]: however many read at once, and
 //! however often a form was corrected, so many submissions are in memory and no more.
 
 use super::{Store, StoreError, damaged};

@@ -50,7 +50,7 @@ impl Inner {
         let signed = Signed::of(&received, Service::Consent);
         let Received { bytes, envelope, command, .. } = received;
         let rule = Consenting { command, envelope, enrollment: facts, asked_ms };
-        Ok(self.journal.append_noting(signed.propose(bytes, vec![head], rule)).await.map_err(not_recorded)?)
+        self.journal.append_noting(signed.propose(bytes, vec![head], rule)).await.map_err(not_recorded)
     }
 
     pub(super) async fn publish_document(

@@ -2,8 +2,9 @@
 
 use crate::*;
 use vocabulary::{
-    command::Assent,
-    fact::{End, Until},
+    command::{Assent, Relation},
+    fact::{End, Fact, Until},
+    subject,
 };
 
 fn device(device: &str) -> GiveConsent {
@@ -81,6 +82,15 @@ fn a_registered_representative_consents_where_the_document_admits_it() {
     refuses(study.run(&represented(LEGAL), &["ann", PARTICIPANT]), unknown_key(LEGAL));
     study.run(&represented(LEGAL), &["ann", LEGAL]).unwrap();
     assert_eq!(until(&study, "data_collection"), None);
+}
+
+#[test]
+fn who_represented_a_participant_consents_for_them_no_more() {
+    let mut study = Study::new();
+    let ended = Fact::FormerRepresentative { relation: Relation::LegalRepresentative, registered: 4, ended: 9 };
+    study.enroll(subject::representative(&name(PARTICIPANT), &name(LEGAL)), ended);
+    let unknown = Refusal::RepresentativeUnknown("legally authorised representative");
+    refuses(study.run(&represented(LEGAL), &["ann", LEGAL]), unknown);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::*;
 use seal::text::Hex;
 use vocabulary::{
-    command::{ClearMatch, RegisterRepresentative, Relation, ScreenParticipant, Stage, State},
+    command::{ClearMatch, EndRepresentation, RegisterRepresentative, Relation, ScreenParticipant, Stage, State},
     fact,
     subject::{self, List},
 };
@@ -130,6 +130,43 @@ fn a_token_is_held_by_a_bounded_number() {
         study.screen("root", &pseudonym(number), "701", token()).unwrap();
     }
     refuses(study.screen("root", &pseudonym(64), "701", token()), Refusal::DuplicateParticipation);
+}
+
+fn ending(by: &str, participant: &str, actor: &str) -> EndRepresentation {
+    let (participant, site, actor, reason) = (name(participant), name("701"), name(actor), name("of age"));
+    command!(by, EndRepresentation { participant, site, actor, reason })
+}
+
+#[test]
+fn a_representation_is_ended_once_by_who_is_concerned_or_enrols() {
+    let mut study = Study::open();
+    study.screen("root", PSEUDONYM, "701", None).unwrap();
+    study.screen("root", OTHER_PSEUDONYM, "701", None).unwrap();
+    study.represent(PSEUDONYM, REPRESENTATIVE).unwrap();
+    let none = || Refusal::NotFound("representative");
+    let by = |by: &str| ending(by, PSEUDONYM, REPRESENTATIVE);
+    refuses(study.run(&by("ann"), &[&key_of("ann")]), no_delegation("ann", Task::Enrol, "701"));
+    refuses(
+        study.run(&by(OTHER_PSEUDONYM), &[&key_of(OTHER_PSEUDONYM)]),
+        no_delegation(OTHER_PSEUDONYM, Task::Enrol, "701"),
+    );
+    malformed("reason", study.run(&EndRepresentation { reason: name("."), ..by("root") }, &[&key(1)]));
+    // Who represents somebody learns of nobody else whether they take part, or where.
+    for participant in [OTHER_PSEUDONYM, "P-ZZZZZZZZZZZZZZZZ"] {
+        let other = ending(REPRESENTATIVE, participant, REPRESENTATIVE);
+        refuses(study.run(&other, &[&key_of(REPRESENTATIVE)]), none());
+    }
+    let elsewhere = EndRepresentation { site: name("702"), ..by(REPRESENTATIVE) };
+    refuses(study.run(&elsewhere, &[&key_of(REPRESENTATIVE)]), none());
+    refuses(study.run(&ending("root", PSEUDONYM, "R-ABCDEFGHIJKLMNO2"), &[&key(1)]), none());
+
+    for (who, signer) in [(REPRESENTATIVE, key_of(REPRESENTATIVE)), (PSEUDONYM, key_of(PSEUDONYM)), ("root", key(1))] {
+        let mut study = study.clone();
+        study.run(&by(who), &[&signer]).unwrap();
+        assert!(!study.facts.decides_for(&name(PSEUDONYM), &name(REPRESENTATIVE)));
+        refuses(study.run(&by("root"), &[&key(1)]), Refusal::AlreadyEnded("representation"));
+        refuses(study.represent(PSEUDONYM, REPRESENTATIVE), Refusal::NameTaken("actor"));
+    }
 }
 
 #[test]

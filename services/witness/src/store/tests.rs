@@ -23,19 +23,19 @@ async fn of_two_who_advance_from_the_same_checkpoint_one_does() {
     on_both("advance", async |here, there| {
         assert!(here.last("chain").await.unwrap().is_none());
         let (one, other) = (checkpoint(1, 1), checkpoint(1, 2));
-        let first = tokio::join!(here.advance(None, &one, ("one", "w")), there.advance(None, &other, ("other", "w")));
+        let first = tokio::join!(here.advance(None, &one, "one", "w"), there.advance(None, &other, "other", "w"));
         assert_ne!(first.0.unwrap(), first.1.unwrap());
         for size in 2..20 {
             let before = here.last("chain").await.unwrap().unwrap();
             assert_eq!(before.size, size - 1);
             let (next, fork) = (checkpoint(size, 1), checkpoint(size, 2));
             let outcomes = tokio::join!(
-                here.advance(Some(&before), &next, ("next", "w")),
-                there.advance(Some(&before), &fork, ("fork", "w"))
+                here.advance(Some(&before), &next, "next", "w"),
+                there.advance(Some(&before), &fork, "fork", "w")
             );
             assert_ne!(outcomes.0.unwrap(), outcomes.1.unwrap(), "size {size}");
-            assert!(!here.advance(Some(&before), &next, ("late", "w")).await.unwrap());
-            assert!(!here.advance(None, &next, ("anew", "w")).await.unwrap());
+            assert!(!here.advance(Some(&before), &next, "late", "w").await.unwrap());
+            assert!(!here.advance(None, &next, "anew", "w").await.unwrap());
             let (seen, also) =
                 (here.last("chain").await.unwrap().unwrap(), there.last("chain").await.unwrap().unwrap());
             assert_eq!((seen.size, seen.root, &seen.note), (also.size, also.root, &also.note));

@@ -1,15 +1,24 @@
 //! Rate limits that the processes of a deployment share: the generic cell rate algorithm (GCRA, ITU-T I.371), in Redis by
 //! its clock, or here.
+//!
+//! What this crate is *not*: it does not know who a caller is, nor what is refused when a limit is reached.
 
-use crate::{Bus, Kind};
+use bus::Bus;
 use moka::sync::Cache;
 use seal::Hash;
 use std::{
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
+/// In one step: the time, what was used up, and whether there is room.
+const SCRIPT: &str = include_str!("gcra.lua");
+/// A call waits no longer than this for Redis.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// What a caller owes beyond what they are allowed at once is remembered so long here.
 const OWED: Duration = Duration::from_secs(60);
 /// The most callers remembered here.
@@ -33,25 +42,25 @@ pub struct RateLimits {
     purpose: &'static str,
     rate: Rate,
     here: Cache<Hash, Arc<Mutex<Instant>>>,
+    decided_here: Arc<AtomicU64>,
 }
 
 impl RateLimits {
     /// Limits shared by all processes that use the same `purpose` on the same bus.
     pub fn new(bus: Bus, purpose: &'static str, rate: Rate) -> Self {
         let here = Cache::builder().max_capacity(CALLERS).time_to_idle(rate.full() + OWED).build();
-        Self { bus, purpose, rate, here }
+        Self { bus, purpose, rate, here, decided_here: Arc::default() }
     }
 
     /// Takes one of what `caller`, an opaque digest, may have, or says how long to wait before asking again. Never fails:
     /// while Redis is away, this process limits alone.
     pub async fn take(&self, caller: Hash) -> Result<(), Duration> {
-        match &*self.bus.0 {
-            Kind::Absent(_) => self.take_alone(caller),
-            Kind::Local(_) => self.take_here(caller, self.rate.interval()),
-            Kind::Remote(remote) => {
-                let taken = remote.take(self.purpose, caller, self.rate.interval(), self.rate.full(), false).await;
-                taken.unwrap_or_else(|| self.take_alone(caller))
-            }
+        if self.bus.is_in_process() {
+            return self.take_here(caller, self.rate.interval());
+        }
+        match self.take_shared(caller, self.rate.interval(), false).await {
+            Some(taken) => taken,
+            None => self.take_alone(caller),
         }
     }
 
@@ -59,18 +68,31 @@ impl RateLimits {
     /// Never fails, as [`RateLimits::take`] does not.
     pub async fn owe(&self, caller: Hash, calls: u32) {
         let cost = self.rate.interval().saturating_mul(calls);
-        let shared = match &*self.bus.0 {
-            Kind::Remote(remote) => remote.take(self.purpose, caller, cost, self.rate.full(), true).await,
-            Kind::Absent(_) | Kind::Local(_) => None,
-        };
+        let shared = self.take_shared(caller, cost, true).await;
         if shared.is_none() {
             self.owe_here(caller, cost);
         }
     }
 
+    /// How often this process decided alone because Redis did not answer.
+    pub fn decided_here(&self) -> u64 {
+        self.decided_here.load(Relaxed)
+    }
+
+    /// Takes what costs so much, if there is room or if it is taken `anyway`. Nothing if there is no Redis, or it does not
+    /// answer.
+    async fn take_shared(&self, caller: Hash, cost: Duration, anyway: bool) -> Option<Result<(), Duration>> {
+        let key = format!("trialseal:rate:{}:{}", self.purpose, caller.to_hex());
+        let arguments = [cost.as_micros() as u64, self.rate.full().as_micros() as u64, u64::from(anyway)];
+        match self.bus.evaluate(SCRIPT, &key, &arguments, PATIENCE).await? {
+            0 => Some(Ok(())),
+            micros => Some(Err(Duration::from_micros(micros))),
+        }
+    }
+
     /// Takes from this process's share.
     fn take_alone(&self, caller: Hash) -> Result<(), Duration> {
-        self.bus.counters().limited_here.add(1);
+        self.decided_here.fetch_add(1, Relaxed);
         self.take_here(caller, self.rate.interval().saturating_mul(self.rate.processes.get()))
     }
 

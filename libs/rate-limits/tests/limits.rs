@@ -1,18 +1,18 @@
 //! Rate limits on real Redis.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
-use bus::{Bus, Rate, RateLimits};
+use bus::Bus;
+use rate_limits::{Rate, RateLimits};
 use seal::Hash;
 use std::{
     num::NonZeroU32,
     time::{Duration, Instant},
 };
-use support::DEADLINE;
 use testbed::redis::{Redis, RedisCluster};
 use tokio::time::timeout;
 
+/// Nothing takes longer, on the slowest machine.
+const DEADLINE: Duration = Duration::from_secs(60);
 const CALLER: Hash = Hash([9; 32]);
 
 fn rate(per_second: u32, burst: u32, processes: u32) -> Rate {
@@ -20,17 +20,16 @@ fn rate(per_second: u32, burst: u32, processes: u32) -> Rate {
     Rate { per_second, burst, processes }
 }
 
-fn limits(url: &str, instance: &str, rate: Rate) -> (Bus, RateLimits) {
-    let bus = Bus::connect(url, instance, None).unwrap();
-    (bus.clone(), RateLimits::new(bus, "test", rate))
+fn limits(url: &str, instance: &str, rate: Rate) -> RateLimits {
+    RateLimits::new(Bus::connect(url, instance, None).unwrap(), "test", rate)
 }
 
 /// Asks until the answer came from Redis: at the beginning there may be no connection in time.
-async fn warm(bus: &Bus, limits: &RateLimits) {
+async fn warm(limits: &RateLimits) {
     for stranger in 1..=255 {
-        let before = bus.figures().limited_here;
+        let before = limits.decided_here();
         let _any = limits.take(Hash([stranger; 32])).await;
-        if bus.figures().limited_here == before {
+        if limits.decided_here() == before {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await; // between two questions; Redis's answer is what is waited for
@@ -40,9 +39,9 @@ async fn warm(bus: &Bus, limits: &RateLimits) {
 
 async fn two_processes_share_a_limit(url: &str) {
     let slow = rate(1, 10, 2);
-    let ((one_bus, one), (two_bus, two)) = (limits(url, "one", slow), limits(url, "two", slow));
-    warm(&one_bus, &one).await;
-    warm(&two_bus, &two).await;
+    let (one, two) = (limits(url, "one", slow), limits(url, "two", slow));
+    warm(&one).await;
+    warm(&two).await;
     let (began, mut allowed, mut refused) = (Instant::now(), 0, Vec::new());
     for _ in 0..20 {
         for limits in [&one, &two] {
@@ -52,7 +51,7 @@ async fn two_processes_share_a_limit(url: &str) {
             }
         }
     }
-    let (one_here, two_here) = (one_bus.figures().limited_here, two_bus.figures().limited_here);
+    let (one_here, two_here) = (one.decided_here(), two.decided_here());
     let regained = began.elapsed().as_secs() + 1;
     assert!((10..=10 + regained).contains(&allowed), "{allowed}; decided here: {one_here}, {two_here}");
     assert!(refused.iter().all(|wait| !wait.is_zero() && *wait <= Duration::from_secs(1)), "{refused:?}");
@@ -72,9 +71,9 @@ async fn two_processes_share_a_limit_on_redis() {
 async fn what_a_caller_owes_one_process_they_wait_for_at_another() {
     let redis = Redis::start().unwrap();
     let slow = rate(1, 10, 2);
-    let ((one_bus, one), (two_bus, two)) = (limits(&redis.url(), "one", slow), limits(&redis.url(), "two", slow));
-    warm(&one_bus, &one).await;
-    warm(&two_bus, &two).await;
+    let (one, two) = (limits(&redis.url(), "one", slow), limits(&redis.url(), "two", slow));
+    warm(&one).await;
+    warm(&two).await;
     one.owe(CALLER, 30).await;
     let wait = two.take(CALLER).await.unwrap_err();
     assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(21), "{wait:?}");
@@ -90,8 +89,8 @@ async fn two_processes_share_a_limit_on_a_cluster() {
 async fn without_redis_a_process_limits_alone_and_no_call_fails_or_hangs() {
     let mut redis = Redis::start().unwrap();
     // Divided among two: one in 100 s.
-    let (bus, limits) = limits(&redis.url(), "one", rate(1, 10, 2));
-    warm(&bus, &limits).await;
+    let limits = limits(&redis.url(), "one", rate(1, 10, 2));
+    warm(&limits).await;
     redis.pause().unwrap();
     let began = Instant::now();
     let mut allowed = 0;
@@ -103,7 +102,7 @@ async fn without_redis_a_process_limits_alone_and_no_call_fails_or_hangs() {
     redis.kill().unwrap();
     assert!(limits.take(CALLER).await.is_err());
     assert_eq!(limits.take(Hash([8; 32])).await, Ok(()));
-    assert!(bus.figures().limited_here > 200);
+    assert!(limits.decided_here() > 200);
     redis.restart().unwrap();
-    timeout(DEADLINE, warm(&bus, &limits)).await.expect("Redis decides again");
+    timeout(DEADLINE, warm(&limits)).await.expect("Redis decides again");
 }
