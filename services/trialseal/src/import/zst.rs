@@ -95,9 +95,7 @@ mod tests {
     }
 
     fn table() -> Vec<u8> {
-        (0..10_000_u32)
-            .flat_map(|row| format!("SUBJ-{},BASELINE,{row}\n", row * 7_919 % 10_007).into_bytes())
-            .collect()
+        (0..10_000_u32).flat_map(|row| format!("SUBJ-{},BASELINE,{row}\n", row * 7_919 % 10_007).into_bytes()).collect()
     }
 
     #[test]
