@@ -49,7 +49,6 @@ impl Remote {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::Bus;
 
     #[test]

@@ -67,13 +67,13 @@ pub enum OidcError {
 }
 
 /// Somebody whom a provider vouches for.
-#[cfg_attr(not(feature = "oidc"), expect(dead_code, reason = "nobody is vouched for without providers"))]
 pub(crate) struct Login {
     actors: Actors,
     until_ms: u64,
 }
 
 /// Which actor an account is.
+#[cfg_attr(not(feature = "oidc"), expect(dead_code, reason = "nobody is vouched for without providers"))]
 pub(crate) enum Actors {
     /// The same in every study.
     Everywhere(Name),
