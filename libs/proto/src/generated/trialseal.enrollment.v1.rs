@@ -338,6 +338,20 @@ pub struct RegisterRepresentativeResponse {
     #[prost(message, optional, tag = "1")]
     pub receipt: ::core::option::Option<super::super::types::v1::Receipt>,
 }
+/// A signed command of the kind `end-representation`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndRepresentationRequest {
+    /// The signed envelope: the JSON bytes of a DSSE envelope, kept exactly as received. Required; at most 1 MiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub envelope: ::prost::alloc::vec::Vec<u8>,
+}
+/// Response of `EndRepresentation`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndRepresentationResponse {
+    /// The receipt of the entry that recorded the command. Always set.
+    #[prost(message, optional, tag = "1")]
+    pub receipt: ::core::option::Option<super::super::types::v1::Receipt>,
+}
 /// A signed command of the kind `commit-allocation`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CommitAllocationRequest {
@@ -2024,6 +2038,39 @@ pub mod enrollment_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Records that a representative, parent or impartial witness no longer acts for a participant. What they gave stays in force until it is
+        /// withdrawn or ends by itself.
+        /// Payload type: `application/vnd.trialseal.end-representation.v1+json`. Signer: the representative, the participant, or anyone with the task
+        /// enrol, at the participant's site. Safe to retry with the same envelope.
+        pub async fn end_representation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndRepresentationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndRepresentationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trialseal.enrollment.v1.EnrollmentService/EndRepresentation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "trialseal.enrollment.v1.EnrollmentService",
+                        "EndRepresentation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Commits to an allocation list, or to a minimisation, before the first participant is randomised.
         /// Payload type: `application/vnd.trialseal.commit-allocation.v1+json`. Task: manage_allocation, at every site. Safe to retry with the same envelope.
         pub async fn commit_allocation(
@@ -2620,6 +2667,17 @@ pub mod enrollment_service_server {
             request: tonic::Request<super::RegisterRepresentativeRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RegisterRepresentativeResponse>,
+            tonic::Status,
+        >;
+        /// Records that a representative, parent or impartial witness no longer acts for a participant. What they gave stays in force until it is
+        /// withdrawn or ends by itself.
+        /// Payload type: `application/vnd.trialseal.end-representation.v1+json`. Signer: the representative, the participant, or anyone with the task
+        /// enrol, at the participant's site. Safe to retry with the same envelope.
+        async fn end_representation(
+            &self,
+            request: tonic::Request<super::EndRepresentationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndRepresentationResponse>,
             tonic::Status,
         >;
         /// Commits to an allocation list, or to a minimisation, before the first participant is randomised.
@@ -3897,6 +3955,55 @@ pub mod enrollment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RegisterRepresentativeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trialseal.enrollment.v1.EnrollmentService/EndRepresentation" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndRepresentationSvc<T: EnrollmentService>(pub Arc<T>);
+                    impl<
+                        T: EnrollmentService,
+                    > tonic::server::UnaryService<super::EndRepresentationRequest>
+                    for EndRepresentationSvc<T> {
+                        type Response = super::EndRepresentationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EndRepresentationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EnrollmentService>::end_representation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndRepresentationSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
