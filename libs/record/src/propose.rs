@@ -10,7 +10,7 @@ use seal::{
 use vocabulary::{
     command::Payload,
     fact::{Fact, Facts},
-    subject::{self, Subject},
+    subject::Subject,
 };
 
 /// The rule of a command: what it must know of its own journal, and what it decides. Pure.

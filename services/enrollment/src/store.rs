@@ -16,7 +16,7 @@ use vocabulary::{
         CloseSite, EndDelegation, EndRepresentation, PauseSite, Payload, RevealAllocation, RevokeKey, RotateKey,
         SetStudyState, Unblind, WithdrawParticipant,
     },
-    fact::{Fact, Facts},
+    fact::Fact,
     subject::{self, List, Subject},
 };
 

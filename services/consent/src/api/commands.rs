@@ -7,7 +7,6 @@ use crate::{
     store::MAX_FILE_BYTES,
 };
 use admission::{Received, receive};
-use caller::Caller;
 use clock::now_ms;
 use facts::FactSource;
 use journal::Appended;
