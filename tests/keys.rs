@@ -128,7 +128,7 @@ async fn a_witness_that_others_run_makes_its_own_key_and_cosigns_beside_the_othe
     for log in &logs {
         let add = told(&["witness", "add-log", &log.key.to_string(), "--policy", &list]);
         assert!(add.contains("from its next start"), "{add}");
-        assert!(told(&["witness", "add-log", &log.key.to_string(), "--policy", &list]).contains("was in"));
+        assert!(told(&["witness", "add-log", &log.key.to_string(), "--policy", &list]).contains("is already in"));
     }
     assert_eq!(Policy::parse(&fs::read_to_string(&list).unwrap()).unwrap().logs().len(), 2);
     let memory = format!("sqlite://{}", at("witness.sqlite"));

@@ -309,7 +309,7 @@ async fn an_import_that_is_interrupted_says_what_was_done_and_goes_on_when_run_a
     while field.forms_of(0).await.is_empty() {}
     Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status().unwrap();
     let mut said = BufReader::new(interrupted.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(block_in_place(|| said.any(|line| line.contains("Interrupt again"))));
+    assert!(block_in_place(|| said.any(|line| line.contains("interrupt again"))));
     open.send(true).unwrap();
     let again = run("endpoints.json"); // at once: the service may still have rows of the first
     let (interrupted, again) = (interrupted.wait_with_output().unwrap(), again.wait_with_output().unwrap());
