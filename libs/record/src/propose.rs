@@ -93,7 +93,7 @@ mod tests {
     const NEXT: Next = Next { number: 3, time: 1_000 };
 
     fn site() -> Subject {
-        subject::site(&"701".parse().unwrap())
+        vocabulary::subject::site(&"701".parse().unwrap())
     }
 
     fn counted(count: u64) -> Fact {
