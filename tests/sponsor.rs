@@ -56,7 +56,7 @@ async fn a_stream_answers_each_form_and_a_follower_sees_what_was_recorded() {
     assert!(exists.metadata.contains_key("entry"), "{exists:?}");
     for number in 1..=2 {
         let entry = journal.next().await.unwrap();
-        assert_eq!((entry.number, entry.kind.as_str()), (number, "submission"));
+        assert_eq!((entry.number, entry.kind.as_str()), (number, "submit-form"));
     }
 
     let stranger = study.reads(&study.coordinator);
