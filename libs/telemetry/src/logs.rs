@@ -92,7 +92,7 @@ mod tests {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for folder in ["libs", "services"] {
             for package in std::fs::read_dir(root.join(folder)).unwrap() {
-                let name = package.unwrap().file_name().into_string().unwrap();
+                let name = package.unwrap().file_name().into_string().unwrap().replace('-', "_");
                 assert!(is_ours(&name) && is_ours(&format!("{name}::api")), "{name}");
             }
         }

@@ -84,7 +84,7 @@ impl Inner {
 
     /// When the first consent of a participant was signed, by its signer's clock.
     async fn first_signed(&self, study: Uuid, participant: &Name) -> Result<Option<u64>, Problem> {
-        let (stream, key) = (Service::Consent.stream(study), subject::consent(&participant).map_key(study));
+        let (stream, key) = (Service::Consent.stream(study), subject::consent(participant).map_key(study));
         let reader = self.journal.reader();
         for (number, _) in reader.history(stream, &key, None, FIRST).await.map_err(not_read)? {
             let given = Envelope::parse(&reader.entry(stream, number).await.map_err(not_read)?.stored);

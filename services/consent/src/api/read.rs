@@ -218,7 +218,7 @@ impl Inner {
         token: &str,
     ) -> Result<(Vec<pb::RecordedCommand>, String), Problem> {
         let mut page = Page::parse(size, token)?;
-        let (stream, key) = (Service::Consent.stream(study), subject::list(&list).map_key(study));
+        let (stream, key) = (Service::Consent.stream(study), subject::list(list).map_key(study));
         let found = self.journal.reader().history(stream, &key, page.after, page.size).await.map_err(not_read)?;
         let mut commands = Vec::new();
         for (number, _) in &found {
