@@ -17,7 +17,7 @@ cluster folder="trialseal-cluster" profile="dev":
     cargo run --profile {{profile}} --package testbed --bin cluster -- {{folder}}
 
 # Everything CI runs: lint, then all tests. Packages for both go to target/, as pinned in tests/lint and tests/judges; needs python3, node and npm.
-test: lint
+test: lint lean
     @echo "== tests: about 40 minutes on two cores when nothing is built yet, 15 when everything is"
     cargo test --workspace --locked
 
@@ -77,6 +77,7 @@ venv:
 
 # The program as a newcomer builds it, without the features of a deployment; what it lacks it must refuse by name.
 lean:
+    @echo "== lean: about 5 minutes on two cores when nothing is built yet"
     cargo check --locked --package trialseal
     cargo test --locked --lib --package caller --package permission --package bus --package database --package objects --package telemetry -- a_program_without
 

@@ -1,6 +1,6 @@
 //! Allocation lists that anyone can recompute once their seed is revealed.
 //!
-//! What is committed to and disclosed is defined in [`seal::allocation`]; here is how a seed becomes arms. The crate is
+//! What is committed to and disclosed is defined in [`vocabulary::allocation`]; here is how a seed becomes arms. The crate is
 //! pure: the seed is an argument, nothing is drawn from the machine. It records no participant and grants nobody access.
 //! The page below is `docs/RANDOMISATION.md` and specifies every byte; `tests/judges/allocation.py` was written from it.
 //!

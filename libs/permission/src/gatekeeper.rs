@@ -54,7 +54,7 @@ impl Gatekeeper {
         self
     }
 
-    /// The layer before the service `at`. It takes the connection from the request's extension [`tls::Peer`], or axum's connect
+    /// The layer before the service `at`. It takes the connection from the request's extension `tls::Peer`, or axum's connect
     /// info of that type; and gives the [`Caller`].
     pub fn layer(&self, at: Member) -> GateLayer {
         let Self { policies, credentials } = self.clone();
