@@ -5,7 +5,7 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, registry::Loo
 
 /// The crates of this repository, by the targets of their spans and events. Others log no more than `INFO`, whatever
 /// `RUST_LOG` says: the details of an HTTP library are a caller's own words, or a token.
-pub(crate) const OURS: [&str; 49] = [
+pub(crate) const OURS: [&str; 50] = [
     "access",
     "admission",
     "allocation",
@@ -55,6 +55,8 @@ pub(crate) const OURS: [&str; 49] = [
     "vocabulary",
     "watcher",
     "witness",
+    // No crate: the target of the spans and events of calls (`libs/server`).
+    "call",
 ];
 
 /// Whether a target is of this repository.
