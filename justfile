@@ -18,7 +18,7 @@ cluster folder="trialseal-cluster" profile="dev":
 
 # Everything CI runs: lint, then all tests. Packages for both go to target/, as pinned in tests/lint and tests/judges; needs python3, node and npm.
 test: lint lean
-    @echo "== tests: about 40 minutes on two cores when nothing is built yet, 15 when everything is"
+    @echo "== tests: by estimate 40 minutes on two cores when nothing is built yet, 15 when everything is"
     cargo test --workspace --locked
 
 # All of lint, the cheapest first: a wrong format costs seconds.
@@ -51,12 +51,12 @@ dependencies: tools
 
 # Clippy's and the compiler's lints, tests included.
 clippy:
-    @echo "== clippy: about 6 minutes on two cores when nothing is built yet"
+    @echo "== clippy: by estimate 6 minutes on two cores when nothing is built yet"
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Does every link of the crates' documentation lead somewhere?
 documentation:
-    @echo "== documentation: about 2 minutes on two cores"
+    @echo "== documentation: by estimate 2 minutes on two cores"
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 # The tools of lint in target/lint, installed again when their pins change.
@@ -77,7 +77,7 @@ venv:
 
 # The program as a newcomer builds it, without the features of a deployment; what it lacks it must refuse by name.
 lean:
-    @echo "== lean: about 5 minutes on two cores when nothing is built yet"
+    @echo "== lean: by estimate 5 minutes on two cores when nothing is built yet"
     cargo check --locked --package trialseal
     cargo test --locked --lib --package caller --package permission --package bus --package database --package objects --package telemetry -- a_program_without
 
